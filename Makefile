@@ -18,6 +18,8 @@ for-fuzz := fuzz
 for-bench := demo
 for-lint := lint
 for-fmt := lint
+for-release := release
+for-dist := release
 
 # What the machine lacks for the goals: Debian packages (as root), Node.js, node_modules. Quick when nothing is missing.
 deps:
@@ -87,12 +89,12 @@ install: build
 	cp -r node_modules/koffi $(library)/node_modules
 	cp -r node_modules/@koromix/koffi-linux-* $(library)/node_modules/@koromix
 
-# The npm package; for each ARCH (on amd64 both amd64 and arm64) the binary's archive and the Debian package.
+# All files of a release, in dist/release/, for each ARCH (on amd64 both amd64 and arm64): docs/releasing.md.
 ARCH ?=
-dist: build
-	@$(locked) $(node) hack/dist.mjs $(ARCH)
+release dist: build
+	@$(locked) $(node) hack/release/release.mjs $(ARCH)
 
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench lint fmt install dist clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench lint fmt install release dist clean

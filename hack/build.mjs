@@ -29,7 +29,7 @@ const debug = process.argv.includes('--debug');
 const version = JSON.parse(readFileSync('package.json', 'utf8')).version;
 
 /** The commit to build, with `-dirty` if files differ; `unknown` outside of git. */
-function commit() {
+export function commit() {
   try {
     const describe = ['describe', '--always', '--abbrev=12', '--dirty', '--exclude=*'];
     return execFileSync('git', describe, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
@@ -156,6 +156,13 @@ function init() {
   link('musl-gcc', 'build/runt-init', [...before, ...list], [...muslLink, ...small, '-s', ...after]);
 }
 
+/** Compiles a static program of one file, stripped. Returns its path. */
+export function muslProgram(source, output) {
+  mkdirSync(dirname(output), { recursive: true });
+  run('musl-gcc', ...warnings, '-Os', '-s', ...hardened, ...musl(), ...muslLink, source, '-o', output);
+  return output;
+}
+
 /** Debian's static libseccomp, for both hosts: neither needs a shared one at run time. */
 function seccompArchive() {
   const path = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
@@ -206,7 +213,7 @@ async function node() {
     define,
     // CommonJS modules load the modules of Node.js with require.
     banner: {
-      js: `#!/usr/bin/env node\nimport { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
+      js: `import { createRequire } from 'node:module';const require = createRequire(import.meta.url);${nodeCounters()}`,
     },
     plugins: await pointCounters(),
     metafile: true,
@@ -218,12 +225,20 @@ async function node() {
   for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
 }
 
-/** Copies the licences of the packages in dist/chunks. */
+/** Names of the npm packages that files of a bundle belong to. */
+const packagesOf = (inputs) =>
+  [...new Set(inputs.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]))]
+    .filter((name) => name !== undefined)
+    .sort();
+
+/** Copies the licences of the packages in dist/chunks, and lists these in build/bundled.json. */
 function licences(inputs) {
   rmSync('dist/licences', { recursive: true, force: true });
   mkdirSync('dist/licences', { recursive: true });
-  for (const name of new Set(inputs.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]))) {
-    const file = name && readdirSync(`node_modules/${name}`).find((f) => /^licen[cs]e/i.test(f));
+  const names = packagesOf(inputs);
+  writeFileSync('build/bundled.json', `${JSON.stringify(names)}\n`);
+  for (const name of names) {
+    const file = readdirSync(`node_modules/${name}`).find((f) => /^licen[cs]e/i.test(f));
     if (file) copyFileSync(`node_modules/${name}/${file}`, `dist/licences/${name.replaceAll('/', '-')}`);
   }
 }

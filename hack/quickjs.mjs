@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hardened } from './flags.mjs';
 
-const VERSION = '2025.04.26';
+export const VERSION = '2025.04.26';
 // The upstream tarball: Debian's revision of the package may change, but not this.
-const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
+export const SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
 const SUITE = 'trixie';
 const FILES = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'dtoa'];
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The Node.js entry of the command: dist/cli.js. */
 import { main } from '../cli/command-main.js';
 import { offerGrpc } from '../shim/transport/grpc-interface.js';

@@ -41,6 +41,7 @@ type Need =
   | 'apparmor_parser'
   | 'selinux'
   | 'dpkg'
+  | 'npm'
   | 'aarch64-linux-gnu-gcc'
   | 'qemu-aarch64-static'
   | 'own-clock'

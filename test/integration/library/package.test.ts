@@ -20,7 +20,7 @@ function files(dir: string): string[] {
 
 /** The package of an architecture, made in `dir`: its path, its fields, and a line for each thing in it. */
 function makeDeb(dir: string, ...arch: string[]): { path: string; field: (name: string) => string; listed: string[] } {
-  execFileSync(process.execPath, [join(top, 'hack', 'dist.mjs'), '--deb', dir, ...arch], {
+  execFileSync(process.execPath, [join(top, 'hack/release/release.mjs'), '--deb', dir, ...arch], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const [deb = ''] = readdirSync(dir);
@@ -86,7 +86,9 @@ test('two builds of the package have the same bytes', () => {
   inTemporary((dir) => {
     const build = (name: string): Buffer => {
       mkdirSync(join(dir, name));
-      execFileSync(process.execPath, [join(top, 'hack', 'dist.mjs'), '--deb', join(dir, name)], { stdio: 'ignore' });
+      execFileSync(process.execPath, [join(top, 'hack/release/release.mjs'), '--deb', join(dir, name)], {
+        stdio: 'ignore',
+      });
       return readFileSync(join(dir, name, readdirSync(join(dir, name))[0]!));
     };
     assert.ok(build('a').equals(build('b')));
