@@ -145,7 +145,7 @@ test('with a pid namespace, only delete --force kills other processes in the cgr
   assert.equal([unrelated.signals, c.left], [[SIGKILL], []]);
 });
 
-test('delete does not kill a cgroup that holds this command or another container', async () => {
+test('delete does not kill the processes of a cgroup that holds this command or another container', async () => {
   const c = new FakeContainer({ status: 'running', record: { pidNamespace: false } });
   c.addContainer('inner', { cgroups: ['/sys/fs/cgroup/web/inner'] });
   const inner = await c.failure(() => del(c, true));

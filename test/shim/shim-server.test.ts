@@ -53,9 +53,9 @@ test('Shutdown is answered, removes the socket and ends the server', async () =>
 
 test('a client of another user is disconnected, and delays no other client', async () => {
   const { kernel, serving, over } = begin();
-  const stranger = new Client(kernel, false);
-  await stranger.wait(10);
-  assert.ok(stranger.isEnded);
+  const otherUser = new Client(kernel, false);
+  await otherUser.wait(10);
+  assert.ok(otherUser.isEnded);
   const client = new Client(kernel);
   client.ask('Shutdown', nothing);
   await client.wait(10);

@@ -49,13 +49,13 @@ async function started(answer: (call: Message) => readonly Reply[]) {
   return { error: error as RuntError, calls, ms: kernel.clock.now - begin };
 }
 
-const begun: Reply = { type: REPLY, signature: 'o', body: ['/job/1'] };
+const jobReply: Reply = { type: REPLY, signature: 'o', body: ['/job/1'] };
 const ok: Reply = { type: REPLY };
 const facts = ({ code, op, pointer }: RuntError) => [code, op, pointer];
 const expected = ['ERR_SYSTEMD', 'systemdScope', '/linux/cgroupsPath'];
 
 test('a job that never ends is an error in time; its start is cancelled and the unit reset', async () => {
-  const { error, calls, ms } = await started((call) => [call.member === 'StartTransientUnit' ? begun : ok]);
+  const { error, calls, ms } = await started((call) => [call.member === 'StartTransientUnit' ? jobReply : ok]);
   assert.equal(facts(error), expected);
   assert.match(error.message, 'systemd: there was no end in 1.5 seconds: the job of StartTransientUnit');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
@@ -63,7 +63,7 @@ test('a job that never ends is an error in time; its start is cancelled and the 
 });
 
 test('a systemd that stops answering after the start delays the error only by a second time limit', async () => {
-  const { error, calls, ms } = await started((call) => (call.member === 'StartTransientUnit' ? [begun] : []));
+  const { error, calls, ms } = await started((call) => (call.member === 'StartTransientUnit' ? [jobReply] : []));
   assert.equal(facts(error), expected);
   assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is the one that is told');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace']);
@@ -77,7 +77,7 @@ test('a job that fails, or ends with another cgroup, leaves no unit', async () =
     ['done', /systemd made its cgroup at .*, not at/],
   ] as const) {
     const { error, calls } = await started((call) =>
-      call.member === 'StartTransientUnit' ? [begun, jobRemoved('/job/1', result)] : [ok],
+      call.member === 'StartTransientUnit' ? [jobReply, jobRemoved('/job/1', result)] : [ok],
     );
     assert.equal(facts(error), expected);
     assert.match(error.message, why);
@@ -126,7 +126,7 @@ test('a start without an answer is not repeated if systemd did it', async () => 
 
 test('a start without an answer is repeated if systemd did not do it', async () => {
   const { calls, error } = await afterReexec(op, (call) =>
-    call.member === 'StartTransientUnit' ? [begun, jobRemoved('/job/1', 'failed')] : [ok],
+    call.member === 'StartTransientUnit' ? [jobReply, jobRemoved('/job/1', 'failed')] : [ok],
   );
   assert.match((error as Error).message, /its job ended as "failed"/);
   assert.equal(calls, ['StartTransientUnit', 'StartTransientUnit', 'StopUnit', 'ResetFailedUnit']);
@@ -143,7 +143,7 @@ test('a job whose end was not signalled is looked up with GetJob', async () => {
   const calls: string[] = [];
   const answer = (call: Message) => {
     calls.push(String(call.member));
-    return [call.member === 'StartTransientUnit' ? begun : call.member === 'GetJob' ? noJob : ok];
+    return [call.member === 'StartTransientUnit' ? jobReply : call.member === 'GetJob' ? noJob : ok];
   };
   const kernel = machine();
   const { pid } = kernel.processes.own;
@@ -157,7 +157,7 @@ test('properties of a newer systemd are left out for an older one', async () => 
     if (call.member === 'Get') return [{ type: REPLY, signature: 'v', body: [{ signature: 's', value: version }] }];
     if (call.member !== 'StartTransientUnit') return [ok];
     names.push((call.body[2] as [string, unknown][]).map(([name]) => name).join(' '));
-    return [begun, jobRemoved('/job/1', 'done')];
+    return [jobReply, jobRemoved('/job/1', 'done')];
   };
   const scope = {
     ...here,
@@ -204,7 +204,7 @@ test('an error about the property of an annotation points at the annotation', as
 test('a stop that never ends is an error in time', async () => {
   const kernel = machine();
   const begin = kernel.clock.now;
-  await withFakePeer(kernel, { answer: () => [begun] }, async (path) => {
+  await withFakePeer(kernel, { answer: () => [jobReply] }, async (path) => {
     const bus = await openBus([{ path, daemon: false }], limitMs);
     let message = '';
     await bus.job('StopUnit', 'ss', ['a.scope', 'replace']).catch((e: Error) => {

@@ -44,12 +44,12 @@ export class FakeSystemd {
 
   private serve(end: SocketEnd): void {
     let bytes = new Uint8Array(0);
-    let begun = false;
+    let authenticated = false;
     end.onMessage = () => {
       const message = end.receive(1 << 20);
       if (typeof message === 'number') return;
-      if (!begun) {
-        begun = true;
+      if (!authenticated) {
+        authenticated = true;
         end.send('DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n');
         return;
       }

@@ -31,9 +31,9 @@ let count = 0;
 /** The replies of a peer, chunk by chunk of what it receives. */
 class Conversation {
   /** The bytes before the first message. */
-  said = '';
+  preamble = '';
   private data: Buffer = Buffer.alloc(0);
-  private begun = false;
+  private authenticated = false;
 
   constructor(private readonly peer: Peer) {}
 
@@ -41,13 +41,13 @@ class Conversation {
     const out: Uint8Array[] = [];
     this.data = Buffer.concat([this.data, chunk]);
     const end = this.data.indexOf('BEGIN\r\n');
-    if (!this.begun && end >= 0) {
-      this.begun = true;
-      this.said = this.data.subarray(0, end + 7).toString('latin1');
+    if (!this.authenticated && end >= 0) {
+      this.authenticated = true;
+      this.preamble = this.data.subarray(0, end + 7).toString('latin1');
       this.data = this.data.subarray(end + 7);
       out.push(Buffer.from(this.peer.auth ?? 'DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n'));
     }
-    while (this.begun && this.data.length >= 16 && this.data.length >= messageLength(this.data)) {
+    while (this.authenticated && this.data.length >= 16 && this.data.length >= messageLength(this.data)) {
       const length = messageLength(this.data);
       const call = decodeMessage(Uint8Array.from(this.data.subarray(0, length)));
       this.data = this.data.subarray(length);
@@ -63,15 +63,15 @@ const encoded = (call: Message, reply: Reply | Uint8Array): Uint8Array =>
     : encodeMessage({ serial: 1000, replySerial: call.serial, signature: '', body: [], ...reply });
 
 /** Serves one peer while f runs; f gets the path of the socket and the bytes before the first message. */
-export async function withPeer(peer: Peer, f: (path: string, said: () => string) => Promise<void>): Promise<void> {
+export async function withPeer(peer: Peer, f: (path: string, preamble: () => string) => Promise<void>): Promise<void> {
   const path = join(dir, `bus-${++count}`);
   const sockets: Socket[] = [];
-  let said = () => '';
+  let preamble = () => '';
   const server: Server = createServer((socket) => {
     sockets.push(socket);
     socket.on('error', () => {});
     const conversation = new Conversation(peer);
-    said = () => conversation.said;
+    preamble = () => conversation.preamble;
     let written = Promise.resolve();
     socket.on('data', (chunk) => {
       const answers = conversation.take(chunk);
@@ -82,7 +82,7 @@ export async function withPeer(peer: Peer, f: (path: string, said: () => string)
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   try {
-    await f(path, () => said());
+    await f(path, () => preamble());
   } finally {
     for (const socket of sockets) socket.destroy();
     server.close();

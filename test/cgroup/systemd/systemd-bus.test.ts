@@ -33,11 +33,11 @@ function bigEndian(replySerial: number, text: string): Uint8Array {
 }
 
 test('authentication sends no user name, because the kernel passes the credentials of the peer', () =>
-  withPeer({ answer: () => [{ type: REPLY, signature: 's', body: ['x'] }] }, async (path, said) => {
+  withPeer({ answer: () => [{ type: REPLY, signature: 's', body: ['x'] }] }, async (path, preamble) => {
     const bus = await openBus(at(path));
     assert.equal(await bus.call('GetUnit', 's', ['a.scope']), ['x']);
     bus.close();
-    assert.is(said(), '\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n');
+    assert.is(preamble(), '\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n');
   }));
 
 test('a reply in the other byte order is read byte by byte', () =>
