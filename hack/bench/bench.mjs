@@ -202,7 +202,7 @@ function keep(name, id) {
   }
 }
 
-/** One more container, `state` and `list`, beside one running container and beside many of runt's, in its own root. */
+/** One more container, `state` and `list`, beside one running container and beside many of runt, in its own root. */
 function rowsOfMany(rows) {
   const command = [programs.runt, '--root', root('runt')];
   const measureAll = (count) => {

@@ -39,7 +39,7 @@ test('a config that is no longer readable does not hide the error', () => {
   assert.equal([error.code, error.value], ['ERR_EXEC', undefined]);
 });
 
-test('without plan-rest.json the report is the error; without a process that is the error', () => {
+test('without plan-rest.json the report is the error; a config without a process has its own error', () => {
   const old = execFailed(container().root, recordOf('web'), report);
   assert.is(old.message, 'start web: execute the process (/bin/app): ENOENT (no such file or directory)');
   const none = execFailed(container(exec([])).root, recordOf('web'), report);
