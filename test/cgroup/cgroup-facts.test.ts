@@ -101,7 +101,7 @@ test('inside a container without a cgroup namespace, the current path is relativ
   assert.is(find(facts, 'memory').own, '/');
   assert.is(find(facts, 'cpuset').own, '/inner');
   assert.is(find(facts, 'cpuset').root, '/docker/0123');
-  assert.is(find(facts, 'pids').own, '/', 'a path that is not below the mount is its top');
+  assert.is(find(facts, 'pids').own, '/', 'a path outside of the mount becomes its root');
 });
 
 test('a process outside of its cgroup namespace has the root cgroup as its current one', () => {

@@ -74,7 +74,11 @@ test('a container is frozen by its own cgroup or by one above it, which is named
     write(kernel, `${above}/${file}`, word);
     if (layout === 'v1') kernel.tree.file(`${above}/freezer.self_freezing`, '1\n');
     assert.is(stopped([path])?.directory, path);
-    assert.is(isFrozen([path]), layout === 'v1', 'v2 tells of what was asked of the cgroup itself');
+    assert.is(
+      isFrozen([path]),
+      layout === 'v1',
+      'on v2 cgroup.freeze has the state that was requested for the cgroup itself',
+    );
     assert.is(frozenBy(path), above);
     const error = frozenError('exec web: the cgroup is frozen', path, 'wait');
     assert.equal(

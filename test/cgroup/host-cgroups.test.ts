@@ -1,4 +1,4 @@
-/** Cgroups of the host as read from the kernel: the layout, the current cgroup, and the default parent of containers. */
+/** Cgroups of the host as read from the kernel: the layout, the current cgroup, the default parent of containers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cgroupWritable, checkMounted, isCgroup, readCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
@@ -135,7 +135,7 @@ test("OOM kills are counted in the container's cgroup, or in the parent of a sys
   assert.is(oomFile({ v1: [memory], unified }), `${top}/memory/web/memory.oom_control`);
   assert.is(oomFile({ v1: [{ ...memory, writable: false }], unified }), '');
   assert.is(shownCgroup(memory), `${top}/memory/web`);
-  assert.is(shownCgroup({ ...memory, writable: false }), `${top}/memory/own`, 'one that cannot be written');
+  assert.is(shownCgroup({ ...memory, writable: false }), `${top}/memory/own`, 'a cgroup that cannot be written');
 });
 
 test.run();

@@ -29,11 +29,11 @@ test('a created container has its record, its limits and its process in the cgro
   assert.equal(
     [pid, status, cgroups, creator],
     [host.init.process.pid, 'created', ['/sys/fs/cgroup/web'], undefined],
-    'no create is named that could still be at work',
+    'the record names no running create',
   );
   assert.is(kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs'), `${pid}\n`);
   assert.is(kernel.tree.text('/sys/fs/cgroup/web/pids.max'), '100');
-  assert.equal([...host.init.gos, ...host.warnings], [undefined], 'it was told once that the record is there');
+  assert.equal([...host.init.gos, ...host.warnings], [undefined], 'one go without a pid, after the record was written');
   assert.equal(host.left, whole);
   assert.equal(kernel.tree.list(`${kernel.root}/web`), ['config.json', 'plan-rest.json', 'start.sock', 'state.json']);
 });
@@ -231,7 +231,7 @@ test('create refuses a cgroup that has processes, and leaves both', async () => 
   const error = await host.failure(() => create(host.options()));
   assert.is(error?.code, 'ERR_CGROUP_BUSY');
   assert.match(error?.hint ?? '', new RegExp(`process ${other.pid} is in it already`));
-  assert.equal(host.left, ['cgroup: web'], 'which was there before');
+  assert.equal(host.left, ['cgroup: web'], 'the cgroup existed before');
   assert.not.ok(other.end);
 });
 
@@ -271,7 +271,7 @@ test('a process that cannot be moved into its cgroup is killed', async () => {
   const error = await host.failure(() => create(host.options()));
   assert.equal([error?.code, error?.errno, error?.path], ['ERR_NAMESPACE', E.EBUSY, '/sys/fs/cgroup/web/cgroup.procs']);
   assert.ok(host.init.process.end);
-  assert.equal(host.left, ['cgroup: web'], 'which was there before');
+  assert.equal(host.left, ['cgroup: web'], 'the cgroup existed before');
 });
 
 test('create with the cgroup manager "disabled" makes no cgroup', async () => {

@@ -105,7 +105,7 @@ test('exec returns 128 + the signal that ended the process, and forwards signals
     }),
   );
   assert.is(await executing(), 128 + SIGTERM);
-  assert.equal(first.signals, [], 'those of the container are its own');
+  assert.equal(first.signals, [], "the container's first process gets no signals");
 });
 
 test('exec --detach leaves the process running and writes its pid to the file', async () => {
@@ -128,7 +128,7 @@ test('an exec that joins namespaces continues in a sibling process, and waits fo
   assert.is(await executing({ pidFile: '/b/pid' }), 5);
   assert.is(host.kernel.tree.text('/b/pid'), String(inits[0]?.process.pid));
   assert.is.not(joined?.pid, inits[0]?.process.pid);
-  assert.equal(left(), [], 'the one that joined is reaped');
+  assert.equal(left(), [], 'the process that joined is reaped');
 });
 
 test('a failed operation is an error that leaves nothing', async () => {
@@ -187,7 +187,11 @@ test('if the container ends during exec, that is the error, whatever the kernel 
     },
   ]);
   const late = await host.failure(() => exec(options()));
-  assert.is(late?.message, 'cannot exec in a stopped container: web', 'it is not executed after the end');
+  assert.is(
+    late?.message,
+    'cannot exec in a stopped container: web',
+    'the process is not executed after the end of the container',
+  );
   assert.ok(inits[0]?.process.end);
 });
 

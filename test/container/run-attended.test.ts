@@ -72,7 +72,7 @@ test('run attaches the terminal before the execve, makes it raw while the proces
   ]);
   assert.is(await running(), 3);
   assert.equal(log, ['size 80x25', 'raw', 'size 80x25', 'restore']);
-  assert.equal(host.init.process.signals, [], 'the change of the size was for the terminal');
+  assert.equal(host.init.process.signals, [], 'SIGWINCH was only for the terminal');
   assert.equal(left(), []);
 });
 
@@ -159,7 +159,7 @@ test('if the supervisor was killed, run returns the status from the kernel, or E
     assert.equal(
       left().filter((what) => !what.startsWith('zombie')),
       [],
-      'it is removed all the same',
+      'the container is removed anyway',
     );
   }
 });

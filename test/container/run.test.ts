@@ -224,7 +224,7 @@ test('a failed hook ends the container, whose poststop hooks still run', async (
     on(
       name === 'poststart'
         ? executed
-        : [reports('hooks'), 'go', () => assert.unreachable('it was told to go on after the hook had failed')],
+        : [reports('hooks'), 'go', () => assert.unreachable('runt-init got a go after the hook had failed')],
       config({ hooks }),
     );
     let stopped = 0;

@@ -150,7 +150,7 @@ for (const { step, marks, fail, error, left = [] } of faults) {
     assert.is(thrown instanceof RuntError ? told(c, thrown) : thrown?.message, error);
     const groups = rdt.filter((path) => c.kernel.tree.at(path));
     assert.equal([...c.left, ...groups].sort(), [...left, '~/web'].sort());
-    assert.ok(c.calls(/^MARK end supervisor/).length === 1, 'the supervisor is ended all the same');
+    assert.ok(c.calls(/^MARK end supervisor/).length === 1, 'the supervisor is ended anyway');
     assert.equal(c.kernel.open, [c.root]);
   });
 }
@@ -179,7 +179,7 @@ test('teardown skips what the container does not have, without a look at the hos
   const c = new FakeContainer({ layout: 'none' });
   await c.run(() => teardown({ command: 'create', ...c.options }));
   assert.equal(changes(c), []);
-  assert.ok(c.left.includes('~/web'), 'without a word of it the state directory stays');
+  assert.ok(c.left.includes('~/web'), 'the state directory stays, because it was not passed');
 });
 
 test('a cgroup that stays busy for 5 s is an error that names its processes', async () => {

@@ -69,7 +69,7 @@ test('if the supervisor was killed too, wait reads the status from the kernel an
   const record = await c.run(() => wait(c.options));
   assert.equal([record.status, record.signal], [137, 9]);
   assert.is(JSON.parse(c.kernel.tree.text(`${c.directory}/exit.json`)).status, 137);
-  assert.equal(await c.run(() => wait(c.options)), record, 'a second wait reads what the first has kept');
+  assert.equal(await c.run(() => wait(c.options)), record, 'a second wait reads the record of the first');
 });
 
 test('if the supervisor was killed too, and the kernel cannot tell, the status is lost', async () => {

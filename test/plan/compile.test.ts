@@ -395,7 +395,7 @@ test('the v2 cgroup is chowned only if the container may write it and its user d
   assert.equal(owner(owned((s) => Object.assign(s.process!, { user: { uid: 7, gid: 7 } }))), [100007]);
   assert.equal(owner(owned((s) => Object.assign(s.process!, { user: { uid: 99999, gid: 0 } }))), [], 'not mapped');
   assert.equal(owner(mounted('ro')), []);
-  assert.equal(owner(mounted('rw', 'ro')), [], 'the last one counts');
+  assert.equal(owner(mounted('rw', 'ro')), [], 'the last option counts');
   assert.equal(owner(mounted('ro', 'rw')), [100000]);
   assert.equal(owner(mounted()), [100000]);
   assert.equal(owner(owned((s) => s.linux!.namespaces!.pop())), [], 'no cgroup namespace');
@@ -409,7 +409,7 @@ test('the v2 cgroup is chowned only if the container may write it and its user d
       s.process!.user = { uid, gid: 0 };
     });
   assert.equal(owner(plain(0)), []);
-  assert.equal(owner(plain(1000)), [1000], 'without a user namespace too');
+  assert.equal(owner(plain(1000)), [1000], 'also without a user namespace');
 });
 
 test('every operation has the pointer of a config value, or belongs to the runtime', () => {

@@ -80,7 +80,11 @@ test('for an operation that is only declared, the compiler reports messages, cod
   }
   assert.ok(missed(handlers, 'dim'), `${handlers}: dim`);
   assert.not.ok(missed(handlers, 'veil'), 'runt-init does it');
-  assert.equal([...new Set(errors.map((e) => e.file))].sort(), [handlers, hints, messages].sort(), 'nothing else is');
+  assert.equal(
+    [...new Set(errors.map((e) => e.file))].sort(),
+    [handlers, hints, messages].sort(),
+    'there are no other errors',
+  );
 });
 
 test('operations with messages, codes and a handler compile', () => {

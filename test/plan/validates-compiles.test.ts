@@ -178,7 +178,7 @@ const siblings: Record<string, object> = {
 for (const [name, config] of Object.entries(siblings)) {
   test(`validate finds ${name}`, () => {
     const spec = accepted(config);
-    assert.ok(!spec || refusedEverywhere(spec), 'it is valid, and no host takes it');
+    assert.ok(!spec || refusedEverywhere(spec), 'the config is valid, and no host accepts it');
   });
 }
 

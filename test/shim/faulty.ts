@@ -15,7 +15,7 @@ Object.assign(globalThis, {
   runtMain() {
     begin();
     // The third rejection is handled, which must not hide the others.
-    for (const what of ['one that nobody handles', 'another one', 'a third']) {
+    for (const what of ['an unhandled rejection', 'another one', 'a third']) {
       const failing = fail(what);
       if (what === 'a third') failing.catch(() => {});
     }

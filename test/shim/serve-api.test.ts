@@ -154,7 +154,7 @@ test('the gRPC shim records beside its socket the protocol that it speaks with e
     await kernel.finish(sleep(1000));
     assert.is(kernel.tree.text(`${socket}.spoken`), spoken);
     assert.match(kernel.descriptors.written(2), note);
-    assert.is(await kernel.finish(serving), 0, 'nobody wanted it');
+    assert.is(await kernel.finish(serving), 0, 'the server was idle');
     assert.equal(kernel.tree.list('/run/s'), []);
     assert.is(grpc.closed, spoken === 'ttrpc' ? 0 : 1);
     await kernel.finish(sleep(60_000));

@@ -99,7 +99,7 @@ test('delete kills a container that still runs', async () => {
   });
   assert.is(code, 0);
   assert.is(kernel.processes.get(2500), undefined);
-  assert.equal(kernel.tree.list(other), [], 'its state is where the engine had put it');
+  assert.equal(kernel.tree.list(other), [], 'the state is in the root that the engine chose');
 });
 
 test('delete waits for a supervisor that is about to record the exit', async () => {

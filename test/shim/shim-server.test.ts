@@ -68,7 +68,7 @@ test('without a client and a container the server ends after its idle time, and 
   const { kernel, serving, state, over } = begin({ RUNT_SHIM_IDLE: '30' });
   const client = new Client(kernel);
   await client.wait(100_000);
-  assert.is(state.ended, undefined, 'a client is there');
+  assert.is(state.ended, undefined, 'a client is connected');
   client.leave();
   await kernel.finish(serving);
   assert.is(state.ended, 0);

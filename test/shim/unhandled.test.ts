@@ -54,7 +54,7 @@ class Running {
   }
 }
 
-const expected = /: one that nobody handles[\s\S]*: another one/;
+const expected = /: an unhandled rejection[\s\S]*: another one/;
 
 if (built.status === 3) {
   process.stdout.write('# skip unhandled: quickjs: QuickJS is not available\n');
@@ -101,7 +101,7 @@ if (built.status === 3) {
         words += chunk;
       });
       assert.is(await new Promise((settle) => child.once('close', settle)), 1);
-      assert.match(words, 'internal error: Error: one that nobody handles');
+      assert.match(words, 'internal error: Error: an unhandled rejection');
     }));
 }
 
@@ -116,7 +116,7 @@ test('serve, on Node.js, logs an unhandled error or exception of a callback and 
        const waiting = process.argv.includes('serve') && setInterval(() => {
          if (!existsSync(${JSON.stringify(socket)})) return;
          clearInterval(waiting);
-         setTimeout(async () => { throw new Error('one that nobody handles'); }, 1);
+         setTimeout(async () => { throw new Error('an unhandled rejection'); }, 1);
          setTimeout(() => { throw new Error('another one'); }, 2);
        }, 20);`,
     );

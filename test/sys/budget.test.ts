@@ -50,13 +50,13 @@ if (!existsSync(path)) {
     assert.is(elf.readUInt32BE(0), 0x7f454c46);
     const [offset, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
     const types = Array.from({ length: count }, (_, i) => elf.readUInt32LE(offset + i * size));
-    assert.not.ok(types.includes(3), 'PT_INTERP: a dynamic loader is wanted');
+    assert.not.ok(types.includes(3), 'PT_INTERP: the binary needs a dynamic loader');
     assert.not.ok(types.includes(2), 'PT_DYNAMIC');
     // The snapshot: the virtual machine as the build left it, which each command maps instead of making it.
     const address = (i: number) => elf.readBigUInt64LE(offset + i * size + 16);
     assert.ok(
       types.some((type, i) => type === 1 && address(i) === 0x40000000n),
-      'no segment of objects: was ptrace(2) forbidden to the build?',
+      'no segment of objects: may the build use ptrace(2)?',
     );
     // Section names: strip removes .symtab.
     assert.not.ok(elf.includes('\0.symtab\0'), 'not stripped');

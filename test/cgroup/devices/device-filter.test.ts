@@ -35,7 +35,7 @@ function run(program: Uint8Array, request: Request): boolean {
     const number = view.getUint32(pc * 8 + 4, true);
     switch (code) {
       case 0x61:
-        assert.is(get(source), -1, 'a load is from the context');
+        assert.is(get(source), -1, 'only the context is loaded');
         registers[destination] = context[offset];
         break;
       case 0xbc:
@@ -57,7 +57,7 @@ function run(program: Uint8Array, request: Request): boolean {
         if (get(destination) !== number) pc += offset;
         break;
       case 0x95:
-        assert.ok(registers[0] === 0 || registers[0] === 1, 'the verifier wants 0 or 1');
+        assert.ok(registers[0] === 0 || registers[0] === 1, 'the verifier accepts only 0 and 1');
         return registers[0] === 1;
       default:
         throw new Error(`instruction 0x${code.toString(16)}`);

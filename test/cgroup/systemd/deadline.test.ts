@@ -65,7 +65,7 @@ test('a job that never ends is an error in time; its start is cancelled and the 
 test('a systemd that stops answering after the start delays the error only by a second time limit', async () => {
   const { error, calls, ms } = await started((call) => (call.member === 'StartTransientUnit' ? [jobReply] : []));
   assert.equal(facts(error), expected);
-  assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is the one that is told');
+  assert.match(error.message, 'the job of StartTransientUnit', 'the first failure is reported');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace']);
   assert.is(ms, 2 * limitMs);
 });

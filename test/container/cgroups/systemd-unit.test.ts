@@ -93,7 +93,7 @@ test('startScope resets a failed unit once; an existing unit is an error and sta
   );
   assert.not.ok(
     systemd.calls.some((call) => call.startsWith('StopUnit')),
-    "a stranger's unit is not stopped",
+    'a foreign unit is not stopped',
   );
 });
 

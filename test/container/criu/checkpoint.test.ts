@@ -70,7 +70,7 @@ test('checkpoint writes the images and deletes the container', async () => {
   assert.is(criu.at(-1)?.options?.pid, init.pid);
   assert.equal(left(), []);
   assert.equal(JSON.parse(host.kernel.tree.text('/images/descriptors.json')), ['pipe:[77]', 'pipe:[77]', '']);
-  assert.is(host.kernel.tree.at('/images')?.mode, 0o40700, 'memory of the container is in it');
+  assert.is(host.kernel.tree.at('/images')?.mode, 0o40700, 'the images contain memory of the container');
 });
 
 test('--leave-running and --pre-dump leave the container running', async () => {
@@ -145,7 +145,7 @@ test('checkpoint refuses invalid requests before it starts criu', async () => {
     await running();
     prepare();
     const error = await host.failure(() => checkpoint(options(over)));
-    assert.ok(!criu.some(({ options: asked }) => asked), 'nothing is asked of it');
+    assert.ok(!criu.some(({ options: asked }) => asked), 'criu gets no request');
     return `${error?.code} ${error?.message}`;
   };
   assert.match(

@@ -96,7 +96,7 @@ test('mounts below the source of a recursive bind are external too, with separat
   assert.equal(
     submounts(bindMounts(spec({ mounts }), '/b'), host, () => ''),
     [],
-    'a source that is not there has nothing below it',
+    'a missing source has no mounts below',
   );
 });
 

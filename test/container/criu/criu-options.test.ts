@@ -78,7 +78,7 @@ test('a restore makes a sibling in the existing cgroups; with the mode "ignore" 
   });
   assert.is(ignored.manage_cgroups_mode, CgroupMode.IGNORE);
   const strict = restoreOptions({ ...none, tcpClose: false, manageCgroupsMode: 'strict' }, facts, { ...made, cgroups });
-  assert.is(strict.manage_cgroups_mode, CgroupMode.FULL, 'the cgroups of a restore are there, made by runt');
+  assert.is(strict.manage_cgroups_mode, CgroupMode.FULL, 'runt has made the cgroups of a restore');
   assert.equal(ignored.cg_root, []);
 });
 

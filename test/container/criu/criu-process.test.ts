@@ -109,7 +109,7 @@ test('the first failed notification ends the request and is its error', async ()
       throw failure(9);
     },
   );
-  assert.is(gone.error?.message, 'hook 9 failed', 'also when criu ends for it');
+  assert.is(gone.error?.message, 'hook 9 failed', 'even if criu then ends');
 });
 
 test('a criu that ends without a response is reported with its end', async () => {

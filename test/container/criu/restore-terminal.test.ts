@@ -44,7 +44,7 @@ test("passMaster attaches the master to the caller's terminal", async () => {
   const terminal = Terminal.ofCaller('restore web');
   const master = kernel.descriptors.open(new Transcript('master'));
   await kernel.finish(passMaster('restore web', master, terminal, undefined));
-  assert.equal(kernel.open, ['master'], 'the terminal has it');
+  assert.equal(kernel.open, ['master'], 'the terminal owns the master');
   terminal.close();
   assert.equal(kernel.open, []);
 });

@@ -72,7 +72,7 @@ test('a detached restore creates the container, and criu has ended', async () =>
   assert.equal(left(), ['process: sleep', 'cgroup: web', 'state: web']);
   assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/pids.max'), '100');
   assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/cgroup.procs'), `${restored.pid}\n`);
-  assert.equal(host.kernel.tree.list(`${host.kernel.root}/web`), ['config.json', 'state.json'], 'its mount is gone');
+  assert.equal(host.kernel.tree.list(`${host.kernel.root}/web`), ['config.json', 'state.json'], 'the mount is removed');
 });
 
 test('a root for criu that cannot be unmounted causes a warning', async () => {
@@ -94,7 +94,7 @@ test('criu gets the root as a separate mount, and the original descriptors 0, 1 
   host.kernel.tree.file('/b/rootfs/etc/passwd');
   host.kernel.tree.file('/images/descriptors.json', '["pipe:[5]", "/dev/null", "pipe:[5]"]');
   await restoring();
-  assert.equal(root, ['data', 'etc'], 'the place of the mount is made');
+  assert.equal(root, ['data', 'etc'], 'the mount point is made');
   const { options: asked } = criu.at(-1) ?? {};
   assert.is(asked?.root, `${host.kernel.root}/web/criu-root`);
   assert.equal(
@@ -206,7 +206,7 @@ test("prestart and createRuntime hooks run in criu's namespaces; a failed one en
     const both = ['prestart creating true', 'createRuntime creating true'];
     assert.equal(log, status ? [...both, 'poststop stopped false'] : both);
     assert.is(error?.code, status ? 'ERR_HOOK' : undefined);
-    if (status) assert.equal(criu.at(-1)?.replies, [false], 'criu does not go on');
+    if (status) assert.equal(criu.at(-1)?.replies, [false], 'criu does not continue');
   }
 });
 

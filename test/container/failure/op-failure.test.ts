@@ -193,7 +193,7 @@ test('mounts with locked flags and a bound /sys of the host cause warnings', () 
     /^\/mounts\/0: \w+ has no effect on the mount on \/data: the host has set flags on it/,
   );
   const isolated = { ...spec, linux: { namespaces: [{ type: 'user' }] } } as Spec;
-  assert.is(boundSysfs(bind, isolated), undefined, 'the config alone tells');
+  assert.is(boundSysfs(bind, isolated), undefined, 'the config is sufficient');
   assert.match(boundSysfs(bind, spec) ?? '', /^\/mounts\/0: the \/sys of the host is bound on \/data/);
 });
 

@@ -94,7 +94,7 @@ for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, P
         if (next === state) end.drop();
         await kernel.finish(conversation.until(next === state ? 'ended' : next));
         assert.is(answered[0], `${kind} while ${state}`);
-        if (next === state) assert.is(answered[1], `eof while ${state}`, 'it stayed in its state');
+        if (next === state) assert.is(answered[1], `eof while ${state}`, 'the state did not change');
       }
       conversation.channel.close();
     }

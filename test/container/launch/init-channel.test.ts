@@ -141,7 +141,7 @@ test('a descriptor belongs to the report that it arrived with', async () => {
   assert.equal({ ...report, pidfd: 0 }, { kind: 'pid', index: 4, pid: 77, pidfd: 0 });
   assert.is(report.kind === 'pid' && kernel.descriptors.get(report.pidfd)?.shown, 'pidfd of 77');
   end.send(frameOf(['pid', '4', '77']));
-  assert.equal(await next(), { kind: 'pid', index: 4, pid: 77, pidfd: -1 }, 'none came along');
+  assert.equal(await next(), { kind: 'pid', index: 4, pid: 77, pidfd: -1 }, 'without a descriptor');
 });
 
 test('the times of spans are numbers of 64 bits', async () => {
@@ -169,7 +169,7 @@ test("a last report that the peer's own seccomp filter prevented is read from th
   assert.is((await next()).kind, 'exec');
   end.drop();
   assert.equal(await next(), { kind: 'error', index: 9, errno: 1, syscall: 'seccomp', detail: 'why' });
-  assert.equal(await next(), { kind: 'eof' }, 'it is told once');
+  assert.equal(await next(), { kind: 'eof' }, 'the page is reported once');
   channel.close();
   assert.equal(kernel.open, []);
 });

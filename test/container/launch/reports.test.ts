@@ -66,7 +66,7 @@ test('trace: the file has the spans of the runtime and of runt-init', async () =
   const events: { name: string }[] = Array.isArray(trace) ? trace : trace.traceEvents;
   const names = events.map(({ name }) => name);
   assert.ok(names.includes('compile the plan'));
-  assert.ok(events.length > 10, 'those of the runtime and that of runt-init');
+  assert.ok(events.length > 10, 'the spans of the runtime and that of runt-init');
 });
 
 test('pid: the process that joined ends, and its sibling is the container', async () => {
@@ -84,7 +84,7 @@ test('pid: the process that joined ends, and its sibling is the container', asyn
   assert.ok(joined?.end);
   assert.is(pidOf(host), host.init.process.pid);
   assert.is.not(pidOf(host), joined?.pid);
-  assert.equal(host.left, ['process: runt/init', 'cgroup: web', 'state: web'], 'the one that has ended is reaped');
+  assert.equal(host.left, ['process: runt/init', 'cgroup: web', 'state: web'], 'the ended process is reaped');
 });
 
 test('pid: a report without its descriptor fails the create', async () => {
@@ -119,7 +119,7 @@ test('stdio: the descriptors are chowned to the user of the process, through its
     return fd === 2 ? -E.EPERM : 0;
   });
   await host.kernel.finish(create(host.options({ cgroupManager: 'disabled' })));
-  assert.equal(owners, ['0 100005 -1', '2 100005 -1'], 'one that may not be given away stays as it is');
+  assert.equal(owners, ['0 100005 -1', '2 100005 -1'], 'a descriptor that may not be chowned is left alone');
   assert.equal(
     [host.kernel.tree.text(`/proc/${pidOf(host)}/uid_map`), host.kernel.tree.text(`/proc/${pidOf(host)}/gid_map`)],
     ['0 100000 10\n', '0 100000 10\n'],
@@ -155,7 +155,7 @@ test('listener: the agent gets it with the state of the container, then runt-ini
   const { pid } = host.init.process;
   const state = { ociVersion: '1.2.0', id: 'web', status: 'creating', pid, bundle: '/b', annotations: { a: 'b' } };
   assert.equal(messages, [{ ociVersion: '1.2.0', fds: ['seccompFd'], pid, metadata: 'more', state }, ['listener']]);
-  assert.is(notify.holders, 1, 'runt has none left');
+  assert.is(notify.holders, 1, 'runt has closed its descriptor');
 });
 
 test('listener: without the agent the process does not continue', async () => {

@@ -265,7 +265,7 @@ test('an ended process is not adopted, and one that is gone need not be forgotte
   await kernel.finish(adopt(directory(), child));
   assert.is(await kernel.finish(adoptExec(directory(), child)), undefined);
   kernel.processes.get(pid)?.signal(SIGKILL);
-  assert.is(await kernel.finish(adoptExec(directory(), child)), undefined, 'nobody is asked');
+  assert.is(await kernel.finish(adoptExec(directory(), child)), undefined, 'no supervisor gets a request');
   first().supervisor.process.signal(SIGKILL);
   await kernel.finish(forgetExec(directory(), { pid, begun: '5' }));
 });

@@ -109,7 +109,7 @@ test('a signal is sent by pidfd, or by kill(2) after a check if pidfds are refus
   assert.is(
     held.signal(SIGTERM, () => true),
     0,
-    'what is done instead',
+    'the function that is called instead of kill(2)',
   );
   assert.equal(process.signals, [SIGTERM, SIGTERM]);
   assert.is(signalProcess(held.fd, 2500, SIGKILL), 0);

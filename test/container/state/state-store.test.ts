@@ -103,7 +103,7 @@ test('makeStateDir makes a removed root again', () => {
   });
   makeStateDir(kernel.root, 'web');
   assert.equal(kernel.tree.list(kernel.root), ['web']);
-  assert.equal(kernel.open, [kernel.root], 'the descriptor of the removed one was closed');
+  assert.equal(kernel.open, [kernel.root], 'the descriptor of the removed root was closed');
 });
 
 test('save replaces the file, which only its owner may read, in one call', () => {
@@ -289,7 +289,11 @@ test('a directory that another user could have replaced is refused by every func
 
 test('the config is copied once, and found again', () => {
   const kernel = withContainer();
-  assert.is(keptConfig(kernel.root, recordOf('web')), '/b/config.json', 'that of the bundle, as none was kept');
+  assert.is(
+    keptConfig(kernel.root, recordOf('web')),
+    '/b/config.json',
+    'the config of the bundle, because there is no copy',
+  );
   keepConfig(kernel.root, 'web', bytes('{"a":1}'));
   assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
   assert.is(keptConfig(kernel.root, recordOf('web')), `${kernel.root}/web/config.json`);

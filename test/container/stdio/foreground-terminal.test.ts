@@ -88,7 +88,7 @@ test("the caller's terminal is one of its stdio, else its controlling terminal",
   kernel.on('isTerminal', () => 0);
   try {
     Terminal.ofCaller('run web');
-    assert.unreachable('there is none');
+    assert.unreachable('the caller has no terminal');
   } catch (error) {
     assert.instance(error, RuntError);
     assert.match((error as RuntError).message, /^run web: open \/dev\/tty: ENOENT/);
@@ -136,10 +136,10 @@ test('relay makes the terminal raw meanwhile, and delivers all output of the pro
   await made.kernel.finish(
     new Promise<void>((done) => made.kernel.clock.after(1000, done)).then(() => terminal.finish()),
   );
-  assert.equal(made.transfers.master, [], 'it was asked until the last');
+  assert.equal(made.transfers.master, [], 'the master was read to its end');
   terminal.close();
   terminal.close();
-  assert.equal(made.log, ['size 80x25', 'raw', 'restore 4 bytes'], 'it is restored once');
+  assert.equal(made.log, ['size 80x25', 'raw', 'restore 4 bytes'], 'the terminal is restored once');
   assert.equal(made.kernel.open, []);
 });
 
@@ -162,19 +162,19 @@ test('the terminal handles SIGWINCH and its own SIGPIPE; other signals also reac
   made.size = [100, 30];
   assert.ok(terminal.signal(SIGWINCH, 1));
   assert.equal(made.log.splice(0), ['size 100x30']);
-  assert.not.ok(terminal.signal(SIGCONT, 1), 'the process goes on as well');
-  assert.equal(made.log.splice(0), ['size 100x30'], 'it is not raw yet');
+  assert.not.ok(terminal.signal(SIGCONT, 1), 'SIGCONT also reaches the process');
+  assert.equal(made.log.splice(0), ['size 100x30'], 'the terminal is not raw yet');
   made.transfers.master.push(Protocol.TRANSFER_READABLE);
   made.transfers.input.push(Protocol.TRANSFER_ENDED);
   terminal.relay();
   terminal.signal(SIGCONT, 1);
   assert.equal(made.log.splice(0), ['raw', 'raw', 'size 100x30']);
-  assert.ok(terminal.signal(SIGPIPE, 1000), 'of our own writing');
+  assert.ok(terminal.signal(SIGPIPE, 1000), 'from our own write');
   assert.not.ok(terminal.signal(SIGPIPE, 1));
   assert.not.ok(terminal.signal(10, 1));
-  assert.not.ok(terminal.signal(SIGTERM, 1), 'while the process runs, it is for that');
+  assert.not.ok(terminal.signal(SIGTERM, 1), 'while the process runs, it gets SIGTERM');
   const finished = terminal.finish();
-  assert.ok(terminal.signal(SIGTERM, 1), 'then it ends the relay');
+  assert.ok(terminal.signal(SIGTERM, 1), 'afterwards SIGTERM ends the relay');
   await made.kernel.finish(finished);
   terminal.close();
 });

@@ -124,7 +124,7 @@ test('start has no notify socket for a container that was created without one', 
   assert.is(notifyOf('/state/web', '/run/manager'), undefined);
   kernel.tree.directory('/state/web/notify');
   assert.instance(notifyOf('/state/web', '/run/manager'), Notify);
-  assert.instance(notifyOf('/state/web', '/run/manager'), Notify, 'what a killed start has left does not matter');
+  assert.instance(notifyOf('/state/web', '/run/manager'), Notify, 'the socket of a killed start does not matter');
   kernel.failAt('datagramBind', 1, E.EACCES);
   assert.throws(
     () => notifyOf('/state/web', '/run/manager'),

@@ -35,7 +35,7 @@ test('giveBack restores only the owners that have changed', () => {
   kernel.calls.length = 0;
   stdio.giveBack();
   assert.equal(owners, [1000, 1000, 0]);
-  assert.is(kernel.names.filter((name) => name === 'chownAt').length, 2, 'what nobody has changed stays');
+  assert.is(kernel.names.filter((name) => name === 'chownAt').length, 2, 'unchanged owners are not written');
 });
 
 test('a closed descriptor has no owner to restore', () => {
@@ -65,7 +65,7 @@ function chowned(map: string, ended = false, errno = 0): unknown {
 
 test('the new owner is the host uid from the map of the process', () => {
   assert.equal(chowned('  0 100000 5\n  5 200000 1\n'), [200_000, 200_000, 0]);
-  assert.equal(chowned('  0 100000 5\n'), [0, 0, 0], 'one that is not mapped');
+  assert.equal(chowned('  0 100000 5\n'), [0, 0, 0], 'the uid is not mapped');
   assert.equal(chowned('  0 100000 9\n', true), [0, 0, 0], 'the map may be that of another process');
 });
 

@@ -101,7 +101,7 @@ test('the undo covers the first existing file of several, and real-time values o
     required: false,
   };
   assert.equal(undone({ 'io.weight': 'default 100\n' }, first), ['io.weight "default 100"']);
-  assert.equal(undone({}, first), [], 'none of them is there, and none need be');
+  assert.equal(undone({}, first), [], 'none of the files exists, and none is required');
   const realtime: Op = { op: 'cgroupRealtime', at: '', path: directory, file: 'cpu.rt_runtime_us', value: '900' };
   assert.equal(undone({ 'cpu.rt_runtime_us': '0\n' }, realtime), ['cpu.rt_runtime_us "0"']);
 });
@@ -119,7 +119,7 @@ test('after a refused write the earlier ones are undone, and the failure names i
   const { refused, takeBack } = writeAll([write('a', '3'), write('b', '4')]);
   assert.equal([refused?.failed.errno, refused?.failed.op, refused?.kept], [E.EBUSY, write('b', '4'), []]);
   assert.equal(written, ['a "3"', 'a "1"']);
-  assert.equal(takeBack(), [], 'it is done already');
+  assert.equal(takeBack(), [], 'the undo is done already');
 });
 
 test.run();

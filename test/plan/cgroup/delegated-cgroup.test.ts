@@ -42,7 +42,7 @@ test('limits are set above, and the process starts in the cgroup below, with the
     'controllers /sys/fs/cgroup/box to /sys/fs/cgroup/box/init/a',
     'clone in /sys/fs/cgroup/box/init/a',
   ]);
-  assert.is(done.cgroups.unified!.path, '/sys/fs/cgroup/box', 'what update, stats, pause and delete go by');
+  assert.is(done.cgroups.unified!.path, '/sys/fs/cgroup/box', 'the cgroup that update, stats, pause and delete use');
 });
 
 test('under systemd the delegated cgroup is below that of the unit and of run.oci.systemd.subgroup', () => {

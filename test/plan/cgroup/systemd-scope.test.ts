@@ -160,7 +160,7 @@ test('a reload of systemd changes a rounded quota, and before 253 memory.oom.gro
   assert.is(
     changesOnReload(v2Settings({ cpu: { quota: 24690 } }, '')),
     true,
-    'of one that is not known: as of the oldest',
+    'an unknown version counts as the oldest',
   );
 });
 

@@ -35,7 +35,7 @@ test('every line of explain fits the width, and the text has the same words as w
     // The pointer may move to the next line, so only the sorted words are equal.
     assert.equal([...words(text)].sort(), [...words(whole)].sort(), String(width));
   }
-  assert.is(explainText(ops, { colour: false, id: 'web', width: 500 }), whole, 'a wide one changes nothing');
+  assert.is(explainText(ops, { colour: false, id: 'web', width: 500 }), whole, 'a large width changes nothing');
 });
 
 test('colours do not count as width', () => {

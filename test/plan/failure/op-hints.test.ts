@@ -27,8 +27,8 @@ function hint(op: Op, errno: number, around: Around = {}): string {
   };
   const found = hintFor(failure);
   if (found.hint !== undefined) {
-    assert.not.match(found.hint, /undefined|NaN|\[object/, 'a field that is missing shows');
-    assert.not.match(found.hint, /[.\n]$/, 'it is a clause of a report, without a full stop');
+    assert.not.match(found.hint, /undefined|NaN|\[object/, 'no field is missing');
+    assert.not.match(found.hint, /[.\n]$/, 'the hint is a clause without a full stop');
   }
   return found.hint ?? '';
 }

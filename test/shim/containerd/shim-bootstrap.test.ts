@@ -169,7 +169,7 @@ test('shim_cgroup receives the server; if it is missing, the server is ended', a
 
   const wrong = new Engine({ MAX_SHIM_VERSION: '2' }, withOptions({ root: 'relative' }));
   await wrong.start();
-  assert.not.ok(wrong.servers[0]?.process.end, 'Create says what is wrong with the options');
+  assert.not.ok(wrong.servers[0]?.process.end, 'Create reports the invalid options');
 });
 
 test('with SCHED_CORE a core scheduling group is made before the server, or start fails', async () => {

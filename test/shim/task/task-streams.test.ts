@@ -61,7 +61,7 @@ test('the input ends with its last writer, or with CloseIO after the pending dat
     await host.call('Create', { bundle: '/b', stdin: '/f/in' });
     const client = fifo.writer();
     await host.settle();
-    assert.is(input(host.main), '-EAGAIN', 'a client is there: it waits');
+    assert.is(input(host.main), '-EAGAIN', 'the read waits while a client is connected');
     client.write(new TextEncoder().encode('x'));
     if (closes) assert.equal(await host.call('CloseIO', { stdin: true }), {});
     else client.drop();
@@ -265,7 +265,7 @@ function sendMaster(_host: TaskHost, connection: SocketEnd, master: SocketEnd): 
   connection.send('x', [master]);
 }
 
-test('a terminal delivers output and input, has the size even of an early ResizePty, and ends', async () => {
+test('a terminal delivers output and input, has the size of a ResizePty before Start, and ends', async () => {
   const { host, slave, sizes } = terminalHost();
   const [stdin, stdout] = [host.kernel.fifo('/f/in'), host.kernel.fifo('/f/out')];
   const reader = stdout.reader();
@@ -281,7 +281,7 @@ test('a terminal delivers output and input, has the size even of an early Resize
   await host.call('CloseIO', { stdin: true });
   client.write(new TextEncoder().encode('late'));
   await host.settle();
-  assert.is(slave.text(), '', 'nothing is typed any more');
+  assert.is(slave.text(), '', 'the input has ended');
   slave.drop();
   client.drop();
   await over(host);

@@ -257,7 +257,7 @@ test('an exec can be added, started, awaited and deleted', async () => {
       [host.main.process.pid, false],
       [started.pid, true],
     ],
-    'containerd learns which process is the exec',
+    'containerd gets the pid of the exec',
   );
   assert.is(await host.call('Delete', { execId: 'x' }), '9 process x is running: it must be stopped first');
   const wait = host.begin('Wait', { execId: 'x' });

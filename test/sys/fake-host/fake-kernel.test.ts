@@ -211,7 +211,7 @@ test('waits take no time: the clock moves to the next event', async () => {
   // Nothing happens here: there is nothing to wait for.
   await elapse(1);
   const never = await kernel.finish(new Promise(() => {})).catch((error: Error) => error.message);
-  assert.is(never, 'the work waits, and nothing can happen any more');
+  assert.is(never, 'the work waits, and there are no more events');
 });
 
 test('processes receive signals, end, and are reaped by their parent only', () => {

@@ -145,7 +145,7 @@ export class FakeKernel {
     for (;;) {
       await new Promise((next) => setImmediate(next));
       if (settled) return work;
-      if (!turn() && !this.clock.step()) throw new Error('the work waits, and nothing can happen any more');
+      if (!turn() && !this.clock.step()) throw new Error('the work waits, and there are no more events');
     }
   }
 

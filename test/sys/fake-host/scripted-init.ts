@@ -32,7 +32,7 @@ export class ScriptedInit {
   ) {
     this.steps = [...steps];
     sync.onMessage = () => this.received();
-    // Without its runtime it ends, unless it was told to continue.
+    // Without its runtime it ends, unless it got its last go.
     sync.onHangUp = () => {
       if (this.frame.length === 0 || this.steps.length > 0) this.process.exit(1);
     };
@@ -101,7 +101,7 @@ export class ScriptedInit {
     } else if (data[0] === Protocol.GO) {
       this.gos.push(data.length > 1 ? new DataView(data.buffer).getUint32(1, true) : undefined);
       if (this.steps[0] === 'go') this.steps.shift();
-      else if (this.steps.length > 0) throw new Error('runt-init was told to go on, and did not wait');
+      else if (this.steps.length > 0) throw new Error('runt-init got a go, and did not wait');
     }
     this.perform();
   }

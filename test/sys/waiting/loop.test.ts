@@ -73,7 +73,7 @@ test('`forget` ends a wait, and a wait for a descriptor closed without it does n
   native.close(reader);
   native.close(writer);
   const [again, to] = pipe();
-  assert.is(again, reader, 'the lowest number that is free');
+  assert.is(again, reader, 'the lowest unused number');
   const wait = readable(again, minute);
   assert.is(await left, false);
   native.write(to, new Uint8Array(1));

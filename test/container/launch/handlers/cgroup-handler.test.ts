@@ -37,7 +37,7 @@ const create = (path: string): CgroupOp => ({ op: 'cgroupCreate', at, path });
 test('create makes missing parents first, and records every new cgroup for the undo', () => {
   v2();
   assert.is(apply(create(`${top}/a/b`)), `done; ${top}/a; ${top}/a/b`);
-  assert.is(apply(create(`${top}/a/b`)), 'done', 'one that is there and empty is not noted');
+  assert.is(apply(create(`${top}/a/b`)), 'done', 'an existing empty cgroup is not recorded');
 });
 
 test('after a failed create, the cgroups that it made are recorded for the undo', () => {
@@ -54,7 +54,7 @@ test('create refuses an existing cgroup with processes below it', () => {
   const pids = [0, 1, 2, 3, 4, 5, 6].map(() => kernel.processes.add({ cgroups: [below] }).pid);
   try {
     applyCgroupOp(create(`${top}/a`), []);
-    assert.unreachable('it was shared');
+    assert.unreachable('the cgroup was accepted');
   } catch (error) {
     assert.instance(error, RuntError);
     const { code, hint, pointer } = error as RuntError;
@@ -97,13 +97,13 @@ test('cgroupWriteFirst writes the value of the first existing file', () => {
   const first = (required: boolean): string =>
     apply({ op: 'cgroupWriteFirst', at, paths, values: ['1', '2'], required });
   kernel.tree.directory(`${top}/a`);
-  assert.is(first(false), 'done', 'none need be there');
+  assert.is(first(false), 'done', 'no file is required');
   assert.is(first(true), `ENOENT write ${top}/a/new`);
   kernel.tree.file(`${top}/a/old`);
   assert.is(first(true), 'done');
   assert.is(kernel.tree.text(`${top}/a/old`), '2');
   kernel.tree.file(`${top}/a/new`, { write: () => -E.EINVAL });
-  assert.is(first(true), `EINVAL write ${top}/a/new`, 'a value that is refused is not tried elsewhere');
+  assert.is(first(true), `EINVAL write ${top}/a/new`, 'a refused value is not written to another file');
 });
 
 test('cgroupRealtime writes the value to the new parents first', () => {
@@ -161,7 +161,7 @@ test('cgroupControllers enables all in one write, and separately where the kerne
   };
   control('', '+io');
   control('/a', '+never');
-  assert.is(apply(op), 'done', 'one that is only wanted need not be there');
+  assert.is(apply(op), 'done', 'an optional controller may be missing');
   assert.equal(written, [': +pids', ': +cpu +io', ': +cpu', ': +io', '/a: +pids', '/a: +cpu +io']);
   control('', '+pids');
   assert.is(apply(op), `ENOENT write ${top}/cgroup.subtree_control`);
@@ -199,7 +199,7 @@ test('cgroupOwner changes the owner of the directory and of the files that the k
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   const op = { op: 'cgroupOwner', at, path: `${top}/a`, uid: 1000 } as const;
-  assert.is(apply(op), 'done', 'files of controllers that are not there do not matter');
+  assert.is(apply(op), 'done', 'missing files of controllers do not matter');
   const owners = (): string[] =>
     [...(kernel.tree.at(`${top}/a`)?.entries ?? [])].filter(([, { uid }]) => uid === 1000).map(([name]) => name);
   assert.equal(owners().sort(), ['cgroup.procs', 'cgroup.subtree_control']);

@@ -73,7 +73,7 @@ test("the runtime's own namespace is refused if the config would change it", () 
   assert.is(own('network', 'net', { linux: { netDevices: { eth9: {} } } }), 'netDevices would change the host');
   const sysctl = { 'net.ipv4.ip_forward': '1' };
   assert.is(own('network', 'net', { linux: { sysctl } }), 'sysctl net.ipv4.ip_forward would change the host');
-  assert.ok(join('network', '/proc/1000/ns/net') > 0, 'nothing changes it');
+  assert.ok(join('network', '/proc/1000/ns/net') > 0, 'the config does not change it');
   assert.ok(join('uts', '/proc/1000/ns/uts', { linux: { sysctl } }) > 0);
 });
 

@@ -38,7 +38,7 @@ test('an existing group must have the same schemata, in any notation', () => {
   const made: string[] = [];
   applyRdt(group('either', ['L3:1=1F;0=7f0']), 5, made);
   applyRdt(group('there'), 5, made);
-  assert.equal(made, [], 'it belongs to others, and is not removed');
+  assert.equal(made, [], 'the group existed before, and is not removed');
   assert.is(
     failed(() => applyRdt(group('either', ['L3:0=7f1']), 5, made)),
     'EEXIST schemata L3:0 is 7f0, not 7f1',
@@ -75,7 +75,7 @@ test('a refusal has the text of last_cmd_status', () => {
     failed(() => applyRdt(group('new', ['L3:0=f']), 5, made)),
     'EINVAL write out of CLOSIDs',
   );
-  assert.equal(made, [`${top}/web`], 'it was made, and the undo removes it');
+  assert.equal(made, [`${top}/web`], 'the group was made, and the undo removes it');
   kernel.tree.file(`${top}/info/last_cmd_status`, 'ok\n');
   kernel.failAt('writeFile', 1, E.EINVAL);
   const assign = { op: 'rdtAssign', at, paths: [`${top}/web`] } as RdtOp;

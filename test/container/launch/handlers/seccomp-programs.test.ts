@@ -137,7 +137,7 @@ test('only a failed call for the program itself is an error', async () => {
   assert.equal(
     errors.map(({ call }) => call.replace(/\(.*/, '')),
     ['stat', 'stat', 'stat', 'compileSeccomp', 'sealedFile'],
-    'the first ones judge the root, as for every command',
+    'the first calls check the root, as in every command',
   );
   for (const { call, leftOpen } of outcomes) assert.equal(leftOpen, [], call);
 });
@@ -149,7 +149,7 @@ test('ready-made program data is base64 of complete instructions', () => {
   const kernel = new FakeKernel();
   const fd = openProgramData(data('BgAAAAAA/38='));
   const bytes = new Uint8Array(100);
-  assert.is(kernel.descriptors.get(fd)?.read(bytes), 8 + 32, 'the room of a digest follows');
+  assert.is(kernel.descriptors.get(fd)?.read(bytes), 8 + 32, 'followed by the space of a digest');
   assert.equal([...bytes.subarray(0, 8)], [6, 0, 0, 0, 0, 0, 255, 127]);
 });
 

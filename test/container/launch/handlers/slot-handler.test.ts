@@ -41,7 +41,7 @@ test('openTree opens the source, and skips only an optional one that is missing'
   assert.is(
     failed(() => opened(kernel, tree({ optional: true }))),
     'EPERM open_tree /data',
-    'only what is missing',
+    'only a missing source is skipped',
   );
 });
 
@@ -95,7 +95,7 @@ test("the container's first process is opened by pid and start time", () => {
   assert.is(
     failed(() => opened(kernel, initProcess)),
     'ESRCH pidfd_open',
-    'another one with its number',
+    'another process with the pid',
   );
 });
 
