@@ -6,7 +6,7 @@ const lines = (...text: string[]): [string, string][] => [
   ...assertions(['TAP version 13', ...text, '1..9', ''].join('\n')),
 ];
 
-test('assertions by their description, numbered when one comes again', () => {
+test('an assertion is named by its description, and by a number too when the description is repeated', () => {
   assert.equal(lines('ok 1 - a', 'not ok 2 - b', 'ok 3 - a', '# a remark', 'not ok 4'), [
     ['a', 'passed'],
     ['b', 'failed'],
@@ -15,7 +15,7 @@ test('assertions by their description, numbered when one comes again', () => {
   ]);
 });
 
-test('what is skipped or to do is neither passed nor failed', () => {
+test('an assertion with SKIP or TODO counts as skipped, neither passed nor failed', () => {
   assert.equal(lines('ok 1 # SKIP no c here', 'not ok 2 - d # TODO later', 'ok 3 - e # SKIP'), [
     ['no c here', 'skipped'],
     ['d', 'skipped'],
@@ -23,13 +23,13 @@ test('what is skipped or to do is neither passed nor failed', () => {
   ]);
 });
 
-test('what differs from run to run is left out of the description', () => {
+test('temporary paths and ids, which differ from run to run, are replaced in the description', () => {
   assert.equal(lines('ok 1 - /tmp/ocitest123456789 of 0b5ad00a-7c1f-4a83-9e0c-0123456789ab'), [
     ['/tmp/ocitestN of ID', 'passed'],
   ]);
 });
 
-test('TAP that a diagnostic quotes belongs to the assertion that follows', () => {
+test('TAP quoted in a diagnostic belongs to the assertion before the diagnostic', () => {
   const inner = JSON.stringify({ stdout: 'TAP version 13\nok 1 - x\nnot ok 2 - y\n1..2\n', stderr: '' }, null, 2);
   assert.equal(lines('  ---', inner, '  ...', 'not ok 1 - outer', '  ---', '{"error": "e"}', '  ...', 'ok 2 - next'), [
     ['outer', 'failed'],
@@ -39,7 +39,7 @@ test('TAP that a diagnostic quotes belongs to the assertion that follows', () =>
   ]);
 });
 
-test('a diagnostic with lines like assertions holds none', () => {
+test('lines of a diagnostic that look like assertions are not counted', () => {
   assert.equal(lines('ok 1 - a', '  ---', '{"stderr": "', 'not ok 2 - b', '"}', '  ...'), [['a', 'passed']]);
 });
 

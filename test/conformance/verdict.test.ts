@@ -12,7 +12,7 @@ import {
   type Result,
 } from '../../conformance/runtime-tools/verdict.mjs';
 
-/** `+a` passed, `-a` failed, `?a` skipped; a first `!` is a program that ended badly. */
+/** A result in short: `+a` passed, `-a` failed, `?a` skipped; a first `!` means that the program ended badly. */
 function result(...words: string[]): Result {
   const bad = words[0] === '!';
   const states = { '+': 'passed', '-': 'failed', '?': 'skipped' } as const;
@@ -24,23 +24,23 @@ function result(...words: string[]): Result {
   return { outcome, asserted, ended: bad ? 'ended with 1' : '' };
 }
 
-test('a loss is an assertion that any other passes and runt fails, skips or never makes', () => {
+test('a loss is an assertion that another runtime passes and that runt fails, skips or never makes', () => {
   assert.equal(losses([result('+a', '-b', '?c'), result('+a', '+b', '+c', '+d'), result('-a')]), ['b', 'c', 'd']);
   assert.equal(losses([result('+a', '-b'), result('-a', '-b'), result('!')]), []);
 });
 
-test('an end that is worse than another runtime’s is a loss by itself', () => {
+test('a program that ends worse under runt than under another runtime is a loss by itself', () => {
   assert.equal(losses([result('!', '+a'), result('+a'), result('!')]), ['the program']);
   assert.equal(losses([result('!'), result('+a'), result('!')]), ['a']);
 });
 
-test('what needs a reason: failed assertions, a bad end, nothing asserted', () => {
+test('failed assertions, a bad end and a program without assertions each require a reason', () => {
   assert.equal(failures([result('!', '-a', '+b', '?c')]), ['a', 'the program']);
   assert.equal(failures([result('?a')]), ['nothing is asserted']);
   assert.equal(failures([result('+a')]), []);
 });
 
-test('of several runs what most of them say counts, and what varied is told', () => {
+test('the majority of several runs decides, and assertions that varied are listed as flaky', () => {
   const runs = [[result('-a', '+b')], [result('+a', '+b')], [result('+a', '+b', '+c')]];
   const { results, flaky } = majority(runs, ['runt']);
   assert.equal(
@@ -54,7 +54,7 @@ test('of several runs what most of them say counts, and what varied is told', ()
   assert.equal(flaky, ['runt: a', 'runt: c']);
 });
 
-test('an entry is for its programs and for assertions that begin like it; only a clause or a broken program excuses', () => {
+test('an entry matches its programs and the assertions that begin with its text; it excuses with a clause or "broken"', () => {
   const known: Entry[] = [
     { programs: ['p'], assertion: 'limit', why: 'reason' },
     { programs: ['p', 'q'], assertion: 'label', why: 'w', clause: 'runtime.md#create' },
@@ -68,7 +68,7 @@ test('an entry is for its programs and for assertions that begin like it; only a
   assert.is(entryOf(known, 'p', 'the program'), known[0]);
 });
 
-test('the list names its reason each time, and a clause as page#heading', () => {
+test('every entry of known.json has a reason, and its clause is written as page#heading', () => {
   const known: Entry[] = JSON.parse(readFileSync('conformance/runtime-tools/known.json', 'utf8'));
   for (const { programs, why, clause } of known) {
     assert.ok(programs.length > 0 && why.length > 10);
@@ -76,7 +76,7 @@ test('the list names its reason each time, and a clause as page#heading', () => 
   }
 });
 
-test('an entry for kernels before a version excuses there, and is none on others', () => {
+test('an entry with "before" excuses on older kernels only', () => {
   const entry: Entry = { programs: ['p'], why: 'w', before: '6.15' };
   const on = (kernel: string) => isFor(entry, { cgroup: 2, driver: 'systemd', kernel });
   assert.equal(['6.12.63', '6.14-rc1-um', '5.19.0', '6.9'].map(on), [true, true, true, true]);
@@ -85,7 +85,7 @@ test('an entry for kernels before a version excuses there, and is none on others
   assert.is(excuse([entry], 'q', 'the program'), undefined);
 });
 
-test('an entry for a version of cgroups or for who makes them is none elsewhere', () => {
+test('an entry for a cgroup version or a cgroup driver does not hold on other hosts', () => {
   const host = { cgroup: 2, driver: 'systemd', kernel: '6.12.1' } as const;
   const entry = { programs: ['p'], why: 'w' };
   assert.ok(isFor(entry, host));

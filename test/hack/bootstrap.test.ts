@@ -1,7 +1,4 @@
-/**
- * hack/bootstrap, in a copy of its directory and with programs of the test's own in PATH: nothing is fetched or
- * installed.
- */
+/** hack/bootstrap, run in a copy of its directory with stubs in PATH: the test fetches and installs nothing. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +10,10 @@ import { which } from '../integration/bed/needs.js';
 const TOOLS =
   'sh dash bash awk cat chmod cmp cp dirname find grep id ln ls mkdir mv rm touch env ar xz flock setpriv'.split(' ');
 
-/** A checkout with a lock file and no node_modules; all packages are there, and each stub is a shell script in PATH. */
+/**
+ * A checkout with a lock file and without node_modules. All packages are installed; each stub is a shell script in
+ * PATH.
+ */
 function checkout(stubs: Record<string, string>) {
   const dir = mkdtempSync(join(tmpdir(), 'runt-bootstrap-'));
   mkdirSync(`${dir}/hack`);
@@ -28,7 +28,7 @@ function checkout(stubs: Record<string, string>) {
     if (path && !(name in scripts)) symlinkSync(path, `${bin}/${name}`);
   }
   for (const [name, text] of Object.entries(scripts)) {
-    // Only a new file: through a link this would overwrite the machine's own program.
+    // Never overwrite: if the path were a link, this would replace the machine's own program.
     writeFileSync(`${bin}/${name}`, `#!/bin/sh\n${text}\n`, { flag: 'wx', mode: 0o755 });
   }
   const run = (...args: string[]) => {
@@ -50,7 +50,7 @@ function checkout(stubs: Record<string, string>) {
 
 const node = (major: number) => `echo ${major}`;
 const npm = 'echo npm >>"$DIR/calls"; mkdir -p node_modules; : >node_modules/.package-lock.json';
-/** A pip whose Node.js and npm are scripts, where the wheel has them. */
+/** A pip that installs scripts as Node.js and npm, at the paths that the wheel has. */
 const pip = (status: number) => `case "$*" in *--version) exit 0 ;; esac
 echo pip >>"$DIR/calls"
 while [ "$1" != --target ]; do shift; done
@@ -76,7 +76,7 @@ function trying(stubs: Record<string, string>, body: (bed: ReturnType<typeof che
 }
 
 test(
-  'a Node.js that is new enough and has npm is used as it is, and a second run does nothing',
+  'bootstrap uses a recent Node.js that has npm, and a second run does nothing',
   trying({ node: node(20), npm, python3: pip(0) }, ({ dir, run, has }) => {
     assert.is(run().status, 0);
     assert.is(run().err, '');
@@ -86,7 +86,7 @@ test(
 );
 
 test(
-  'with node_modules in place a Node.js without npm will do',
+  'bootstrap accepts a Node.js without npm if node_modules exists',
   trying({ node: node(22), python3: pip(0) }, ({ dir, run, has }) => {
     mkdirSync(`${dir}/node_modules`);
     writeFileSync(`${dir}/node_modules/.package-lock.json`, '');
@@ -101,7 +101,7 @@ for (const [what, stubs] of [
   ['no Node.js', {}],
 ] as const) {
   test(
-    `${what}: Node.js and npm are fetched from PyPI, and that npm is used`,
+    `with ${what}, bootstrap fetches Node.js and npm from PyPI and uses that npm`,
     trying({ ...stubs, python3: pip(0) }, ({ dir, run, has }) => {
       const r = run();
       assert.is(r.status, 0, r.err);
@@ -114,7 +114,7 @@ for (const [what, stubs] of [
 }
 
 test(
-  'a pip that fails says why, ends the run and leaves no Node.js that counts as whole',
+  'when pip fails, bootstrap prints the reason, exits with 1 and leaves no complete Node.js',
   trying({ node: node(18), npm, python3: pip(1) }, ({ dir, run, has }) => {
     const r = run();
     assert.is(r.status, 1);
@@ -127,7 +127,7 @@ test(
 );
 
 test(
-  'a Node.js of PyPI that was cut short is fetched anew',
+  'bootstrap fetches Node.js from PyPI again after an interrupted installation',
   trying({ node: node(18), npm, python3: pip(0) }, ({ dir, run, has }) => {
     cpSync(`${dir}/bin/node`, `${dir}/build/node/bin/node`);
     const r = run();
@@ -138,7 +138,7 @@ test(
 );
 
 test(
-  'an npm that fails says why, ends the run and leaves no node_modules that count as whole',
+  'when npm fails, bootstrap prints the reason, exits with 1 and leaves no complete node_modules',
   trying({ node: node(20), npm: `${npm}; echo 'npm error ECONNREFUSED' >&2; exit 1` }, ({ dir, run, has }) => {
     const r = run();
     assert.is(r.status, 1);
@@ -151,7 +151,7 @@ test(
 );
 
 test(
-  'an ordinary user gets the list of what is missing and the apt-get line',
+  'bootstrap prints the missing packages and the apt-get command for an ordinary user',
   trying({ node: node(20), npm, id: 'echo 1000', 'apt-get': 'echo apt >>"$DIR/calls"' }, ({ dir, run, has }) => {
     rmSync(`${dir}/bin/gcc`);
     const r = run('build', 'lint');
@@ -164,7 +164,7 @@ test(
 );
 
 test(
-  'as root apt-get installs the groups that were asked for and no other; its failure ends the run',
+  'as root, bootstrap installs only the requested groups, and fails when apt-get fails',
   trying({ node: node(20), npm, id: 'echo 0', 'apt-get': 'echo "$*" >>"$DIR/calls"; exit 1' }, ({ dir, run }) => {
     const r = run('fuzz');
     assert.is(r.status, 1);
@@ -177,7 +177,7 @@ test(
 );
 
 test(
-  '--list changes nothing; an unknown group is refused',
+  '--list changes nothing, and an unknown group is refused',
   trying({ node: node(18) }, ({ dir, run, has }) => {
     rmSync(`${dir}/bin/gcc`);
     const r = run('--list', 'build');

@@ -39,7 +39,9 @@ const tool = Object.assign({}, ...modules) as Tool;
 
 const test = suite('hack/coverage');
 
-/** A test's body on a directory of its own, which tools may name by one path only. */
+/**
+ * Runs a test's body in a directory of its own. The path is resolved: tools may name the directory by that path only.
+ */
 const inDirectory = (body: (dir: string) => Promise<void> | void) => async (): Promise<void> => {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-coverage-test-')));
   try {
@@ -49,7 +51,7 @@ const inDirectory = (body: (dir: string) => Promise<void> | void) => async (): P
   }
 };
 
-/** Lines with code end in `// +` if they are executed, in `// -` if not. */
+/** A line with code ends in `// +` if it is executed, in `// -` if not. */
 const typeScript = `import { sep } from 'node:path';
 interface Shape { readonly side: number }
 export type { Shape };
@@ -107,7 +109,7 @@ void (unused.name || (() => { // +
 })());
 export const result = [new Square({ side: 3 }).cut(0), await late()]; // +
 `;
-/** The lines of a text that end in the mark. */
+/** The numbers of the lines that end in `mark`. */
 const marked = (text: string, mark: string): number[] =>
   text.split('\n').flatMap((line, n) => (line.endsWith(mark) ? [n + 1] : []));
 
@@ -123,7 +125,7 @@ test('a line of TypeScript has a point if code begins on it', () => {
 });
 
 test(
-  'counters in the text mark the lines that are executed, and leave what it does as it is',
+  'counters in the text mark the executed lines and do not change what the program does',
   inDirectory(async (dir) => {
     const hits = new Uint8Array(points.length + 10);
     const text = tool.instrumented(typeScript, points, 10, 'globalThis.sampleHits');
@@ -139,7 +141,7 @@ test(
 );
 
 test(
-  "V8's coverage of a bundle marks the same lines, without a counter in the text",
+  "V8's coverage of a bundle marks the same lines as the counters do",
   inDirectory(async (dir) => {
     mkdirSync(join(dir, 'src'));
     writeFileSync(join(dir, 'src/sample.ts'), typeScript);
@@ -188,7 +190,7 @@ int main(int argc, char **argv) { // +
 `;
 
 test(
-  'blocks of C are counted though the process ends in an execve or by SIGKILL',
+  'blocks of C are counted although the process ends in execve or by SIGKILL',
   inDirectory((dir) => {
     const at = (name: string): string => join(dir, name);
     writeFileSync(at('sample.c'), c);
@@ -225,7 +227,7 @@ test(
 const asRoot = process.geteuid?.() === 0;
 if (!asRoot) process.stdout.write('# skip hidden counters: root: not root\n');
 (asRoot ? test : test.skip)(
-  'a process to which a mount hides its counters reaches them',
+  'a process counts although a mount hides its counters from it',
   inDirectory((dir) => {
     const hidden = join(dir, 'hidden');
     mkdirSync(hidden);
@@ -245,7 +247,7 @@ if (!asRoot) process.stdout.write('# skip hidden counters: root: not root\n');
   }),
 );
 
-test('a table has a row for each folder, and shares that are never rounded up', () => {
+test('the table has a row for each folder, and percentages are never rounded up', () => {
   const files = [
     { path: 'src/a/one.ts', lines: 3, covered: [0, 2], uncovered: '3' },
     { path: 'src/a/b/two.ts', lines: 1000, covered: [999, 1000], uncovered: '' },
@@ -262,7 +264,7 @@ src/a/b   1000   999  99.9 %  1000  100.0 %
   assert.is(tool.fileList(files), 'src/a/one.ts 66.6 %: 3\n');
 });
 
-test('a range of lines goes over lines without code, and ends at one that is executed', () => {
+test('a range of unexecuted lines spans lines without code and ends at an executed line', () => {
   assert.is(tool.rangesOf([1, 3, 7, 8, 9, 12], new Set([1, 3, 8, 12])), '1-3, 8, 12');
   assert.is(tool.rangesOf([1, 2], new Set()), '');
 });
