@@ -1,4 +1,7 @@
-/** The bed itself: it must see what it is there to find, or every other test's clean-up check proves nothing. */
+/**
+ * The bed itself. Every test relies on its clean-up check, so it must find everything that a container can leave
+ * behind.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +23,7 @@ test('a fresh bed leaves nothing', () => {
   assert.not.ok(existsSync(bed.dir));
 });
 
-compiling('hack/rootfs may run beside itself: each finds the whole of it at its end', async () => {
+compiling('concurrent runs of hack/rootfs each end with a complete root file system', async () => {
   const bed = new Bed();
   const base = join(bed.dir, 'base');
   const one = () =>
@@ -39,21 +42,21 @@ compiling('hack/rootfs may run beside itself: each finds the whole of it at its 
   bed.end();
 });
 
-test('a state directory that is left is found and removed', () => {
+test('the bed finds and removes a state directory that was left behind', () => {
   const bed = new Bed();
   mkdirSync(join(bed.root, bed.id), { recursive: true });
   assert.throws(() => bed.end(), /state .*bed-/);
   assert.not.ok(existsSync(bed.dir));
 });
 
-mounting('a mount that is left is found and unmounted', () => {
+mounting('the bed finds and unmounts a mount that was left behind', () => {
   const bed = new Bed();
   execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(bed.rootfs, 'tmp')]);
   assert.throws(() => bed.end(), /mount .*rootfs\/tmp/);
   assert.not.ok(existsSync(bed.dir));
 });
 
-mounting('a process in a mount namespace of its own is found and ended', async () => {
+mounting('the bed finds and ends a process in a mount namespace of its own', async () => {
   const bed = new Bed();
   const child = spawn('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs x "$0" && exec sleep 100', bed.rootfs]);
   const ended = new Promise<string | null>((settle) => child.on('exit', (_, signal) => settle(signal)));
@@ -62,7 +65,7 @@ mounting('a process in a mount namespace of its own is found and ended', async (
   assert.is(await ended, 'SIGKILL');
 });
 
-controlled('a cgroup that is left is found and removed', () => {
+controlled('the bed finds and removes a cgroup that was left behind', () => {
   const bed = new Bed();
   const path = join('/sys/fs/cgroup/pids', bed.id);
   mkdirSync(path);
@@ -70,7 +73,7 @@ controlled('a cgroup that is left is found and removed', () => {
   assert.not.ok(existsSync(path));
 });
 
-compared('runs a container with runc from the same bundle', () => {
+compared('the bed runs a container with runc from the same bundle', () => {
   const bed = new Bed();
   bed.config.process.args = ['/bin/sh', '-c', 'hostname; echo oops >&2; cat; exit 3'];
   bed.write();
@@ -79,7 +82,7 @@ compared('runs a container with runc from the same bundle', () => {
   bed.end();
 });
 
-compared('finds a container that was created and not deleted', () => {
+compared('the bed finds a container that was created and not deleted', () => {
   const bed = new Bed();
   bed.config.process.args = ['/bin/sleep', '100'];
   bed.write();

@@ -1,14 +1,14 @@
 /**
- * A bed: one bundle in a directory of its own with a private state root, in which a test runs the program and looks.
+ * A bed: one bundle in a directory of its own with a private state root, in which a test runs the program.
  *
  *     const test = needing('hostname', 'root');
- *     test('is set', onBed((bed) => {
+ *     test('the hostname is set', onBed((bed) => {
  *       bed.config.hostname = 'x';
  *       assert.is(bed.sh('hostname').stdout, 'x\n');
  *     }));
  *     test.run();
  *
- * At the end `onBed` asserts that no mount, cgroup, process or state is left, and takes away what is.
+ * At the end `onBed` asserts that no mount, cgroup, process or state is left, and removes what is.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -41,21 +41,21 @@ export interface Result {
   stderr: string;
 }
 
-/** Fails the test when a command failed or wrote to standard error; gives the result. */
+/** Returns the result. Fails the test if the command failed or wrote to stderr. */
 export function ok<T extends { readonly code: number | null; readonly stderr: string }>(r: T): T {
   assert.equal([r.code, r.stderr], [0, '']);
   return r;
 }
 
 export interface CommandOptions {
-  /** What the command, and the container, reads as stdin; empty by default. */
+  /** Stdin of the command and the container; empty by default. */
   input?: string;
   /** The whole environment; only PATH by default. */
   env?: Record<string, string>;
   cwd?: string;
   /** ms after which the command is killed and the test fails; COMMAND_LIMIT by default. */
   timeout?: number;
-  /** Another program than runt, e.g. runc; gets the same `--root`. */
+  /** A program to run instead of runt, e.g. runc; gets the same `--root`. */
   program?: string;
   /** A program and its arguments that execute the command. */
   wrapped?: readonly string[];
@@ -63,10 +63,10 @@ export interface CommandOptions {
   gid?: number;
 }
 
-/** A command that runs beside the test. */
+/** A command that runs concurrently with the test. */
 export interface Running {
   child: ChildProcess;
-  /** Settles when the command has ended. */
+  /** Resolves when the command has ended. */
   exit: Promise<Result>;
   /** What stdout holds so far. */
   stdout(): string;
@@ -86,11 +86,11 @@ interface StateOutput {
 }
 
 let count = 0;
-/** Another one for each test file: runs in pid namespaces of their own have the same pids, and share the cgroups. */
+/** Unique for each test file: runs in pid namespaces of their own have the same pids, and share the cgroups. */
 const run = Math.random().toString(36).slice(2, 6);
 
 export class Bed {
-  /** The bed's own directory, 0755, below the system's temporary directory. */
+  /** The bed's own directory, mode 0755, below the system's temporary directory. */
   readonly dir: string;
   readonly bundle: string;
   readonly rootfs: string;
@@ -102,7 +102,7 @@ export class Bed {
   #calls = 0;
   #created?: { out: string; err: string };
   readonly #mounts = hostMounts();
-  /** Another runtime ran: runc 1.1 takes options (nsdelegate) away from the host's mount of cgroup v2. */
+  /** True once another runtime ran: runc 1.1 removes options (nsdelegate) from the host's mount of cgroup v2. */
   #others = false;
 
   constructor() {
@@ -115,7 +115,7 @@ export class Bed {
     mkdirSync(this.bundle);
     const base = join(top, 'build', 'rootfs');
     execFileSync(join(top, 'hack', 'rootfs'), [base], { stdio: ['ignore', 'ignore', 'inherit'] });
-    // cp, because Node's cpSync makes copies of hard links.
+    // cp, because Node's cpSync turns hard links into copies.
     execFileSync('cp', ['-a', base, this.rootfs]);
   }
 
@@ -123,14 +123,14 @@ export class Bed {
     return { dir: this.dir, root: this.root, id: this.id };
   }
 
-  /** Writes config.json; a string is written as it is. */
+  /** Writes config.json; a string is written verbatim. */
   write(config: unknown = this.config): void {
     const body =
       typeof config === 'string' ? config : JSON.stringify(config, wide, 2).replaceAll(/"wide:(-?\d+)"/g, '$1');
     writeFileSync(join(this.bundle, 'config.json'), body);
   }
 
-  /** Files, not pipes: a container that outlives the command must not hold the test up, and crun takes over its stdio. */
+  /** Files, not pipes: a container that outlives the command must not block the test, and crun takes over its stdio. */
   #stdio(input: string): { fds: [number, number, number]; out: string; err: string } {
     const base = join(this.dir, `call-${++this.#calls}`);
     writeFileSync(`${base}.in`, input);
@@ -177,7 +177,7 @@ export class Bed {
     return result;
   }
 
-  /** Runs `runt --root ROOT ARGS…` beside the test. */
+  /** Starts `runt --root ROOT ARGS…` concurrently with the test. */
   spawn(args: readonly string[], o: CommandOptions = {}): Running {
     const { fds, out, err } = this.#stdio(o.input ?? '');
     const command = this.#command(args, o);
@@ -196,19 +196,19 @@ export class Bed {
     return { child, exit, stdout: read(out), stderr: read(err) };
   }
 
-  /** `runt run`: writes the config, runs the container in the foreground. Extra flags come before the id. */
+  /** `runt run`: writes the config and runs the container in the foreground. `flags` precede the id. */
   run(flags: readonly string[] = [], o: CommandOptions = {}): Result {
     this.write();
     return this.runt(['run', '--bundle', this.bundle, ...flags, this.id], o);
   }
 
-  /** `run` of a shell script in the container. */
+  /** Runs a shell script in the container with `run`. */
   sh(script: string, flags: readonly string[] = [], o: CommandOptions = {}): Result {
     this.config.process.args = ['/bin/sh', '-c', script];
     return this.run(flags, o);
   }
 
-  /** `sh` that must end with 0 and print nothing on stderr; its stdout. */
+  /** Runs `sh`, requires exit status 0 and an empty stderr, and returns stdout. */
   out(script: string): string {
     const r = this.sh(script);
     if (r.code !== 0 || r.stderr !== '') throw new Error(`exit ${r.code ?? r.signal}: ${r.stderr}\n${r.stdout}`);
@@ -221,7 +221,7 @@ export class Bed {
     return this.runt(['create', '--bundle', this.bundle, ...flags, this.id], o);
   }
 
-  /** `create` and `start`, which must both work; the process's pid. */
+  /** Runs `create` and `start`, requires both to succeed, and returns the pid of the process. */
   started(args: string[] = ['/bin/sleep', '1000']): number {
     this.config.process.args = args;
     for (const r of [this.create(), this.runt(['start', this.id])]) {
@@ -238,7 +238,7 @@ export class Bed {
     return this.#created ? readFileSync(this.#created.err, 'utf8') : '';
   }
 
-  /** `runt state`, parsed; throws when the command fails. */
+  /** `runt state`, parsed; throws if the command fails. */
   state(): StateOutput {
     const r = this.runt(['state', this.id]);
     if (r.code !== 0) throw new Error(`state: exit ${r.code}: ${r.stderr}`);
@@ -267,8 +267,8 @@ export class Bed {
   }
 
   /**
-   * Asserts that nothing is left, and takes away what is; `quiet` after a failure that is already reported. A process
-   * has `grace` ms to end.
+   * Asserts that nothing is left, and removes what is. A process has `grace` ms to end. `quiet`: do not assert, because
+   * a failure is reported already.
    */
   end(quiet = false, grace = GRACE): void {
     const left = leftovers(this.mark, quiet ? 0 : grace);
@@ -280,12 +280,12 @@ export class Bed {
   }
 }
 
-/** BigInt in a config: JSON.stringify refuses it, so it is marked and unquoted afterwards. */
+/** A bigint of a config as a marked string, unquoted afterwards: JSON.stringify refuses bigints. */
 function wide(_: string, value: unknown): unknown {
   return typeof value === 'bigint' ? `wide:${value}` : value;
 }
 
-/** A test's body on a bed of its own: cleaned up after it, and checked for what is left. */
+/** Runs a test's body on a bed of its own, cleans up after it, and checks that nothing is left. */
 export function onBed(body: (bed: Bed) => void | Promise<void>): () => Promise<void> {
   return async () => {
     const bed = new Bed();

@@ -1,4 +1,4 @@
-/** Callers of runt who are not root of the host: an ordinary user, and root of a user namespace. */
+/** Callers of runt that are not root on the host: an ordinary user, and root of a user namespace. */
 import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +11,8 @@ import { runtPath } from './place.js';
 export const me = 1000;
 
 /**
- * The bed is the user's, with a config of `runt spec --rootless`. Commands run as him, where /etc has `subuid` and
- * `subgid` of the test's own.
+ * Gives the bed to the user, with a config of `runt spec --rootless`, and returns a function that runs runt as that
+ * user. /etc has a `subuid` and a `subgid` of the test's own there.
  */
 export function asUser(bed: Bed, subordinate = `${me}:100000:65536\n`): (...args: string[]) => Result {
   for (const path of [bed.dir, bed.bundle]) chownSync(path, me, me);
@@ -48,7 +48,7 @@ export function asUser(bed: Bed, subordinate = `${me}:100000:65536\n`): (...args
 }
 
 /**
- * Runs runt as root of a new user namespace, in which the ids from 0 on are those from 100000 on outside.
+ * Runs runt as root of a new user namespace that maps the ids from 0 to the host's ids from 100000.
  * @param mounts its mount namespace: `own` belongs to the user namespace, `outer` to the host's
  */
 export async function runAsRootOfANamespace(
@@ -58,7 +58,7 @@ export async function runAsRootOfANamespace(
 ): Promise<Result> {
   for (const path of [bed.dir, bed.bundle]) chownSync(path, 100000, 100000);
   bed.write();
-  // To be root there takes maps, and a process that enters after they were written.
+  // A process is root there only if it enters after the maps were written.
   const holder = spawn('unshare', ['-U', 'sleep', '60'], { stdio: 'ignore' });
   try {
     const own = readlinkSync('/proc/self/ns/user');

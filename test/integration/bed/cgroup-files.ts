@@ -1,12 +1,12 @@
-/** Every setting of a cgroup of v2, to compare before and after an operation that is to change none. */
+/** Every setting of a cgroup v2, to compare before and after an operation that must change none. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Counters, and files that only take. */
+/** Counters, and write-only files. */
 const volatile =
   /(?:\.stat|\.stat\.local|\.events|\.events\.local|\.current|\.peak|\.pressure|\.numa_stat|\.kill|\.reclaim|\.procs|\.threads)$/;
 
-/** What each file holds that can be written, but for those that count. */
+/** The content of each writable file, except counters. */
 export function cgroupSettings(directory: string): { [file: string]: string } {
   const found: { [file: string]: string } = {};
   for (const name of readdirSync(directory).sort()) {
@@ -16,7 +16,7 @@ export function cgroupSettings(directory: string): { [file: string]: string } {
     try {
       found[name] = readFileSync(path, 'utf8').trim();
     } catch (error) {
-      // Some cannot be read without a device, or on this kernel.
+      // Some files cannot be read without a device, or on this kernel.
       found[name] = String((error as NodeJS.ErrnoException).code);
     }
   }

@@ -1,8 +1,8 @@
-/** The config.json that every bundle of the tests begins with: what `runc spec` gives, with no terminal. */
+/** The config.json that every bundle of the tests begins with: that of `runc spec`, without a terminal. */
 import type { Linux, Mount, Process, Resources, Root, Spec } from '../../../src/spec/config-types.js';
 import { hasController } from './needs.js';
 
-/** A Spec in which what the tests change is always there. */
+/** A Spec in which the parts that tests change are always present. */
 export type Config = Spec & {
   root: Root;
   mounts: Mount[];
@@ -12,7 +12,7 @@ export type Config = Spec & {
 
 const caps = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
 
-/** A new default config; nothing in it is shared with another one. */
+/** A new default config that shares no object with another one. */
 export function defaultConfig(): Config {
   return {
     ociVersion: '1.0.2',
@@ -57,7 +57,7 @@ export function defaultConfig(): Config {
       },
     ],
     linux: {
-      // No rule is better than one that the machine cannot keep.
+      // Without the controller: no rule, because runt refuses rules that the machine cannot enforce.
       resources: hasController('devices') ? { devices: [{ allow: false, access: 'rwm' }] } : {},
       namespaces: [{ type: 'pid' }, { type: 'network' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }],
       maskedPaths: [
@@ -77,7 +77,7 @@ export function defaultConfig(): Config {
   };
 }
 
-/** The config with a user namespace in which `inside` ids from 0 on are host ids from `host` on. */
+/** Adds a user namespace that maps `size` ids from 0 to the host's ids from `host`. */
 export function withUserNamespace(config: Config, host = 100000, size = 65536): Config {
   config.linux.namespaces.push({ type: 'user' });
   config.linux.uidMappings = [{ containerID: 0, hostID: host, size }];

@@ -1,4 +1,4 @@
-/** One runtime's container that is checkpointed and restored by the real criu: runt's and runc's, with the same flags. */
+/** A container of one runtime that the real criu checkpoints and restores: runt's and runc's, with the same flags. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,16 +6,16 @@ import { becomesTrue, blockUntil, DEADLINE } from '../../deadline.js';
 import { Bed, type CommandOptions, type Result } from './bed.js';
 import { programs, runtPath } from './place.js';
 
-/** The machine is emulated: ms that one command may take. */
+/** ms that one command may take: the machine is emulated. */
 const patience = 120_000;
 
 export class Side {
   readonly name: string;
-  /** The id of the container; a restore may be to another one. */
+  /** The id of the container; a restore may use another one. */
   id: string;
-  /** Where the bundle of a restore is. */
+  /** The bundle that a restore uses. */
   bundle: string;
-  /** What the container prints, a file of the host. */
+  /** The file on the host with the container's output. */
   private readonly output: string;
 
   constructor(
@@ -34,19 +34,19 @@ export class Side {
     bed.config.mounts.push({ destination: '/out', type: 'bind', source: this.images('out'), options: ['bind'] });
   }
 
-  /** `NAME --root ROOT ARGS…`. */
+  /** Runs `NAME --root ROOT ARGS…`. */
   call(args: readonly string[], o: CommandOptions = {}): Result {
     return this.bed.runt([...this.globals, ...args], { program: this.program, timeout: patience, ...o });
   }
 
-  /** `call` that must end with 0; its stdout. */
+  /** Runs `call`, requires exit status 0, and returns stdout. */
   ok(args: readonly string[], o: CommandOptions = {}): string {
     const r = this.call(args, o);
     if (r.code !== 0) throw new Error(`${this.name} ${args[0]}: ${told(r.stderr)}${this.log(args)}`);
     return r.stdout;
   }
 
-  /** What criu says of a request that failed. */
+  /** The errors in criu's log of a failed request. */
   private log(args: readonly string[]): string {
     const at = args.indexOf('--work-path') > 0 ? args.indexOf('--work-path') : args.indexOf('--image-path');
     if (at < 0) return '';
@@ -65,14 +65,16 @@ export class Side {
     this.createdAndStarted(flags, o);
   }
 
-  /** The config as it is, created and started. */
+  /** Creates and starts a container of the config as it is. */
   createdAndStarted(flags: string[] = [], o: CommandOptions = {}): void {
     this.bed.write();
     this.quiet(['create', '--bundle', this.bundle, ...flags, this.id], o);
     this.ok(['start', this.id]);
   }
 
-  /** How a command ends whose stdio, and so the container's, is /dev/null: runc's criu finds no file of the host again. */
+  /**
+   * Runs a command with /dev/null as stdio, which the container inherits: runc's criu cannot reopen a file of the host.
+   */
   tried(args: string[], o: CommandOptions = {}): { code: number | null; said: string } {
     const log = join(this.bed.dir, 'log');
     writeFileSync(log, '');
@@ -85,17 +87,17 @@ export class Side {
     if (code !== 0) throw new Error(`${this.name} ${args[0]}: ${said}`);
   }
 
-  /** The lines of the container so far. */
+  /** The lines that the container has printed so far. */
   lines(): string[] {
     return readFileSync(this.output, 'utf8').split('\n').filter(Boolean);
   }
 
-  /** The number of the step that was printed last. */
+  /** The number of the last printed step. */
   step(): number {
     return Number(this.lines().at(-1) ?? 0);
   }
 
-  /** Waits until a further step is printed; the steps are one after the other, over a checkpoint too. */
+  /** Waits for a further step, and asserts that the steps are consecutive, across a checkpoint too. */
   goesOn(ms = DEADLINE): void {
     const from = this.lines().length;
     if (!becomesTrue(() => this.lines().length >= from + 2, ms))
@@ -131,7 +133,7 @@ export class Side {
     return this.call(['exec', this.id, ...args]);
   }
 
-  /** Ends and deletes it; it is gone then. */
+  /** Kills and deletes the container, and asserts that it is gone. */
   ends(): void {
     this.ok(['kill', this.id, 'KILL']);
     blockUntil(`${this.name}: stopped`, () => this.state().status === 'stopped');
@@ -140,25 +142,25 @@ export class Side {
   }
 }
 
-/** Gives a command /dev/null for stdio. */
+/** Runs a command with /dev/null as stdio. */
 export const quiet = ['/bin/sh', '-c', 'exec "$@" </dev/null >/dev/null 2>&1', 'sh'];
 
-/** What runc or runt says of a failure, without the quoted log of criu. */
+/** The error message of runc or runt, without criu's quoted log. */
 const told = (stderr: string): string =>
   stderr
     .split('\n')
     .filter((line) => line !== '' && !line.includes('level=warning'))
     .join('\n');
 
-/** The pages of images, in blocks of 512 bytes on the disk. */
+/** The image files that hold memory pages. */
 export const pageFiles = (images: string): string[] =>
   readdirSync(images)
     .filter((f) => /^pages-.*\.img$/.test(f))
     .map((f) => join(images, f));
 
 /**
- * A test's body for runc and for runt: what each gives back is the same. Where runc fails, what it said is printed and runt must
- * work all the same.
+ * Runs a test's body with runc and with runt, and asserts that both return the same. If runc fails, its error is
+ * printed, and runt must succeed all the same.
  */
 export function onSides<T>(body: (side: Side) => T | Promise<T>, globals: readonly string[] = []): () => Promise<void> {
   return async () => {

@@ -1,4 +1,4 @@
-/** A socket whose listener accepts nothing. */
+/** A socket whose listener accepts no connection. */
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { E } from '../../../src/sys/errno.js';
@@ -8,7 +8,7 @@ import type { Bed } from './bed.js';
 
 useNodeHost([]);
 
-/** Calls `body` with a listener at `name` in the directory of the bed, whose queue is full. */
+/** Calls `body` with a listener at `name` in the bed's directory, whose queue is full. */
 export async function fullListener(bed: Bed, name: string, body: (path: string) => Promise<void>): Promise<void> {
   const dir = native.openAt(-100, bed.dir, 0, 0);
   const open = [dir, native.unixListen(dir, name, 0)];

@@ -1,15 +1,13 @@
-/** What a container leaves behind: mounts, cgroups, processes and state; found from outside and taken away. */
+/** What a container leaves behind: mounts, cgroups, processes and state, found from outside and removed. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { becomesTrue, GRACE } from '../../deadline.js';
 
-/** What a container can be recognised by. */
 /**
- * The mounts of the host with all their options, but for those of beds and those in /run, which systemd makes and
- * removes at any time. On cgroup v2, where a mount can change the
- * options of the host's; '' elsewhere.
+ * The host's mounts with all their options, on cgroup v2 only, where a mount can change the options of the host's; ''
+ * elsewhere. Mounts of beds are left out, and those in /run, which systemd mounts and unmounts at any time.
  */
 export function hostMounts(): string {
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return '';
@@ -17,16 +15,17 @@ export function hostMounts(): string {
   return lines.filter((line) => !line.includes('/runt-bed-') && !line.split(' ')[4]?.startsWith('/run/')).join('\n');
 }
 
+/** What identifies the leftovers of a container. */
 export interface Mark {
-  /** The bed's directory: holds the bundles and the state. */
+  /** The bed's directory, which holds the bundles and the state. */
   dir: string;
   /** The state root (`--root`). */
   root: string;
-  /** The beginning of all ids of the bed. */
+  /** The prefix of all ids of the bed. */
   id: string;
 }
 
-/** ms that a sweep tries to end what is left of a test that has failed. */
+/** ms in which a sweep tries to end what a failed test left behind. */
 const SWEEP_TIME = 1000;
 const CGROUP_MAGIC = new Set([0x27e0eb, 0x63677270]);
 
@@ -54,7 +53,7 @@ function mountsBelow(dir: string): string[] {
     .filter((target) => target === dir || target.startsWith(`${dir}/`));
 }
 
-/** Cgroup directories, of every hierarchy, whose name holds `id`; parents first. */
+/** Cgroup directories of every hierarchy whose name contains `id`; parents first. */
 export function cgroupsNamed(id: string): string[] {
   const found: string[] = [];
   const walk = (dir: string, depth: number): void => {
@@ -76,8 +75,8 @@ export function cgroupsNamed(id: string): string[] {
 }
 
 /**
- * Live processes (no zombies) that belong to the mark: in one of its cgroups, in a mount namespace whose root lies in
- * its directory, or with its id on the command line.
+ * Live processes (no zombies) of the mark: in one of its cgroups, in a mount namespace whose root is in its directory,
+ * or with its id on the command line.
  */
 export function processesOf(mark: Mark): number[] {
   const found: number[] = [];
@@ -103,13 +102,13 @@ export function processesOf(mark: Mark): number[] {
   return found;
 }
 
-/** Whether a process is gone, or a zombie that nobody has reaped: process 1 may take its time. */
+/** Whether a process is gone, or a zombie that is not reaped yet: process 1 may reap late. */
 export function hasEnded(pid: number): boolean {
   const stat = text(`/proc/${pid}/stat`);
   return stat === '' || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
 }
 
-/** Everything left of the mark, one line each; a process may take `grace` ms to end. */
+/** Everything that is left of the mark, one line each; a process has `grace` ms to end. */
 export function leftovers(mark: Mark, grace = GRACE): string[] {
   let pids: number[] = [];
   becomesTrue(() => {
@@ -121,14 +120,14 @@ export function leftovers(mark: Mark, grace = GRACE): string[] {
     ...mountsBelow(mark.dir).map((target) => `mount ${target}`),
     ...cgroupsNamed(mark.id).map((path) => `cgroup ${path}`),
     ...names(join(mark.root, '.deleted')).map((name) => `poststop hooks of ${name}`),
-    // Compiled seccomp programs stay, for the next container.
+    // Compiled seccomp filters stay, for the next container.
     ...names(mark.root)
       .filter((name) => name !== '.seccomp' && name !== '.deleted')
       .map((name) => `state ${join(mark.root, name)}`),
   ];
 }
 
-/** Ends, unmounts and removes all that is left, however it came about; then the directory itself. */
+/** Kills, unmounts and removes everything that is left of the mark, then removes its directory. */
 export function sweep(mark: Mark): void {
   becomesTrue(() => {
     for (const path of cgroupsNamed(mark.id)) {

@@ -1,5 +1,5 @@
 /**
- * What a test needs of the machine. A suite whose needs are not met is skipped with the reason. With RUNT_SKIPS set,
+ * What a test needs of the machine. A suite whose needs are not met is skipped, with the reason. If RUNT_SKIPS is set,
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
 import { spawnSync } from 'node:child_process';
@@ -9,7 +9,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import { programs, runtPath, top } from './place.js';
 
-/** A controller of cgroup v1 that a test uses; on v2 the kernel always has the freezer and the devices. */
+/** A controller of cgroup v1 that a test uses; v2 always has the freezer and device filters. */
 export type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'blkio' | 'freezer' | 'devices' | 'hugetlb';
 
 const controllers: readonly Controller[] = ['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'freezer', 'devices'];
@@ -72,10 +72,10 @@ export function which(name: string): string | undefined {
   return undefined;
 }
 
-/** Whether every user may go into a directory. */
+/** Whether every user may search a directory and its parents. */
 const isOpen = (dir: string): boolean => (statSync(dir).mode & 1) === 1 && (dir === '/' || isOpen(dirname(dir)));
 
-/** Whether a file says yes. */
+/** Whether a file of sysfs begins with "Y". */
 function isOn(path: string): boolean {
   try {
     return readFileSync(path, 'utf8').startsWith('Y');
@@ -93,7 +93,7 @@ function isHierarchy(controller: Controller): boolean {
   }
 }
 
-/** Whether controllers are v1 hierarchies, also in the hybrid layout. */
+/** Whether some controller is a v1 hierarchy, also in the hybrid layout. */
 export const hasCgroupV1 = (): boolean => controllers.some(isHierarchy);
 
 /** Whether a container can have that controller. */
@@ -105,7 +105,7 @@ export function hasController(controller: Controller): boolean {
   return readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ').includes(name);
 }
 
-/** Whether cgroup v2 is alone and has the controllers that matter. */
+/** Whether cgroup v2 is mounted alone and has the controllers that tests use. */
 function hasCgroupV2(): boolean {
   try {
     const have = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(' ');
@@ -115,12 +115,12 @@ function hasCgroupV2(): boolean {
   }
 }
 
-/** Whether the kernel has the driver of virtual network devices in pairs. */
+/** Whether the kernel can make pairs of virtual network devices (veth(4)). */
 function hasVeth(): boolean {
   return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
 }
 
-/** The numbers of a whole disk, which takes limits. */
+/** The device number of a whole disk, to which I/O limits apply. */
 export function disk(): { major: number; minor: number } | undefined {
   const named = (names: string) =>
     new RegExp(`^ *(\\d+) +(\\d+) +\\d+ +(?:${names})$`, 'm').exec(readFileSync('/proc/partitions', 'utf8'));
@@ -128,10 +128,13 @@ export function disk(): { major: number; minor: number } | undefined {
   return found ? { major: Number(found[1]), minor: Number(found[2]) } : undefined;
 }
 
-/** Whether a process may be real-time: on v1 its cgroup can be given time, on v2 only without CONFIG_RT_GROUP_SCHED. */
+/**
+ * Whether a process may be real-time: on v1 its cgroup needs real-time runtime; on v2 only without
+ * CONFIG_RT_GROUP_SCHED.
+ */
 function hasRealTime(): boolean {
   if (existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) {
-    // A nested cgroup may have none to give away.
+    // The parent of a nested cgroup may have no real-time runtime left.
     const made = `/sys/fs/cgroup/cpu/runt-tests-${process.pid}`;
     try {
       mkdirSync(made);
@@ -146,7 +149,7 @@ function hasRealTime(): boolean {
   return spawnSync('chrt', ['-f', '10', 'true'], { stdio: 'ignore' }).status === 0;
 }
 
-/** Whether the kernel is that old or newer: "6.15". */
+/** Whether the kernel is at least `version`, e.g. "6.15". */
 function isLinux(version: string): boolean {
   const [wanted = 0, now = 0] = [version, release()].map((text) => {
     const [major = 0, minor = 0] = text.split('.').map((part) => Number.parseInt(part, 10));
@@ -156,7 +159,7 @@ function isLinux(version: string): boolean {
 }
 
 let criuSaid: string | undefined | null = null;
-/** Why criu cannot work here: "criu check" tells. */
+/** Why criu cannot work here, as "criu check" reports it; undefined if it can. */
 function whyNoCriu(): string | undefined {
   if (criuSaid !== null) return criuSaid;
   const { stdout, stderr, status, error } = spawnSync('criu', ['check'], { encoding: 'utf8' });
@@ -166,24 +169,24 @@ function whyNoCriu(): string | undefined {
   return criuSaid;
 }
 
-/** Why a need is not met; undefined when it is. */
+/** Why a need is not met; undefined if it is met. */
 export function missing(need: Need): string | undefined {
   if (need.startsWith('linux-'))
     return isLinux(need.slice('linux-'.length)) ? undefined : `${need}: this is Linux ${release()}`;
   switch (need) {
     case 'apparmor':
-      return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel has it not on';
+      return isOn('/sys/module/apparmor/parameters/enabled') ? undefined : 'apparmor: the kernel does not enable it';
     case 'selinux':
       return existsSync('/etc/selinux.policy') &&
         readFileSync('/proc/self/attr/current', 'latin1').includes(':kernel_t:')
         ? undefined
-        : 'selinux: not on with the policy of hack/vm --lsm selinux';
+        : 'selinux: not enabled with the policy of hack/vm --lsm selinux';
     case 'root':
       return process.geteuid?.() === 0 ? undefined : 'root: not root';
     case 'open-checkout':
       return isOpen(top)
         ? undefined
-        : 'open-checkout: ordinary users do not reach the checkout (hack/test.mjs needs mount and unshare to bind it elsewhere)';
+        : 'open-checkout: ordinary users cannot reach the checkout (hack/test.mjs needs mount and unshare to bind it elsewhere)';
     case 'own-clock':
       return existsSync('/run/vm/ctl')
         ? undefined
@@ -208,11 +211,11 @@ export function missing(need: Need): string | undefined {
     case 'cgroup-v2':
       return hasCgroupV2()
         ? undefined
-        : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm is)';
+        : 'cgroup-v2: /sys/fs/cgroup is not v2 with cpu, io, memory and pids (hack/vm has it)';
     case 'programs':
       return existsSync(programs)
         ? undefined
-        : `programs: ${programs} is not there: hack/test.mjs builds it with musl-gcc`;
+        : `programs: ${programs} does not exist: hack/test.mjs builds it with musl-gcc`;
     case 'systemd':
       return existsSync('/run/systemd/private') ? undefined : 'systemd: it does not run here (hack/vm has it)';
     case 'not-uml':
@@ -224,17 +227,17 @@ export function missing(need: Need): string | undefined {
         ? 'at-speed: system calls, or all that a program does, take ten times as long in this machine'
         : undefined;
     case 'veth':
-      return hasVeth() ? undefined : 'veth: this kernel makes no pair of virtual network devices';
+      return hasVeth() ? undefined : 'veth: this kernel cannot make pairs of virtual network devices';
     case 'time-namespaces':
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
     case 'user-namespaces': {
       const caller = process.geteuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
       const { status, stderr, error } = spawnSync('unshare', ['-Ur', 'true'], { ...caller, encoding: 'utf8' });
       const why = error?.message ?? stderr?.trim();
-      return status === 0 ? undefined : `user-namespaces: an ordinary user may make none: ${why}`;
+      return status === 0 ? undefined : `user-namespaces: an ordinary user cannot make one: ${why}`;
     }
     case 'real-time':
-      return hasRealTime() ? undefined : 'real-time: a cgroup gets no time for real-time processes';
+      return hasRealTime() ? undefined : 'real-time: a cgroup gets no real-time runtime';
     case 'disk':
       return disk() ? undefined : 'disk: /proc/partitions has no disk on which tests can put limits';
     case 'numa':
@@ -248,25 +251,27 @@ export function missing(need: Need): string | undefined {
     case 'dirty-tracking':
       return spawnSync('criu', ['check', '--feature', 'mem_dirty_track'], { stdio: 'ignore' }).status === 0
         ? undefined
-        : 'dirty-tracking: the kernel does not tell criu which memory has changed';
+        : 'dirty-tracking: the kernel does not track for criu which memory has changed';
     case 'ramdisk': {
-      // Only a machine of our own gets directories there.
+      // Directories are made there only in a machine of our own.
       const verb = existsSync('/run/vm/ctl') ? 'make' : 'check';
       const args = ['-m', '--propagation', 'private', join(programs, 'ramdisk'), verb];
       return spawnSync('unshare', args, { stdio: 'ignore' }).status === 0
         ? undefined
-        : 'ramdisk: the root file system that the kernel began with lacks /dev, /proc, /root or /sys (hack/vm makes them)';
+        : 'ramdisk: the initial root file system of the kernel lacks /dev, /proc, /root or /sys (hack/vm makes them)';
     }
     case 'linux32': {
       const machine = spawnSync('setarch', ['linux32', 'uname', '-m'], { encoding: 'utf8' }).stdout?.trim();
-      return machine && machine !== 'x86_64' ? undefined : `linux32: the kernel calls itself ${machine} to it too`;
+      return machine && machine !== 'x86_64'
+        ? undefined
+        : `linux32: the kernel reports the machine ${machine} there too`;
     }
     default:
       return which(need) ? undefined : `${need}: ${need} is not in PATH`;
   }
 }
 
-/** A uvu suite whose tests run only when dist/runt is there and all needs are met. */
+/** A uvu suite whose tests run only if dist/runt exists and all needs are met. */
 export function needing(name: string, ...needs: Need[]): ReturnType<typeof suite> {
   const test = suite(name);
   const reasons = needs.map(missing).filter((reason) => reason !== undefined);

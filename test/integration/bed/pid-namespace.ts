@@ -1,9 +1,9 @@
-/** A pid namespace of a test's own, whose process 1 is a shell: it reaps orphans at once, and its numbers may be few. */
+/** A pid namespace of a test's own, whose process 1 is a shell: it reaps orphans at once, and can limit the pids. */
 import { spawnSync } from 'node:child_process';
 
 /**
- * Runs this test file once more there, after a shell script, with `env` besides its environment.
- * @param stdio `inherit`, or what the result is to hold
+ * Runs this test file again in the namespace, after a shell script, with `env` added to its environment.
+ * @param stdio `inherit`, or what the result has to hold
  */
 export function runInside(
   script: string,
@@ -11,7 +11,7 @@ export function runInside(
   options: { stdio: 'inherit' } | { encoding: 'utf8'; timeout: number; killSignal: 'SIGKILL' },
 ): { status: number | null; stdout: string; stderr: string } {
   const command = [process.execPath, '--enable-source-maps', process.argv[1]!];
-  // Node.js as process 1 would reap nobody.
+  // Not Node.js as process 1: it would not reap orphans.
   const shell = ['sh', '-c', `${script} "$@"; exit $?`, 'sh', ...command];
   const args = ['--pid', '--fork', '--kill-child', '--mount-proc', ...shell];
   const { status, stdout, stderr } = spawnSync('unshare', args, { env: { ...process.env, ...env }, ...options });

@@ -1,4 +1,4 @@
-/** Where the tests find the checkout and the program under test. */
+/** The paths of the checkout and of the program under test. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
@@ -12,7 +12,7 @@ function findTop(): string {
 /** The root of the checkout: the working directory or one above it. */
 export const top = findTop();
 
-/** Where hack/test-c.mjs puts the C programs that tests run. */
+/** The directory of the C programs that tests run, built by hack/test-c.mjs. */
 export const programs = join(top, 'build', 'test-programs');
 
 /** The program under test: RUNT_BIN, else dist/runt. */

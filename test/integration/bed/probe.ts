@@ -1,7 +1,9 @@
-/** What a container sees of itself: one shell script for the inside, and its output as values that can be compared. */
+/**
+ * What a container sees of itself: one shell script that runs inside, and its output as values that can be compared.
+ */
 import { readlinkSync } from 'node:fs';
 
-/** Prints every fact in a section of its own. Process 1 is asked, not the shell's children, where that is possible. */
+/** Prints every fact in a section of its own. Reads process 1 where possible, not the children of the shell. */
 export const probeScript = `
 section() { echo "%% $1"; }
 section mountinfo; cat /proc/1/mountinfo
@@ -33,7 +35,7 @@ section end
 
 export type Value = string | number | Value[] | { [key: string]: Value };
 
-/** Names that differ from run to run, and what stands for them. */
+/** Names that differ from run to run, each with its replacement. */
 interface Stand {
   [text: string]: string;
 }
@@ -51,10 +53,10 @@ function sections(output: string): Record<string, string[]> {
   return found;
 }
 
-/** What no option asked for: the kernel has them of its configuration, and of SELinux. */
+/** Mount options that no config requested: the kernel sets them by its configuration, and for SELinux. */
 const byTheKernel = new Set(['inode64', 'seclabel']);
 
-/** One line of mountinfo (proc(5)) as target and sets; the peer group numbers are left out. */
+/** One line of mountinfo (proc(5)) as a target and its facts; peer group numbers are left out. */
 export function parseMount(line: string): { target: string; facts: { [key: string]: Value } } {
   const dash = line.indexOf(' - ');
   const [, , , root, target, flags, ...optional] = line.slice(0, dash).split(' ');
@@ -75,18 +77,20 @@ export function parseMount(line: string): { target: string; facts: { [key: strin
   };
 }
 
-/** Status lines that a runtime decides on; the rest is memory, times and pids. */
+/** Lines of /proc/pid/status that a runtime decides; the others are memory, times and pids. */
 const STATUS =
   /^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*|Sig(Blk|Ign|Cgt)|Umask|Threads|NSpid|NSpgid|NSsid|Speculation_Store_Bypass):/;
 
-/** Signals 32 and 33 are the C library's own: whether one is ignored depends on who started the tests. */
+/**
+ * Drops signals 32 and 33, which belong to the C library: whether they are ignored depends on what started the tests.
+ */
 function withoutLibrarySignals(line: string): string {
   return line.replace(/^(SigIgn:\s*)(\w+)$/, (_, name, mask) => {
     return name + (BigInt(`0x${mask}`) & ~(3n << 31n)).toString(16).padStart(16, '0');
   });
 }
 
-/** The output of the script as one value; `stand` replaces what is different by nature. */
+/** The output of the script as one value; `stand` replaces names that always differ. */
 export function parseProbe(output: string, stand: Stand = {}): { [key: string]: Value } {
   let text = output;
   for (const [what, name] of Object.entries(stand)) text = text.replaceAll(what, name);
@@ -138,14 +142,14 @@ export function parseProbe(output: string, stand: Stand = {}): { [key: string]: 
   };
 }
 
-/** One place where two values are not the same; a missing value is undefined. */
+/** A path at which two values differ; a missing value is undefined. */
 export interface Difference {
   at: string;
   a?: Value;
   b?: Value;
 }
 
-/** All differences of two values, by path; lists are compared whole. */
+/** All differences of two values, by path; lists are compared as a whole. */
 export function differences(a: Value | undefined, b: Value | undefined, at = ''): Difference[] {
   const isMap = (v: Value | undefined): v is { [key: string]: Value } => typeof v === 'object' && !Array.isArray(v);
   if (isMap(a) && isMap(b)) {

@@ -1,4 +1,4 @@
-/** containerd, as far as a shim sees it: a place for its events, and calls to it. */
+/** containerd as a shim sees it: an events service, and calls to the shim. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, readSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -15,7 +15,7 @@ import { runtPath } from './place.js';
 
 useNodeHost([]);
 
-/** containerd's side: an events service that remembers, and calls to the shim. */
+/** The side of containerd: an events service that records topics, and calls to the shim. */
 export class Engine {
   readonly topics: string[] = [];
   readonly namespace: string;
@@ -25,7 +25,7 @@ export class Engine {
   readonly program: string;
   private readonly sockets = new Set<Socket>();
 
-  /** `name` is the one under which the program is called. */
+  /** @param name the name under which the program is called */
   constructor(
     readonly bed: Bed,
     name = 'containerd-shim-runt-v1',
@@ -38,13 +38,13 @@ export class Engine {
     this.server = this.listen();
   }
 
-  /** Takes events until `deaf`. */
+  /** Accepts events until `deaf`. */
   private listen(): Server {
     rmSync(join(this.bed.dir, 'ttrpc'), { force: true });
     return createServer((socket) => {
       this.sockets.add(socket);
       let data = Buffer.alloc(0);
-      // The shim is killed by a test.
+      // Tests kill the shim.
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
         data = Buffer.concat([data, chunk]);
@@ -65,7 +65,7 @@ export class Engine {
     }).listen(join(this.bed.dir, 'ttrpc'));
   }
 
-  /** containerd ends, as it were; `restart` brings it back. */
+  /** Closes the events service, as if containerd had ended; `restart` opens it again. */
   deaf(): void {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();
@@ -80,7 +80,7 @@ export class Engine {
     this.server = this.listen();
   }
 
-  /** Waits until an event was told that many times. */
+  /** Waits until an event was published `times` times. */
   async told(topic: string, times = 1): Promise<void> {
     await eventually(`${times} times ${topic}`, () => this.topics.filter((t) => t === topic).length >= times);
   }
@@ -100,13 +100,13 @@ export class Engine {
     await this.call('Exec', task.ExecProcessRequest.encode({ id: this.bed.id, execId, spec: { value }, ...streams }));
   }
 
-  /** Wait: the status. */
+  /** Wait; returns the exit status. */
   async wait(execId = ''): Promise<number> {
     const request = task.WaitRequest.encode({ id: this.bed.id, execId });
     return (await this.call('Wait', request, task.WaitResponse)).exitStatus;
   }
 
-  /** Kills what runs, deletes it, and ends the shim. */
+  /** Kills and deletes the container, and ends the shim. */
   async over(): Promise<void> {
     const { id } = this.bed;
     await this.call('Kill', task.KillRequest.encode({ id, signal: 9 })).catch(() => {});
@@ -115,7 +115,7 @@ export class Engine {
     await this.call('Shutdown', task.ShutdownRequest.encode({ id }));
   }
 
-  /** Runs the program with an action; its output. */
+  /** Runs the program with an action and returns its output. */
   action(action: string, input?: Uint8Array, env: Record<string, string> = {}): Buffer {
     const flags = ['-namespace', this.namespace, '-address', join(this.bed.dir, 'sock'), '-publish-binary', '/none'];
     return execFileSync(this.program, [...flags, '-id', this.bed.id, action], {
@@ -133,7 +133,7 @@ export class Engine {
     return address;
   }
 
-  /** To the address that `start` answered with. */
+  /** Connects to the address that `start` printed. */
   connect(address: string): void {
     const path = address.slice('unix://'.length);
     const dir = native.openAt(-100, dirname(path), 0, 0);
@@ -163,14 +163,14 @@ export class Engine {
 }
 
 /**
- * All that is written to a fifo until its writers are gone. It is open when this returns: a shim loses what it writes
- * to a log that nobody reads yet.
+ * All that is written to a fifo until its writers have closed it. The fifo is open when this returns: a shim loses what
+ * it writes to a log without a reader.
  */
 export function readAll(path: string): Promise<string> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const piece = Buffer.alloc(65536);
   const pieces: Buffer[] = [];
-  // Without a writer it reads nothing: before the first one came, and after the last one has gone.
+  // A read returns 0 without a writer: both before the first writer opened the fifo and after the last one closed it.
   let written = false;
   const isOver = (): boolean => {
     for (;;) {
@@ -191,7 +191,7 @@ export function readAll(path: string): Promise<string> {
     .finally(() => closeSync(fd));
 }
 
-/** The error that a call must end with. */
+/** The error with which a call must fail. */
 export async function refused(call: Promise<unknown>): Promise<StatusError> {
   const error = await call.then(
     () => undefined,

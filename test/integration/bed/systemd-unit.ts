@@ -1,10 +1,10 @@
-/** The scope of a container, as systemd and the kernel see it. */
+/** The scope of a container, as systemd and the kernel report it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bed, Result } from './bed.js';
 
-/** Some of what systemd knows of a unit. */
+/** Some properties of a unit, from systemd. */
 export function shown(unit: string, ...names: string[]): { [name: string]: string } {
   const r = spawnSync('systemctl', ['show', unit, ...names.map((n) => `--property=${n}`)], { encoding: 'utf8' });
   return Object.fromEntries(

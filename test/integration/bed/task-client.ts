@@ -1,4 +1,4 @@
-/** A client of the task service over gRPC, made from proto/ as anybody's would be. */
+/** A client of the task service over gRPC, made from proto/ as any client would be. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,7 +23,7 @@ const { containerd } = loadPackageDefinition(
 export class TaskClient {
   private readonly client: Record<string, (...a: unknown[]) => void>;
 
-  /** Of the socket at that path. */
+  /** @param socket path of the socket */
   constructor(socket: string) {
     this.client = new containerd.task.v3.Task(`unix://${socket}`, credentials.createInsecure());
   }
@@ -40,13 +40,13 @@ export class TaskClient {
   }
 }
 
-/** Arguments of Node.js for `runt serve`, for the containers of a bed, at that address. */
+/** Arguments of Node.js for `runt serve` at that address, for the containers of a bed. */
 export const serveArguments = (bed: Bed, address: string): string[] => [
   ...[join(top, 'dist', 'cli.js'), '--root', bed.root],
   ...['serve', '--listen', address],
 ];
 
-/** `runt serve` on the socket at that path, once it listens. */
+/** Starts `runt serve` on the socket at that path, and resolves when it listens. */
 export async function serve(bed: Bed, socket: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, serveArguments(bed, `unix://${socket}`), {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -55,7 +55,7 @@ export async function serve(bed: Bed, socket: string): Promise<ChildProcess> {
   return child;
 }
 
-/** Waits until somebody listens on a socket: its file is there a moment before. */
+/** Waits until a socket accepts connections: its file appears before the server listens. */
 export async function listening(path: string): Promise<void> {
   await eventually(`a server on ${path}`, async () => {
     if (!existsSync(path)) return false;

@@ -10,7 +10,7 @@ const program = join(programs, 'terminal');
 /** How the command on a terminal ended. */
 export interface Ended {
   code: number;
-  /** Whether the terminal is in the mode in which the command found it. */
+  /** Whether the terminal has its original mode again. */
   restored: boolean;
 }
 
@@ -30,12 +30,12 @@ export class Side {
     this.#closed = new Promise((settle) => this.child.on('close', () => settle()));
   }
 
-  /** All that came from the terminal so far. */
+  /** All output of the terminal so far. */
   get output(): string {
     return Buffer.concat(this.#chunks).toString();
   }
 
-  /** One order to the helper. */
+  /** Sends one order to the helper. */
   order(line: string): void {
     this.child.stdin!.write(`${line}\n`);
   }
@@ -44,7 +44,7 @@ export class Side {
     this.order(`type ${Buffer.from(text).toString('hex')}`);
   }
 
-  /** Waits until the terminal has shown it; throws with what it did show. */
+  /** Waits until the terminal's output matches; throws with the actual output. */
   async shows(wanted: RegExp, ms = DEADLINE): Promise<RegExpExecArray> {
     try {
       return await eventually(String(wanted), () => wanted.exec(this.output) ?? undefined, ms);
@@ -57,7 +57,7 @@ export class Side {
     return eventually('the console socket', () => this.#errors.includes('listening'));
   }
 
-  /** Waits for the end of the command. */
+  /** Waits until the command has ended. */
   async ended(): Promise<Ended> {
     await this.#closed;
     const m = /^exit (\d+) (same|changed)$/m.exec(this.#errors);
@@ -65,7 +65,7 @@ export class Side {
     return { code: Number(m[1]), restored: m[2] === 'same' };
   }
 
-  /** Waits for the end of the helper itself; what it said on stderr. */
+  /** Waits until the helper itself has ended, and returns its stderr. */
   async closed(): Promise<string> {
     await this.#closed;
     return this.#errors;
@@ -76,5 +76,5 @@ export class Side {
 export const onTerminal = (command: readonly string[], cwd: string): Side =>
   new Side(['pty', '101', '33', ...command], cwd, { PATH: process.env.PATH ?? '', TERM: 'xterm' });
 
-/** Listens on a console socket and relays the terminal that comes. */
+/** Listens on a console socket and relays the terminal that it receives. */
 export const onSocket = (path: string): Side => new Side(['socket', path], '/', {});

@@ -1,18 +1,18 @@
-/** Programs at the other end of a Unix socket, outside or inside of a container: test/integration/programs/unix.c. */
+/** Programs at the other end of a Unix socket, outside or inside a container: test/integration/programs/unix.c. */
 import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bed, eventually } from './bed.js';
 import { programs } from './place.js';
 
-/** Puts the program into the bed's root file system, as /unix. */
+/** Copies the program into the bed's root file system, as /unix. */
 export function addUnixProgram(bed: Bed): void {
   copyFileSync(join(programs, 'unix'), join(bed.rootfs, 'unix'));
 }
 
 export interface Listener {
   path: string;
-  /** What it has printed so far, without "ready". */
+  /** The lines that it has printed so far, without "ready". */
   lines(): string[];
   end(): void;
 }

@@ -1,4 +1,7 @@
-/** A systemd session of user 1000 in the machine of hack/vm: his own manager, with a bus or with its socket alone. */
+/**
+ * A systemd session of user 1000 in the machine of hack/vm: a manager of the user's own, with a bus or with only its
+ * private socket.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chownSync,
@@ -16,7 +19,7 @@ import type { Config } from './config.js';
 import { runtPath } from './place.js';
 
 export const me = 1000;
-/** The runtime directory that his manager makes. */
+/** The runtime directory that the user's manager makes. */
 export const runtimeDir = `/run/user/${me}`;
 /** The manager's own cgroup. */
 export const managerCgroup = `/sys/fs/cgroup/user.slice/user-${me}.slice/user@${me}.service`;
@@ -53,14 +56,20 @@ export function stopSession(): void {
   if (existsSync(runtimeDir)) rmSync(runtimeDir, { recursive: true, force: true });
 }
 
-/** How a program is run: `outside` of the manager's cgroups, as from a login; `inside` of a scope of the user's, as an engine does. */
+/**
+ * How a program is run: `outside` of the manager's cgroups, as from a login; `inside` a scope of the user's, as engines
+ * do.
+ */
 export type From = 'outside' | 'inside';
 
-/** What makes a command the user's. */
+/** A prefix that runs a command as the user. */
 export const asUser = ['setpriv', `--reuid=${me}`, `--regid=${me}`, '--clear-groups'];
 const environment = { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: runtimeDir };
 
-/** The user's bed, with a config of `runt spec --rootless`; the function that runs runt as him. */
+/**
+ * Gives the bed to the user, with a config of `runt spec --rootless`, and returns a function that runs runt as that
+ * user.
+ */
 export function usersBed(bed: Bed, from: From): (args: readonly string[], o?: CommandOptions) => Result {
   for (const path of [bed.dir, bed.bundle]) chownSync(path, me, me);
   const program = join(bed.dir, 'runt');
@@ -75,7 +84,7 @@ export function usersBed(bed: Bed, from: From): (args: readonly string[], o?: Co
   return call;
 }
 
-/** What the user's manager says of a unit. */
+/** Some properties of a unit, from the user's manager. */
 export function userUnit(unit: string, ...names: string[]): { [name: string]: string } {
   const args = ['systemctl', '--user', 'show', unit, ...names.map((n) => `--property=${n}`)];
   const r = spawnSync(asUser[0]!, [...asUser.slice(1), ...args], { encoding: 'utf8', env: environment });
