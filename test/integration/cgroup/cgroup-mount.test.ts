@@ -1,4 +1,4 @@
-/** A mount of type cgroup, with and without a cgroup namespace and a user namespace, on v1 and on v2. */
+/** Mounts of type cgroup, with and without a cgroup namespace and a user namespace, on v1 and on v2. */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../bed/bed.js';
@@ -11,7 +11,7 @@ const v2 = needing('cgroup mounts on v2', 'root', 'cgroup-v2');
 const limit = 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null';
 const write = '( : >>/sys/fs/cgroup/cgroup.procs ) 2>/dev/null && echo writable || echo refused';
 
-/** What is mounted at and below /sys/fs/cgroup, by its path, and what a script prints. */
+/** The mounts at and below /sys/fs/cgroup, by their paths, and the output of a script. */
 function look(bed: Bed, script: string) {
   const [said = '', mountinfo = ''] = bed.out(`${script}; echo %%; cat /proc/self/mountinfo`).split('%%\n');
   const all = mountinfo.trim().split('\n').map(parseMount);
@@ -29,7 +29,7 @@ for (const cgroupNamespace of [false, true]) {
     };
 
     v1(
-      `${spaces}: the container's cgroup in each hierarchy, all read-only`,
+      `${spaces}: the cgroup mount shows the container's cgroup in each hierarchy, read-only`,
       onBed((bed) => {
         set(bed);
         const { said, mounts } = look(bed, limit);
@@ -39,7 +39,8 @@ for (const cgroupNamespace of [false, true]) {
           const facts = mounts.get(name)!;
           assert.is(facts.type, 'cgroup', name);
           assert.ok((facts.flags as string[]).includes('ro'), name);
-          // In a cgroup namespace the container's cgroup is the root; a bind shows where it is on the host.
+          // In a cgroup namespace the container's cgroup is the root of the mount; a bind mount shows its path on the
+          // host.
           if (cgroupNamespace) assert.is(facts.root, '/', name);
           else assert.ok(String(facts.root).endsWith(bed.id), `${name} ${facts.root}`);
         }
@@ -47,7 +48,7 @@ for (const cgroupNamespace of [false, true]) {
     );
 
     v2(
-      `${spaces}: ${cgroupNamespace || userNamespace ? "the container's cgroup" : "the host's tree, as under runc"}, read-only`,
+      `${spaces}: the cgroup mount shows ${cgroupNamespace || userNamespace ? "the container's cgroup" : "the host's tree, as under runc"}, read-only`,
       onBed((bed) => {
         set(bed);
         const { said, mounts } = look(bed, `${limit}; ${write}`);
@@ -64,7 +65,7 @@ for (const cgroupNamespace of [false, true]) {
 }
 
 v1(
-  'writable where the config says so, in a cgroup namespace',
+  'in a cgroup namespace, the cgroup mount is writable when the config omits "ro"',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'cgroup' });
     const mount = bed.config.mounts.find(({ type }) => type === 'cgroup')!;
@@ -89,7 +90,7 @@ for (const [what, change] of [
   ],
 ] as const)
   v2(
-    `${what} the host's mount keeps its options; the container may name them, and no others`,
+    `${what}, the host's mount keeps its options, and the config may list only these`,
     onBed((bed) => {
       const before = hosts().sort();
       assert.ok(before.includes('nsdelegate'), String(before));

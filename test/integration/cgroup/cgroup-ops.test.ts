@@ -1,4 +1,4 @@
-/** The cgroup operations of a plan, done on this machine's kernel: made, written, joined, read back, removed. */
+/** The cgroup operations of a plan on this machine's kernel: made, written, joined, read back, removed. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ useNodeHost([]);
 const name = `runt-test-${process.pid}`;
 const root = { rootless: false };
 
-/** Makes the cgroups for `resources`, gives them to `use`, and removes them whatever happens. */
+/** Makes the cgroups for `resources`, passes them to `use`, and always removes them. */
 async function inCgroups(
   resources: Resources,
   use: (path: (controller: string) => string, all: string[], join: (pid: number) => void) => void | Promise<void>,
@@ -53,7 +53,7 @@ async function inCgroups(
 
 const text = (...path: string[]): string => readFileSync(join(...path), 'utf8').trim();
 
-test('every hierarchy gets a cgroup, the values stand in its files, a process joins, all is removed', async () => {
+test('every v1 hierarchy gets a cgroup with the configured values, which a process can join and which is removed', async () => {
   const resources: Resources = {
     memory: { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20, swappiness: 10 },
     cpu: { shares: 512, period: 50000, quota: 25000, cpus: '0' },
@@ -104,7 +104,7 @@ test('every hierarchy gets a cgroup, the values stand in its files, a process jo
   });
 });
 
-test('a cpuset far below an empty one can be joined', async () => {
+test('a process can join a cpuset cgroup several levels below one with empty masks', async () => {
   const facts = readCgroupFacts();
   const top = cgroupPaths(facts, `${name}-deep`, 'unused', root);
   await inCgroups(
@@ -123,7 +123,7 @@ test('a cpuset far below an empty one can be joined', async () => {
   for (const directory of cgroupDirectories(top)) assert.not.ok(existsSync(directory), directory);
 });
 
-anywhere('removal takes the cgroups below with it, and pids are found there', async () => {
+anywhere('removal includes the cgroups below, and pidsIn finds the processes there', async () => {
   await inCgroups({}, async (path) => {
     const inner = join(path('pids'), 'inner', 'most');
     mkdirSync(inner, { recursive: true });
@@ -137,7 +137,7 @@ anywhere('removal takes the cgroups below with it, and pids are found there', as
   });
 });
 
-anywhere('removal waits for a process that ends meanwhile', async () => {
+anywhere('removal waits until the last process has ended', async () => {
   const facts = readCgroupFacts();
   const all = cgroupDirectories(cgroupPaths(facts, `${name}-wait`, 'unused', root));
   for (const directory of all) mkdirSync(directory);
@@ -150,7 +150,7 @@ anywhere('removal waits for a process that ends meanwhile', async () => {
   const removal = removeCgroups(all).then(() => {
     done = true;
   });
-  // Nothing happens while the process is there.
+  // The removal must still be waiting.
   await elapse(100);
   assert.not.ok(done, 'it did not wait');
   child.kill('SIGKILL');
@@ -158,7 +158,7 @@ anywhere('removal waits for a process that ends meanwhile', async () => {
   for (const directory of all) assert.not.ok(existsSync(directory), directory);
 });
 
-anywhere('directories that are no cgroups are neither believed nor removed', async () => {
+anywhere('directories outside a cgroup file system are neither read nor removed', async () => {
   const plain = mkdtempSync(join(tmpdir(), 'runt-plain-'));
   try {
     writeFileSync(join(plain, 'cgroup.procs'), '1\n');
@@ -171,7 +171,7 @@ anywhere('directories that are no cgroups are neither believed nor removed', asy
   }
 });
 
-/** What opening (or with a type, making) device 240:MINOR gives inside of the cgroup: the errno's text. */
+/** The errno's text of opening (or, with a type, making) device 240:MINOR inside the cgroup. */
 function tryDevice(cgroup: string, script: string, node: string): string {
   const program = `echo $$ >"${cgroup}/cgroup.procs" || exit 9; ${script.replaceAll('NODE', node)}`;
   try {
@@ -185,7 +185,7 @@ function tryDevice(cgroup: string, script: string, node: string): string {
   }
 }
 
-anywhere('v2: the device filter lets pass what the list says, and nothing else', () => {
+anywhere('on v2 the device filter allows exactly the listed devices', () => {
   const { unified } = readCgroupFacts();
   if (!unified) {
     process.stdout.write('# skip device filter: cgroup-v2: no cgroup2 mount\n');
@@ -238,29 +238,32 @@ anywhere('v2: the device filter lets pass what the list says, and nothing else',
   }
 });
 
-anywhere('v2: a signal that comes while the kernel checks the device filter does not fail it', async () => {
-  const { unified } = readCgroupFacts();
-  if (!unified) {
-    process.stdout.write('# skip device filter: cgroup-v2: no cgroup2 mount\n');
-    return;
-  }
-  const cgroup = join(unified.mountPoint, `${name}-signals`);
-  mkdirSync(cgroup);
-  const ignore = () => {};
-  process.on('SIGUSR2', ignore);
-  // One for each time that the shell makes a child.
-  const sender = spawn('/bin/sh', ['-c', `while kill -USR2 ${process.pid}; do (:); done`], { stdio: 'ignore' });
-  sender.unref();
-  try {
-    const exceptions = Array.from({ length: 300 }, (_, n) => filterRule(`c 240:${n} rwm`));
-    const program = filterProgram({ allow: false, exceptions });
-    for (const end = Date.now() + 2000; Date.now() < end; ) assert.is(native.attachDeviceFilter(cgroup, program), 0);
-  } finally {
-    sender.kill('SIGKILL');
-    process.off('SIGUSR2', ignore);
-    rmdirSync(cgroup);
-  }
-});
+anywhere(
+  'on v2 a signal that arrives while the kernel verifies the device filter does not make the load fail',
+  async () => {
+    const { unified } = readCgroupFacts();
+    if (!unified) {
+      process.stdout.write('# skip device filter: cgroup-v2: no cgroup2 mount\n');
+      return;
+    }
+    const cgroup = join(unified.mountPoint, `${name}-signals`);
+    mkdirSync(cgroup);
+    const ignore = () => {};
+    process.on('SIGUSR2', ignore);
+    // One signal for each child that the shell forks.
+    const sender = spawn('/bin/sh', ['-c', `while kill -USR2 ${process.pid}; do (:); done`], { stdio: 'ignore' });
+    sender.unref();
+    try {
+      const exceptions = Array.from({ length: 300 }, (_, n) => filterRule(`c 240:${n} rwm`));
+      const program = filterProgram({ allow: false, exceptions });
+      for (const end = Date.now() + 2000; Date.now() < end; ) assert.is(native.attachDeviceFilter(cgroup, program), 0);
+    } finally {
+      sender.kill('SIGKILL');
+      process.off('SIGUSR2', ignore);
+      rmdirSync(cgroup);
+    }
+  },
+);
 
 test.run();
 anywhere.run();

@@ -1,4 +1,4 @@
-/** Where the cgroup of a container is that names none, on v2 under systemd: outside of what systemd manages. */
+/** The default cgroup on v2 under systemd, when the config has no cgroupsPath: outside of what systemd manages. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,13 +7,13 @@ import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, needing, onBed } from '../bed/bed.js';
 import { runtPath } from '../bed/place.js';
 
-const test = needing('the place of a cgroup that nobody named', 'root', 'cgroup-v2', 'systemctl', 'systemd');
+const test = needing('default cgroup', 'root', 'cgroup-v2', 'systemctl', 'systemd');
 
-/** Runs runt in a transient service; its output. */
+/** Runs runt in a transient service and returns its status and output. */
 function inService(bed: Bed, properties: readonly string[], shell: string): { status: number | null; said: string } {
   const unit = `${bed.id}.service`;
   const args = ['--quiet', '--pipe', '--wait', `--unit=${unit}`, ...properties.map((p) => `--property=${p}`)];
-  // A file: systemd expands $$ in the words of a command.
+  // A script file, because systemd expands $$ in the arguments of a command.
   const script = join(bed.dir, 'script');
   writeFileSync(script, shell);
   const r = spawnSync('systemd-run', [...args, '/bin/sh', script], { encoding: 'utf8', timeout: COMMAND_LIMIT });
@@ -26,7 +26,7 @@ const placeOf = (bed: Bed): string => {
 };
 
 test(
-  'in a service it is the root of the hierarchy, and systemd leaves its controllers there',
+  'in a service, the default cgroup is at the root of the hierarchy, and systemd keeps its controllers',
   onBed((bed) => {
     delete bed.config.linux.cgroupsPath;
     bed.config.linux.resources = { cpu: { shares: 512 }, pids: { limit: 33 } };
@@ -48,7 +48,7 @@ test(
 );
 
 test(
-  'in a cgroup below a delegated service it is in that service, whose limits hold',
+  'in a cgroup below a delegated service, the default cgroup is in that service, and its limits apply',
   onBed((bed) => {
     delete bed.config.linux.cgroupsPath;
     bed.config.linux.resources = { pids: { limit: 33 } };
@@ -64,7 +64,7 @@ test(
 );
 
 test(
-  'a path of the config stays what it was: absolute, or beside the own cgroup',
+  "a relative cgroupsPath is a sibling of the caller's cgroup",
   onBed((bed) => {
     const own = readFileSync('/proc/self/cgroup', 'utf8').trim().slice('0::'.length);
     const parent = own.slice(0, own.lastIndexOf('/'));

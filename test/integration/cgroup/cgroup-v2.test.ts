@@ -1,6 +1,6 @@
 /**
  * Cgroup v2 alone, on any kernel: in a private mount namespace a cgroup2 file system covers /sys/fs/cgroup. The second
- * half of this file runs there, as another process, and reports what it saw as JSON.
+ * half of this file runs there, as another process, and reports its results as JSON.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -18,11 +18,11 @@ interface Seen {
   facts: CgroupFacts;
   ops: { op: string }[];
   failed: unknown[];
-  /** Where the process found itself in after joining, as /proc/self/cgroup tells. */
+  /** The cgroup of the process after joining, from /proc/self/cgroup. */
   own: string;
   pids: number[];
   pid: number;
-  /** What the filter let through. */
+  /** What the device filter allowed. */
   zero: boolean;
   other: boolean;
   left: string[];
@@ -46,7 +46,8 @@ async function insideV2(): Promise<Seen> {
   const facts = readCgroupFacts();
   const paths = cgroupPaths(facts, '/box/inner', 'unused', { rootless: false });
   const all = cgroupDirectories(paths);
-  // The node of RUNT_TEST_NODE has a number that no driver has: let through, opening it gives ENXIO; filtered, EPERM.
+  // RUNT_TEST_NODE has a device number without a driver: opening it fails with ENXIO if the filter allows it, else with
+  // EPERM.
   const { before, birth } = cgroupOps(
     facts,
     paths,
@@ -94,8 +95,9 @@ if (process.env.RUNT_TEST_V2) {
     execFileSync('rm', ['-f', node]);
   });
 
-  test('in a part of the hierarchy, as in a container without a cgroup namespace', () => {
-    // The covering mount is not at the root, so that nothing of the machine's own tree is switched or joined.
+  test('cgroup operations work in a subtree of the hierarchy, as in a container without a cgroup namespace', () => {
+    // The covering mount is not the root of the hierarchy, so that the machine's own tree is neither changed nor
+    // joined.
     const seen = inV2(`
       mount -t cgroup2 none /mnt
       mkdir /mnt/${name}
@@ -126,7 +128,7 @@ if (process.env.RUNT_TEST_V2) {
   test.run();
 }
 
-/** The test's own cgroup as the machine mounts it, when it is there. */
+/** The test's own cgroup in the machine's own mount, if it is left there. */
 function leftIn(cgroup: string): string | undefined {
   return ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].map((d) => `${d}/${cgroup}`).find((d) => existsSync(d));
 }

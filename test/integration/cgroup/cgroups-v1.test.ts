@@ -1,4 +1,4 @@
-/** cgroups on v1 and hybrid: the directories, who is in them, and the values of their files. */
+/** Cgroups on v1 and hybrid: the directories, their processes, and the values of their files. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { disk } from '../bed/needs.js';
 
 const test = needing('cgroups-v1', 'root', 'cgroup-v1');
 const onDisk = needing('cgroups-v1 and a disk', 'root', 'cgroup-v1', 'disk');
-const realTime = needing('cgroups-v1 in real time', 'root', 'cgroup-v1', 'real-time');
+const realTime = needing('cgroups-v1 and real time', 'root', 'cgroup-v1', 'real-time');
 
 /** The container's directory in the hierarchy of `controller`. */
 function dir(bed: Bed, controller: string): string {
@@ -37,7 +37,7 @@ test(
 );
 
 test(
-  'limits of memory, cpu, cpuset and pids',
+  'limits of memory, cpu, cpuset and pids are written to their files',
   onBed((bed) => {
     bed.config.linux.resources = {
       memory: { limit: 64 << 20, reservation: 32 << 20 },
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  'the device list: everything denied but the default devices and the config’s',
+  'the device list denies every device except the default ones and those of the config',
   onBed((bed) => {
     bed.config.linux.resources.devices!.push({ allow: true, type: 'c', major: 10, minor: 229, access: 'rw' });
     bed.started();
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  'the tree inside shows the container’s own cgroups, read-only',
+  "inside, /sys/fs/cgroup shows the container's own cgroups, read-only",
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 33 };
     assert.is(
@@ -86,7 +86,7 @@ test(
 );
 
 test(
-  'an absolute cgroupsPath counts from the top of each hierarchy; parents are made',
+  'an absolute cgroupsPath starts at the top of each hierarchy, and its parents are made',
   onBed((bed) => {
     bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
     const pid = bed.started();
@@ -97,13 +97,13 @@ test(
       cgroupsNamed(bed.id).filter((path) => basename(path) === 'inner'),
       [],
     );
-    // Like every runtime: parents may be somebody else's, so they stay.
+    // Parents stay, as with every runtime: they may belong to another program.
     for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
   }),
 );
 
 test(
-  'a memory limit of 1 MiB starts a static program',
+  'a static program starts under a memory limit of 1 MiB',
   onBed((bed) => {
     bed.config.linux.resources.memory = { limit: 1 << 20 };
     const r = bed.run();
@@ -112,7 +112,7 @@ test(
 );
 
 test(
-  'more than the memory limit is killed: 137',
+  'a process that exceeds the memory limit is killed, and run exits with 137',
   onBed((bed) => {
     bed.config.linux.resources.memory = { limit: 16 << 20 };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
@@ -122,7 +122,7 @@ test(
 );
 
 test(
-  'the pids limit holds',
+  'the pids limit makes a fork above it fail',
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 3 };
     const r = bed.sh('sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & wait');
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  'a value that the kernel refuses is named, and nothing is left',
+  'the error names the value that the kernel refuses, and nothing is left',
   onBed((bed) => {
     bed.config.linux.resources.cpu = { cpus: '4000' };
     const r = bed.run();
@@ -141,7 +141,7 @@ test(
 );
 
 test(
-  'a cgroup that holds a process, or is frozen, is refused and left as it is; an empty one is used',
+  'an existing cgroup is refused and left unchanged if it has a process or is frozen, and used if it is empty',
   onBed((bed) => {
     bed.config.linux.cgroupsPath = `/${bed.id}-there`;
     const other = spawn('sleep', ['1000'], { stdio: 'ignore' });
@@ -172,7 +172,7 @@ test(
 );
 
 onDisk(
-  'block I/O limits',
+  'block I/O limits are written to the blkio hierarchy',
   onBed((bed) => {
     const { major, minor } = disk()!;
     bed.config.linux.resources = { blockIO: { throttleReadBpsDevice: [{ major, minor, rate: 1048576 }] } };
@@ -184,7 +184,7 @@ onDisk(
 );
 
 realTime(
-  'real-time limits; new parents get real-time too',
+  'real-time limits are written to the cgroup and to new parents',
   onBed((bed) => {
     bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
     bed.config.linux.resources = { cpu: { realtimePeriod: 500000, realtimeRuntime: 1000 } };
@@ -198,7 +198,7 @@ realTime(
 );
 
 test(
-  'hybrid: huge pages are limited in the v2 hierarchy; a size that the kernel lacks is named',
+  'on hybrid, huge pages are limited in the v2 hierarchy, and the error names an unsupported page size',
   onBed((bed) => {
     const controllers = '/sys/fs/cgroup/unified/cgroup.controllers';
     if (!existsSync(controllers) || !readFileSync(controllers, 'utf8').includes('hugetlb')) return;
@@ -219,14 +219,14 @@ test(
       assert.match(r.stderr, '/linux/resources/hugepageLimits/0/limit');
       assert.match(r.stderr, 'the kernel has no huge pages of this size');
     } finally {
-      // As a machine is found, so it is left: other tests look at what the hierarchy hands down.
+      // Restore the machine's setting: other tests read which controllers the hierarchy delegates.
       if (!before.includes('hugetlb')) writeFileSync(given, '-hugetlb');
     }
   }),
 );
 
 test(
-  'a cgroup that was there before with a process in it is not removed',
+  'delete leaves an existing parent cgroup',
   onBed((bed) => {
     const parent = `/sys/fs/cgroup/pids/${bed.id}-there`;
     mkdirSync(parent);

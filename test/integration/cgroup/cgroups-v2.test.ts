@@ -1,4 +1,7 @@
-/** cgroups on v2 with its controllers (hack/vm): the directory, who is in it, the values of its files, the device filter. */
+/**
+ * Cgroups on v2 with its controllers (hack/vm): the directory, its processes, the values of its files, the device
+ * filter.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +20,7 @@ function dir(bed: Bed): string {
 
 const value = (bed: Bed, file: string): string => readFileSync(join(dir(bed), file), 'utf8').trim();
 test(
-  'the process is in a cgroup of its own, beside that of the runtime, and nobody else is',
+  'the process is alone in a cgroup of its own',
   onBed((bed) => {
     const pid = bed.started();
     assert.match(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), new RegExp(`^0::/.*/${bed.id}\n$`));
@@ -31,7 +34,7 @@ test(
 );
 
 test(
-  'limits of memory, cpu and pids, converted from what v1 calls them',
+  "limits of memory, cpu and pids are converted from v1's units and written to v2's files",
   onBed((bed) => {
     bed.config.linux.resources = {
       memory: { limit: 64 << 20, reservation: 32 << 20 },
@@ -49,7 +52,7 @@ test(
 );
 
 test(
-  '`unified` is written last: it overrides',
+  '`unified` is written last and overrides other limits',
   onBed((bed) => {
     bed.config.linux.resources = {
       pids: { limit: 77 },
@@ -64,9 +67,9 @@ test(
 );
 
 test(
-  'the device filter: a node that is in no list cannot be opened, the default ones and the config’s can',
+  "the device filter allows the default devices and the config's, and denies a node of any other device",
   onBed((bed) => {
-    // Nobody has the driver 240: what the filter lets through ends with ENXIO, what it does not with EPERM.
+    // Number 240 has no driver: opening it fails with ENXIO if the filter allows it, else with EPERM.
     bed.config.linux.devices = [
       { path: '/dev/denied', type: 'c', major: 240, minor: 1 },
       { path: '/dev/allowed', type: 'c', major: 240, minor: 2 },
@@ -87,7 +90,7 @@ test(
 );
 
 test(
-  'inside, /sys/fs/cgroup is the container’s own cgroup, read-only',
+  "inside, /sys/fs/cgroup is the container's own cgroup, read-only",
   onBed((bed) => {
     // Without a cgroup namespace it is the host's whole tree, as under runc.
     bed.config.linux.namespaces.push({ type: 'cgroup' });
@@ -102,7 +105,7 @@ test(
 );
 
 test(
-  'an absolute cgroupsPath counts from the top; parents are made and get the controllers',
+  'an absolute cgroupsPath starts at the root, and its parents are made with the controllers enabled',
   onBed((bed) => {
     bed.config.linux.cgroupsPath = `/${bed.id}-up/inner`;
     bed.config.linux.resources.memory = { limit: 64 << 20 };
@@ -112,13 +115,13 @@ test(
     assert.is(readFileSync(`${top}/inner/memory.max`, 'utf8').trim(), String(64 << 20));
     assert.is(bed.delete('--force').code, 0);
     assert.not.ok(existsSync(`${top}/inner`));
-    // Like every runtime: parents may be somebody else's, so they stay.
+    // Parents stay, as with every runtime: they may belong to another program.
     rmdirSync(top);
   }),
 );
 
 test(
-  'a cgroup that holds a process, or is frozen, is refused and left as it is; an empty one is used',
+  'an existing cgroup is refused and left unchanged if it has a process or is frozen, and used if it is empty',
   onBed((bed) => {
     bed.config.linux.cgroupsPath = `/${bed.id}-there`;
     const there = `/sys/fs/cgroup/${bed.id}-there`;
@@ -147,7 +150,7 @@ test(
 );
 
 test(
-  'below a cgroup that holds processes: no limit, no controllers; a limit is refused and nothing is left',
+  'below a cgroup with processes, a container without limits runs and one with a limit is refused',
   onBed((bed) => {
     const parent = `/sys/fs/cgroup/${bed.id}-busy`;
     const home = `/sys/fs/cgroup${readFileSync('/proc/self/cgroup', 'utf8').trim().slice(3)}`;
@@ -172,7 +175,7 @@ test(
 );
 
 test(
-  'a memory limit of 1 MiB starts a static program',
+  'a static program starts under a memory limit of 1 MiB',
   onBed((bed) => {
     bed.config.linux.resources.memory = { limit: 1 << 20 };
     const r = bed.run();
@@ -181,7 +184,7 @@ test(
 );
 
 test(
-  'more than the memory limit is killed: 137',
+  'a process that exceeds the memory limit is killed, and run exits with 137',
   onBed((bed) => {
     bed.config.linux.resources.memory = { limit: 16 << 20 };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
@@ -191,7 +194,7 @@ test(
 );
 
 test(
-  'the pids limit holds',
+  'the pids limit makes a fork above it fail',
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 3 };
     const r = bed.sh('sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & wait');
@@ -200,7 +203,7 @@ test(
 );
 
 test(
-  'a value that the kernel refuses is named, and nothing is left',
+  'the error names the value that the kernel refuses, and nothing is left',
   onBed((bed) => {
     bed.config.linux.resources.unified = { 'memory.max': 'much' };
     const r = bed.run();
@@ -211,7 +214,7 @@ test(
 );
 
 test(
-  'a controller that the kernel has not is named',
+  'the error names a controller that the kernel does not have',
   onBed((bed) => {
     bed.config.linux.resources.unified = { 'nothing.max': '1' };
     const r = bed.run();

@@ -1,4 +1,4 @@
-/** `run.oci.delegate-cgroup`: what the container may do with its cgroup, and what it may not; beside crun. */
+/** `run.oci.delegate-cgroup`: what the container can and cannot do with its cgroup, compared with crun. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,10 @@ import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 
 const test = needing('a delegated cgroup', 'root', 'cgroup-v2');
 const withSystemd = needing('a delegated cgroup in a unit', 'root', 'cgroup-v2', 'systemctl', 'systemd');
-const withCrun = needing('a delegated cgroup as with crun', 'root', 'cgroup-v2', 'systemctl', 'systemd', 'crun');
+const withCrun = needing('a delegated cgroup beside crun', 'root', 'cgroup-v2', 'systemctl', 'systemd', 'crun');
 const MiB = 1 << 20;
 
-/** A config with limits whose process has the cgroup /sys/fs/cgroup/…/own, which it may write, as its root. */
+/** Adds limits and delegates /sys/fs/cgroup/…/own, which the process can write and which is the root it sees. */
 function delegated(bed: Bed, cgroupsPath: string): void {
   const { config } = bed;
   config.process.terminal = false;
@@ -24,7 +24,7 @@ function delegated(bed: Bed, cgroupsPath: string): void {
   bed.write();
 }
 
-/** What a container does with its cgroup: moves itself, hands controllers on, sets a limit. */
+/** A container that uses its cgroup: moves itself, enables controllers for children, sets a limit. */
 const manage = `cd /sys/fs/cgroup && mkdir leaf sub && for p in $(cat cgroup.procs); do echo $p >leaf/cgroup.procs || :; done 2>/dev/null &&
   echo "+memory +pids" >cgroup.subtree_control && echo 7 >sub/pids.max && cat sub/pids.max`;
 
@@ -39,7 +39,7 @@ for (const [by, suite, flags, path, at] of [
   ],
 ] as const) {
   suite(
-    `${by}: limits above the delegated cgroup, which is the root of the container’s; it manages that and nothing above`,
+    `${by}: the container manages its delegated cgroup, and the limits are on the cgroup above`,
     onBed(async (bed) => {
       delegated(bed, path(bed.id));
       const made = bed.runt(['--unsafe-annotations=allow', ...flags, 'create', '--bundle', bed.bundle, bed.id]);
@@ -73,7 +73,7 @@ for (const [by, suite, flags, path, at] of [
 }
 
 test(
-  'a user namespace’s root gets the delegated cgroup, not that with the limits',
+  'the root of a user namespace owns the delegated cgroup, not the one with the limits',
   onBed((bed) => {
     delegated(bed, `/${bed.id}`);
     bed.config.linux.namespaces!.push({ type: 'user' });
@@ -95,18 +95,21 @@ test(
 );
 
 withCrun(
-  'the places and controllers are those of crun, with run.oci.systemd.subgroup too',
+  'paths and controllers equal those of crun, with run.oci.systemd.subgroup too',
   onBed((bed) => {
     for (const subgroup of ['', 'container']) {
       delegated(bed, `system.slice:a:${bed.id}`);
       bed.config.annotations!['run.oci.systemd.subgroup'] = subgroup;
       bed.write();
-      /** Each cgroup of the container: its controllers, those of its children, its limit of processes, how many are in it. */
+      /**
+       * One line for each cgroup of the container: its controllers, its subtree_control, its pids limit, its number of
+       * processes.
+       */
       const facts = (unit: string): string[] => {
         const top = `/sys/fs/cgroup/system.slice/${unit}`;
         const all = spawnSync('find', [top, '-type', 'd'], { encoding: 'utf8' }).stdout.trim().split('\n').sort();
         return all.map((dir) => {
-          // rdma is a controller that crun does not hand on.
+          // crun does not enable rdma for the cgroups below.
           const of = (file: string) =>
             readFileSync(join(dir, file), 'utf8')
               .replace(/ ?\brdma\b/, '')
@@ -143,7 +146,7 @@ withCrun(
 );
 
 test(
-  'delete --force ends and removes all of it, though the state does not list its cgroups',
+  'delete --force ends and removes the delegated cgroup even if state.json lists no cgroups',
   onBed((bed) => {
     delegated(bed, `/${bed.id}`);
     assert.is(bed.runt(['--unsafe-annotations=allow', 'create', '--bundle', bed.bundle, bed.id]).code, 0);

@@ -1,11 +1,11 @@
-/** Device rules in any order on v2: what the filter lets mknod(2) and open(2) do. */
+/** Device rules in any order on v2: what the filter allows mknod(2) and open(2) to do. */
 import * as assert from 'uvu/assert';
 import type { DeviceRule } from '../../../src/spec/config-types.js';
 import { type Bed, needing, onBed } from '../bed/bed.js';
 
-const test = needing('device rules in order', 'root', 'cgroup-v2');
+const test = needing('order of device rules', 'root', 'cgroup-v2');
 
-/** Nobody has the driver 240: open(2) of what the filter lets through ends with ENXIO, of what it does not with EPERM. */
+/** Number 240 has no driver: open(2) fails with ENXIO if the filter allows it, else with EPERM. */
 const script = `cd /dev/shm
 for n in "240 64" "240 65" "241 1"; do
   set -- $n
@@ -17,7 +17,7 @@ for n in "240 64" "240 65" "241 1"; do
   echo "$1:$2 mknod=$m read=$r write=$w both=$b"
 done`;
 
-/** The answers for the three devices, a letter for each that is allowed: m, r, w, and b for O_RDWR. */
+/** The results for the three devices, one letter for each allowed access: m, r, w, and b for O_RDWR. */
 function allowed(bed: Bed, devices: DeviceRule[]): string[] {
   bed.config.linux.resources.devices = devices;
   bed.config.process.capabilities.bounding?.push('CAP_MKNOD');
@@ -57,7 +57,7 @@ const rule = (allow: boolean, major: number, minor: number | undefined, access: 
 for (const [what, devices, expected] of [
   ['a hole in a wider rule', [all, rule(true, 240, undefined, 'rwm'), rule(false, 240, 64, 'w')], ['mr', 'mrwb', 'm']],
   [
-    'a hole, then a part of it again',
+    'a hole of which a part is allowed again',
     [all, rule(true, 240, undefined, 'rw'), rule(false, 240, 64, 'rw'), rule(true, 240, 64, 'r')],
     ['mr', 'mrwb', 'm'],
   ],
@@ -73,12 +73,12 @@ for (const [what, devices, expected] of [
     ['mrwb', 'm', 'mr'],
   ],
   [
-    'rules that cross',
+    'overlapping rules',
     [all, { allow: true, type: 'c', minor: 64, access: 'rw' }, rule(false, 240, undefined, 'w')],
     ['mr', 'm', 'm'],
   ],
   [
-    'one kind of access denied to all',
+    'one kind of access denied for all devices',
     [
       { allow: true, access: 'rwm' },
       { allow: false, access: 'w' },
@@ -88,14 +88,14 @@ for (const [what, devices, expected] of [
   ['the wide rule last', [all, rule(false, 240, 64, 'w'), rule(true, 240, undefined, 'rwm')], ['mrwb', 'mrwb', 'm']],
 ] as const)
   test(
-    `${what}: the last rule decides about each kind of access, for mknod(2) and open(2)`,
+    `with ${what}, the last matching rule decides each kind of access, for mknod(2) and open(2)`,
     onBed((bed) => {
       assert.equal(allowed(bed, [...devices]), [...expected]);
     }),
   );
 
 test(
-  'update takes rules in any order, and refuses one that allows and names no access',
+  'update accepts rules in any order, and refuses an allow rule without access',
   onBed((bed) => {
     bed.started();
     const apply = (devices: unknown) =>

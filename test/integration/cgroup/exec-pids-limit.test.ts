@@ -1,4 +1,4 @@
-/** exec under pids.limit: the process takes one pid, and what starts it takes none. */
+/** exec under pids.limit: the new process takes one pid, and its helper none. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,7 +6,7 @@ import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 
 const test = needing('exec under pids.limit', 'root', 'pids');
 
-/** A container of one process. */
+/** Starts a container of one process. */
 function one(bed: Bed, limit: number, ...flags: string[]): number {
   bed.config.process.args = ['/bin/sleep', '1000'];
   bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit } };
@@ -17,7 +17,7 @@ function one(bed: Bed, limit: number, ...flags: string[]): number {
   return bed.state().pid as number;
 }
 
-/** Paths of a process in all hierarchies. */
+/** The cgroup paths of a process in all hierarchies. */
 const cgroups = (pid: number | string) => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 
 for (const [name, change] of [
@@ -40,7 +40,7 @@ for (const [name, change] of [
 ] as [string, (bed: Bed) => void][]) {
   for (const limit of [2, 3]) {
     test(
-      `a limit of ${limit}, one process in it: exec works and is in every cgroup of the container${name}`,
+      `with one process under a pids limit of ${limit}, exec works and joins every cgroup of the container${name}`,
       onBed(async (bed) => {
         change(bed);
         for (const flags of [[], ['--supervise']]) {
@@ -62,7 +62,7 @@ for (const [name, change] of [
 }
 
 test(
-  'the process that exec starts is limited as well: it cannot fork where there is no room',
+  'the pids limit applies to the process of exec: it cannot fork when the limit is reached',
   onBed((bed) => {
     one(bed, 2);
     const r = bed.runt(['exec', bed.id, 'sh', '-c', 'sleep 0 & wait; echo no']);

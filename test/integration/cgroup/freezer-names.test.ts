@@ -1,4 +1,4 @@
-/** The v1 freezer under another name, absent, and frozen below the container's cgroup. */
+/** The v1 freezer mounted under another name, absent, or frozen below the container's cgroup. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { runtPath } from '../bed/place.js';
 
 const test = needing('freezer', 'root', 'cgroup-v1', 'mount', 'unshare', 'nsenter');
 
-/** Hierarchies by directory, over a private tmpfs on /sys/fs/cgroup: the machine's own mounts stay as they are. */
+/** Hierarchies by directory, in a private tmpfs over /sys/fs/cgroup: the machine's own mounts do not change. */
 type Hierarchies = Record<string, string>;
 
 /** Calls `use` with a function that runs a program where only these hierarchies are mounted. */
@@ -38,15 +38,15 @@ async function mounted(hierarchies: Hierarchies, use: (sh: (...words: string[]) 
   }
 }
 
-/** A container that sleeps; runs commands of the program on it. */
+/** Starts a container that sleeps, and returns a function that runs commands of the program on it. */
 function sleeper(bed: Bed, sh: (...words: string[]) => string): (...words: string[]) => string {
   bed.config.process.args = ['/bin/sleep', '1000'];
-  // Its device rules need a hierarchy that is not there.
+  // Its device rules would need a hierarchy that is not mounted.
   bed.config.linux.resources = {};
   bed.config.mounts = bed.config.mounts.filter((m) => m.type !== 'cgroup');
   bed.write();
   const runt = (...words: string[]) => sh(runtPath, '--root', bed.root, ...words);
-  // Into a file: a pipe that the container keeps would not end.
+  // Output goes to a file: the container would hold a pipe open.
   const run = [runtPath, '--root', bed.root, 'run', '-d', '-b', bed.bundle, bed.id];
   sh('sh', '-c', 'out=$1; shift; exec "$@" >"$out" 2>&1', 'sh', join(bed.dir, 'out'), ...run);
   assert.is(readFileSync(join(bed.dir, 'out'), 'utf8'), '');
@@ -55,28 +55,33 @@ function sleeper(bed: Bed, sh: (...words: string[]) => string): (...words: strin
 
 const status = (text: string) => (JSON.parse(text) as { status: string }).status;
 
-/** The files called `name` with this content below /sys/fs/cgroup, for the container. */
+/** The files called `name`, with their content, of the container's cgroups. */
 const files = (bed: Bed, sh: (...words: string[]) => string, name: string) =>
   sh('sh', '-c', `find /sys/fs/cgroup -path '*${bed.id}*' -name ${name} -exec sh -c 'echo $0 $(cat $0)' {} ';'`).trim();
 
 for (const [name, hierarchies, file, frozen] of [
   [
-    'at another name',
+    'under another name',
     { ice: 'freezer', 'pids,devices': 'pids', dev: 'devices', manager: 'none,name=systemd' },
     'freezer.state',
     'FROZEN',
   ],
-  ['under the name of pids, and pids under its own', { pids: 'freezer', freezer: 'pids' }, 'freezer.state', 'FROZEN'],
   [
-    'last of all, behind a v2 mount of another name',
+    "under the name pids, and pids under the freezer's",
+    { pids: 'freezer', freezer: 'pids' },
+    'freezer.state',
+    'FROZEN',
+  ],
+  [
+    'mounted last, after a v2 mount with another name',
     { one: 'v2', pids: 'pids', zero: 'freezer' },
     'freezer.state',
     'FROZEN',
   ],
-  ['absent beside v2, which freezes then', { freezer: 'pids', any: 'v2' }, 'cgroup.freeze', '1'],
+  ['absent and v2 mounted, which freezes instead', { freezer: 'pids', any: 'v2' }, 'cgroup.freeze', '1'],
 ] as [string, Hierarchies, string, string][]) {
   test(
-    `the freezer ${name}: pause, state, resume, and delete --force of a paused container`,
+    `with the freezer ${name}, pause, state, resume and delete --force of a paused container work`,
     onBed((bed) =>
       mounted(hierarchies, (sh) => {
         const runt = sleeper(bed, sh);
@@ -95,7 +100,7 @@ for (const [name, hierarchies, file, frozen] of [
 }
 
 test(
-  'no freezer at all: pause says so and writes nothing; state and delete --force work',
+  'without a freezer, pause fails and writes nothing, and state and delete --force work',
   onBed((bed) =>
     mounted({ freezer: 'pids', manager: 'none,name=systemd' }, (sh) => {
       const runt = sleeper(bed, sh);
@@ -112,7 +117,7 @@ test(
 for (const own of [true, false]) {
   for (const above of [true, false]) {
     test(
-      `delete --force ends what is in frozen cgroups below, ${own ? 'with' : 'without'} a pid namespace${above ? ', paused as well' : ''}`,
+      `delete --force ends processes in frozen cgroups below, ${own ? 'with' : 'without'} a pid namespace${above ? ', while paused' : ''}`,
       onBed(async (bed) => {
         if (!own) bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
         bed.started(['/bin/sh', '-c', 'sleep 1001 & sleep 1002 & wait']);

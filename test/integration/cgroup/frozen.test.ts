@@ -1,4 +1,7 @@
-/** Commands on a container below a frozen cgroup: none of them waits; each says which cgroup is frozen. On v1 and v2. */
+/**
+ * Commands on a container below a frozen cgroup, on v1 and v2: none of them waits, and each error names the frozen
+ * cgroup.
+ */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,7 +13,7 @@ const test = needing('below a frozen cgroup', 'root', 'freezer', 'programs');
 
 const v1 = existsSync('/sys/fs/cgroup/freezer/tasks');
 const [hierarchy, file] = v1 ? ['/sys/fs/cgroup/freezer', 'freezer.state'] : ['/sys/fs/cgroup', 'cgroup.freeze'];
-/** ms; what waits for a frozen process gives up after 10 s at the earliest. */
+/** ms; a command that waits for a frozen process gives up after 10 s at the earliest. */
 const atOnce = 5000;
 
 const freeze = (directory: string): void => writeFileSync(join(directory, file!), v1 ? 'FROZEN' : '1');
@@ -22,7 +25,7 @@ const settled = (directory: string): Promise<boolean> =>
     () => readFileSync(join(directory, v1 ? file! : 'cgroup.events'), 'utf8').match(/FROZEN|frozen 1/) !== null,
   );
 
-/** Calls `body` with a cgroup of the test's own, for whose child the config asks. */
+/** Calls `body` with a cgroup of the test's own, below which the config puts the container. */
 const below = (body: (bed: Bed, top: string) => Promise<void>): (() => Promise<void>) =>
   onBed(async (bed) => {
     const name = `${bed.id}-top`;
@@ -39,7 +42,7 @@ const below = (body: (bed: Bed, top: string) => Promise<void>): (() => Promise<v
     }
   });
 
-/** Runs a command that is to fail at once; what it writes to stderr. */
+/** Runs a command that must fail at once, and returns its stderr. */
 function refused(command: () => Result): string {
   const begin = Date.now();
   const r = command();
@@ -49,14 +52,14 @@ function refused(command: () => Result): string {
   return r.stderr;
 }
 
-/** The error names the frozen cgroup and how to thaw it. */
+/** Asserts that the error names the frozen cgroup and how to thaw it. */
 const namesIt = (said: string, top: string): void => {
   assert.match(said, new RegExp(`frozen(?: by the cgroup)?:? ${top}(?:: |\n)`));
   assert.match(said, `echo ${v1 ? 'THAWED' : '0'} > ${top}/${file}`);
 };
 
 test(
-  'create, run and restore fail at once, whether the cgroup was there or not, and leave nothing',
+  'create, run and restore fail at once and leave nothing, whether or not the cgroup existed',
   below(async (bed, top) => {
     const images = join(bed.dir, 'images');
     mkdirSync(images);
@@ -77,7 +80,7 @@ test(
 );
 
 test(
-  'exec fails at once; with --ignore-paused it waits until the cgroup is thawed',
+  'exec fails at once, and exec --ignore-paused waits until the cgroup is thawed',
   below(async (bed, top) => {
     bed.started();
     freeze(top);
@@ -94,7 +97,7 @@ test(
 );
 
 test(
-  'exec --cgroup into a frozen cgroup below that of the container fails at once',
+  "exec --cgroup fails at once if the given cgroup below the container's is frozen",
   below(async (bed, top) => {
     bed.config.linux.resources = {};
     bed.started();
@@ -112,7 +115,7 @@ test(
 );
 
 test(
-  'start of a created container fails at once; once the cgroup is thawed it works',
+  'start of a created container fails at once, and works after the cgroup is thawed',
   below(async (bed, top) => {
     assert.is(bed.create().code, 0);
     freeze(top);
@@ -127,7 +130,7 @@ test(
 );
 
 test(
-  'resume fails at once, and names the cgroup above that is frozen',
+  'resume fails at once and names the frozen cgroup above',
   below(async (bed, top) => {
     bed.started();
     assert.is(bed.runt(['pause', bed.id]).code, 0);
@@ -141,7 +144,7 @@ test(
 );
 
 test(
-  'delete --force does not wait for what v1 keeps frozen: it names the cgroup, and works once that is thawed',
+  'on v1 delete --force names the frozen cgroup without waiting, and works after the cgroup is thawed',
   below(async (bed, top) => {
     bed.started();
     freeze(top);

@@ -1,4 +1,7 @@
-/** create and run under pids.limit 1 in a pid namespace of another container: the process takes one pid, its helper none. */
+/**
+ * create and run under pids.limit 1 in the pid namespace of another container: the process takes one pid, its helper
+ * none.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,11 +36,11 @@ for (const [name, first, second] of [
     },
   ],
   [
-    'with a cgroup namespace that is joined',
+    'with a joined cgroup namespace',
     (bed) => bed.config.linux.namespaces.push({ type: 'cgroup' }),
     join1('pid', 'cgroup'),
   ],
-  ['with the user namespace, too', (bed) => withUserNamespace(bed.config), join1('user', 'pid')],
+  ['with the user namespace too', (bed) => withUserNamespace(bed.config), join1('user', 'pid')],
   [
     'with the user namespace, and its own cgroup namespace',
     (bed) => withUserNamespace(bed.config),
@@ -48,7 +51,7 @@ for (const [name, first, second] of [
   ],
 ] as [string, (bed: Bed) => unknown, (bed: Bed, pid: number) => void][]) {
   test(
-    `a container with one pid joins another one's namespaces ${name}`.trim(),
+    `a container with a pids limit of 1 joins another container's namespaces ${name}`.trim(),
     onBed((bed) => {
       const files = ['proc', 'sysfs', 'mqueue', 'cgroup'];
       first(bed);
@@ -63,7 +66,7 @@ for (const [name, first, second] of [
         bed.config.linux = { ...linux, namespaces: [...linux.namespaces] };
         second(bed, pid);
         bed.config.linux.resources = { ...linux.resources, pids: { limit: 1 } };
-        // What a joined namespace cannot mount is not the matter here.
+        // Mounts that the joined namespaces do not permit are left out: they are not tested here.
         bed.config.mounts = bed.config.mounts.filter(({ type }) => !files.includes(type ?? ''));
         bed.config.linux.maskedPaths = [];
         bed.config.linux.readonlyPaths = [];

@@ -1,4 +1,6 @@
-/** Limits, `update` and `events` on v2 alone: what stands in the files, what the device filter lets through, runc's numbers. */
+/**
+ * Limits, `update` and `events` on v2 alone: the values in the files, what the device filter allows, runc's numbers.
+ */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +15,7 @@ import { disk } from '../bed/needs.js';
 
 const test = needing('limits on v2', 'root', 'cgroup-v2');
 const onDisk = needing('limits of a disk on v2', 'root', 'cgroup-v2', 'disk');
-const withRunc = needing('events on v2 as runc', 'root', 'cgroup-v2', 'runc');
+const withRunc = needing('events on v2 beside runc', 'root', 'cgroup-v2', 'runc');
 const bursting = needing('bursts on v2', 'root', 'cgroup-v2', 'linux-5.15');
 useNodeHost([]);
 const MiB = 1 << 20;
@@ -27,7 +29,7 @@ const apply = (bed: Bed, resources: unknown): Result =>
   bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
 
 test(
-  'update of memory alone keeps the limit of memory and swap together, as runc does',
+  'update --memory alone does not change the limit of memory plus swap, as with runc',
   onBed((bed) => {
     bed.config.linux.resources.memory = { limit: 64 * MiB, swap: 128 * MiB };
     bed.started();
@@ -48,7 +50,7 @@ test(
 );
 
 test(
-  'an idle cgroup with shares, at create and by update',
+  'create and update set cpu.idle, and refuse shares for an idle cgroup',
   onBed((bed) => {
     bed.config.linux.resources.cpu = { idle: 1, shares: 1024 };
     bed.started();
@@ -63,7 +65,7 @@ test(
 );
 
 test(
-  'unified: a value of several lines, and none',
+  'a `unified` value may have several lines, and an empty one is refused',
   onBed((bed) => {
     bed.config.linux.resources.unified = { 'pids.max': '33\n\n44\n' };
     bed.started();
@@ -78,7 +80,7 @@ test(
 );
 
 test(
-  'update: memory, swap, cpu, pids; what is not given stays',
+  'update sets memory, swap, cpu and pids, and leaves limits that are not given',
   onBed((bed) => {
     bed.started();
     done(bed, '--memory=64m', '--memory-swap=128m', '--memory-reservation=16m', '--cpu-quota=50000', '--pids-limit=55');
@@ -103,7 +105,7 @@ test(
 );
 
 test(
-  'update: when one limit is refused none is changed; what v2 has not is refused by name',
+  'update changes nothing if one limit is refused, and its error names the limit',
   onBed((bed) => {
     bed.started();
     done(bed, '--pids-limit=55', '--cpu-quota=50000');
@@ -121,7 +123,7 @@ test(
 );
 
 bursting(
-  'update: bursts and idleness of the CPU',
+  'update sets cpu.max.burst and cpu.idle',
   onBed((bed) => {
     bed.started();
     done(bed, '--cpu-quota=50000', '--cpu-burst=10000');
@@ -139,9 +141,9 @@ bursting(
 );
 
 test(
-  'update: the device filter is replaced, in both directions',
+  'update replaces the device filter, both to allow and to deny a device',
   onBed(async (bed) => {
-    // The kernel's log, which the device filter lets the container open or not.
+    // /dev/kmsg, which the device filter allows or denies.
     for (const set of ['bounding', 'effective', 'permitted'] as const)
       bed.config.process.capabilities![set]!.push('CAP_SYSLOG');
     bed.config.linux.devices = [{ path: '/dev/probe', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
@@ -164,7 +166,7 @@ test(
 );
 
 onDisk(
-  'io.max of a disk, at create and by update',
+  'create and update set io.max of a disk',
   onBed((bed) => {
     const { major, minor } = disk()!;
     const device = `${major}:${minor}`;
@@ -186,7 +188,7 @@ onDisk(
 );
 
 test(
-  'events: the values of the files; out of memory is told; it ends with the container',
+  'events reports the values of the files and an out-of-memory kill, and ends with the container',
   onBed(async (bed) => {
     bed.config.linux.resources.memory = { limit: 16 * MiB, swap: 16 * MiB };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
@@ -206,7 +208,7 @@ test(
 );
 
 test(
-  'a threaded tree takes no container, and says why; nothing is left in it',
+  'create below a threaded cgroup fails, the error gives the cause, and nothing is left',
   onBed((bed) => {
     const top = `/sys/fs/cgroup/${bed.id}-threads`;
     mkdirSync(`${top}/t`, { recursive: true });
@@ -228,7 +230,7 @@ test(
 );
 
 withRunc(
-  'a sleeping container of runc’s: our reading of its files is what runc prints',
+  "runt reads the same statistics from the cgroup of runc's container as runc prints",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.linux.resources = {
@@ -236,7 +238,7 @@ withRunc(
       pids: { limit: 9 },
       cpu: { quota: 50000, period: 100000 },
     };
-    // Without one of its own, runc 1.1 changes the options of the host's cgroup mount (cgroup_namespaces(7)).
+    // Without a cgroup namespace, runc 1.1 changes the options of the host's cgroup mount (cgroup_namespaces(7)).
     bed.config.linux.namespaces.push({ type: 'cgroup' });
     bed.write();
     const runc = (...args: string[]) => bed.runt(args, { program: 'runc' });
@@ -250,14 +252,14 @@ withRunc(
         exact = toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id))));
       }
       const [theirs, ours] = [JSON.parse(raw).data, JSON.parse(exact)];
-      // runc's CPU set is v1's alone; what it has besides depends on its version.
+      // runc prints the cpuset on v1 only; its other parts depend on its version.
       for (const part of ['cpu', 'memory', 'pids', 'hugetlb'] as const) {
         delete ours[part].psi;
         delete theirs[part].psi;
       }
       assert.equal(ours.cpu, theirs.cpu);
       assert.equal(ours.pids, theirs.pids);
-      // runc 1.1.15 prints none where there are some.
+      // runc 1.1.15 prints no huge pages where the cgroup has some.
       if (Object.keys(theirs.hugetlb).length > 0) assert.equal(ours.hugetlb, theirs.hugetlb);
       for (const key of ['usage', 'limit', 'failcnt']) assert.is(ours.memory.usage[key], theirs.memory.usage[key], key);
       assert.equal(ours.memory.raw, theirs.memory.raw);

@@ -1,4 +1,7 @@
-/** What changes while a container lives, on v2 alone: its device programs, its pressure and memory events, cgroup.kill, frozen and delegated trees. */
+/**
+ * Changes while a container runs, on v2 alone: device programs, pressure and memory events, cgroup.kill, frozen and
+ * delegated trees.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +13,7 @@ import { programs } from '../bed/place.js';
 
 const test = needing('live on v2', 'root', 'cgroup-v2');
 const compiled = needing('device programs', 'root', 'cgroup-v2', 'programs');
-const compared = needing('delegated trees as with runc', 'root', 'cgroup-v2', 'runc');
+const compared = needing('delegated trees beside runc', 'root', 'cgroup-v2', 'runc');
 const forks = needing('forks on v2', 'root', 'cgroup-v2', 'not-uml');
 const MiB = 1 << 20;
 
@@ -26,7 +29,7 @@ function remove(bed: Bed): void {
   assert.equal([r.code, r.stderr], [0, '']);
 }
 
-/** Identifiers of the programs that are attached to a cgroup, and of all device programs of the kernel. */
+/** Ids of the programs attached to a cgroup, and of all device programs of the kernel. */
 function devicePrograms(path: string): { attached: number[]; all: number[] } {
   const r = spawnSync(join(programs, 'device-programs'), [path], { encoding: 'utf8' });
   assert.equal([r.status, r.stderr], [0, '']);
@@ -37,7 +40,7 @@ function devicePrograms(path: string): { attached: number[]; all: number[] } {
 }
 
 compiled(
-  'an update of the devices replaces the one program, and leaves none behind; delete leaves none either',
+  'update replaces the single device program, and neither update nor delete leaves one loaded',
   onBed(async (bed) => {
     bed.started();
     const path = dir(bed);
@@ -62,10 +65,10 @@ compiled(
 );
 
 test(
-  'at no moment of an update a device that both lists allow is refused, or one that both refuse allowed',
+  'during an update, a device that both lists allow is never denied, and one that both deny never allowed',
   onBed(async (bed) => {
     bed.config.linux.devices = [{ path: '/dev/denied', type: 'c', major: 240, minor: 1, fileMode: 0o666 }];
-    // Nobody has the driver 240: what the filter lets through ends with ENXIO.
+    // Number 240 has no driver: opening it fails with ENXIO if the filter allows it.
     bed.started([
       '/bin/sh',
       '-c',
@@ -87,7 +90,7 @@ test(
 );
 
 test(
-  'events --stats tells the pressure of processor, memory and I/O where the kernel measures it, and how often the limit of memory was met',
+  'events --stats has the pressure of cpu, memory and io where the kernel has it, and counts of memory.events',
   onBed(async (bed) => {
     bed.config.linux.resources = { memory: { limit: 16 * MiB, swap: 16 * MiB }, cpu: { quota: 5000, period: 100000 } };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
@@ -117,7 +120,7 @@ test(
   }),
 );
 
-/** A container without a pid namespace of its own that forks faster than a list of its processes can be read. */
+/** A container without a pid namespace of its own that forks faster than its processes can be listed. */
 const forking = (bed: Bed): void => {
   bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
   bed.config.linux.resources = { pids: { limit: 60 } };
@@ -129,7 +132,7 @@ const forking = (bed: Bed): void => {
 };
 
 forks(
-  'kill --all with KILL ends what forks without rest, all at once',
+  'kill --all KILL ends all processes of a container that forks continuously',
   onBed(async (bed) => {
     forking(bed);
     await eventually('processes', () => value(bed, 'cgroup.procs').split('\n').length > 8);
@@ -146,7 +149,7 @@ forks(
 );
 
 test(
-  'KILL to all goes through cgroup.kill, where the kernel has it, and no process is looked up',
+  'kill --all KILL writes cgroup.kill where the kernel has it, and opens no process',
   onBed((bed) => {
     if (spawnSync('strace', ['-V']).status !== 0) return;
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
@@ -165,7 +168,7 @@ test(
 );
 
 test(
-  'below a frozen parent: what runs is killed and deleted; pause and resume say how it is',
+  'below a frozen parent, kill and delete work, and the errors of pause and resume name the frozen cgroup',
   onBed(async (bed) => {
     const top = `/sys/fs/cgroup/${bed.id}-top`;
     mkdirSync(top);
@@ -204,7 +207,7 @@ test(
   }),
 );
 
-/** A container that moves itself below its cgroup and hands the controllers on, as systemd does inside. */
+/** A container that moves itself below its cgroup and enables the controllers for children, as systemd does. */
 const delegated = `
   mkdir -p /sys/fs/cgroup/init.scope /sys/fs/cgroup/work/deep /sys/fs/cgroup/thread
   echo 1 >/sys/fs/cgroup/init.scope/cgroup.procs
@@ -222,7 +225,7 @@ function delegate(bed: Bed): void {
 }
 
 test(
-  'a tree that the container made below its cgroup: exec, update, pause, kill --all and delete reach all of it',
+  'exec, update, pause, kill --all and delete reach all cgroups that the container made below its own',
   onBed(async (bed) => {
     delegate(bed);
     bed.started(bed.config.process.args);
@@ -260,7 +263,7 @@ test(
 );
 
 test(
-  'no command changes a setting of the cgroup that it was not asked to',
+  'no command changes a setting of the cgroup that it was not asked to change',
   onBed((bed) => {
     bed.config.linux.resources = {
       ...bed.config.linux.resources,
@@ -275,7 +278,7 @@ test(
     for (const args of [
       ['state', bed.id],
       ['exec', bed.id, 'true'],
-      // Only a pid: for its usual columns, procps 4.0.2 fails in User Mode Linux.
+      // Only the pid column: with its usual columns, procps 4.0.2 fails in User Mode Linux.
       ['ps', bed.id, '-o', 'pid'],
       ['events', '--stats', bed.id],
       ['kill', bed.id, 'CONT'],
@@ -296,7 +299,7 @@ test(
 );
 
 test(
-  'execs reach a container that moves its processes below its cgroup and back all the time',
+  'exec works while the container moves its processes below its cgroup and back',
   onBed(async (bed) => {
     delegate(bed);
     const script = `cd /sys/fs/cgroup; mkdir init; echo ready
@@ -315,7 +318,7 @@ test(
   }),
 );
 
-/** A process of the machine in a cgroup; resolves when it is there. */
+/** Moves a process of the host into a cgroup; resolves when it is there. */
 async function stranger(path: string): Promise<{ pid: number; ended: () => boolean; kill: () => void }> {
   const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
   writeFileSync(`${path}/cgroup.procs`, String(child.pid));
@@ -325,7 +328,7 @@ async function stranger(path: string): Promise<{ pid: number; ended: () => boole
 
 for (const frozen of [false, true])
   test(
-    `delete --force ends a process of the machine in the container's cgroup${frozen ? ', below a frozen one' : ''}; delete without it says which`,
+    `delete names a host process in the container's cgroup, and delete --force ends it${frozen ? ', below a frozen cgroup' : ''}`,
     onBed(async (bed) => {
       const top = `/sys/fs/cgroup/${bed.id}-top`;
       mkdirSync(top);
@@ -354,7 +357,7 @@ for (const frozen of [false, true])
 
 for (const own of [true, false])
   test(
-    `delete --force refuses to end what is below, ${own ? 'with' : 'without'} a pid namespace: another container there lives on, and is named`,
+    `delete --force refuses to end a container in a cgroup below, ${own ? 'with' : 'without'} a pid namespace, and names it`,
     onBed(async (bed) => {
       const [outer, inner] = [`${bed.id}-outer`, `${bed.id}-inner`];
       const create = (id: string, path: string): Result[] => {
@@ -378,7 +381,7 @@ for (const own of [true, false])
   );
 
 test(
-  'kill --all reaches a first process that was moved to another cgroup',
+  'kill --all reaches an init that was moved to another cgroup',
   onBed(async (bed) => {
     const elsewhere = `/sys/fs/cgroup/${bed.id}-elsewhere`;
     mkdirSync(elsewhere);
@@ -400,7 +403,7 @@ test(
 );
 
 compared(
-  'exec into such a tree lands where runc puts it',
+  'exec into a cgroup with children joins the same cgroup as with runc',
   onBed(async (bed) => {
     delegate(bed);
     bed.config.root.readonly = false;

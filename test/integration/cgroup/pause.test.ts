@@ -6,9 +6,9 @@ import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 
 const test = needing('pause', 'root');
-const compared = needing('ps as runc', 'root', 'runc');
+const compared = needing('ps beside runc', 'root', 'runc');
 
-/** Counts in a file that it shares with the test. */
+/** Counts in a file that the container shares with the test. */
 const counting = ['/bin/sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i > /tmp/count; done'];
 
 function counter(bed: Bed): () => number {
@@ -22,7 +22,7 @@ const remove = (bed: Bed): void => {
 };
 
 test(
-  'a paused container does nothing, says so, and goes on when it is resumed',
+  'a paused container makes no progress, has status "paused", and continues after resume',
   onBed(async (bed) => {
     const count = counter(bed);
     bed.started(counting);
@@ -30,7 +30,7 @@ test(
     assert.equal([bed.runt(['pause', bed.id]).code, bed.state().status], [0, 'paused']);
     assert.match(bed.runt(['list']).stdout, / paused /);
     const before = readFileSync(join(bed.dir, 'count'), 'utf8');
-    // Nothing happens while it is paused.
+    // The count must not change while the container is paused.
     await elapse(100);
     assert.is(readFileSync(join(bed.dir, 'count'), 'utf8'), before);
     assert.match(bed.runt(['pause', bed.id]).stderr, /container not running: \S+ is paused/);
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  'a created one can be paused too, and is not started then',
+  'a created container can be paused, and cannot be started while paused',
   onBed((bed) => {
     assert.is(bed.create().code, 0);
     assert.is(bed.runt(['pause', bed.id]).code, 0);
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  'delete --force and KILL end a paused container; another signal waits until it is resumed',
+  'delete --force and KILL end a paused container, and other signals wait until resume',
   onBed(async (bed) => {
     for (const own of [true, false]) {
       if (!own) bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  'many processes that fork freeze as well, ten times',
+  'pause freezes many forking processes, ten times in a row',
   onBed((bed) => {
     bed.started(['/bin/sh', '-c', 'for i in 1 2 3 4; do (while :; do true | true; done) & done; wait']);
     for (let i = 0; i < 10; i++) {
@@ -95,7 +95,7 @@ test(
 );
 
 test(
-  'what is stopped or not there is refused',
+  'pause, resume and ps refuse a stopped or unknown container',
   onBed(async (bed) => {
     bed.started();
     assert.is(bed.kill('KILL').code, 0);
@@ -112,7 +112,7 @@ test(
 );
 
 test(
-  'ps: host pids of init, its children and execs; as JSON with no PATH in the environment',
+  'ps lists host pids of init, its children and execs, and its JSON needs no PATH',
   onBed(async (bed) => {
     const pid = bed.started(['/bin/sh', '-c', 'sleep 1001 & wait']);
     const file = join(bed.dir, 'pid');
@@ -134,7 +134,7 @@ test(
 );
 
 compared(
-  'the table and the list are those that runc prints for its own',
+  'ps prints the same table and list as runc for its own container',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1004'];
     bed.write();
@@ -143,12 +143,12 @@ compared(
       const id = `${bed.id}-${program ?? 'runt'}`;
       const o = program ? { program } : {};
       assert.is(bed.runt(['run', '-d', '--bundle', bed.bundle, id], o).code, 0);
-      // A detached run of runc's may end before its init is the process.
+      // runc's detached run may end before its init has executed the process.
       await eventually('the process', () => / \/bin\/sleep/.test(bed.runt(['ps', id], o).stdout));
       const texts = [[], ['-o', 'pid,args'], ['aux']].map((options) => bed.runt(['ps', id, ...options], o).stdout);
       const json = bed.runt(['ps', '--format', 'json', id], o).stdout;
       assert.is(bed.runt(['delete', '-f', id], o).code, 0);
-      // Pids and times are each container's own.
+      // Pids and times differ between containers.
       seen.push([...texts, json].map((t) => t.replaceAll(/[0-9]+([:.][0-9]+)*/g, 'N').replaceAll(/ +/g, ' ')));
     }
     assert.equal(seen[1], seen[0]);

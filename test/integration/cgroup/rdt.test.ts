@@ -1,4 +1,4 @@
-/** Resctrl groups, on a tree of plain files: no machine of the tests has the hardware. What the kernel does, the test does. */
+/** Resctrl groups on a tree of plain files: no test machine has the hardware. The test does the kernel's part. */
 import {
   existsSync,
   mkdirSync,
@@ -51,7 +51,7 @@ const failing = (op: RdtOp): OpFailed['failed'] => {
   throw new Error('it did not fail');
 };
 
-/** Each on a tree of its own. */
+/** Runs a test's body on a tree of its own. */
 const onTree = (body: (root: string) => void) => () => {
   const root = tree();
   try {
@@ -62,7 +62,7 @@ const onTree = (body: (root: string) => void) => () => {
 };
 
 test(
-  'a new class: made, its schemata written at once, the process put into it and into its monitoring group',
+  'a new class is made with its schemata in one write, and the process joins it and its monitoring group',
   onTree((root) => {
     const made: string[] = [];
     const [own, monitor] = [join(root, 'c1'), join(root, 'c1/mon_groups/c1')];
@@ -73,7 +73,7 @@ test(
     applyRdt({ op: 'rdtAssign', at: '', paths: [own, monitor] }, 4711, made);
     for (const dir of [own, monitor]) assert.is(readFileSync(join(dir, 'tasks'), 'utf8'), '4711\n');
     assert.equal(made, [monitor, own], 'in the order in which they can be removed');
-    // The kernel's files go with their directory.
+    // The kernel removes these files with their directory.
     for (const file of ['tasks', 'schemata', 'mon_groups/c1/tasks']) unlinkSync(join(own, file));
     assert.throws(() => removeRdt([own]), /remove the resctrl group .*ENOTEMPTY/);
     removeRdt([monitor, join(own, 'mon_groups'), own]);
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  'a class that is there: taken with the same schema, whatever its zeros and letters, refused with another',
+  'an existing class is used if its schemata are equal in value, and refused otherwise',
   onTree((root) => {
     const gold = join(root, 'gold');
     const made: string[] = [];
@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  "the kernel's own words are in the error",
+  'the error contains the text of last_cmd_status',
   onTree((root) => {
     writeFileSync(join(root, 'info/last_cmd_status'), 'Mask f00000 out of range\n');
     mkdirSync(join(root, 'c1'));
@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  'update --l3-cache-schema --mem-bw-schema: one write of all lines, and the old ones again when it is undone',
+  'update --l3-cache-schema --mem-bw-schema writes all lines at once, and its undo restores the old ones',
   onTree((root) => {
     const [gold, file] = [join(root, 'gold'), join(root, 'gold/schemata')];
     for (const name of ['L3', 'MB']) mkdirSync(join(root, 'info', name));
@@ -118,7 +118,7 @@ test(
     const set = (schemas: Parameters<typeof setSchemata>[3]) => {
       writeFileSync(file, before);
       const undo = setSchemata('c1', root, gold, schemas);
-      // A file of the kernel's takes what one write gives; a plain one keeps what was behind it.
+      // A kernel file takes the content of one write; a plain file keeps old bytes behind it.
       const text = readFileSync(file, 'utf8');
       writeFileSync(file, '');
       undo();
@@ -132,7 +132,7 @@ test(
 );
 
 test(
-  'update: what the CPU has not, a group that is gone, and what the kernel does not take, are said',
+  'update names a feature that the CPU lacks, a missing group, and a schema that the kernel refuses',
   onTree((root) => {
     const gold = join(root, 'gold');
     const fault = (path: string, schemas: Parameters<typeof setSchemata>[3]): RuntError => {
@@ -153,7 +153,7 @@ test(
     assert.match(gone.hint ?? '', /was removed/);
     writeFileSync(join(root, 'info/last_cmd_status'), 'Mask f00000 out of range\n');
     rmSync(join(gold, 'schemata'));
-    // A file of the kernel's that takes numbers alone.
+    // A kernel file that accepts only numbers.
     symlinkSync('/proc/self/oom_score_adj', join(gold, 'schemata'));
     const refused = fault(gold, { l3CacheSchema: 'L3:0=f' });
     assert.match(refused.message, 'update c1: write L3:0=f (Mask f00000 out of range): EINVAL');
@@ -169,7 +169,7 @@ test('schemata are compared domain by domain', () => {
   assert.is(difference(['MB:0=10'], there), 'MB:0 is 100, not 10');
 });
 
-test('the mount is found in mountinfo', () => {
+test('resctrlMount finds the mount point in mountinfo', () => {
   const other = '36 35 98:0 / /mnt rw shared:1 - ext4 /dev/root rw\n';
   assert.is(resctrlMount(other), '');
   const line = '52 23 0:43 / /sys/fs/my\\040resctrl rw,relatime shared:9 - resctrl resctrl rw,mba_MBps\n';
@@ -177,7 +177,7 @@ test('the mount is found in mountinfo', () => {
 });
 
 test(
-  'without the file system it is refused by name, before anything is made',
+  'without a resctrl file system, intelRdt is refused by name before anything is made',
   onBed((bed) => {
     if (resctrlMount(readFileSync('/proc/self/mountinfo', 'utf8')) !== '') return;
     bed.config.linux.intelRdt = { l3CacheSchema: 'L3:0=f' };

@@ -1,4 +1,7 @@
-/** `update`, on v1 where files are looked at (limits-v2.test.ts: on v2): files of a running container, in whatever order the kernel takes them; refused wholly or done wholly. */
+/**
+ * `update` on v1, where files are read (on v2: limits-v2.test.ts): the files of a running container, written in an
+ * order that the kernel accepts, all or none.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +31,7 @@ function done(bed: Bed, ...flags: string[]): void {
 const apply = (bed: Bed, resources: unknown): Result =>
   bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources) });
 
-/** On a bed with a running container. */
+/** Runs a test's body on a bed with a running container. */
 const running = (body: (bed: Bed) => void | Promise<void>) =>
   onBed(async (bed) => {
     bed.started();
@@ -37,7 +40,7 @@ const running = (body: (bed: Bed) => void | Promise<void>) =>
   });
 
 test(
-  'memory and swap go up and down together, whatever was in force',
+  'update raises and lowers memory and swap together from any previous limits',
   running((bed) => {
     for (const [memory, swap] of [
       [64, 128],
@@ -62,7 +65,7 @@ test(
 );
 
 test(
-  'each flag and its file',
+  'each flag of update writes its file',
   running((bed) => {
     done(bed, '--memory-reservation=1.5m', '--pids-limit=55', '--cpu-share=512', '--cpuset-cpus=0', '--cpuset-mems=0');
     assert.is(value(bed, 'memory.soft_limit_in_bytes'), String(1.5 * MiB));
@@ -86,7 +89,7 @@ test(
 );
 
 anywhere(
-  'resources from standard input and from a file; other flags are ignored then',
+  'update reads resources from stdin or a file, and then ignores other flags',
   running((bed) => {
     assert.is(apply(bed, { pids: { limit: 44 }, cpu: { quota: 7000 } }).code, 0);
     const quota = hasCgroupV1() ? value(bed, 'cpu.cfs_quota_us') : value(bed, 'cpu.max').split(' ')[0];
@@ -98,7 +101,7 @@ anywhere(
 );
 
 test(
-  'devices: only what differs changes, and the filter holds',
+  'update changes only device rules that differ, and the filter applies them',
   running((bed) => {
     const before = value(bed, 'devices.list').split('\n').sort();
     const fuse = { allow: true, type: 'c', major: 10, minor: 229, access: 'rw' };
@@ -114,9 +117,9 @@ test(
 );
 
 test(
-  'a refused update gives back lists that it wrote with spaces, and the shares that an idle cgroup loses',
+  'a refused update restores cpuset lists written with spaces, and the shares of a cgroup made idle',
   running((bed) => {
-    // The last one, which no list that is cut would give.
+    // The last CPU: a truncated list would not contain it.
     const last = String(cpus().length - 1);
     done(bed, `--cpuset-cpus=${last}`, '--cpu-share=2048');
     assert.is(apply(bed, { cpu: { cpus: `0, ${last}`, mems: '63' } }).code, 1);
@@ -129,7 +132,7 @@ test(
 );
 
 onDisk(
-  'block I/O: a limit is set, and 0 takes it away',
+  'update sets a block I/O limit, and 0 removes it',
   running((bed) => {
     const { major, minor } = disk()!;
     const set = (rate: number) => apply(bed, { blockIO: { throttleReadBpsDevice: [{ major, minor, rate }] } });
@@ -141,7 +144,7 @@ onDisk(
 );
 
 onDisk(
-  'when one limit is refused none is changed',
+  'update changes nothing if one limit is refused',
   running((bed) => {
     done(bed, '--pids-limit=55', '--memory=64m', '--cpu-quota=50000');
     const { major, minor } = disk()!;
@@ -169,7 +172,7 @@ onDisk(
 );
 
 anywhere(
-  'checkBeforeUpdate refuses before the kernel has to take memory back',
+  'checkBeforeUpdate refuses a limit below the memory in use before the kernel reclaims any',
   running((bed) => {
     const r = apply(bed, { memory: { limit: 4096, checkBeforeUpdate: true } });
     assert.is(r.code, 1);
@@ -183,7 +186,7 @@ anywhere(
 );
 
 anywhere(
-  'what is wrong with the input is told with its place',
+  'errors in the input name their JSON pointer',
   running((bed) => {
     assert.match(apply(bed, { cpu: { shares: 'x' } }).stderr, '  at  /cpu/shares must be an integer, found "x"');
     if (hasCgroupV1()) {
@@ -204,7 +207,7 @@ anywhere(
 );
 
 anywhere(
-  'a created container takes limits, a stopped one and an unknown one do not',
+  'update works on a created container, and refuses a stopped or unknown one',
   onBed((bed) => {
     assert.match(update(bed, '--pids-limit=5').stderr, 'container does not exist');
     assert.is(bed.create().code, 0);
