@@ -1,4 +1,4 @@
-/** Annotations of crun's: a ready-made seccomp program, the caller's groups, the output of hooks in files. */
+/** crun's annotations: a precompiled seccomp filter, the caller's groups, the output of hooks in files. */
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -21,7 +21,7 @@ function program(...instructions: [number, number, number, number][]): string {
 }
 const mkdirat = process.arch === 'arm64' ? 34 : 258;
 const mkdir = process.arch === 'arm64' ? 34 : 83;
-/** mkdir gives errno 42; all else goes on. */
+/** A filter that makes mkdir fail with errno 42 and allows everything else. */
 const noMkdir = program(
   [0x20, 0, 0, 0],
   [0x15, 1, 0, mkdir],
@@ -32,7 +32,7 @@ const noMkdir = program(
 
 for (const noNewPrivileges of [true, false]) {
   test(
-    `a ready-made seccomp program, ${noNewPrivileges ? 'with' : 'without'} noNewPrivileges; the profile does not count; exec has it too`,
+    `seccomp_bpf_data replaces the profile, ${noNewPrivileges ? 'with' : 'without'} noNewPrivileges, for exec too`,
     onBed((bed) => {
       bed.config.process.noNewPrivileges = noNewPrivileges;
       bed.config.annotations = { [seccompBpfData]: noMkdir };
@@ -48,7 +48,7 @@ for (const noNewPrivileges of [true, false]) {
 }
 
 test(
-  'what is no program is refused by its pointer',
+  'invalid seccomp_bpf_data is refused with its JSON pointer',
   onBed((bed) => {
     for (const [data, said] of [
       ['no base64!', /found no base64/],
@@ -61,13 +61,13 @@ test(
       assert.match(r.stderr, said);
       assert.match(r.stderr, /\/annotations\/run\.oci\.seccomp_bpf_data/);
     }
-    // Of the right size, and none that the kernel's verifier takes.
+    // Of a valid size, but refused by the kernel's verifier.
     bed.config.annotations = { [seccompBpfData]: program([0xffff, 0, 0, 0]) };
     assert.match(bed.run().stderr, /load the seccomp filter: EINVAL/);
   }),
 );
 
-/** A caller with two groups. */
+/** A caller with two supplementary groups. */
 const caller = (bed: Bed): string => {
   const path = join(bed.dir, 'caller');
   writeFileSync(path, '#!/bin/sh\nexec setpriv --groups 4242,4243 "$RUNT" "$@"\n');
@@ -76,7 +76,7 @@ const caller = (bed: Bed): string => {
 };
 
 grouped(
-  'keep_original_groups: those of who calls, whatever the config says; of exec those of its caller',
+  "keep_original_groups keeps the caller's groups for run and exec, and ignores the config's",
   onBed(async (bed) => {
     const { runtPath } = await import('../bed/place.js');
     const o = { program: caller(bed), env: { PATH: process.env.PATH ?? '', RUNT: runtPath } };
@@ -96,13 +96,13 @@ grouped(
     assert.match(readFileSync(`/proc/${bed.state().pid}/status`, 'utf8'), /^Groups:\t[0-9 ]*$/m);
     bed.delete('--force');
     bed.config.process.args = ['/bin/grep', '^Groups', '/proc/self/status'];
-    // They have no number inside.
+    // The groups are not mapped inside.
     assert.match(bed.run([], o).stdout, /^Groups:\t65534 65534 \n/);
   }),
 );
 
 test(
-  'what hooks write is appended to the files, of all six; its owner alone may read them',
+  'the output of all six kinds of hooks is appended to the files, which only their owner can read',
   onBed((bed) => {
     const [out, err] = [join(bed.dir, 'hooks.out'), join(bed.dir, 'hooks.err')];
     bed.config.annotations = { 'run.oci.hooks.stdout': out, 'run.oci.hooks.stderr': err };
@@ -119,7 +119,7 @@ test(
     bed.until('stopped');
     bed.delete();
     assert.is(readFileSync(out, 'utf8').split('\n').length, 2 + 2 * names.length);
-    // One of the two alone; the other is in the error of a hook that fails.
+    // One of the two alone; the other stream is part of the error of a hook that fails.
     bed.config.annotations = { 'run.oci.hooks.stdout': out };
     bed.config.hooks = {
       createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo to-file; echo why >&2; exit 3'] }],
@@ -130,7 +130,7 @@ test(
 );
 
 test(
-  'a file that cannot be opened, or a relative path, is refused by its pointer',
+  'a file that cannot be opened, or a relative path, is refused with its JSON pointer',
   onBed((bed) => {
     for (const path of [join(bed.dir, 'no', 'file'), 'relative']) {
       for (const point of ['createRuntime', 'createContainer'] as const) {

@@ -1,4 +1,4 @@
-/** The clock is set while containers run: nothing of theirs depends on it. Only in a machine of the test's own (hack/vm). */
+/** The clock is set while containers run: nothing depends on it. Only in a machine of the test's own (hack/vm). */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ const test = needing('clock', 'root', 'own-clock');
 
 const year = 365 * 86_400;
 
-/** Sets the clock some seconds ahead (or back) while f runs. */
+/** Sets the clock some seconds ahead (or back) while `f` runs. */
 async function jumped(seconds: number, f: () => void | Promise<void>): Promise<void> {
   const set = (by: number) =>
     execFileSync('date', ['-s', `@${Math.round(Date.now() / 1000) + by}`], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -25,7 +25,7 @@ for (const [name, seconds] of [
   ['ten years back', -10 * year],
 ] as const) {
   test(
-    `${name}: a container that runs is still known by its process; every command works on it`,
+    `with the clock ${name}, commands still recognise the process of a running container`,
     onBed(async (bed) => {
       const pid = bed.started();
       const before = bed.state();
@@ -43,7 +43,7 @@ for (const [name, seconds] of [
   );
 
   test(
-    `${name}: one that was created before is started and ended, one that was made meanwhile outlives the way back`,
+    `with the clock ${name}, a created container works, and one created meanwhile survives the reset`,
     onBed(async (bed) => {
       bed.config.process.args = ['/bin/sleep', '1000'];
       ok(bed.create(['--supervise']));
@@ -63,7 +63,7 @@ for (const [name, seconds] of [
   );
 
   test(
-    `${name} while a hook runs and statistics are printed: no deadline comes early, no interval late`,
+    `with the clock ${name} during a hook and events, no timeout expires early and no interval is late`,
     onBed(async (bed) => {
       bed.config.hooks = { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', 'sleep 2'], timeout: 60 }] };
       bed.config.process.args = ['/bin/sleep', '1000'];

@@ -1,14 +1,14 @@
-/** Commands that make no container: explain, validate, features, spec, version; and flags for what is not there yet. */
+/** Commands that make no container (explain, validate, features, spec, --version), and flags that are not supported. */
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
 
 const test = needing('commands', 'root');
-const strangers = needing('commands of strangers', 'root', 'open-checkout');
+const strangers = needing('commands of another user', 'root', 'open-checkout');
 
 strangers(
-  'explain and validate need no root, no rights and make nothing',
+  'explain and validate need neither root nor capabilities, and write nothing',
   onBed((bed) => {
     bed.write();
     const before = statSync(bed.bundle).mtimeMs;
@@ -28,7 +28,7 @@ strangers(
 );
 
 test(
-  'every operation that explain names for a value is one of the plan in JSON, with its place',
+  'the text of explain and the JSON plan have the same JSON pointers',
   onBed((bed) => {
     bed.config.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
     bed.write();
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  'validate prints every violation, --strict what nobody knows',
+  'validate prints every violation, and --strict unknown properties too',
   onBed((bed) => {
     bed.write({ ...bed.config, hostname: 5, process: { ...bed.config.process, cwd: 'x' }, extra: 1 });
     const r = bed.runt(['validate', bed.bundle]);
@@ -59,7 +59,7 @@ test(
 );
 
 test(
-  'validate warns of names that are no system calls; they make nothing invalid',
+  'validate warns of unknown system call names, and the config stays valid',
   onBed((bed) => {
     const rule = (...names: string[]) => ({ names, action: 'SCMP_ACT_ERRNO' as const });
     bed.config.linux.seccomp = {
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  'features is JSON with the versions of the spec, and nothing on stderr',
+  'features prints JSON with the versions of the spec, and nothing on stderr',
   onBed((bed) => {
     const r = bed.runt(['features'], { env: {} });
     assert.equal([r.code, r.stderr], [0, '']);
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  'spec writes a bundle that runs, without a terminal too; it overwrites nothing',
+  'spec writes a bundle that runs, also without a terminal, and overwrites no file',
   onBed((bed) => {
     const path = join(bed.bundle, 'config.json');
     rmSync(path, { force: true });
@@ -113,7 +113,7 @@ test(
 );
 
 test(
-  '--version: the lines that engines read',
+  '--version prints the lines that engines read',
   onBed((bed) => {
     const lines = bed.runt(['--version']).stdout.trim().split('\n');
     assert.match(lines[0]!, /^runt version \d+\.\d+\.\d+/);
@@ -123,7 +123,7 @@ test(
 );
 
 test(
-  '--trace writes a span for each operation that was done',
+  '--trace writes a span for each performed operation',
   onBed((bed) => {
     const trace = join(bed.dir, 'trace.json');
     assert.is(bed.run(['--trace', trace]).code, 0);
@@ -138,7 +138,7 @@ test(
 );
 
 test(
-  'what this version does not do is refused by name and leaves nothing',
+  'an unsupported configuration is refused by name and leaves nothing',
   onBed((bed) => {
     const refused = (change: () => void, ...names: RegExp[]) => {
       const config = structuredClone(bed.config);

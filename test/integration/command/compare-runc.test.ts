@@ -1,6 +1,6 @@
 /**
- * The same bundle under runc and under runt gives the same inside. The bundle is the one that `runc spec` makes; what is
- * meant to differ stands in compare-runc.expected.json with its reason, and every entry there must still be true.
+ * The same bundle, made by `runc spec`, looks the same inside under runc and under runt. Intended differences are
+ * listed with their reasons in compare-runc.expected.json, and every entry there must still be true.
  */
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,24 +15,24 @@ import { differences, parseProbe, probeScript, type Value } from '../bed/probe.j
 interface Expected {
   case: string;
   at: string;
-  /** Only where the controllers are v1 hierarchies, or v2. */
+  /** Only on machines whose controllers are v1 hierarchies, or v2. */
   on?: 'v1' | 'v2';
   /** Only with these versions of runc (a prefix). */
   versions?: string;
-  /** What each gives; left out when it depends on the machine. */
+  /** The value under each; left out if it depends on the machine. */
   runc?: Value;
   runt?: Value;
   reason: string;
 }
 
 const test = needing('compare-runc', 'root', 'runc');
-/** runc makes recursive read-only mounts from 5.12 on, and not at all before. */
+/** runc makes recursive read-only mounts from Linux 5.12 on, and fails before. */
 const mounting = needing('compare-runc mounts', 'root', 'runc', 'linux-5.12');
 const runcVersion = which('runc')
   ? /version (\S+)/.exec(execFileSync('runc', ['--version'], { encoding: 'utf8' }))![1]!
   : '';
 
-/** Replaces the bed's config by what `runc spec` writes. */
+/** Replaces the bed's config by that of `runc spec`. */
 function runcSpec(bed: Bed, ...flags: string[]): void {
   const path = join(bed.bundle, 'config.json');
   rmSync(path, { force: true });
@@ -83,7 +83,7 @@ function compare(bed: Bed, name: string, owner?: number): void {
 }
 
 test(
-  'the default bundle',
+  'the default bundle looks the same',
   onBed((bed) => {
     runcSpec(bed);
     compare(bed, 'default');
@@ -91,10 +91,10 @@ test(
 );
 
 test(
-  'an ordinary user with groups, limits, capabilities, sysctls and more mounts',
+  'a bundle with an ordinary user, groups, limits, capabilities, sysctls and more mounts looks the same',
   onBed((bed) => {
     runcSpec(bed);
-    // A target that is there gives a tmpfs its mode: it must be there for the first of the two as well.
+    // An existing target gives a tmpfs its mode, so it must exist before the first of the two runs.
     for (const name of ['new', 'relatime']) mkdirSync(join(bed.rootfs, 'mnt', name), { recursive: true });
     const { process, linux, mounts, root } = bed.config;
     root.readonly = false;
@@ -144,7 +144,7 @@ test(
 );
 
 mounting(
-  'every kind of mount: options of all sorts, overlays, copies, propagation, what engines write for binds',
+  "every kind of mount looks the same: options, overlays, copies, propagation, engines' bind mounts",
   onBed((bed) => {
     runcSpec(bed);
     const { mounts, root, linux } = bed.config;
@@ -170,7 +170,7 @@ mounting(
     };
     fs('flags', 'tmpfs', 'sync', 'dirsync', 'lazytime', 'mand', 'ro', 'strictatime', 'nodev', 'private', 'mode=755');
     fs('silent', 'tmpfs', 'silent', 'iversion', 'size=1m', 'nr_inodes=50', 'mode=0700', 'uid=3', 'gid=4');
-    // runc takes no relative ones.
+    // runc accepts no relative paths.
     const at = (name: string) => join(bed.bundle, name);
     const lower = `lowerdir=${at('layers/a')}:${at('layers/b')}`;
     fs('readonly', 'overlay', lower, 'ro');
@@ -181,10 +181,10 @@ mounting(
 );
 
 test(
-  'a user namespace with mappings',
+  'a bundle with a user namespace looks the same',
   onBed((bed) => {
     runcSpec(bed);
-    // On cgroup v2 the config of `runc spec` has the cgroup namespace already.
+    // On cgroup v2 the config of `runc spec` already has a cgroup namespace.
     const has = (type: string) => bed.config.linux.namespaces.some((n) => n.type === type);
     bed.config.linux.namespaces.push({ type: 'user' }, ...(has('cgroup') ? [] : [{ type: 'cgroup' } as const]));
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
@@ -194,7 +194,7 @@ test(
 );
 
 test(
-  'host namespaces: no network, ipc or uts namespace, a writable root',
+  'a bundle without network, ipc and uts namespaces and with a writable root looks the same',
   onBed((bed) => {
     runcSpec(bed);
     const { linux, root } = bed.config;
@@ -207,7 +207,7 @@ test(
 );
 
 test(
-  'rootless: the bundle of runc spec --rootless, by an ordinary user',
+  'a rootless bundle of an ordinary user looks the same',
   onBed((bed) => {
     execFileSync('setpriv', ['--reuid', '1000', '--regid', '1000', '--clear-groups', 'true']);
     chownSync(bed.bundle, 1000, 1000);

@@ -1,4 +1,7 @@
-/** Every call that engines make, with its flags, files, output and exit status: one test for each row of the contract. Beside runc: conformance/engines/conmon/calls.sh. */
+/**
+ * Every call that engines make, with its flags, files, output and exit status: one test for each row of the contract.
+ * Compared with runc: conformance/engines/conmon/calls.sh.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,12 +15,12 @@ import { runtPath } from '../bed/place.js';
 useNodeHost([]);
 const test = needing('compat-calls', 'root');
 
-/** A program that says which signals it gets, by number. */
+/** A program that prints each signal it receives, by number. */
 const listener =
   'for s in $(seq 1 64); do case $s in 9|19|32|33) ;; *) trap "echo got $s" $s 2>/dev/null ;; esac; done; echo up; while :; do sleep 0.01; done';
 
 test(
-  'create --bundle --pid-file --no-pivot --no-new-keyring --preserve-fds ID: the pid file has digits only; start ID',
+  'create with all flags of engines writes a pid file of digits only, and start ID runs the process',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'cat <&4; exec sleep 1000'];
     bed.write();
@@ -40,7 +43,7 @@ test(
 );
 
 test(
-  'create: a pid file that cannot be written is an error, and nothing of the container is left',
+  'create fails if the pid file cannot be written, and leaves nothing of the container',
   onBed((bed) => {
     const r = bed.create(['--pid-file', join(bed.dir, 'no', 'pid')]);
     assert.is(r.code, 1);
@@ -50,7 +53,7 @@ test(
 );
 
 test(
-  'create, run --config FILE, -f FILE: below the bundle or absolute; an exec and an error of start read the same file',
+  '--config FILE and -f FILE are relative to the bundle or absolute, and later commands read the same file',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.process.cwd = '/tmp';
@@ -72,7 +75,7 @@ test(
 );
 
 test(
-  'run --bundle --keep ID: the exit status is the container’s, 128+n for a signal; --no-subreaper',
+  "run exits with the container's status, or 128+n for a signal; --keep and --no-subreaper are accepted",
   onBed((bed) => {
     for (const [script, status] of [
       ['exit 0', 0],
@@ -81,7 +84,7 @@ test(
       ['kill -15 $$', 143],
     ] as const) {
       const r = bed.sh(script, ['--keep', '--no-subreaper']);
-      // As the first process of a pid namespace it takes no signal that it does not handle; KILL from inside neither.
+      // The init of a pid namespace ignores signals that it does not handle, and KILL sent from inside.
       assert.is(r.code, script.startsWith('kill') ? 0 : status);
       assert.is(bed.state().status, 'stopped');
       assert.is(bed.state().pid, 0);
@@ -94,7 +97,7 @@ test(
 );
 
 test(
-  'exec --process FILE --detach --pid-file F ID: FILE may go at once; the pid file is there when it ends',
+  'exec --process FILE --detach --pid-file F has read FILE and written F when it ends',
   onBed((bed) => {
     bed.started();
     const [file, pidFile] = [join(bed.dir, 'process.json'), join(bed.dir, 'pid')];
@@ -110,7 +113,7 @@ test(
 );
 
 test(
-  'exec --process FILE [--pid-file F] ID: foreground, its status is the process’s; a failure is 255 and leaves no pid file',
+  "exec --process FILE exits with the process's status; a failure exits with 255 and leaves no pid file",
   onBed((bed) => {
     bed.started();
     const [file, pidFile] = [join(bed.dir, 'process.json'), join(bed.dir, 'pid')];
@@ -132,15 +135,15 @@ test(
 );
 
 test(
-  'kill ID SIGNAL: every number, every name with and without SIG, in any case; TERM when none is named',
+  'kill accepts every number and every name, with and without SIG, in any case; the default is TERM',
   onBed(async (bed) => {
-    // One for each kind of spelling; KILL and STOP below.
+    // One signal for each kind of spelling; KILL and STOP are tested below.
     const names =
       'HUP INT QUIT ILL TRAP ABRT BUS FPE USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS';
     const number = (name: string) => (name === 'STKFLT' ? 16 : osNumber(name));
     bed.started(['/bin/sh', '-c', listener]);
     await eventually('up', () => bed.stdout().includes('up'));
-    // A shell that is PID 1 and waits reads traps between its children; ILL and the like come from outside here.
+    // A shell that waits runs its traps between two children; ILL and the like are sent from outside here.
     const got = async (signal: string | number, n: number) => {
       const before = bed.stdout().split(`got ${n}\n`).length;
       ok(bed.kill(signal));
@@ -150,7 +153,7 @@ test(
     for (const name of names.split(' ')) {
       const n = number(name);
       const spellings = [name, `SIG${name}`, name.toLowerCase(), `sig${name.toLowerCase()}`, n];
-      // CHLD comes by itself with every sleep.
+      // Each sleep that ends sends CHLD too.
       if (name === 'CHLD') for (const spelling of spellings) ok(bed.kill(spelling));
       else await got(spellings[i++ % spellings.length]!, n);
     }
@@ -179,7 +182,7 @@ test(
   }),
 );
 
-/** Numbers of x86 and arm64 (signal(7)). */
+/** Signal numbers of x86 and arm64 (signal(7)). */
 function osNumber(name: string): number {
   const numbers: Record<string, number> = {};
   'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
@@ -191,7 +194,7 @@ function osNumber(name: string): number {
 }
 
 test(
-  'kill --all ID SIGNAL: exits 0 on a stopped container, by number and by name',
+  'kill --all exits with 0 on a stopped container, by number and by name',
   onBed((bed) => {
     bed.started();
     ok(bed.kill('KILL'));
@@ -204,7 +207,7 @@ test(
 );
 
 test(
-  'kill --regex, delete --regex (crun): all containers that match; one that fails does not keep it from the others',
+  'kill --regex and delete --regex (crun) act on all matching containers, even if one fails',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -214,7 +217,7 @@ test(
     const until = (id: string) => {
       for (const end = Date.now() + DEADLINE; status(id) !== 'stopped'; ) assert.ok(Date.now() < end, id);
     };
-    // Anchors bind; a class of POSIX; no backtracking of exponential cost.
+    // Anchors match; POSIX classes work; matching takes no exponential time.
     ok(bed.runt(['kill', '--regex', `^${bed.id}-[[:lower:]]{2}$`, 'KILL']));
     ok(bed.runt(['kill', '-r', '^((a+)+)+$', 'KILL']));
     ok(bed.runt(['kill', '-r', `${bed.id}-(a|b)$`, 'KILL']));
@@ -232,7 +235,7 @@ test(
     assert.is(bed.runt(['list', '-q']).stdout, `${ids[0]}\n`);
     ok(bed.runt(['delete', '-f', '-r', bed.id]));
     ok(bed.runt(['delete', '-r', 'nothing has this name']));
-    // A name that cannot be an id, which list passes over too.
+    // A name that is not a valid id, which list skips too.
     const other = join(bed.root, 'not an id');
     mkdirSync(other);
     ok(bed.runt(['delete', '-f', '-r', '.']));
@@ -241,7 +244,7 @@ test(
 );
 
 test(
-  'delete ID, delete --force ID: force on an unknown id exits 0; plain on running has runc’s text; a created one is killed',
+  "delete refuses a running container with runc's text; --force kills it and accepts an unknown id",
   onBed((bed) => {
     ok(bed.delete('--force'));
     ok(bed.runt(['delete', '-f', `${bed.id}-unknown`]));
@@ -263,7 +266,7 @@ test(
 );
 
 test(
-  'state ID: the keys and their types, with no PATH; pid 0 when stopped',
+  'state prints its keys with their types without a PATH, and pid 0 when stopped',
   onBed((bed) => {
     bed.config.annotations = { a: 'b' };
     bed.started();
@@ -293,7 +296,7 @@ test(
 );
 
 test(
-  'ps --format json ID: pids of the host; ps --format table ID [ps options]: a header with PID',
+  'ps --format json prints host pids, and ps --format table prints a header with PID for any ps options',
   onBed((bed) => {
     const pid = bed.started();
     assert.is(ok(bed.runt(['ps', '--format', 'json', bed.id])).stdout, `[${pid}]\n`);
@@ -310,7 +313,7 @@ test(
 );
 
 test(
-  'pause ID, resume ID: the words for the wrong state',
+  "pause and resume in the wrong state fail with runc's texts",
   onBed((bed) => {
     bed.started();
     assert.match(bed.runt(['resume', bed.id]).stderr, 'container not paused');
@@ -326,7 +329,7 @@ test(
 );
 
 test(
-  'update --resources=- ID, --resources - ID, --resources=FILE ID: LinuxResources as JSON',
+  'update --resources reads LinuxResources as JSON from stdin or a file',
   onBed((bed) => {
     bed.started();
     const file = join(bed.dir, 'resources.json');
@@ -345,7 +348,7 @@ test(
 );
 
 test(
-  'events --stats ID, events --interval=Ns ID: one JSON object a line',
+  'events --stats and events --interval print one JSON object a line',
   onBed(async (bed) => {
     bed.started();
     const once = ok(bed.runt(['events', '--stats', bed.id])).stdout;
@@ -362,7 +365,7 @@ test(
 );
 
 test(
-  'list --format=json: ociVersion, id, pid, status, bundle, rootfs, created, owner, annotations; list -q',
+  'list --format=json prints the fields that engines read, and list -q only ids',
   onBed((bed) => {
     bed.config.annotations = { a: 'b' };
     const pid = bed.started();
@@ -387,7 +390,7 @@ test(
 );
 
 test(
-  'features: JSON with ociVersionMin and ociVersionMax, nothing on stderr',
+  'features prints JSON with ociVersionMin and ociVersionMax, and nothing on stderr',
   onBed((bed) => {
     const features = JSON.parse(ok(bed.runt(['features'])).stdout);
     assert.match(features.ociVersionMin, /^1\.\d+\.\d+/);
@@ -396,7 +399,7 @@ test(
 );
 
 test(
-  'LISTEN_FDS: its descriptors pass through, --preserve-fds comes on top, LISTEN_PID is the container’s; all else is closed',
+  "LISTEN_FDS and --preserve-fds pass descriptors, LISTEN_PID is the container's, others are closed",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'ls /proc/self/fd; echo "$LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES"'];
     bed.config.process.env.push('LISTEN_FDS=1', 'LISTEN_FDNAMES=web');
@@ -405,7 +408,7 @@ test(
     const r = spawnSync('/bin/sh', ['-c', script, 'sh', runtPath, bed.root, bed.bundle, bed.id], { env: {} });
     assert.is(r.status, 0, String(r.stderr));
     const [fds, said] = [String(r.stdout).split('\n').slice(0, -2), String(r.stdout).trimEnd().split('\n').at(-1)];
-    // The last one is the directory that ls reads.
+    // The last descriptor is the directory that ls reads.
     assert.equal(fds.slice(0, 6), ['0', '1', '2', '3', '4', '5']);
     assert.is(fds.length, 6);
     assert.match(said!, /^1 1 web$/);
@@ -413,11 +416,11 @@ test(
 );
 
 test(
-  'after create the runtime is gone, the container is a child of the caller’s subreaper, and no helper holds stdio open',
+  "after create, the container is a child of the caller's subreaper, and no helper holds stdio open",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
-    // sh -c with two commands does not exec the last: it is the parent that the container is left to.
+    // With two commands, sh -c does not exec the last one: it stays as the parent that adopts the container.
     const script = `"$1" --root "$2" create --bundle "$3" "$4" </dev/null >"$5" 2>&1; echo done`;
     const out = join(bed.dir, 'stdio');
     const r = spawnSync('setsid', ['/bin/sh', '-c', script, 'sh', runtPath, bed.root, bed.bundle, bed.id, out]);
@@ -431,7 +434,7 @@ test(
 );
 
 test(
-  'checkpoint --help, restore --help: the probe of engines succeeds',
+  'checkpoint --help and restore --help exit with 0: engines probe for support with them',
   onBed((bed) => {
     for (const name of ['checkpoint', 'restore']) {
       const r = bed.runt([name, '--help']);
@@ -442,7 +445,7 @@ test(
 );
 
 test(
-  'spec --file FILE, -f FILE (crun): another name, never overwritten; run --config reads it',
+  'spec --file FILE (crun) writes that file, never overwrites it, and run --config reads it',
   onBed((bed) => {
     ok(bed.runt(['spec', '--bundle', bed.bundle, '--file', 'mine.json', '/true']));
     const again = bed.runt(['spec', '-b', bed.bundle, '-f', 'mine.json']);
@@ -456,7 +459,7 @@ test(
 );
 
 test(
-  'update: a flag for every limit is taken, and what the kernel has no file for is named',
+  'update accepts a flag for every limit, and names a limit for which the kernel has no file',
   onBed((bed) => {
     bed.started();
     const set = (...args: string[]) => bed.runt(['update', ...args, bed.id]);
@@ -478,7 +481,7 @@ test(
       ['--kernel-memory-tcp', '64m'],
     ] as const) {
       const r = set(flag, value);
-      // Not every kernel has every file: then the flag's limit is named, and nothing else is said.
+      // Where a kernel lacks the file, the error only names the flag's limit.
       if (r.code !== 0) assert.match(r.stderr, /^runt: .*\n {2}at {2}\/\w+/, flag);
       else assert.is(r.stderr, '', flag);
     }
@@ -486,9 +489,9 @@ test(
   }),
 );
 
-/** What podman and docker choose 126 and 127 by. */
+/** The texts by which podman and docker choose exit status 126 or 127. */
 test(
-  'texts: permission denied and is a directory (126), no such file or directory, not a directory, executable file not found (127)',
+  'errors of execve have the texts by which engines choose 126 or 127',
   onBed((bed: Bed) => {
     mkdirSync(join(bed.rootfs, 'dir'));
     writeFileSync(join(bed.rootfs, 'plain'), 'x', { mode: 0o644 });
@@ -522,7 +525,7 @@ test(
 );
 
 test(
-  'texts: runc’s own for a wrong id, one that is taken, one that is unknown, one that is not running',
+  "a wrong, used, unknown or stopped id fails with runc's texts",
   onBed((bed) => {
     const says = (text: string | RegExp, ...args: string[]) => {
       const r = bed.runt(args);
@@ -547,7 +550,7 @@ test(
   }),
 );
 
-test('texts: `/proc/…/attr/exec` of a label that the kernel does not take, by which podman knows SELinux and AppArmor', () => {
+test('the error of a label contains `/proc/…/attr/exec`, by which podman recognises SELinux and AppArmor', () => {
   for (const file of ['exec', 'apparmor/exec'] as const) {
     const op = { op: 'securityLabel', at: '/process/selinuxLabel', file, label: 'x' } as const;
     const { message } = failure('create', 'c', { op, errno: 22, syscall: 'write', detail: '' });
@@ -556,7 +559,7 @@ test('texts: `/proc/…/attr/exec` of a label that the kernel does not take, by 
 });
 
 test(
-  'the state directory: 0700, and its files for root alone',
+  'the state directory has mode 0700, and its files have mode 0600',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     ok(bed.create());

@@ -1,4 +1,4 @@
-/** What engines write before the command, and where failures go: one test for each row of the contract. */
+/** The global flags that engines pass, and where failures are logged: one test for each row of the contract. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const test = needing('compat-global', 'root');
 const ruled = needing('compat-global of devices', 'root', 'devices', 'memory');
 const limited = needing('compat-global of memory', 'root', 'memory');
 
-/** Runs the program with these arguments alone: without the bed's own --root. */
+/** Runs the program with these arguments only, without the bed's own --root. */
 function plain(bed: Bed, args: readonly string[], env: Record<string, string> = {}) {
   const out = join(bed.dir, 'plain');
   const script = 'exec "$@" >"$0.out" 2>"$0.err"';
@@ -26,7 +26,7 @@ function plain(bed: Bed, args: readonly string[], env: Record<string, string> = 
 }
 
 test(
-  '--root DIR, --root=DIR, -root DIR, -root=DIR',
+  '--root accepts its value as the next argument or after "=", with one dash or two',
   onBed((bed) => {
     bed.started();
     for (const flags of [['--root', bed.root], [`--root=${bed.root}`], ['-root', bed.root], [`-root=${bed.root}`]]) {
@@ -38,7 +38,7 @@ test(
 );
 
 test(
-  '--log FILE --log-format json: on a failure one JSON object in the file and the text on stderr; on success nothing',
+  '--log-format json writes one JSON object for a failure, stderr has the text, and a success writes nothing',
   onBed((bed) => {
     const log = join(bed.dir, 'log.json');
     for (const flags of [
@@ -58,7 +58,7 @@ test(
       assert.match(line.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
     }
     rmSync(log);
-    // Every call of a life that works.
+    // Every command of a successful container.
     bed.write();
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -72,7 +72,7 @@ test(
 );
 
 ruled(
-  '--debug and --log-level debug: more lines, each one JSON object; --log-level warning has what the config is warned of',
+  '--debug and --log-level debug log more JSON lines, and --log-level warning logs warnings about the config',
   onBed((bed) => {
     const log = join(bed.dir, 'log.json');
     const lines = () =>
@@ -104,7 +104,7 @@ ruled(
 );
 
 test(
-  '--systemd-cgroup, conmon’s -s: taken with every command; where systemd cannot do it a create is refused by name and leaves nothing',
+  '--systemd-cgroup is accepted with every command, and create is refused by name where systemd is not usable',
   onBed((bed) => {
     bed.started();
     for (const args of [['state', bed.id], ['kill', bed.id, '0'], ['list'], ['delete', '--force', bed.id]]) {
@@ -126,7 +126,7 @@ test(
 );
 
 test(
-  '--criu PATH, --rootless=BOOL: taken with every command',
+  '--criu PATH and --rootless=BOOL are accepted with every command',
   onBed((bed) => {
     bed.write();
     for (const flags of [['--criu', '/usr/sbin/criu'], ['--rootless=false'], ['--rootless', 'auto'], ['-rootless=0']]) {
@@ -137,7 +137,7 @@ test(
 );
 
 test(
-  '--cgroup-manager disabled: no cgroup is made, the container stays in those of its creator; all other commands work',
+  '--cgroup-manager disabled makes no cgroup, and all other commands work',
   onBed(async (bed) => {
     const disabled = ['--cgroup-manager', 'disabled'];
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -147,7 +147,7 @@ test(
     assert.is(bed.start().code, 0);
     const { pid } = bed.state();
     assert.is(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'));
-    // Its pid namespace says what is in it: an exec too, and nothing of the host.
+    // Its processes are found by its pid namespace: the exec's too, and none of the host.
     const second = bed.runt(['exec', '--detach', '--pid-file', join(bed.dir, 'pid'), bed.id, '/bin/sleep', '1000']);
     assert.is(second.code, 0, second.stderr);
     const other = Number(readFileSync(join(bed.dir, 'pid'), 'utf8'));
@@ -169,7 +169,7 @@ test(
 );
 
 limited(
-  '--cgroup-manager disabled: a limit is refused with its place, and a mounted cgroup file system shows the creator’s',
+  "--cgroup-manager disabled refuses a limit with its JSON pointer, and shows the caller's cgroups",
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 20 };
     bed.write();
@@ -189,7 +189,7 @@ limited(
 );
 
 test(
-  '--version: a line with the name and the word version, then commit and spec',
+  '--version prints a line with "runt version", then commit and spec',
   onBed((bed) => {
     for (const flag of ['--version', '-version', '-v']) {
       const r = plain(bed, [flag]);
@@ -200,7 +200,7 @@ test(
 );
 
 test(
-  'no PATH, no HOME: every call works with an empty environment',
+  'every command works with an empty environment, without PATH and HOME',
   onBed((bed) => {
     const env = {};
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -228,7 +228,7 @@ test(
   }),
 );
 
-/** Runs a script in a mount namespace in which /run and /dev are its own, with a daemon on a datagram socket. */
+/** Runs a script in a mount namespace with a private /run and /dev, with a daemon on a datagram socket. */
 async function withDaemon(bed: Bed, socket: string, script: string): Promise<Buffer[]> {
   const program = join(programs, 'datagrams');
   const setup = `set -e
@@ -260,7 +260,7 @@ ${script}
 const log = needing('compat-log', 'root', 'programs', 'mount', 'unshare');
 
 log(
-  '--log journald:NAME sends the fields of the failure to the journal, values with newlines by their length',
+  '--log journald:NAME sends the fields of the failure, and a value with newlines with its length',
   onBed(async (bed) => {
     const script = `"$2" --root "$3" --log journald:engine state nothing
 "$2" --root "$3" --log journald:engine --debug state nothing`;
@@ -286,7 +286,7 @@ log(
 );
 
 log(
-  '--log syslog:NAME sends one line to /dev/log; NAME may be left out',
+  '--log syslog:NAME sends one line to /dev/log, and NAME is optional',
   onBed(async (bed) => {
     const script = `"$2" --root "$3" --log syslog:engine state nothing
 "$2" --root "$3" --log syslog: kill nothing`;
@@ -301,7 +301,7 @@ log(
 );
 
 test(
-  '--log to a daemon that is not there: refused before anything is done',
+  '--log to a daemon that is not running fails before anything is done',
   onBed((bed) => {
     for (const [name, path] of [
       ['journald:x', '/run/systemd/journal/socket'],

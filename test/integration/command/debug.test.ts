@@ -1,4 +1,4 @@
-/** `runt debug`: what it says is what is so, of a running, a stopped, a damaged and an unknown container. */
+/** `runt debug`: its report of a running, a stopped, a damaged and an unknown container is true. */
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ function report(bed: Bed) {
 }
 
 test(
-  'a running container: state, processes, namespaces, cgroups with their limits, mounts, identity, limits, descriptors',
+  'debug reports state, processes, namespaces, cgroups, mounts, identity, limits and descriptors',
   onBed((bed) => {
     bed.config.linux.resources.pids = { limit: 33 };
     bed.config.annotations = { note: 'x\u001b[31m' };
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  'the last error of a command on it is kept, with its whole report; what only says that it is not running is none',
+  'debug has the last failure of a command with its whole report, but not that the state was wrong',
   onBed((bed) => {
     bed.started();
     const failed = bed.runt(['exec', bed.id, 'nothing']);
@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  'a stopped one that was supervised tells how it ended; a damaged one what can be salvaged; an unknown one is an error',
+  'debug reports the exit of a supervised container and the usable parts of a damaged one; unknown ids fail',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 7'];
     assert.is(bed.create(['--supervise']).code, 0);

@@ -1,4 +1,4 @@
-/** Failures: each names what it failed on and where config.json asks for it, and leaves nothing behind. */
+/** Failures: each error names the cause and its JSON pointer in config.json, and leaves nothing behind. */
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,10 +6,13 @@ import { type Bed, needing, onBed } from '../bed/bed.js';
 
 const test = needing('errors', 'root');
 
-/** Breaks the bundle, then says what the report must match; both `run` and `create` must fail and leave nothing. */
+/**
+ * A name, a function that breaks the bundle, and what the report must match. `run` and `create` must fail and leave
+ * nothing.
+ */
 const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] = [
   [
-    'a rootfs that is not there',
+    'a missing rootfs',
     (bed) => {
       bed.config.root.path = 'nowhere';
     },
@@ -17,7 +20,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /\/root\/path/,
   ],
   [
-    'a bind source that is not there',
+    'a missing bind source',
     (bed) => {
       bed.config.mounts.push({ destination: '/mnt', source: '/does/not/exist', options: ['bind'] });
     },
@@ -43,7 +46,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /\/mounts\/7/,
   ],
   [
-    'a target that has to be made in a read-only directory',
+    'a target to be made in a read-only directory',
     (bed) => {
       const etc = { destination: '/etc', type: 'bind', source: join(bed.rootfs, 'etc'), options: ['bind', 'ro'] };
       bed.config.mounts.splice(1, 0, etc);
@@ -53,7 +56,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /EROFS/,
   ],
   [
-    'a target that would go through a file',
+    'a target below a file',
     (bed) => {
       bed.config.mounts.push({ destination: '/etc/passwd/x', type: 'tmpfs', source: 'x' });
     },
@@ -61,7 +64,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /ENOTDIR/,
   ],
   [
-    'CVE-2019-19921: /proc is a symlink',
+    'a symlink at /proc (CVE-2019-19921)',
     (bed) => {
       rmSync(join(bed.rootfs, 'proc'), { recursive: true });
       symlinkSync('tmp', join(bed.rootfs, 'proc'));
@@ -69,14 +72,14 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /\/proc/,
   ],
   [
-    'a device that cannot be made where a directory is',
+    'a device whose path is a directory',
     (bed) => {
       bed.config.linux.devices = [{ path: '/dev/shm', type: 'c', major: 1, minor: 3 }];
     },
     /\/dev\/shm/,
   ],
   [
-    'a sysctl that is not there',
+    'a missing sysctl',
     (bed) => {
       bed.config.linux.sysctl = { 'net.not.there': '1' };
     },
@@ -92,7 +95,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /EINVAL/,
   ],
   [
-    'a working directory that is not there and cannot be made',
+    'a missing working directory that cannot be made',
     (bed) => {
       bed.config.process.cwd = '/etc/passwd/deeper';
     },
@@ -100,7 +103,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /\/process\/cwd/,
   ],
   [
-    'a program that is not there',
+    'a missing program',
     (bed) => {
       bed.config.process.args = ['/bin/not-there'];
     },
@@ -108,7 +111,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /no such file or directory/i,
   ],
   [
-    'a script whose interpreter is not there',
+    'a script whose interpreter is missing',
     (bed) => {
       writeFileSync(join(bed.rootfs, 'script'), '#!/no/such/interpreter\n');
       chmodSync(join(bed.rootfs, 'script'), 0o755);
@@ -118,7 +121,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /interpreter/,
   ],
   [
-    'a file that is no program',
+    'a file that is not a program',
     (bed) => {
       writeFileSync(join(bed.rootfs, 'noise'), '\x01\x02\x03\x04 noise');
       chmodSync(join(bed.rootfs, 'noise'), 0o755);
@@ -128,7 +131,7 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
     /ENOEXEC|exec format/i,
   ],
   [
-    'a directory as program',
+    'a program that is a directory',
     (bed) => {
       bed.config.process.args = ['/etc'];
     },
@@ -140,13 +143,13 @@ const cases: [name: string, breaks: (bed: Bed) => void, ...report: RegExp[]][] =
 for (const [name, breaks, ...report] of cases) {
   for (const command of ['run', 'create'] as const) {
     test(
-      `${command}: ${name}`,
+      `${command} fails and names ${name}`,
       onBed((bed) => {
         breaks(bed);
         const log = join(bed.dir, 'log.json');
         bed.write();
         let r = bed.runt(['--log', log, '--log-format', 'json', command, '--bundle', bed.bundle, bed.id]);
-        // What only execve can find out is an error of `start`.
+        // Errors of execve are reported by `start`.
         if (command === 'create' && r.code === 0) {
           rmSync(log, { force: true });
           r = bed.runt(['--log', log, '--log-format', 'json', 'start', bed.id]);
@@ -168,7 +171,7 @@ for (const [name, breaks, ...report] of cases) {
 }
 
 test(
-  'a config that is no JSON, not there, not valid',
+  'a missing config, invalid JSON and an invalid config each fail',
   onBed((bed) => {
     const run = () => bed.runt(['run', '--bundle', bed.bundle, bed.id]);
     const missing = run();
@@ -186,7 +189,7 @@ test(
 );
 
 test(
-  'an operation that fails late undoes what was done: mounts that propagate to the host do not',
+  'a late failure undoes everything, also mounts that would propagate to the host',
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'deep'), { recursive: true });
     bed.config.linux.rootfsPropagation = 'shared';

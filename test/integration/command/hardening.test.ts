@@ -1,4 +1,4 @@
-/** How runt-init and runt lie in memory while they run (docs/security.md#hardening-of-the-binaries). */
+/** Memory mappings of runt-init and runt while they run (docs/security.md#hardening-of-the-binaries). */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
@@ -24,7 +24,7 @@ const mappings = (pid: number | string): Mapping[] =>
 const isRandom = readFileSync('/proc/sys/kernel/randomize_va_space', 'utf8').trim() !== '0';
 
 test(
-  'runt-init that waits for start: nothing is writable and executable, RELRO is read-only, the address is random',
+  'a waiting runt-init has no page that is writable and executable, read-only RELRO, and a random address',
   onBed((bed) => {
     const addresses = new Set<bigint>();
     for (let round = 0; round < 4; round++) {
@@ -36,7 +36,7 @@ test(
         [],
       );
       const image = all.filter(({ what }) => what.includes('runt-init'));
-      // Code with constants; what was relocated, by mprotect(2) no longer writable; data.
+      // Code with constants; relocated data, made read-only by mprotect(2); data.
       assert.equal(
         image.map(({ rights }) => rights),
         ['r-xp', 'r--p', 'rw-p'],

@@ -1,4 +1,7 @@
-/** More strings than a function call of the runtime could take as arguments: they reach the process, or the kernel's limit is named. */
+/**
+ * More strings than a JavaScript function call can take as arguments: they reach the process, or the error names the
+ * kernel's limit.
+ */
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
 
@@ -7,7 +10,7 @@ const MANY = 100_000;
 const variables = Array.from({ length: MANY }, (_, i) => `A${i}=1`);
 
 test(
-  '100,000 arguments',
+  '100,000 arguments reach the process',
   onBed((bed) => {
     bed.config.process.args = ['sh', '-c', 'echo $#', 'x', ...Array(MANY).fill('a')];
     assert.equal(bed.run().stdout, `${MANY}\n`);
@@ -15,7 +18,7 @@ test(
 );
 
 test(
-  '100,000 variables',
+  '100,000 variables reach the process',
   onBed((bed) => {
     bed.config.process.env = ['PATH=/bin', ...variables];
     bed.config.process.args = ['sh', '-c', `echo $A${MANY - 1}`];
@@ -24,7 +27,7 @@ test(
 );
 
 test(
-  'as many groups as the kernel takes, and one more',
+  "65,536 groups are set, and one more is refused with the kernel's limit",
   onBed((bed) => {
     bed.config.process.user.additionalGids = Array.from({ length: 65_536 }, (_, i) => i);
     bed.config.process.args = ['sh', '-c', 'id -G | wc -w'];
@@ -37,7 +40,7 @@ test(
 );
 
 test(
-  'more text than the kernel takes is refused with its limit',
+  'arguments and variables larger than the kernel allows are refused with the limit',
   onBed((bed) => {
     bed.config.process.args = ['sh', ...variables];
     bed.config.process.env = ['PATH=/bin', ...variables];

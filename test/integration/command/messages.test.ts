@@ -1,4 +1,4 @@
-/** What a failure says: what failed, on which path, and which end of it is wrong. */
+/** Error messages: what failed, on which path, and which of two paths is wrong. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -20,7 +20,7 @@ function noexec(bed: Bed): void {
   bed.config.mounts.push({ destination: '/ne', type: 'tmpfs', source: 't', options: ['noexec', 'tmpcopyup'] });
 }
 
-/** What is wrong with a bundle, and what the error says; DIR stands for the bed's directory. */
+/** How a bundle is broken, and the error's text; DIR stands for the bed's directory. */
 const cases: Record<string, [(bed: Bed) => void, string]> = {
   'a component of a bind source is a file': [
     (b) => {
@@ -43,14 +43,14 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
     },
     'why a component of /ff/x is a file in the rootfs',
   ],
-  'a directory is bound on a file': [
+  'a directory is bind-mounted on a file': [
     (b) => {
       writeFileSync(`${b.rootfs}/ff`, '');
       b.config.mounts.push(bind(b.dir, '/ff'));
     },
     'why the source DIR is a directory, and /ff is a file in the rootfs',
   ],
-  'a file is bound on a directory': [
+  'a file is bind-mounted on a directory': [
     (b) => {
       writeFileSync(`${b.dir}/f`, '');
       mkdirSync(`${b.rootfs}/dd`);
@@ -62,7 +62,7 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
     (b) => b.config.mounts.push(bind(`${b.dir}/none/x`, '/mnt')),
     'why there is no DIR/none on the way to the source DIR/none/x: make it',
   ],
-  'a bind source is a circle of links': [
+  'a bind source is a loop of symlinks': [
     (b) => {
       symlinkSync('loop', `${b.dir}/loop`);
       b.config.mounts.push(bind(`${b.dir}/loop/x`, '/mnt'));
@@ -139,7 +139,7 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
 
 for (const [name, [change, said]] of Object.entries(cases)) {
   test(
-    name,
+    `the error explains that ${name}`,
     onBed((bed) => {
       bed.config.process.args = ['true'];
       assert.is(bed.config.mounts.length, 7);
@@ -152,11 +152,11 @@ for (const [name, [change, said]] of Object.entries(cases)) {
 }
 
 test(
-  'what the host has mounted with noexec: a volume, and a hook',
+  "the error explains that the host mounts a volume or a hook's file system with noexec",
   onBed((bed) => {
     const directory = `${bed.dir}/ne`;
     mkdirSync(directory);
-    // In a mount namespace of its own: the command runs in it too.
+    // In a mount namespace of its own, in which the command runs too.
     const wrapped = [
       'unshare',
       '-m',
@@ -197,7 +197,7 @@ test(
 );
 
 test(
-  'numbers are printed as numbers, and only what is near is suggested',
+  'numbers are printed as numbers, and only similar names are suggested',
   onBed((bed) => {
     bed.config.process.args = ['true'];
     bed.config.process.rlimits = [{ type: 'RLIMIT_FOO', soft: 1, hard: 2n ** 64n }];

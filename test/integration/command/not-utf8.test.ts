@@ -1,4 +1,6 @@
-/** Arguments, variables and paths are bytes: what is not UTF-8 reaches the process as it is, or is refused by name. */
+/**
+ * Arguments, variables and paths that are not UTF-8: their bytes reach the process unchanged, or the error names them.
+ */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,12 +8,12 @@ import { needing, onBed } from '../bed/bed.js';
 
 const test = needing('not-utf8', 'root');
 
-/** A shell that executes the command in front of it with the words of `more`, where `$raw` is `a\xffb`. */
+/** A shell that executes the given command with the arguments of `more`, in which `$raw` is `a\xffb`. */
 const withRaw = (more: string): readonly string[] => ['sh', '-c', `raw=$(printf 'a\\377b'); exec "$@" ${more}`, 'sh'];
 const hex = `printf %s "$1" | od -An -tx1 | tr -d ' \\n'`;
 
 test(
-  'an argument and a variable of exec',
+  'an argument and a variable of exec reach the process with their bytes',
   onBed((bed) => {
     bed.started();
     const argument = bed.runt(['exec', bed.id, 'sh', '-c', hex, 'sh'], { wrapped: withRaw('"$raw"') });
@@ -25,7 +27,7 @@ test(
 );
 
 test(
-  'the path of a bundle: the current directory, and an argument',
+  'a bundle whose path is not UTF-8 runs, as the current directory and as an argument',
   onBed((bed) => {
     bed.config.process.args = ['echo', 'ran'];
     bed.write();
@@ -39,7 +41,7 @@ test(
       assert.equal([cwd.stderr, cwd.stdout], ['', 'ran\n']);
       const flag = bed.runt(['run'], { wrapped: withRaw(`-b "${bed.dir}/$raw/bundle" ${bed.id}`) });
       assert.equal([flag.stderr, flag.stdout], ['', 'ran\n']);
-      // Through create, the state is read again by start and delete.
+      // start and delete read the path from the state that create wrote.
       const create = bed.runt(['create'], { wrapped: withRaw(`-b "${bed.dir}/$raw/bundle" ${bed.id}`) });
       assert.equal([create.code, create.stderr], [0, '']);
       assert.is(bed.state().bundle, `${bed.dir}/a\udcffb/bundle`);
@@ -75,7 +77,7 @@ test(
 );
 
 test(
-  'a config that says it by an escape is refused',
+  'a config with an escaped lone surrogate is refused',
   onBed((bed) => {
     bed.config.process.args = ['echo', 'a\udcffb'];
     const { code, stderr } = bed.run();
@@ -85,7 +87,7 @@ test(
 );
 
 test(
-  'a failure that runt-init reports, and what JSON has in a message, is shown by escapes',
+  'errors of runt-init and JSON output show bytes that are not UTF-8 as escapes',
   onBed((bed) => {
     bed.started();
     const program = bed.runt(['exec', bed.id], { wrapped: withRaw('"$raw"') });
@@ -96,7 +98,7 @@ test(
     assert.not.match(cwd.stderr, '\ufffd');
     const id = bed.runt(['state'], { wrapped: withRaw('"$raw"') });
     assert.match(id.stderr, 'invalid container ID format: "a\\xffb"');
-    // A text that looks like such an escape is told apart.
+    // A text that looks like such an escape is shown differently.
     assert.match(bed.runt(['state', 'a\\udcffb']).stderr, 'invalid container ID format: "a\\\\udcffb"');
     bed.delete('--force');
   }),
@@ -117,7 +119,7 @@ test(
 );
 
 test(
-  'an unknown word is shown by escapes',
+  'the error of an unknown command shows bytes that are not UTF-8 as escapes',
   onBed((bed) => {
     const { code, stderr } = bed.runt([], { wrapped: withRaw('"$raw"') });
     assert.is(code, 1);

@@ -1,4 +1,4 @@
-/** Containers of configs that `spec` writes from its options alone: what they see is what was asked for. */
+/** Containers of configs that `spec` writes from its options: each option has its effect inside. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { runtPath } from '../bed/place.js';
 const test = needing('spec', 'root');
 const mounting = needing('spec beside shared mounts', 'root', 'mount', 'unshare');
 
-/** Writes a bundle by `spec` with these options and runs it; stdout. Called in the bed's directory. */
+/** Writes a bundle by `spec` with these options, in the bed's directory, runs it and returns stdout. */
 function ran(bed: Bed, ...options: string[]): string {
   const bundle = join(bed.dir, `spec-${++count}`);
   mkdirSync(bundle);
@@ -27,7 +27,7 @@ function ran(bed: Bed, ...options: string[]): string {
 let count = 0;
 
 test(
-  'the process is as asked: command, environment, directory, user, host name',
+  'spec sets the command, environment, working directory, user and hostname',
   onBed((bed) => {
     const options = ['--env', 'A=b c', '-e', 'TERM=dumb', '--cwd', '/tmp', '--user', '7:8', '--hostname', 'web'];
     const script = 'echo "$A|$TERM|$PWD|$(id -u):$(id -g)|$(hostname)"; [ -t 0 ] || echo no terminal';
@@ -36,7 +36,7 @@ test(
 );
 
 test(
-  'the root is read-only unless that is switched off',
+  'the root is read-only unless --read-only=false',
   onBed((bed) => {
     const script = 'touch /made 2>/dev/null && echo written || echo refused';
     assert.is(ran(bed, '--', 'sh', '-c', script), 'refused\n');
@@ -46,7 +46,7 @@ test(
 );
 
 test(
-  'a volume shows the directory of the host, and with ro it cannot be written',
+  "a volume shows the host's directory, and the option ro makes it read-only",
   onBed((bed) => {
     mkdirSync(join(bed.dir, 'data'));
     writeFileSync(join(bed.dir, 'data', 'from-host'), '');
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  'the network is the host’s only with --host-network',
+  "the container has the host's network only with --host-network",
   onBed((bed) => {
     const own = execFileSync('readlink', ['/proc/self/ns/net'], { encoding: 'utf8' });
     const command = ['--', 'readlink', '/proc/self/ns/net'];
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'ids are mapped as asked: root inside is another user outside',
+  '--uid-map maps root inside to another user outside',
   onBed((bed) => {
     mkdirSync(join(bed.dir, 'shared'), { mode: 0o777 });
     execFileSync('chmod', ['777', join(bed.dir, 'shared')]);
@@ -77,13 +77,13 @@ test(
     assert.is(out, '0\n0:0\n 0 100000 1000\n');
     const { uid, gid } = statSync(join(bed.dir, 'shared', 'made'));
     assert.equal([uid, gid], [100000, 100000]);
-    // The host's network has no sysfs for it; a bind of the host's is there instead.
+    // The host's network does not permit a new sysfs, so the host's is bind-mounted.
     assert.is(ran(bed, '--uid-map', '0:100000:1000', '--host-network', '--', 'ls', '-d', '/sys/class'), '/sys/class\n');
   }),
 );
 
 mounting(
-  'what a container mounts stays in it where the mounts of the host are shared, as under systemd',
+  "mounts made in the container stay inside even if the host's mounts are shared, as under systemd",
   onBed((bed) => {
     const [bundle, tree] = [join(bed.dir, 'mapped'), join(bed.dir, 'tree')];
     mkdirSync(bundle);
@@ -95,7 +95,7 @@ mounting(
     );
     const path = join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(path, 'utf8'));
-    // Nothing is said of its propagation, and something is mounted below it.
+    // A bind mount without propagation flags, with a mount made below it.
     config.mounts.at(-1).options = ['bind'];
     config.mounts.push({ destination: '/home', source: 'tmpfs', type: 'tmpfs' });
     writeFileSync(path, JSON.stringify(config));
@@ -107,7 +107,7 @@ mounting(
 );
 
 test(
-  'limits are those of the cgroup',
+  '--memory, --cpus and --pids set the limits of the cgroup',
   onBed((bed) => {
     const bundle = join(bed.dir, 'limited');
     mkdirSync(bundle);
@@ -128,7 +128,7 @@ test(
 );
 
 test(
-  'what is not there is refused before anything is written',
+  'a missing path or an invalid value is refused before anything is written',
   onBed((bed) => {
     for (const [options, expected] of [
       [['--rootfs', 'none'], 'runt: spec: --rootfs "none" is not there\n'],
@@ -151,7 +151,7 @@ test(
 );
 
 test(
-  'containers share one image that none of them changes; each keeps what it wrote',
+  'with --overlay, containers share one image, do not change it, and have their own written files',
   onBed((bed) => {
     const before = execFileSync('find', [bed.rootfs, '-newermt', '1970-01-01', '-printf', '%p %C@\\n'], {
       encoding: 'utf8',
@@ -180,7 +180,7 @@ test(
 );
 
 test(
-  'an overlay gets its directories, owned by the root of the container',
+  "--overlay makes its directories, owned by the container's root",
   onBed((bed) => {
     const options = ['--rootfs', bed.rootfs, '--overlay', 'w', '--uid-map', '0:100000:9', '--gid-map', '0:200000:9'];
     assert.equal(bed.runt(['spec', ...options]).stderr, '');

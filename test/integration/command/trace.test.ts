@@ -1,4 +1,4 @@
-/** `--trace`: a span for each operation that was done, in Chrome's trace format. */
+/** `--trace`: a span for each performed operation, in Chrome's trace format. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -19,7 +19,7 @@ const eventsOf = (path: string): Event[] =>
   (JSON.parse(readFileSync(path, 'utf8')).traceEvents as Event[]).filter((e) => e.ph === 'X');
 
 test(
-  'run and create write a span for every operation of the plan but the last',
+  'run and create write a span for every operation of the plan that they complete',
   onBed((bed) => {
     bed.write();
     const plan = JSON.parse(bed.runt(['explain', '--format', 'json', bed.bundle]).stdout) as {
@@ -30,7 +30,7 @@ test(
     assert.is(created.code, 0, created.stderr);
     const events = eventsOf(path);
     const done = events.filter((e) => e.args).map((e) => e.args!.op);
-    // wait is not over when create ends, exec has not begun.
+    // When create ends, `wait` has not ended and `exec` has not begun.
     assert.equal(
       done.sort(),
       plan.operations
@@ -51,7 +51,7 @@ test(
 );
 
 test(
-  'a trace that cannot be written fails the create and leaves nothing',
+  'create fails if the trace cannot be written, and leaves nothing',
   onBed((bed) => {
     const r = bed.create(['--trace', join(bed.dir, 'missing', 'trace.json')]);
     assert.is(r.code, 1);
