@@ -1,4 +1,7 @@
-/** checkpoint: the protocol with criu, without a kernel for it: test/integration/programs/fake-criu.c answers. The real one: docs/checkpoint.md. */
+/**
+ * checkpoint and restore: the protocol with criu, answered by test/integration/programs/fake-criu.c, which needs no
+ * support in the kernel. With the real criu: docs/checkpoint.md.
+ */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,14 +15,14 @@ const test = needing('checkpoint', 'root', 'programs', 'cgroups');
 const hierarchies = needing('checkpoint on cgroup v1', 'root', 'programs', 'cgroup-v1', 'pids');
 const fake = join(programs, 'fake-criu');
 
-/** The request that the fake criu has written down. */
+/** The request that the fake criu wrote to a file. */
 function requestIn(file: string) {
   const { type, opts } = Request.decode(readFileSync(file));
   assert.ok(opts);
   return { type, opts: opts as unknown as { [K in keyof CriuOptions]-?: NonNullable<CriuOptions[K]> } };
 }
 
-/** `runt --criu FAKE checkpoint FLAGS… ID`, and what the fake criu was asked. */
+/** Runs `runt --criu FAKE checkpoint FLAGS… ID`, and returns the fake criu's request too. */
 function checkpoint(bed: Bed, flags: string[] = [], env: Record<string, string> = {}) {
   const out = join(bed.dir, 'request');
   const scripts = join(bed.dir, 'scripts');
@@ -39,7 +42,7 @@ function ok(r: Result): void {
 }
 
 test(
-  'checkpoint --image-path I --work-path W: criu dumps the process, and the container is gone',
+  'checkpoint makes criu dump the process to --image-path, and the container is gone afterwards',
   onBed((bed) => {
     const source = join(bed.dir, 'source');
     mkdirSync(source);
@@ -71,7 +74,7 @@ test(
 );
 
 hierarchies(
-  'each hierarchy of a mount of cgroup v1 is the host’s, by one name in both; the restored process has its own cgroup there',
+  'each v1 hierarchy is an external mount with one name, and the restored process has its own cgroup there',
   onBed((bed) => {
     bed.started();
     const images = join(bed.dir, 'images');
@@ -98,7 +101,7 @@ hierarchies(
 );
 
 test(
-  '--leave-running, which may come twice, and every other flag reach criu; the container runs on',
+  'every flag reaches criu, --leave-running may be repeated, and the container continues',
   onBed((bed) => {
     bed.started();
     const flags =
@@ -131,7 +134,7 @@ test(
 );
 
 test(
-  '--pre-dump asks for PRE_DUMP and leaves it running; --parent-path is relative, and there',
+  '--pre-dump requests PRE_DUMP and the container continues; --parent-path must be relative and exist',
   onBed((bed) => {
     bed.started();
     const first = checkpoint(bed, ['--image-path', join(bed.dir, 'one'), '--pre-dump']);
@@ -155,7 +158,7 @@ test(
 );
 
 test(
-  'a criu that fails: what it said, the first error of its log, where that is; the container runs on',
+  "when criu fails, the error has its message, the first error of its log and the log's path",
   onBed((bed) => {
     bed.started();
     const images = join(bed.dir, 'i');
@@ -172,7 +175,7 @@ test(
 );
 
 test(
-  'a missing or too old criu: an error that says where it was looked for, which package, what is needed',
+  'the error of a missing or old criu says where runt looked, which package to install and which version to use',
   onBed((bed) => {
     bed.started();
     const images = ['--image-path', join(bed.dir, 'i')];
@@ -194,7 +197,7 @@ test(
 );
 
 test(
-  '--status-fd gets a NUL byte when criu is ready, and must be open',
+  '--status-fd receives a NUL byte when criu is ready, and must be open',
   onBed((bed) => {
     bed.started();
     const out = join(bed.dir, 'status');
@@ -238,7 +241,7 @@ test(
 );
 
 test(
-  'a criu that ends without an answer ends the wait, though its child keeps the socket',
+  'a criu that exits without a response ends the wait, even if its child holds the socket open',
   onBed((bed) => {
     bed.started();
     const r = checkpoint(bed, ['--image-path', join(bed.dir, 'i')], { FAKE_HEIR: '1' });
@@ -250,7 +253,7 @@ test(
 );
 
 test(
-  'SIGTERM ends a restore in the foreground while criu restores, and nothing is left',
+  'SIGTERM ends a foreground restore while criu restores, and nothing is left',
   onBed(async (bed) => {
     bed.write();
     const images = join(bed.dir, 'i');
@@ -269,7 +272,7 @@ test(
 );
 
 test(
-  'restore -d: a child of the caller, in cgroups with their limits, with a pid file and a state',
+  'restore -d leaves a child of the caller in cgroups with their limits, a pid file and a state',
   onBed(async (bed) => {
     bed.config.mounts!.push({ destination: '/made/here', type: 'tmpfs', source: 'tmpfs' });
     bed.config.linux.resources = { pids: { limit: 77 } };
@@ -295,14 +298,14 @@ test(
       'what is in the images names no file of the host',
     );
     assert.ok(opts.cg_root.length > 0);
-    // Of a hierarchy that is not mounted the process is where its creator is.
+    // In a hierarchy that is not mounted, the process is in its creator's cgroup.
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
     for (const { ctrl, path } of opts.cg_root)
       if (new RegExp(` - cgroup \\S+ \\S*\\b${ctrl}\\b`).test(mounts)) assert.match(path, bed.id, String(ctrl));
     assert.ok(existsSync(join(bed.rootfs, 'made/here')), 'the place of the mount was made');
     assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), 'criu-root');
     assert.is(r.scripts(), 'setup-namespaces yes\npost-restore yes\n');
-    // Left in the cgroup by the fake: it is not criu that makes the cgroup, so the limit is runt's.
+    // The fake leaves the process in its cgroup: runt makes the cgroup, not criu, so the limit is runt's.
     const limit = readFileSync('/proc/self/mountinfo', 'utf8').includes(' - cgroup2 cgroup2 rw') ? undefined : 77;
     if (limit) assert.is(pidsLimit(state.pid), '77\n');
     ok(bed.delete('--force'));
@@ -310,7 +313,7 @@ test(
 );
 
 test(
-  'restore in the foreground ends with the status of the process and leaves nothing',
+  'a foreground restore exits with the status of the process and leaves nothing',
   onBed(async (bed) => {
     bed.write();
     const images = join(bed.dir, 'i');
@@ -325,7 +328,7 @@ test(
 );
 
 test(
-  'restore in the foreground ends no other container in its cgroup: it stays until it is deleted, and says why',
+  'a foreground restore ends no other container in its cgroup, and stays until it is deleted',
   onBed(async (bed) => {
     const inner = `${bed.id}-inner`;
     const path = `/${bed.id}-shared`;
@@ -341,7 +344,7 @@ test(
     bed.write();
     ok(bed.runt(['create', '--bundle', bed.bundle, inner]));
     ok(bed.runt(['start', inner]));
-    // Not by `runt kill`: without a pid namespace that signals all that is in the cgroup.
+    // Not by `runt kill`: without a pid namespace it signals all processes of the cgroup.
     process.kill(bed.state().pid, 'SIGKILL');
     const { code, stderr } = await running.exit;
     assert.is(code, 137, stderr);
@@ -354,7 +357,7 @@ test(
 );
 
 test(
-  'a restore that was killed: delete --force removes its mount and its state, and nothing of the root file system',
+  'after a killed restore, delete --force removes its mount and its state, and nothing of the root file system',
   onBed(async (bed) => {
     bed.write();
     const images = join(bed.dir, 'i');
@@ -374,7 +377,7 @@ test(
 );
 
 test(
-  'restore --console-socket: the master of the terminal that criu hands over goes there',
+  "restore --console-socket sends the terminal's master that criu passes to the socket",
   onBed(async (bed) => {
     bed.config.process.terminal = true;
     bed.write();
@@ -396,7 +399,7 @@ test(
 );
 
 test(
-  'restore: hooks run when the namespaces are there; one that fails takes all back',
+  'restore runs hooks when the namespaces exist, and a failed hook undoes everything',
   onBed((bed) => {
     const script = join(bed.dir, 'hook');
     writeFileSync(script, `#!/bin/sh\ncat > ${bed.dir}/hook-state\nexit $1\n`);
@@ -418,7 +421,7 @@ test(
 );
 
 test(
-  'restore that fails says why, with the log, and leaves nothing; images must be there',
+  "a failed restore prints the cause with criu's log and leaves nothing, and missing images are an error",
   onBed((bed) => {
     bed.write();
     const images = join(bed.dir, 'i');
@@ -435,7 +438,7 @@ test(
 );
 
 test(
-  'of a container whose bundle has another config by now: it is dumped as what it was made',
+  "checkpoint uses the config that the container was created with, even if the bundle's has changed",
   onBed((bed) => {
     const source = join(bed.dir, 'source');
     mkdirSync(source);

@@ -1,4 +1,7 @@
-/** `restore --systemd-cgroup`: systemd begins the scope with criu, and what criu makes stays in it. By test/integration/programs/fake-criu.c, and by criu beside runc. */
+/**
+ * `restore --systemd-cgroup`: systemd starts the scope with criu, and criu's children stay in it. With
+ * test/integration/programs/fake-criu.c, and with the real criu compared with runc.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +29,7 @@ const shown = (unit: string, name: string): string =>
   spawnSync('systemctl', ['show', unit, `--property=${name}`, '--value'], { encoding: 'utf8' }).stdout.trim();
 const unitOf = (bed: Bed): string => `runt-${bed.id}.scope`;
 
-/** `runt --systemd-cgroup restore FLAGS… ID` with the fake criu, of a container with a limit. */
+/** `runt --systemd-cgroup restore FLAGS… ID` with the fake criu, for a container with a limit. */
 function commandLine(bed: Bed, ...flags: string[]): string[] {
   bed.config.process.terminal = false;
   bed.config.linux.resources = { pids: { limit: 77 } };
@@ -39,7 +42,7 @@ function commandLine(bed: Bed, ...flags: string[]): string[] {
 const restored = (bed: Bed, env: Record<string, string> = {}): Result =>
   bed.runt(commandLine(bed, '-d'), { env: { PATH: process.env.PATH ?? '', ...env } });
 
-/** Nothing of the unit is left. */
+/** Asserts that nothing of the unit is left. */
 async function gone(bed: Bed): Promise<void> {
   await eventually('the unit is gone', () => shown(unitOf(bed), 'LoadState') === 'not-found', slow);
   assert.not.ok(existsSync(`/sys/fs/cgroup/system.slice/${unitOf(bed)}`));
@@ -47,11 +50,15 @@ async function gone(bed: Bed): Promise<void> {
 
 for (const [what, annotations, below] of [
   ['the unit’s cgroup', {}, ''],
-  ['run.oci.systemd.subgroup', { 'run.oci.systemd.subgroup': 'sub' }, '/sub'],
-  ['run.oci.delegate-cgroup', { 'run.oci.systemd.subgroup': 'sub', 'run.oci.delegate-cgroup': 'own' }, '/sub/own'],
+  ['the cgroup of run.oci.systemd.subgroup', { 'run.oci.systemd.subgroup': 'sub' }, '/sub'],
+  [
+    'the cgroup of run.oci.delegate-cgroup',
+    { 'run.oci.systemd.subgroup': 'sub', 'run.oci.delegate-cgroup': 'own' },
+    '/sub/own',
+  ],
 ] as const) {
   test(
-    `restore -d into ${what}: the process is there, with the limits; update, pause and delete know the unit`,
+    `restore -d into ${what} puts the process there with its limits, and update, pause and delete find the unit`,
     onBed(async (bed) => {
       bed.config.annotations = { ...annotations };
       const r = restored(bed);
@@ -79,7 +86,7 @@ for (const [what, annotations, below] of [
 }
 
 test(
-  'restore in the foreground removes the unit at the end',
+  'a foreground restore removes the unit at its end',
   onBed(async (bed) => {
     const running = bed.spawn(commandLine(bed));
     await eventually('it runs', () => bed.runt(['state', bed.id]).code === 0 && bed.state().status === 'running', slow);
@@ -90,7 +97,7 @@ test(
 );
 
 test(
-  'a restore that fails leaves no unit, and one whose unit is there is refused and leaves that alone',
+  'a failed restore leaves no unit, and a restore into an existing unit is refused and leaves it unchanged',
   onBed(async (bed) => {
     const failed = restored(bed, { FAKE_ERROR: 'bad image' });
     assert.equal([failed.code, failed.stderr.includes('criu failed: bad image')], [1, true], failed.stderr);
@@ -109,7 +116,7 @@ test(
 );
 
 real(
-  'a counter goes on after a restore, in a scope of the same name, slice and limits as with runc',
+  'a counter continues after a restore, in a scope with the same name, slice and limits as with runc',
   onSides(
     (side) => {
       side.bed.config.linux.resources.pids = { limit: 77 };

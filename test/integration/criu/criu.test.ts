@@ -1,4 +1,7 @@
-/** checkpoint and restore with the real criu, beside runc with the same flags. The protocol alone: checkpoint.test.ts. */
+/**
+ * checkpoint and restore with the real criu, compared with runc with the same flags. The protocol alone:
+ * checkpoint.test.ts.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,10 +12,10 @@ import { onSides, pageFiles, quiet, type Side } from '../bed/criu-side.js';
 import { onSocket } from '../bed/terminal.js';
 import { listen } from '../bed/unix.js';
 
-/** criu asks an older kernel in vain where the C library has registered its restartable sequences. */
+/** On an older kernel criu cannot find where the C library registered its restartable sequences. */
 const rseq = 'linux-5.13';
 const test = needing('criu', 'root', 'programs', 'cgroups', 'runc', 'criu', rseq);
-/** Of memory that changes between two checkpoints. */
+/** Needs to track which memory changes between two checkpoints. */
 const tracking = needing(
   'criu and changed memory',
   'root',
@@ -25,10 +28,10 @@ const tracking = needing(
 );
 const v1 = needing('criu on cgroup v1', 'root', 'programs', 'cgroup-v1', 'pids', 'runc', 'criu', rseq);
 const counter = ['/kept', 'memory', '1'];
-/** Memory waits in pipes until it is fetched. */
+/** Pages stay in pipes until they are fetched. */
 const fetching = needing('criu and lazy pages', 'root', 'programs', 'cgroups', 'runc', 'criu', rseq, 'sys-resource');
 
-/** The cgroups of the container's process that are its own, without its id. */
+/** The container's own cgroups, without its id. */
 const cgroupOf = (side: Side) =>
   readFileSync(`/proc/${side.state().pid}/cgroup`, 'utf8')
     .split('\n')
@@ -36,7 +39,7 @@ const cgroupOf = (side: Side) =>
     .map((line) => line.replace(/^[0-9]+:/, '').replaceAll(side.id, 'ID'))
     .sort();
 
-/** What limits the number of its processes. */
+/** The limit of its number of processes. */
 function pidsLimit(side: Side): string {
   const [, controller, path] =
     /^[0-9]+:((?:[^:\n]*,)?pids(?:,[^:\n]*)?|):(.*)$/m.exec(readFileSync(`/proc/${side.state().pid}/cgroup`, 'utf8')) ??
@@ -45,7 +48,7 @@ function pidsLimit(side: Side): string {
 }
 
 test(
-  'a counter goes on after a restore; state, list, exec, kill and delete are those of any container',
+  'a counter continues after a restore, and state, list, exec, kill and delete work as usual',
   onSides((side) => {
     side.bed.config.linux.resources.pids = { limit: 77 };
     side.started(counter);
@@ -72,7 +75,7 @@ test(
 );
 
 test(
-  '--leave-running leaves it running; the images are a container with another id and another bundle',
+  '--leave-running lets the container continue, and the images restore with another id and another bundle',
   onSides((side) => {
     side.started(counter);
     side.goesOn();
@@ -88,7 +91,7 @@ test(
     side.bundle = copy;
     side.restore(['--work-path', side.images('work')]);
     assert.ok(existsSync(join(side.images('work'), 'restore.log')));
-    // It goes back to the step of the checkpoint.
+    // It continues from the step of the checkpoint.
     blockUntil('three more steps', () => side.lines().length >= before + 3);
     const again = side.lines().slice(before).map(Number);
     assert.ok(again.length >= 3 && again[0]! < before && again[2] === again[0]! + 2, `${before}: ${again}`);
@@ -97,14 +100,14 @@ test(
   }),
 );
 
-/** Mounts of cgroups as the container's process has them, without ids of mounts. */
+/** Cgroup mounts of the container's process, without mount ids. */
 const cgroupMounts = (side: Side) =>
   readFileSync(`/proc/${side.state().pid}/mountinfo`, 'utf8')
     .split('\n')
     .filter((line) => line.split(' ')[4]?.startsWith('/sys/fs/cgroup'))
     .map((line) => {
       const [, , , root = '', point, options = ''] = line.split(' ');
-      // A restored one may have an access time of its own.
+      // A restored mount may have its own atime option.
       return [
         root.replace(side.id, 'ID'),
         point,
@@ -119,7 +122,7 @@ const cgroupMounts = (side: Side) =>
 
 for (const namespace of [false, true]) {
   v1(
-    `the default bundle's mount of cgroup v1 ${namespace ? 'in a cgroup namespace ' : ''}shows the cgroups of what is restored, read-only`,
+    `the restored mount of cgroup v1 ${namespace ? 'in a cgroup namespace ' : ''}shows the restored container's cgroups, read-only`,
     onSides((side) => {
       if (namespace) side.bed.config.linux.namespaces.push({ type: 'cgroup' });
       side.started(counter);
@@ -130,7 +133,7 @@ for (const namespace of [false, true]) {
       assert.ok(mounts.length > 1 && mounts.every(([, , options]) => options!.split(',').includes('ro')), `${mounts}`);
       assert.match(seen, /max\n.*Read-only file system/);
       side.checkpoint();
-      // With another id it has other cgroups, and sees those.
+      // With another id the container has other cgroups, and sees those.
       side.id = `${side.id}-other`;
       side.restore();
       side.goesOn();
@@ -150,7 +153,7 @@ for (const namespace of [false, true]) {
 }
 
 tracking(
-  '--pre-dump and --parent-path: what follows a pre-dump holds only what has changed',
+  'after --pre-dump, a checkpoint with --parent-path contains only changed memory',
   onSides((side) => {
     side.started(['/kept', 'memory', '8']);
     side.goesOn();
@@ -167,7 +170,7 @@ tracking(
 );
 
 tracking(
-  '--auto-dedup takes out of the parent what the next images hold',
+  '--auto-dedup removes from the parent the pages that the next images contain',
   onSides((side) => {
     side.started(['/kept', 'memory', '4']);
     side.goesOn();
@@ -184,7 +187,7 @@ tracking(
 );
 
 test(
-  '--file-locks: a lock is held after the restore; without it the checkpoint fails and says so',
+  '--file-locks restores a held lock, and without it the checkpoint fails and names the cause',
   onSides((side) => {
     side.started(['/kept', 'lock', '/tmp/lock']);
     side.goesOn();
@@ -202,7 +205,7 @@ test(
 );
 
 test(
-  '--tcp-established: a connection over loopback is one after the restore; without it the checkpoint fails and says so',
+  '--tcp-established restores a loopback connection, and without it the checkpoint fails and names the cause',
   onSides((side) => {
     side.started(['/kept', 'tcp']);
     side.goesOn();
@@ -218,7 +221,7 @@ test(
 );
 
 test(
-  '--ext-unix-sk: a datagram socket of the host is connected again after the restore',
+  "--ext-unix-sk connects a datagram socket to the host's listener again after the restore",
   onSides(async (side) => {
     const directory = side.images('socket');
     side.bed.config.mounts.push({ destination: directory, type: 'bind', source: directory, options: ['bind'] });
@@ -243,7 +246,7 @@ test(
 
 for (const mode of ['soft', 'full', 'strict', 'ignore']) {
   test(
-    `--manage-cgroups-mode ${mode}: the container is in its cgroup, with its limit`,
+    `--manage-cgroups-mode ${mode} restores the container in its cgroup with its limit`,
     onSides((side) => {
       side.bed.config.linux.resources.pids = { limit: 55 };
       side.started(counter);
@@ -260,7 +263,7 @@ for (const mode of ['soft', 'full', 'strict', 'ignore']) {
 }
 
 test(
-  '--lsm-profile and --lsm-mount-context without a security module: named by the error, or without effect, as with runc',
+  'without an LSM, --lsm-profile and --lsm-mount-context fail or have no effect, as with runc',
   onSides((side) => {
     side.started(counter);
     side.goesOn();
@@ -279,7 +282,7 @@ test(
   }),
 );
 
-/** Starts a criu of the test's own, which writes to a log beside the images. */
+/** Starts a criu of the test's own, which writes its log beside the images. */
 function criu(args: string[]): ChildProcess {
   return spawn('criu', args, { stdio: 'ignore' });
 }
@@ -287,7 +290,7 @@ const ended = (child: ChildProcess) => eventually('criu ends', () => child.exitC
 const port = 4000;
 
 test(
-  '--page-server: the memory goes to "criu page-server"; with the rest of the images it is restored',
+  '--page-server sends the memory to "criu page-server", and it is restored with the other images',
   onSides(async (side) => {
     side.started(['/kept', 'memory', '4']);
     side.goesOn();
@@ -320,7 +323,7 @@ test(
 );
 
 fetching(
-  '--lazy-pages: --status-fd tells when the memory can be fetched; the restored container fetches it',
+  'with --lazy-pages, --status-fd signals when memory can be fetched, and the restored container fetches it',
   onSides(async (side) => {
     side.started(['/kept', 'memory', '8']);
     side.goesOn();
@@ -377,7 +380,7 @@ fetching(
 );
 
 test(
-  'bind mounts, and what is mounted below the source of a recursive one, are those of the host after the restore',
+  "after a restore, bind mounts show the host's files, also mounts below the source of a recursive one",
   onSides((side) => {
     const source = side.images('source');
     mkdirSync(join(source, 'sub'));
@@ -385,7 +388,7 @@ test(
     side.bed.config.mounts.push({ destination: '/data', type: 'bind', source, options: ['rbind'] });
     const file = join(side.bed.dir, 'call-1.in');
     side.bed.config.mounts.push({ destination: '/etc/one', type: 'bind', source: file, options: ['bind', 'ro'] });
-    // Mounted where the machine sees nothing of it.
+    // Mounted in a mount namespace that the machine does not see.
     const holder = spawn(
       'unshare',
       [
@@ -425,7 +428,7 @@ for (const [type, flag] of [
   ['pid', '-p'],
 ] as const) {
   test(
-    `a ${type} namespace that is joined by path is joined again`,
+    `restore joins the same ${type} namespace by its path again`,
     onSides((side) => {
       const holder = spawn('unshare', [flag, ...(flag === '-p' ? ['--fork', '--kill-child'] : []), 'sleep', '1000'], {
         stdio: 'ignore',
@@ -464,7 +467,7 @@ for (const [type, flag] of [
 }
 
 test(
-  'restore in the foreground ends with the status of the process, --no-pivot and --no-subreaper given',
+  'a foreground restore with --no-pivot and --no-subreaper exits with the status of the process',
   onSides(async (side) => {
     const script = 'echo up; until [ -e /tmp/end ]; do sleep 0.2; done; exit 7';
     side.started(['/bin/sh', '-c', script]);
@@ -496,7 +499,7 @@ test(
 );
 
 test(
-  'a terminal: --shell-job, and the new one goes to --console-socket; what is typed there comes to the process',
+  'with --shell-job, --console-socket receives the restored terminal, whose input reaches the process',
   onSides(async (side) => {
     side.bed.config.process.terminal = true;
     const sockets = ['first', 'second'].map((name) => join(side.bed.dir, name)) as [string, string];

@@ -1,4 +1,4 @@
-/** Checkpoint and restore through the shim, with a program in criu's place (test/integration/programs/fake-criu.c). */
+/** Checkpoint and restore through the shim, with test/integration/programs/fake-criu.c instead of criu. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -17,14 +17,14 @@ const runc = (options: runcOptions.Options.$Properties) => ({
   value: runcOptions.Options.encode({ criuPath: fake, ...options }).finish(),
 });
 
-/** A running container without what criu cannot restore. */
+/** Starts a container without mounts that criu cannot restore. */
 function prepare(bed: Bed): void {
   bed.config.mounts = bed.config.mounts?.filter((m: { type?: string }) => m.type !== 'cgroup');
   bed.config.process.args = ['/bin/sleep', '1000'];
   bed.write();
 }
 
-/** Create with images, and Start; the pid. */
+/** Create with images, then Start; returns the pid. */
 function restored(engine: Engine): Promise<number> {
   const checkpoint = join(engine.bed.dir, 'images');
   mkdirSync(checkpoint);
@@ -37,14 +37,14 @@ function checkpoint(engine: Engine, path: string, options: runcOptions.Checkpoin
   return engine.call('Checkpoint', task.CheckpointTaskRequest.encode({ id: engine.bed.id, path, options: any }));
 }
 
-/** The directory of the state of its containers. */
+/** The state directory of its containers. */
 const stateOf = (engine: Engine): string => `/run/containerd/runt/${engine.namespace}`;
 
-/** The pid of the supervisor of its container. */
+/** The pid of its container's supervisor. */
 const supervisorOf = (engine: Engine): number =>
   JSON.parse(readFileSync(join(stateOf(engine), engine.bed.id, 'state.json'), 'utf8')).supervisor.pid;
 
-/** The request that the fake criu has written down. */
+/** The request that the fake criu wrote to a file. */
 const asked = (engine: Engine) => {
   const { type, opts } = Request.decode(readFileSync(join(engine.bed.dir, 'request')));
   return { type, opts: { ...opts } as Record<string, unknown> };
@@ -52,7 +52,7 @@ const asked = (engine: Engine) => {
 const fakeEnv = (bed: Bed) => ({ FAKE_OUT: join(bed.dir, 'request') });
 
 test(
-  'a checkpoint of a container that runs on: flags, paths and the event; then one that ends it, with its status',
+  'Checkpoint sends its flags and paths to criu, publishes the event, and with exit ends the container',
   onEngine(async (engine, bed) => {
     prepare(bed);
     engine.start(undefined, fakeEnv(bed));
@@ -91,7 +91,7 @@ test(
 );
 
 test(
-  'what a checkpoint is refused for: no criu, a failure of criu with its log, a mode, a path; the container runs on',
+  'Checkpoint fails without criu, when criu fails, and for a bad mode or path, and the container continues',
   onEngine(async (engine, bed) => {
     prepare(bed);
     engine.start(undefined, { FAKE_ERROR: 'not today' });
@@ -120,7 +120,7 @@ test(
 );
 
 test(
-  'the shim answers others while criu works',
+  'the shim answers other requests while criu works',
   onEngine(async (engine, bed) => {
     prepare(bed);
     const slow = join(bed.dir, 'slow-criu');
@@ -142,7 +142,7 @@ test(
 
 for (const by of ['the request', 'the option criu_image_path']) {
   test(
-    `Create with images in ${by}: Start restores; output, status and events are those of the restored process`,
+    `after Create with images in ${by}, Start restores, with the process's output, status and events`,
     onEngine(async (engine, bed) => {
       prepare(bed);
       engine.start(undefined, fakeEnv(bed));
@@ -150,7 +150,7 @@ for (const by of ['the request', 'the option criu_image_path']) {
       mkdirSync(images);
       writeFileSync(join(images, 'descriptors.json'), '[]');
       const { id, bundle } = bed;
-      // Nobody reads it: a reader that comes late would wait for a writer for ever.
+      // No reader: one that opens the fifo late would wait for a writer forever.
       const stdout = engine.fifo('out');
       const inRequest = by === 'the request';
       const create = task.CreateTaskRequest.encode({
@@ -183,7 +183,7 @@ for (const by of ['the request', 'the option criu_image_path']) {
 }
 
 test(
-  'what is executed in a restored container: its output and its status are known',
+  'an exec in a restored container has its output and its status',
   onEngine(async (engine, bed) => {
     prepare(bed);
     const { id } = bed;
@@ -206,7 +206,7 @@ test(
 );
 
 test(
-  'the shim of a restored container is killed: its supervisor sees how it ends, and delete tells it',
+  'after the shim of a restored container was killed, its supervisor records the status and delete prints it',
   onEngine(async (engine, bed) => {
     prepare(bed);
     const { id } = bed;
@@ -224,7 +224,7 @@ test(
 );
 
 test(
-  'a restored terminal: the shim serves its master',
+  'the shim serves the master of a restored terminal',
   onEngine(async (engine, bed) => {
     prepare(bed);
     bed.config.process.terminal = true;
@@ -250,7 +250,7 @@ test(
 );
 
 test(
-  'a restored process that ends at once: its status is known, and the shim lives',
+  'the shim reports the status of a restored process that ends at once, and stays alive',
   onEngine(async (engine, bed) => {
     prepare(bed);
     engine.start(undefined, { FAKE_ENDS: '1' });
@@ -262,7 +262,7 @@ test(
 );
 
 test(
-  'a restore that fails says why and leaves nothing; parent_checkpoint is refused by name',
+  'a failed restore has an error and leaves nothing, and parent_checkpoint is refused by name',
   onEngine(async (engine, bed) => {
     prepare(bed);
     const { id, bundle } = bed;

@@ -1,4 +1,4 @@
-/** Checkpoint and restore through the shim with the real criu. What is asked of criu: shim-checkpoint.test.ts. */
+/** Checkpoint and restore through the shim with the real criu. The requests to criu: shim-checkpoint.test.ts. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,7 @@ import { onEngine } from '../bed/shim-engine.js';
 const test = needing('shim and criu', 'root', 'cgroups', 'criu');
 
 test(
-  'a container is restored as a child of its supervisor, which tells how it ends after the shim was killed; an exec in it is told too',
+  'a restored container is a child of its supervisor, which records statuses even after the shim was killed',
   onEngine(async (engine, bed) => {
     bed.config.mounts = bed.config.mounts?.filter((m: { type?: string }) => m.type !== 'cgroup');
     bed.config.process.args = ['/bin/sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.2; done'];
