@@ -1,4 +1,4 @@
-/** The library under Node.js, as a script uses it: dist/index.js, and the examples of docs/library.md. */
+/** The library under Node.js, as scripts use it: dist/index.js, and the examples of docs/library.md. */
 import { execFile, execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -21,7 +21,7 @@ import { hasEnded } from '../bed/leftovers.js';
 import { missing } from '../bed/needs.js';
 
 const test = needing('library', 'root');
-const telling = needing('library where the kernel tells', 'root', 'linux-6.15');
+const telling = needing('library and statuses of the kernel', 'root', 'linux-6.15');
 const library = resolve('dist/index.js');
 const { Runtime, RuntError, bundle, compile, explain, validate } = (await import(library)) as typeof Library;
 
@@ -34,7 +34,7 @@ async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {
 const runtime = (bed: Bed) => new Runtime({ root: bed.root });
 
 test(
-  'run: streams, exit status, and nothing left',
+  'run has the streams and the exit status of the process, and leaves nothing',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'cat; echo no >&2; exit 7'];
     bed.write();
@@ -47,14 +47,14 @@ test(
 );
 
 test(
-  'a megabyte each way, with a slow reader',
+  'run transfers a megabyte in each direction with a slow reader',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/cat'];
     bed.write();
     const run = await runtime(bed).run(bed.id, bed.bundle);
     const data = Buffer.alloc(1 << 20, 'abcdefg');
     run.stdin!.end(data);
-    // Nothing is read meanwhile: what is written fills the pipes.
+    // The test does not read meanwhile, so that the pipes fill up.
     await elapse(100);
     const all: Buffer[] = [];
     for await (const chunk of run.stdout!) all.push(chunk as Buffer);
@@ -64,9 +64,9 @@ test(
 );
 
 test(
-  'the event loop turns while containers are made, run and awaited',
+  'the event loop runs while containers are created, run and awaited',
   onBed(async (bed) => {
-    // A hook, and then the container, wait for what only a turn of the loop does.
+    // A hook, and then the container, waits for a file that only the event loop makes.
     const waiting = (dir: string, name: string) =>
       `: >${dir}/${name}; until [ -e ${dir}/${name}-go ]; do sleep 0.02; done`;
     const hook = { path: '/bin/sh', args: ['sh', '-c', waiting(bed.rootfs, 'hook')], timeout: 60 };
@@ -88,7 +88,7 @@ test(
 );
 
 test(
-  'create, start, exec, pids, pause, resume, update, stats, events, kill, wait, delete',
+  'every method of a container works: create, start, exec, pids, pause, update, stats, kill, wait, delete',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -125,7 +125,7 @@ test(
 );
 
 test(
-  'exec in a container that runt create made, without a supervisor: its streams and its exit are the ones',
+  'exec has its streams and exit status in a container that runt created without a supervisor',
   onBed(async (bed) => {
     bed.started();
     const container = runtime(bed).container(bed.id);
@@ -162,7 +162,7 @@ function children(): Map<number, string> {
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 test(
-  'a script that runs container after container keeps no zombie and no descriptor',
+  'a script that runs many containers leaves no zombie and no descriptor',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
@@ -181,7 +181,7 @@ test(
 );
 
 test(
-  'the exit of a run whose supervisor was killed settles: true where the kernel tells, else rejected',
+  'after its supervisor was killed, exit resolves where the kernel still has the status, and rejects elsewhere',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -198,7 +198,7 @@ test(
 );
 
 telling(
-  'a supervisor that is killed, between execs, during one and before the end: another one takes over',
+  'another supervisor takes over from a killed one: between execs, during an exec and before the end',
   onBed(async (bed) => {
     const killSupervisor = async (): Promise<void> => {
       const { supervisor } = JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8'));
@@ -230,7 +230,7 @@ telling(
 );
 
 test(
-  'a script that has created a container ends though that goes on',
+  'a script that created a container ends while the container continues',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -267,7 +267,7 @@ test(
 );
 
 test(
-  'bundle, validate, compile, explain',
+  'bundle, validate, compile and explain work',
   onBed(async (bed) => {
     const spec = await bundle(bed.bundle, (s) => {
       s.hostname = 'library';
@@ -299,7 +299,7 @@ test(
 );
 
 test(
-  'the examples of docs/library.md run, and print what they should',
+  'the examples of docs/library.md run and print their output',
   onBed(async (bed) => {
     const examples = [...readFileSync('docs/library.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]!);
     assert.is(examples.length, 4);

@@ -1,4 +1,4 @@
-/** The same commands under Node.js (dist/cli.js): one smoke of each, on the real kernel. */
+/** The commands under Node.js (dist/cli.js): one smoke test of each, on the real kernel. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,7 @@ const program = resolve('dist/cli.js');
 const node = (bed: Bed, ...args: string[]) => bed.runt(args, { program });
 
 test(
-  'create, state, list, start, kill, delete',
+  'create, state, list, start, kill and delete work',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'echo from the container; exec sleep 1000'];
     bed.write();
@@ -21,7 +21,7 @@ test(
     assert.is(created.status, 'created');
     assert.is(readFileSync(pidFile, 'utf8'), String(created.pid));
     assert.is(node(bed, 'list', '--quiet').stdout, `${bed.id}\n`);
-    // The two hosts share their state: what Node created, the static binary sees.
+    // The two hosts share their state: the static binary reads what Node.js wrote.
     assert.equal(bed.state(), created);
     assert.is(node(bed, 'start', bed.id).code, 0);
     assert.is(JSON.parse(node(bed, 'state', bed.id).stdout).status, 'running');
@@ -36,7 +36,7 @@ test(
 );
 
 test(
-  'run gives the output and the exit status of the process',
+  'run prints the output and exits with the status of the process',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'cat; exit 7'];
     bed.write();
@@ -47,7 +47,7 @@ test(
 );
 
 test(
-  'a failure reads the same in both hosts, and leaves nothing',
+  'a failure has the same message in both hosts, and leaves nothing',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/x', type: 'tmpfs', source: 'tmpfs', options: ['size=nonsense'] });
     bed.write();
@@ -60,7 +60,7 @@ test(
 );
 
 test(
-  'spec, validate, explain, features, --version and --help print what the static binary prints',
+  'commands without a container print the same as the static binary',
   onBed((bed) => {
     bed.write();
     for (const args of [
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  'exec, pause, ps and resume, and exec ends with the status of the process',
+  'exec, pause, ps and resume work, and exec exits with the status of the process',
   onBed(async (bed) => {
     const pid = bed.started();
     const r = bed.runt(['exec', bed.id, 'sh', '-c', 'echo inside; exit 6'], { program });
