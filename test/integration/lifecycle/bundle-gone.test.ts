@@ -1,18 +1,20 @@
-/** A container does not need its bundle once it is created: what was changed there later is not its (runtime.md#lifecycle), nor is it missed. */
+/**
+ * A created container does not need its bundle: later changes of the bundle do not affect it (runtime.md#lifecycle).
+ */
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
 
 const test = needing('bundle gone', 'root');
 
-/** What may happen to a bundle between create and the rest. */
+/** Changes of a bundle after create. */
 const changes: Record<string, (bed: Bed) => void> = {
   'a deleted bundle': (bed) => {
     // The root file system stays mounted, wherever its directory is.
     renameSync(bed.bundle, `${bed.dir}/elsewhere`);
   },
   'a deleted config.json': (bed) => rmSync(`${bed.bundle}/config.json`),
-  'a config.json that is no JSON': (bed) => writeFileSync(`${bed.bundle}/config.json`, '{'),
+  'an invalid config.json': (bed) => writeFileSync(`${bed.bundle}/config.json`, '{'),
   'a config.json of another container': (bed) => {
     const { config } = bed;
     config.process = { ...config.process, cwd: '/tmp', env: ['PATH=/nowhere', 'WHO=other'], args: ['/none'] };
@@ -30,7 +32,7 @@ function ok(r: Result, what: string): string {
 
 for (const [name, change] of Object.entries(changes)) {
   test(
-    `${name}: start, exec, update, pause, resume, ps, events, kill and delete with its hooks`,
+    `with ${name}, every later command works, and hooks run as configured at create`,
     onBed((bed) => {
       const [poststart, poststop] = [`${bed.dir}/poststart`, `${bed.dir}/poststop`];
       const writes = (path: string) => [{ path: '/bin/sh', args: ['sh', '-c', `echo ran >>${path}`] }];
@@ -66,7 +68,7 @@ for (const [name, change] of Object.entries(changes)) {
 }
 
 test(
-  'a container of a runt that kept no config: exec reads the one of the bundle, and says what it misses',
+  "without a config in the state directory, exec reads the bundle's, and its error names a missing one",
   onBed((bed) => {
     bed.started();
     const kept = `${bed.root}/${bed.id}/config.json`;
@@ -83,7 +85,7 @@ test(
 );
 
 test(
-  'a container that cannot be executed is told of by the config that it was made from',
+  'the error of a program that cannot be executed refers to the config of create',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh'];
     ok(bed.create(), 'create');

@@ -1,6 +1,6 @@
 /**
- * The runtime is killed at any moment of any command: `state` and `list` tell truly what it left, and `delete --force` removes
- * all of it.
+ * Each command is killed at many times: `state` and `list` report the true state, and `delete --force` removes
+ * everything.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,16 +15,16 @@ import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 
 const test = needing('crash', 'root');
 
-/** Moments of all commands together; `make test-all` takes 200. */
+/** Number of kills for all commands together; `make test-all` sets 200. */
 const all = Number(process.env.RUNT_MOMENTS ?? 50);
 
-/** Waits `us` microseconds: timers are too coarse for a program that lives some milliseconds. */
+/** Busy-waits `us` microseconds: timers are too coarse for a program that runs a few milliseconds. */
 function spin(us: number): void {
   const until = process.hrtime.bigint() + BigInt(Math.round(us)) * 1000n;
   while (process.hrtime.bigint() < until);
 }
 
-/** Runs a command and kills it after `us` microseconds; whether it was still running. */
+/** Runs a command and kills it after `us` microseconds; returns whether it was still running. */
 async function cut(bed: Bed, args: readonly string[], us: number): Promise<boolean> {
   const call = bed.spawn(args);
   spin(us);
@@ -49,7 +49,7 @@ const fileOf = (pid: number): string => {
   }
 };
 
-/** Whether a process still executes runt-init, as one that waits for start or is on its way into the container. */
+/** Whether a process still executes runt-init: it waits for start, or is on its way into the container. */
 const isInit = (pid: number): boolean => fileOf(pid).includes('memfd:runt-init');
 const isSupervisor = (pid: number): boolean => comm(pid) === 'runt-supervisor';
 const comm = (pid: number): string => {
@@ -60,7 +60,7 @@ const comm = (pid: number): string => {
   }
 };
 
-/** Supervisors of the container: each has its state directory open, removed or not. */
+/** Supervisors of the container: each has its state directory open, even a removed one. */
 const supervisorsOf = (bed: Bed, id: string): string[] =>
   readdirSync('/proc').filter((pid) => {
     if (!/^[0-9]+$/.test(pid) || !isSupervisor(Number(pid))) return false;
@@ -87,7 +87,7 @@ const inCgroups = (id: string): number[] => [
 
 type Status = 'none' | 'corrupt' | 'creating' | 'created' | 'running' | 'stopped';
 
-/** What `state` says, and that `list` says the same. */
+/** The result of `state`; asserts that `list` has the same. */
 function status(bed: Bed, id: string): { status: Status; pid: number } {
   const list = bed.runt(['list', '--format', 'json']);
   assert.is(list.code, 0, list.stderr);
@@ -106,7 +106,7 @@ function status(bed: Bed, id: string): { status: Status; pid: number } {
   return { status: told.status, pid: told.pid };
 }
 
-/** Waits until what `state` says is what is so: in the end a killed command leaves nothing half done. */
+/** Waits until `state` matches the processes: a killed command must not leave anything half done. */
 async function settled(bed: Bed, id: string, when: string): Promise<Status> {
   const told = await eventually(`state and list tell the truth of ${id}, ${when}`, () => {
     const now = status(bed, id);
@@ -125,7 +125,7 @@ async function settled(bed: Bed, id: string, when: string): Promise<Status> {
   return told.status;
 }
 
-/** `delete --force` removes all of it. */
+/** Runs `delete --force` and asserts that nothing is left. */
 async function gone(bed: Bed, id: string, when: string): Promise<void> {
   const removed = bed.runt(['delete', '--force', id]);
   assert.is(removed.code, 0, `${when}: ${removed.stderr}`);
@@ -136,7 +136,7 @@ async function gone(bed: Bed, id: string, when: string): Promise<void> {
   await eventually(`the supervisor of ${id} ends, ${when}`, () => supervisorsOf(bed, id).length === 0);
 }
 
-/** Whether a process has a socket open; one that has ended has none. */
+/** Whether a process has a socket open; false for one that has ended. */
 const hasSocket = (pid: number): boolean => {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:'));
@@ -145,7 +145,7 @@ const hasSocket = (pid: number): boolean => {
   }
 };
 
-/** What makes one more kind of container, or way to call. */
+/** Variants of the container, or of the call. */
 const variants: Record<string, { flags?: string[]; change?: (bed: Bed) => void }> = {
   plain: {},
   'a user namespace': { change: (bed) => withUserNamespace(bed.config) },
@@ -170,7 +170,7 @@ const variants: Record<string, { flags?: string[]; change?: (bed: Bed) => void }
   },
 };
 
-/** What each command is called with, and what has to be there before it. */
+/** The arguments of each command, and what must exist before it. */
 const commands: Record<
   string,
   { before: 'nothing' | 'created' | 'running'; args: (id: string, i: number) => string[] }
@@ -185,13 +185,13 @@ const commands: Record<
   delete: { before: 'running', args: (id) => ['delete', '--force', id] },
 };
 
-/** Of each command with each variant. */
+/** Kills of each command with each variant. */
 const share = Math.ceil(all / Object.keys(commands).length / Object.keys(variants).length);
 const moments = share * Object.keys(variants).length;
 
 for (const [command, { before, args }] of Object.entries(commands)) {
   test(
-    `${command} is killed`,
+    `${command} can be killed at any time, and delete --force removes what it leaves`,
     onBed(async (bed) => {
       let [cuts, number] = [0, 0];
       const seen: Record<string, number> = {};
@@ -204,7 +204,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           const r = bed.runt(a);
           assert.is(r.code, 0, r.stderr);
         };
-        /** A new container, as far as the command needs it; the command's arguments. */
+        /** Prepares a new container as far as the command needs it; returns the command's arguments. */
         const next = (): { id: string; line: string[] } => {
           const id = `${bed.id}-${command}-${++number}`;
           const bring = ['--bundle', bed.bundle, ...flags, id];
@@ -213,7 +213,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           if (command === 'run') return { id, line: ['run', ...(number % 2 ? ['--detach'] : []), ...bring] };
           return { id, line: before === 'nothing' ? [command, ...bring] : args(id, number) };
         };
-        // The first is not killed: how long it takes. It must not be one that stays.
+        // The first run is not killed, but measured. It must be one that ends.
         let first = next();
         while (first.line.includes('1000') || (command === 'run' && !first.line.includes('--detach'))) {
           await gone(bed, first.id, 'not used');
@@ -221,8 +221,8 @@ for (const [command, { before, args }] of Object.entries(commands)) {
         }
         let whole = await duration(bed, first.line);
         await gone(bed, first.id, 'not killed');
-        // A moment that came too late proves little: the command takes less than that, and there are more then, within
-        // reason.
+        // A kill after the command's end proves little: the command takes less time, so more kills follow, within
+        // limits.
         const enough = cuts + share / 4;
         for (let i = 0; i < share || (cuts < enough && i < 5 * share); i++) {
           const { id, line } = next();
@@ -231,18 +231,18 @@ for (const [command, { before, args }] of Object.entries(commands)) {
           if (await cut(bed, line, us)) cuts++;
           else whole = Math.min(whole, us);
           const now = await settled(bed, id, when);
-          // A child of its own that has not yet become something else looks like it.
+          // A child that has not yet executed runt-init looks like a supervisor.
           if (now === 'running' && name === 'a supervisor')
             await eventually(`one supervisor, ${when}`, () => supervisorsOf(bed, id).length === 1);
           seen[now] = (seen[now] ?? 0) + 1;
           if (command === 'exec') assert.is(now, 'running', when);
           if (now === 'created' && i % 2) {
-            // The start that was killed may have reached runt-init: then the process starts just now.
+            // The killed start may have reached runt-init: then the process is starting now.
             const again = bed.runt(['start', id]);
             assert.ok(again.code === 0 || /in the starting state|an already running/.test(again.stderr), again.stderr);
             await eventually(`it runs, ${when}`, () => bed.runt(['state', id]).stdout.includes('"running"'));
           }
-          // One that is not there, or was not begun, is removed without force too.
+          // A container that does not exist or never started can be deleted without --force too.
           if (now === 'stopped' && i % 2) ok('delete', id);
           await gone(bed, id, when);
         }
@@ -250,7 +250,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
       process.stdout.write(
         `\n# note ${command}: ${cuts} of ${moments} killed in the middle; then ${JSON.stringify(seen)}\n`,
       );
-      // With one CPU a short command is mostly done before this process has it again.
+      // With one CPU a short command has mostly ended before this process runs again.
       const least = availableParallelism() > 1 ? moments / 4 : 0;
       assert.ok(cuts >= least, `${cuts} of ${moments} were still running when they were killed`);
     }),
@@ -259,7 +259,7 @@ for (const [command, { before, args }] of Object.entries(commands)) {
 
 for (const point of ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart'] as const) {
   test(
-    `runt is killed while a ${point} hook runs: the hook ends, with the container at the latest`,
+    `when runt is killed during a ${point} hook, the hook ends, at the latest with the container`,
     onBed(async (bed) => {
       const seconds = String(100_000 + Math.floor(Math.random() * 100_000));
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -291,7 +291,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
 }
 
 /**
- * A container whose delete was killed before its poststop hook, which writes a file; the file, and the directory that
+ * A container whose delete was killed before its poststop hook: the file that the hook writes, and the directory that
  * is locked.
  */
 function deletedHalf(bed: Bed): { said: string; kept: string } {
@@ -308,7 +308,7 @@ function deletedHalf(bed: Bed): { said: string; kept: string } {
 }
 
 test(
-  'delete is killed once it has removed the record and not the directory: the next one runs the poststop hooks',
+  'after a delete killed between removing the record and the directory, the next one runs the poststop hooks',
   onBed((bed) => {
     const { said } = deletedHalf(bed);
     const r = bed.delete('--force');
@@ -319,7 +319,7 @@ test(
 );
 
 test(
-  'the child of a killed delete keeps the lock until it executes the hook: the next delete waits and runs the hooks',
+  'the next delete waits while the child of a killed delete holds the lock, then runs the hooks',
   onBed(async (bed) => {
     const { said, kept } = deletedHalf(bed);
     const child = spawn('flock', ['--no-fork', kept, 'sh', '-c', 'echo locked; exec sleep 0.5']);
@@ -332,7 +332,7 @@ test(
 );
 
 test(
-  'delete is killed, and done again',
+  'a delete after a killed delete removes the rest',
   onBed(async (bed) => {
     for (let i = 0; i < 12; i++) {
       bed.started();
@@ -348,7 +348,7 @@ test(
 );
 
 test(
-  'two deletes at a time: both end, one may say that it is gone',
+  'of two concurrent deletes both end, and one may report that the container is gone',
   onBed(async (bed) => {
     for (let i = 0; i < 5; i++) {
       bed.started();
@@ -359,7 +359,7 @@ test(
 );
 
 test(
-  'a start is killed after it connected, and another connects behind it: the container runs, and the other says so',
+  'when a start was killed after connecting and another follows, the container runs and the other says so',
   onBed(async (bed) => {
     for (const hook of [false, true]) {
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -367,7 +367,7 @@ test(
       bed.write();
       assert.is(bed.create().code, 0);
       const { pid } = bed.state();
-      // Stopped, it accepts neither, so that both stand in the queue.
+      // While stopped, it accepts neither connection, so that both are queued.
       process.kill(pid, 'SIGSTOP');
       const killed = connect(join(bed.root, bed.id, 'start.sock'));
       await once(killed, 'connect');
@@ -386,7 +386,7 @@ test(
 );
 
 test(
-  'the container’s process is killed while it waits for start: start fails, delete works',
+  "start fails and delete works if the container's process was killed before start",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     assert.is(bed.create().code, 0);

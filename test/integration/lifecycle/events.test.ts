@@ -1,4 +1,7 @@
-/** `events` on v1 and v2: the numbers are those of the files and, on v1, runc's (test/integration/cgroup/limits-v2.test.ts: on v2), the stream ends with the container, out-of-memory is told. */
+/**
+ * `events` on v1 and v2: its numbers are those of the files and, on v1, runc's (on v2:
+ * test/integration/cgroup/limits-v2.test.ts); it reports out of memory, and ends with the container.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +16,7 @@ import { cgroupsNamed } from '../bed/leftovers.js';
 import { hasCgroupV1 } from '../bed/needs.js';
 
 const test = needing('events', 'root', 'cgroups');
-const withRunc = needing('events as runc', 'root', 'cgroup-v1', 'runc');
+const withRunc = needing('events beside runc', 'root', 'cgroup-v1', 'runc');
 useNodeHost([]);
 const v2 = !hasCgroupV1();
 
@@ -42,12 +45,11 @@ const cpuUsed = (bed: Bed) =>
     : Number(file(bed, 'cpuacct', 'cpuacct.usage'));
 
 test(
-  '--stats prints one object: the values of the files',
+  '--stats prints one object with the values of the files',
   onBed(async (bed) => {
     bed.config.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 9 } };
     bed.started();
-    // Between two readings that are the same: until it sleeps the process uses more, and the kernel counts a little
-    // later.
+    // Compared between two equal readings: the process uses more until it sleeps, and the kernel counts a little later.
     const used = () => [memoryUsed(bed), cpuUsed(bed)];
     const { r, before } = await eventually('nothing moves', () => {
       const before = used();
@@ -61,7 +63,7 @@ test(
     assert.equal(data!.pids, { current: 1, limit: 9 });
     const { usage } = data!.memory as { usage: Record<string, number> };
     assert.is(usage.limit, 64 << 20);
-    // What is 0 is left out, as by runc.
+    // A value of 0 is left out, as by runc.
     assert.equal([usage.usage ?? 0, (data!.cpu!.usage as Record<string, number>).total ?? 0], before);
     bed.delete('--force');
   }),
@@ -74,7 +76,7 @@ test(
     bed.started(['/bin/sh', '-c', 'while :; do :; done']);
     const stats = () =>
       lines(bed.runt(['events', '--stats', bed.id]).stdout)[0]!.data!.cpu!.throttling as Record<string, number>;
-    // The kernel adds the time when a throttled CPU goes on.
+    // The kernel adds the time when a throttled CPU continues.
     return eventually('throttled', () => (stats().throttledTime ?? 0) > 0).then(() => {
       const { periods, throttledPeriods } = stats();
       assert.ok(throttledPeriods! > 0 && periods! >= throttledPeriods!, `${throttledPeriods} of ${periods}`);
@@ -84,7 +86,7 @@ test(
 );
 
 test(
-  'a line in each interval until the container ends; then it exits 0',
+  'events prints a line in each interval until the container ends, then exits with 0',
   onBed(async (bed) => {
     bed.started();
     const began = Date.now();
@@ -100,7 +102,7 @@ test(
 );
 
 test(
-  'the first line comes at once, and the end without waiting for the interval',
+  'events prints its first line at once, and ends without waiting for the interval',
   onBed(async (bed) => {
     bed.started();
     const running = bed.spawn(['events', '--interval=1h', bed.id]);
@@ -118,11 +120,11 @@ function hungry(bed: Bed): void {
   bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 'x', options: [] });
   bed.config.process.args = ['/bin/sh', '-c', hog];
 }
-/** Lets it eat. */
+/** Lets the process allocate. */
 const go = (bed: Bed): void => writeFileSync(join(bed.rootfs, 'go'), '');
 
 test(
-  'out of memory is told as it happens, while statistics are far away',
+  'events reports an out-of-memory kill at once, even with a long interval',
   onBed(async (bed) => {
     hungry(bed);
     assert.is(bed.create().code, 0);
@@ -138,13 +140,13 @@ test(
     bed.delete('--force');
     const { code, stdout, stderr } = await running.exit;
     assert.is(code, 0, stderr);
-    // A cgroup that is removed is no out-of-memory event.
+    // The removal of a cgroup is not an out-of-memory event.
     assert.is(lines(stdout).filter((line) => line.type === 'stats').length, 1);
   }),
 );
 
 test(
-  'as an async iterator under Node: nothing is left open, and nothing blocks',
+  'the async iterator of Node.js blocks nothing and leaves nothing open',
   onBed(async (bed) => {
     hungry(bed);
     assert.is(bed.create().code, 0);
@@ -155,7 +157,7 @@ test(
     try {
       for await (const event of events({ root: bed.root, id: bed.id, interval: 3_600_000 })) {
         seen.push(event.type);
-        // While it waits for the next event.
+        // While the iterator waits for the next event.
         if (event.type === 'stats') void eventually('a timer beside it ticks', () => ticks > 5).then(() => go(bed));
         if (event.type === 'oom') break;
       }
@@ -168,7 +170,7 @@ test(
 );
 
 test(
-  'a stopped container, an unknown one, and an interval that is none',
+  'events refuses a stopped or unknown container and an invalid interval',
   onBed((bed) => {
     assert.match(bed.runt(['events', bed.id]).stderr, 'container does not exist');
     bed.started(['/true']);
@@ -183,7 +185,7 @@ test(
 );
 
 withRunc(
-  'a sleeping container of runc’s: our reading of its files is what runc prints',
+  "runt reads the same statistics from the cgroup of runc's container as runc prints",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.linux.resources = {
@@ -197,7 +199,7 @@ withRunc(
       assert.is(runc('run', '-d', '--bundle', bed.bundle, bed.id).code, 0);
       const ask = () => runc('events', '--stats', bed.id).stdout;
       const read = () => toJson(statsJson(readStats(readCgroupFacts(), cgroupsNamed(bed.id))));
-      // Ours between two of theirs that are the same: nothing has moved then.
+      // runt's result between two equal ones of runc: nothing has changed then.
       let [raw, exact] = ['', ''];
       for (let next = ask(), tries = 0; raw !== next; next = ask()) {
         assert.ok(++tries < 50, 'the numbers never rest');

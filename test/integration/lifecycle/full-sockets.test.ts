@@ -1,5 +1,5 @@
 /**
- * Peers that listen and accept nothing: every socket that runt connects to has a deadline, and its error names the
+ * Peers that listen but accept nothing: every socket that runt connects to has a deadline, and the error names the
  * flag.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,7 +21,7 @@ const test = needing('sockets that accept nothing', 'root', 'programs', 'mount',
 /** ms; runt gives up after 10 s. */
 const LIMIT = 60_000;
 
-/** As fullListener, for datagrams. */
+/** Like fullListener, for datagrams. */
 async function fullOfDatagrams(bed: Bed, name: string, body: (path: string) => Promise<void>): Promise<void> {
   const dir = native.openAt(-100, bed.dir, 0, 0);
   const path = join(bed.dir, name);
@@ -47,7 +47,7 @@ const spawned = (bed: Bed, args: readonly string[], env?: Record<string, string>
   bed.spawn(args, { timeout: LIMIT, ...(env && { env }) }).exit;
 
 test(
-  'create, run and exec give up on a --console-socket that accepts nothing; nothing is left of the container',
+  'create, run and exec give up on a --console-socket that accepts nothing, and leave no container',
   onBed((bed) =>
     fullListener(bed, 'console', async (path) => {
       bed.started();
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  'a command that waits for a --pidfd-socket ends with SIGTERM',
+  'SIGTERM ends a command that waits for a --pidfd-socket',
   onBed((bed) =>
     fullListener(bed, 'pidfd', async (path) => {
       bed.write();
@@ -136,7 +136,7 @@ test(
 );
 
 test(
-  'a command does its work without its log if the queue of journald stays full',
+  'a command works without its log if the queue of journald stays full',
   onBed((bed) =>
     fullOfDatagrams(bed, 'socket', async () => {
       bed.started();
@@ -157,7 +157,7 @@ mount --bind "$2" /run/systemd/journal && exec "$1" --log journald:x --debug --r
 );
 
 test(
-  'a shim whose socket accepts nothing keeps it: a second one gives up',
+  'a second shim gives up on the socket of a shim that accepts nothing, and does not replace it',
   onBed(async (bed) => {
     const { claimSocket } = await import('../../../src/shim/transport/server-socket.js');
     await fullListener(bed, 'shim', async (path) => {
@@ -171,7 +171,7 @@ test(
         native.close(dir);
       }
     });
-    // What cannot be reached for another reason is not taken away either.
+    // A socket that cannot be connected to for another reason is not replaced either.
     mkdirSync(join(bed.dir, 'd'));
     writeFileSync(join(bed.dir, 'd', 'file'), '');
     const dir = native.openAt(-100, join(bed.dir, 'd'), 0, 0);

@@ -1,4 +1,4 @@
-/** Hooks without a timeout of their own: the default, the flag that changes it, and the warning that names a slow one. */
+/** Hooks without a timeout of their own: the default, the flag that changes it, and the warning about a slow one. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ const test = needing('timeouts of hooks', 'root');
 const points = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
 type Point = (typeof points)[number];
 
-/** A script that the host and the container find at the same path. */
+/** Adds a script that the host and the container find at the same path. */
 function addScript(bed: Bed, body: string): string {
   const dir = join(bed.dir, 'scene');
   mkdirSync(dir);
@@ -29,7 +29,7 @@ const env = [`PATH=${process.env.PATH}`];
 const run = (bed: Bed, ...globals: string[]): string[] => [...globals, 'run', '--bundle', bed.bundle, bed.id];
 
 test(
-  '--hook-timeout ends a hook at each point that has no timeout, and the error says after how long',
+  '--hook-timeout ends a hook without a timeout at each point, and the error has the elapsed time',
   onBed((bed) => {
     const path = addScript(bed, 'exec sleep 1000');
     for (const point of points) {
@@ -45,7 +45,7 @@ test(
 );
 
 test(
-  'the timeout of a hook counts, not the flag; 0 of the flag is no limit; the flag of create counts for start and delete',
+  "a hook's own timeout overrides --hook-timeout, 0 means no limit, and create's flag holds for later commands",
   onBed((bed) => {
     const path = addScript(bed, 'sleep 1.5');
     setHook(bed, 'createRuntime', { path, env, timeout: 60 });
@@ -69,7 +69,7 @@ test(
 );
 
 test(
-  'RUNT_HOOK_TIMEOUT sets the same, the flag overrides it, and both refuse what is not whole seconds',
+  'RUNT_HOOK_TIMEOUT sets the timeout, the flag overrides it, and both accept whole seconds only',
   onBed((bed) => {
     const path = addScript(bed, 'sleep 1.5');
     setHook(bed, 'createRuntime', { path, env });
@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  'explain shows ten minutes, or what was chosen',
+  'explain shows ten minutes, or the configured timeout',
   onBed((bed) => {
     setHook(bed, 'createContainer', { path: '/bin/true' });
     const shown = (...globals: string[]): string =>
@@ -106,7 +106,7 @@ test(
   }),
 );
 
-test('a hook that is not done after 30 s is named by a warning, at each point', async () => {
+test('a warning names a hook that takes longer than 30 s, at each point', async () => {
   const beds = points.map(() => new Bed());
   let failed = true;
   try {

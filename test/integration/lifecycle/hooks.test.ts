@@ -1,4 +1,4 @@
-/** The six hooks: order, namespaces, what they are given, deadlines, and what is left when one fails. */
+/** The six kinds of hooks: order, namespaces, stdin and environment, timeouts, and what is left when one fails. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -19,8 +19,8 @@ import { which } from '../bed/needs.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('hooks', 'root');
-const entering = needing('hooks that enter', 'root', 'nsenter');
-const mounting = needing('hooks that mount', 'root', 'mount');
+const entering = needing('hooks and nsenter', 'root', 'nsenter');
+const mounting = needing('hooks and mounts', 'root', 'mount');
 const compiled = needing('hooks on other kernels', 'root', 'programs');
 const compared = needing('hooks beside runc', 'root', 'runc');
 const points = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
@@ -34,8 +34,8 @@ interface Hook {
 }
 
 /**
- * Where hooks write: a directory of the host that is mounted in the container too, under the same path. `hook` makes a
- * script there; startContainer finds it in the container by the same path.
+ * The directory in which hooks write: a directory of the host, mounted in the container at the same path. `hook` makes
+ * a script there, so that startContainer hooks find it too.
  */
 class Scene {
   readonly dir: string;
@@ -72,7 +72,7 @@ class Scene {
 
 const ok = (r: Result): void => assert.is(r.code, 0, r.stderr);
 
-/** One script for all points, that writes down what it sees. */
+/** Sets one script for all points, which records its environment. */
 function observed(scene: Scene): void {
   const path = scene.script(
     'look',
@@ -87,12 +87,12 @@ for fd in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/self/fd/$fd ] && echo $fd; done > "
 }
 
 test(
-  'run in order, in their namespaces, with the state and exactly their environment',
+  'hooks run in order, in their namespaces, with the state and exactly their environment',
   onBed((bed) => {
     const scene = new Scene(bed);
     observed(scene);
     bed.config.process.args = ['/bin/sh', '-c', `echo process >> ${scene.dir}/order; sleep 1000`];
-    // What the caller has open is not for hooks, nor what is for the process.
+    // Neither the caller's descriptors nor those passed to the process reach hooks.
     const caller = scene.script('caller', `exec 3< /dev/null 7< /dev/null; exec ${runtPath} "$@"`);
     ok(bed.create(['--preserve-fds', '1'], { program: caller }));
     assert.equal(scene.lines('order'), ['prestart', 'createRuntime', 'createContainer']);
@@ -137,7 +137,7 @@ test(
         Object.entries(namespaces).map(([n, link]) => `${n} ${link}`),
         point,
       );
-      // The shell makes PWD, SHLVL and _ by itself.
+      // The shell itself sets PWD, SHLVL and _.
       const own = scene.lines(`${point}.env`).filter((l) => !/^(PWD|OLDPWD|SHLVL|_|PATH)=/.test(l));
       assert.equal(own, [`POINT=${point}`], point);
       assert.is(scene.read(`${point}.fds`), '0\n1\n2\n', point);
@@ -146,7 +146,7 @@ test(
 );
 
 test(
-  'the process starts only when the startContainer hooks are done; start returns when poststart is',
+  'the process starts after the startContainer hooks, and start returns after the poststart hooks',
   onBed((bed) => {
     const scene = new Scene(bed);
     const slow = (name: string) => scene.script(name, `sleep 0.3; echo ${name} >> ${scene.dir}/order`);
@@ -161,7 +161,7 @@ test(
 );
 
 test(
-  'run runs them all, in the foreground too',
+  'run runs all hooks, also in the foreground',
   onBed((bed) => {
     const scene = new Scene(bed);
     observed(scene);
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  'without args argv is the path; without env it is the environment of the runtime, and inside that of the process',
+  "without args argv is the path, and without env a hook inherits the runtime's or the process's environment",
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script('bare', `echo "$0 $# $OUTER $INNER" >> ${scene.dir}/seen; pwd >> ${scene.dir}/seen`);
@@ -194,7 +194,7 @@ test(
 );
 
 mounting(
-  'createContainer works on the root file system where the bundle has it, and what it mounts is in the container',
+  "createContainer hooks find the root file system at the bundle's path, and their mounts are in the container",
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script('mounts', `mount -t tmpfs none ${bed.rootfs}/tmp && echo here > ${bed.rootfs}/tmp/file`);
@@ -206,7 +206,7 @@ mounting(
       assert.is(r.stdout, 'here\n1\n', flags.join());
     }
     assert.not.ok(existsSync(join(bed.rootfs, 'tmp/file')), 'on the host nothing is mounted');
-    // With shared propagation the host must not see it either.
+    // The host must not see the mount even with shared propagation.
     bed.config.linux.rootfsPropagation = 'shared';
     const r = bed.run();
     assert.is(r.code, 0, r.stderr);
@@ -215,7 +215,7 @@ mounting(
 );
 
 entering(
-  'a prestart hook finds the mounts of the container in its mount namespace',
+  "a prestart hook finds the container's mounts in its mount namespace",
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script(
@@ -231,7 +231,7 @@ nsenter --mount=/proc/$pid/ns/mnt grep -c ' ${bed.rootfs}/proc ' /proc/self/moun
 );
 
 test(
-  'work in a user namespace',
+  'hooks work in a user namespace',
   onBed((bed) => {
     const scene = new Scene(bed);
     observed(scene);
@@ -245,7 +245,7 @@ test(
 );
 
 test(
-  'state, asked for by a hook, is true',
+  'a hook that runs `state` gets the true state',
   onBed((bed) => {
     const scene = new Scene(bed);
     const state = `${runtPath} --root ${bed.root} state ${bed.id}`;
@@ -267,7 +267,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
   const late = point === 'startContainer' || point === 'poststart';
 
   test(
-    `${point} that fails takes the container back, runs poststop, and is told`,
+    `a failed ${point} hook undoes the container, runs poststop hooks and is reported`,
     onBed((bed) => {
       const scene = new Scene(bed);
       const good = scene.script('good', `echo good >> ${scene.dir}/order`);
@@ -305,7 +305,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
   );
 
   test(
-    `${point} that takes too long is ended with its children`,
+    `a ${point} hook that exceeds its timeout is killed with its children`,
     onBed(async (bed) => {
       const scene = new Scene(bed);
       const path = scene.script(
@@ -338,7 +338,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
 }
 
 test(
-  'poststop that fails, or takes too long, is a warning; the others run',
+  'a poststop hook that fails or exceeds its timeout is a warning, and the others run',
   onBed((bed) => {
     const scene = new Scene(bed);
     const bad = scene.script('bad', 'echo oops >&2; exit 4');
@@ -356,7 +356,7 @@ test(
 );
 
 test(
-  'a delete that is killed leaves its poststop hooks to the next one, and the container is gone meanwhile',
+  'after a killed delete the container is gone, and the next delete runs its poststop hooks',
   onBed((bed) => {
     const scene = new Scene(bed);
     // The first time it kills the runtime that runs it.
@@ -366,7 +366,7 @@ test(
       () => bed.delete('--force'),
       () => bed.delete(),
       () => {
-        // The next container of this name: its delete runs the hooks of both.
+        // The next container with this name: its delete runs the hooks of both.
         scene.set('poststop', { path: scene.script('new', `echo new >> ${scene.dir}/order`) });
         bed.started();
         return bed.delete('--force');
@@ -390,7 +390,7 @@ test(
 );
 
 test(
-  'a foreground run that is killed in its poststop hook leaves them to delete',
+  'after a foreground run was killed in its poststop hook, delete runs the hooks',
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script(
@@ -407,7 +407,7 @@ test(
 );
 
 test(
-  'one that cannot be executed, or is killed, is told so',
+  'the error of a hook says whether it could not be executed or was killed',
   onBed((bed) => {
     const scene = new Scene(bed);
     const failing = (point: Point, hook: Hook): string => {
@@ -425,7 +425,7 @@ test(
       assert.match(missing, point === 'startContainer' ? /in the rootfs/ : /on the host/);
       assert.match(failing(point, { path: killed }), /ended by SIGSEGV after \d+ ms/);
     }
-    // On the host it is there, in the container it is not.
+    // It exists on the host, but not in the container.
     const host = join(bed.dir, 'on-host');
     writeFileSync(host, '#!/bin/sh\n');
     chmodSync(host, 0o755);
@@ -434,7 +434,7 @@ test(
 );
 
 test(
-  'one that reads nothing, writes much, or leaves a daemon holds nothing up',
+  'a hook that reads nothing, writes much or leaves a daemon does not block the container',
   onBed((bed) => {
     const scene = new Scene(bed);
     bed.config.annotations = { big: 'x'.repeat(300_000) };
@@ -444,7 +444,7 @@ test(
       'loud',
       `dd if=/dev/zero bs=1000 count=500 2>/dev/null; dd if=/dev/zero bs=1000 count=500 >&2 2>/dev/null; wc -c >> ${scene.dir}/sizes`,
     );
-    // By its argument it is found, since a hook in the container has other pids.
+    // It is found by its argument, since a hook in the container has other pids.
     const seconds = String(100_000 + Math.floor(Math.random() * 100_000));
     const daemon = scene.script('daemon', `(sleep ${seconds}; echo late >&2) & echo >> ${scene.dir}/daemons`);
     for (const point of ['createRuntime', 'createContainer', 'startContainer'] as const)
@@ -463,27 +463,27 @@ test(
 );
 
 test(
-  'a daemon that opens files of the root for writing, each for a moment, does not keep it from being read-only',
+  'a daemon that repeatedly opens files of the root for writing does not prevent a read-only root',
   onBed((bed) => {
     const scene = new Scene(bed);
     mkdirSync(join(bed.rootfs, 'written'));
-    // pivot_root(2) moves the daemon into the container's root; there it writes until that is read-only.
+    // pivot_root(2) moves the daemon into the container's root; there it writes until the root is read-only.
     const write = 'until [ -d /written ]; do :; done; while echo > /written/file; do :; done';
     const path = scene.script('daemon', `(${write}) >> ${scene.dir}/end 2>&1 &`);
     scene.set('createContainer', { path, env: ['PATH=/bin'] });
     bed.config.process.args = ['/bin/true'];
-    // A container may end before the daemon writes.
+    // The container may end before the daemon writes.
     for (let i = 0; i < 10 || (i < 100 && !scene.read('end')); i++) ok(bed.run());
     assert.match(scene.read('end'), /Read-only/);
   }),
 );
 
 test(
-  'a daemon that keeps a file of the root open for writing is named as the cause',
+  'the error names a daemon that has a file of the root open for writing',
   onBed((bed) => {
     const scene = new Scene(bed);
     execFileSync('mkfifo', [join(scene.dir, 'fifo')]);
-    // A createContainer hook sees the container's mount of the root at root.path. Nobody writes to the FIFO.
+    // A createContainer hook sees the container's mount of the root at root.path. No process writes to the FIFO.
     const path = scene.script('daemon', `exec 5> ${bed.rootfs}/written; (read x < ${scene.dir}/fifo) &`);
     scene.set('createContainer', { path, env: ['PATH=/bin'] });
     const { code, stderr } = bed.run();
@@ -493,7 +493,7 @@ test(
   }),
 );
 
-/** Processes that sleep so long. */
+/** Processes that sleep this long. */
 function sleepers(seconds: string): number[] {
   const commandOf = (pid: string): string => {
     try {
@@ -516,7 +516,7 @@ function kill(pid: number): void {
 }
 
 test(
-  'of much that a failed one wrote the end is told',
+  'the error of a hook contains the end of its output',
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script('much', `i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 1`);
@@ -533,7 +533,7 @@ test(
 );
 
 test(
-  'startContainer runs with what the process has: user, capabilities, no_new_privs, seccomp filter',
+  'startContainer hooks run with the user, capabilities, no_new_privs and seccomp filter of the process',
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script(
@@ -553,7 +553,7 @@ mkdir ${scene.dir}/forbidden 2>> ${scene.dir}/seen; exit 0`,
     const seen = ['Uid:\t5\t5\t5\t5', 'CapEff:\t0000000000000000', 'NoNewPrivs:\t1', 'Seccomp:\t2'];
     assert.equal(scene.lines('seen').slice(0, 4), seen);
     assert.match(scene.lines('seen')[4] ?? '', /Operation not permitted/);
-    // Loaded before the change of user, as without no_new_privs it has to be.
+    // Without no_new_privs the filter has to be loaded before the change of user.
     writeFileSync(join(scene.dir, 'seen'), '');
     chmodSync(join(scene.dir, 'seen'), 0o666);
     bed.config.process.noNewPrivileges = false;
@@ -564,7 +564,7 @@ mkdir ${scene.dir}/forbidden 2>> ${scene.dir}/seen; exit 0`,
 );
 
 test(
-  'delete --force ends a container whose startContainer hook hangs; a second start is refused meanwhile',
+  'delete --force ends a container whose startContainer hook hangs, and a second start is refused',
   onBed(async (bed) => {
     const scene = new Scene(bed);
     const path = scene.script('hang', `echo x > ${scene.dir}/begun; sleep 1000`);
@@ -585,7 +585,7 @@ test(
 );
 
 test(
-  'without a pid namespace too, nothing is left of what a failed hook began',
+  'without a pid namespace, the children of a failed hook are killed too',
   onBed(async (bed) => {
     const scene = new Scene(bed);
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
@@ -600,7 +600,7 @@ test(
 );
 
 compiled(
-  'on a kernel without close_range a hook in the container still gets no descriptor of the process',
+  'without close_range(2), a hook in the container gets no descriptor of the process either',
   onBed((bed) => {
     const scene = new Scene(bed);
     observed(scene);
@@ -613,7 +613,7 @@ compiled(
 );
 
 test(
-  'explain shows them where they run',
+  'explain shows hooks in the order in which they run',
   onBed((bed) => {
     const scene = new Scene(bed);
     observed(scene);
@@ -634,7 +634,7 @@ test(
 );
 
 test(
-  'what the bundle says after the create changes nothing',
+  "hooks of a bundle's config that changed after create have no effect",
   onBed((bed) => {
     const scene = new Scene(bed);
     for (const point of ['poststart', 'poststop'] as const)
@@ -650,7 +650,7 @@ test(
 );
 
 compared(
-  'runc gives the same: state but its own version, environment, directory, order up to poststart',
+  'hooks see the same as under runc: state (except its version), environment, directory, order up to poststart',
   onBed((bed) => {
     const scene = new Scene(bed);
     const path = scene.script(
@@ -665,7 +665,7 @@ compared(
     const seen = (program: string | undefined): Record<string, string[]> => {
       writeFileSync(join(scene.dir, 'seen'), '');
       chmodSync(join(scene.dir, 'seen'), 0o666);
-      // runc enters the bundle itself, but at the end.
+      // runc itself changes to the bundle, except at the end.
       const o = { cwd: bed.bundle, ...(program && { program }) };
       for (const args of [
         ['create', '--bundle', bed.bundle, bed.id],

@@ -1,4 +1,4 @@
-/** Signals to a command in the foreground that is still making what it runs. */
+/** Signals to a foreground command that has not yet started its process. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -6,10 +6,10 @@ import { type Bed, eventually, needing, onBed, type Running } from '../bed/bed.j
 import { fullListener } from '../bed/full-listener.js';
 import { hasEnded } from '../bed/leftovers.js';
 
-const test = needing('signals before the process', 'root');
+const test = needing('signals before the start of the process', 'root');
 const env = [`PATH=${process.env.PATH}`];
 
-/** Gives the bed a hook at `point` that hangs; the files by which it is seen. */
+/** Gives the bed a hook at `point` that hangs; returns the file that the hook makes. */
 function addHangingHook(bed: Bed, point: string): { begun: string } {
   const dir = join(bed.dir, 'scene');
   mkdirSync(dir);
@@ -30,7 +30,7 @@ const run = (bed: Bed): Running => {
 for (const point of ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart'])
   for (const [signal, status] of [['SIGTERM', 143], ...(point === 'createRuntime' ? [['SIGINT', 130]] : [])] as const)
     test(
-      `${signal} ends a run whose ${point} hook hangs, and the hook; nothing is left`,
+      `${signal} ends a run whose ${point} hook hangs, and the hook, and nothing is left`,
       onBed(async (bed) => {
         const { begun } = addHangingHook(bed, point);
         const command = run(bed);
@@ -40,13 +40,13 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
         assert.is(code, status, stderr);
         assert.match(stderr, new RegExp(`run ${bed.id}: ended by ${signal} before all was done`));
         assert.match(bed.runt(['state', bed.id]).stderr, /does not exist/);
-        // Those in the container have its pids, and end with its first process.
+        // Hooks in the container have its pids, and end with its init.
         if (!point.endsWith('Container')) assert.ok(hasEnded(Number(readFileSync(begun, 'utf8'))));
       }),
     );
 
 test(
-  'poststop hooks of an interrupted run are run',
+  'an interrupted run runs its poststop hooks',
   onBed(async (bed) => {
     const { begun } = addHangingHook(bed, 'createRuntime');
     const ended = join(bed.dir, 'ended');
@@ -61,13 +61,13 @@ test(
 );
 
 test(
-  'a signal that does not ask to end is passed on once the process runs',
+  'a signal that does not terminate is passed to the process once it runs',
   onBed(async (bed) => {
     const { begun } = addHangingHook(bed, 'createRuntime');
     const end = join(bed.dir, 'end');
     const hook = join(bed.dir, 'scene', 'hook');
     writeFileSync(hook, `#!/bin/sh\necho > ${begun}\nwhile [ ! -e ${end} ]; do sleep 0.01; done\n`);
-    // Process 1 of a pid namespace would not end by it.
+    // The init of a pid namespace would ignore the signal.
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
     const command = run(bed);
     await eventually('the hook runs', () => existsSync(begun));

@@ -1,4 +1,4 @@
-/** The lifecycle: create, start, state, kill, delete, list as an engine calls them. */
+/** The lifecycle: create, start, state, kill, delete and list as engines call them. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ function sleeper(bed: Bed): void {
 }
 
 test(
-  'create, state, start, state, kill, state, delete',
+  'create, start, kill and delete change the state as specified',
   onBed(async (bed) => {
     bed.config.annotations = { 'org.example.key': 'ü', __proto__x: 'y' };
     bed.config.process.args = ['/bin/sh', '-c', 'echo ran; exec sleep 1000'];
@@ -43,7 +43,7 @@ test(
 );
 
 test(
-  'a config of a newer minor ociVersion runs through create, start, exec and update; its unknown properties are ignored',
+  'a config with a newer minor ociVersion works, and its unknown properties are ignored',
   onBed((bed) => {
     Object.assign(bed.config, { ociVersion: '1.10.0-rc.1', later: { a: 1 } });
     bed.started();
@@ -64,7 +64,7 @@ test(
 );
 
 test(
-  'a newer minor ociVersion is a warning only with --debug; another major version is refused',
+  'a newer minor ociVersion is a warning with --debug only, and another major version is refused',
   onBed((bed) => {
     const run = (ociVersion: string, ...global: string[]) => {
       bed.write({ ...bed.config, ociVersion, later: 1, process: { ...bed.config.process, args: ['/bin/true'] } });
@@ -82,7 +82,7 @@ test(
 );
 
 test(
-  'a program that ends by itself is stopped, and deleted without force',
+  'a container whose program has ended is stopped, and can be deleted without --force',
   onBed((bed) => {
     ok(bed.create());
     ok(bed.start());
@@ -92,7 +92,7 @@ test(
 );
 
 test(
-  'without a process a container can be created and deleted; start and run are refused (runtime.md#start)',
+  'without a process a container can be created and deleted, and start and run are refused (runtime.md#start)',
   onBed((bed) => {
     const { process: _, ...rest } = bed.config;
     const config = join(bed.bundle, 'config.json');
@@ -118,7 +118,7 @@ test(
 );
 
 test(
-  'an id that is taken is refused, the first container stays',
+  'create refuses a used id, and the first container stays',
   onBed((bed) => {
     sleeper(bed);
     ok(bed.create());
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  'ids that are no ids are refused before anything is made',
+  'an invalid id is refused before anything is made',
   onBed((bed) => {
     bed.write();
     for (const id of ['', '.', '..', 'a/b', '../x', 'a b', 'ü', 'x'.repeat(300)]) {
@@ -142,7 +142,7 @@ test(
 );
 
 test(
-  'start of a started, of a stopped and of an unknown container fails',
+  'start of a started, stopped or unknown container fails',
   onBed((bed) => {
     sleeper(bed);
     ok(bed.create());
@@ -159,7 +159,7 @@ test(
 );
 
 test(
-  'a running container is not deleted without force; the text is that of the contract',
+  'delete refuses a running container without --force, with the text that engines match',
   onBed((bed) => {
     sleeper(bed);
     bed.started();
@@ -172,7 +172,7 @@ test(
 );
 
 test(
-  'delete right after kill KILL removes the container, although its 100 processes take time to end',
+  'delete right after kill KILL removes a container whose 100 processes take time to end',
   onBed(async (bed) => {
     const many = 'i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i+1)); done; echo ready; wait';
     for (let round = 0; round < 10; round++) {
@@ -185,7 +185,7 @@ test(
 );
 
 test(
-  'delete of a created container kills it; force on an unknown id exits 0, plain does not',
+  'delete kills a created container; an unknown id is an error, but not with --force',
   onBed((bed) => {
     sleeper(bed);
     ok(bed.create());
@@ -198,7 +198,7 @@ test(
 );
 
 test(
-  'kill: names with and without SIG, numbers; TERM by default; unknown names are refused',
+  'kill accepts names with and without SIG and numbers, defaults to TERM, and refuses unknown names',
   onBed(async (bed) => {
     bed.started([
       '/bin/sh',
@@ -253,7 +253,7 @@ test(
 );
 
 test(
-  'kill with KILL ends what is left of a container without a pid namespace whose init is gone',
+  'without a pid namespace, KILL ends the remaining processes after init has ended',
   onBed(async (bed) => {
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
     const init = bed.started(['/bin/sleep', '1000']);
@@ -273,7 +273,7 @@ test(
 );
 
 test(
-  'list: a table and JSON, ids alone with -q, an empty root is no error',
+  'list prints a table, JSON, or ids with -q, and an empty root is not an error',
   onBed((bed) => {
     assert.is(bed.runt(['list']).code, 0);
     assert.match(bed.runt(['list', '--format=json']).stdout.trim(), /^(null|\[\])$/);
@@ -293,7 +293,7 @@ test(
 );
 
 test(
-  'run with --keep leaves a stopped container to be deleted',
+  'run --keep leaves a stopped container',
   onBed((bed) => {
     ok(bed.run(['--keep']));
     assert.is(bed.state().status, 'stopped');
@@ -322,7 +322,7 @@ test(
 );
 
 test(
-  'a pid that belongs to another process by now is not the container',
+  'a process that reuses the pid is not mistaken for the container',
   onBed((bed) => {
     sleeper(bed);
     const pid = bed.started();
@@ -338,7 +338,7 @@ test(
 );
 
 test(
-  'list leaves out what has no usable state, warns of it, and still lists the others; delete --force removes it',
+  'list warns of unusable states and lists the others, and delete --force removes the unusable ones',
   onBed((bed) => {
     sleeper(bed);
     bed.started();
@@ -367,7 +367,7 @@ test(
 );
 
 test(
-  'the state directory is 0700 and the container keeps no descriptor of it',
+  'the state directory has mode 0700, and the container has no descriptor of it',
   onBed((bed) => {
     sleeper(bed);
     const pid = bed.started();
@@ -380,7 +380,7 @@ test(
 );
 
 test(
-  'eight containers at a time',
+  'eight containers run concurrently',
   onBed(async (bed) => {
     bed.write();
     const runs = Array.from({ length: 8 }, (_, i) => bed.spawn(['run', '--bundle', bed.bundle, `${bed.id}-${i}`]));
@@ -389,7 +389,7 @@ test(
 );
 
 test(
-  'a leftover directory in the root is no container',
+  'a leftover directory in the root is not listed as a container',
   onBed((bed) => {
     mkdirSync(join(bed.root, `${bed.id}-half`), { recursive: true });
     assert.is(bed.runt(['list']).code, 0);

@@ -1,6 +1,6 @@
 /**
- * Many containers at once, as root and rootless: created, listed, started, deleted, and nothing is left. RUNT_MANY says how
- * many; `make test-all` takes 500, which is more keyrings than an ordinary user may have.
+ * Many containers at once, of root and rootless: created, listed, started, deleted, and nothing is left. RUNT_MANY sets
+ * the number; `make test-all` sets 500, which exceeds an ordinary user's quota of keyrings.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ async function each(ids: readonly string[], call: (id: string) => Promise<void>)
   await Promise.all([worker(), worker(), worker(), worker()]);
 }
 
-/** A life of all of them; `create` returns the flags without which one could not be made. */
+/** The whole life of all of them; `create` returns the flags that a container needed. */
 async function life(
   bed: Bed,
   call: (...args: string[]) => Promise<Result>,
@@ -58,7 +58,7 @@ async function life(
 }
 
 test(
-  `${many} containers of root`,
+  `root creates, starts and deletes ${many} containers`,
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '100000'];
     bed.write();
@@ -67,7 +67,7 @@ test(
   }),
 );
 
-/** A user of this test alone: what counts against him is not used up by another. */
+/** A user for this test only: other tests do not use up the user's quotas. */
 const uid = 52_000 + (process.pid % 8000);
 
 function mayMakeNamespaces(): boolean {
@@ -85,14 +85,14 @@ function mayMakeNamespaces(): boolean {
   }
 }
 
-/** keyrings(7): how many keys an ordinary user may have. */
+/** keyrings(7): the number of keys that an ordinary user may have. */
 const quota = existsSync('/proc/sys/kernel/keys/maxkeys')
   ? Number(readFileSync('/proc/sys/kernel/keys/maxkeys', 'utf8'))
   : Number.POSITIVE_INFINITY;
 
 if (mayMakeNamespaces()) {
   test(
-    `${many} containers of an ordinary user; when the quota of keyrings ends it is named, and --no-new-keyring goes on`,
+    `an ordinary user makes ${many} containers; the error names the keyring quota, which --no-new-keyring avoids`,
     onBed(async (bed) => {
       for (const path of [bed.dir, bed.bundle]) chownSync(path, uid, uid);
       const program = join(bed.dir, 'runt');
@@ -123,7 +123,7 @@ if (mayMakeNamespaces()) {
     }),
   );
 } else {
-  process.stdout.write('# note no rootless containers: ordinary users may make no user namespaces here\n');
+  process.stdout.write('# note no rootless containers: ordinary users cannot make user namespaces here\n');
 }
 
 test.run();

@@ -1,4 +1,4 @@
-/** Calls under bad conditions: a clear error, nothing lost, and `delete --force` always cleans up. */
+/** Commands under bad conditions: the error is clear, nothing is lost, and `delete --force` always cleans up. */
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -20,7 +20,10 @@ import { runtPath } from '../bed/place.js';
 const test = needing('robust', 'root');
 const small = needing('robust on a small root', 'root', 'mount', 'unshare');
 
-/** Runs a script in which "$runt" is the command with the bed's root, in a mount namespace of its own with a tmpfs as root. */
+/**
+ * Runs a script in which "$runt" is the command with the bed's root, in a mount namespace of its own with a tmpfs as
+ * root.
+ */
 function onSmallRoot(
   bed: Bed,
   options: string,
@@ -31,7 +34,7 @@ function onSmallRoot(
     'set -u',
     `mount -t tmpfs -o mode=700,${options} small "$root" || exit 99`,
     'runt() { "$program" --root "$root" "$@" </dev/null; }',
-    // What runs for long must not hold the test's pipes.
+    // A process that keeps running must not hold the test's pipes open.
     'quietly() { "$program" --root "$root" "$@" </dev/null >"$dir/quiet" 2>&1 || { cat "$dir/quiet" >&2; return 1; }; }',
     'fill() { dd if=/dev/zero of="$root/.fill" bs=4k 2>/dev/null; :; }',
     script,
@@ -46,7 +49,7 @@ function onSmallRoot(
 }
 
 test(
-  'closed stdin, stdout, stderr, each and all: the container has /dev/null there, and what cannot be printed is an error',
+  'with closed stdio the container has /dev/null, and output that cannot be printed is an error',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'ls -l /proc/$$/fd >/out/fds; exec sleep 1000'];
     bed.config.mounts.push({ destination: '/out', type: 'bind', source: join(bed.dir, 'o'), options: ['bind'] });
@@ -70,7 +73,7 @@ test(
               .split('\n')
               .filter((l) => / \/dev\/null$/.test(l));
         }
-        // 0, 1 and 2 are all /dev/null, and there is nothing else but what the shell has opened.
+        // 0, 1 and 2 are /dev/null, and the only other descriptor is the shell's.
         assert.is(
           readdirSync(`/proc/${bed.state().pid}/fd`)
             .map(Number)
@@ -91,7 +94,7 @@ test(
 );
 
 small(
-  'a root without a free block: create says so and leaves nothing; what runs is started, seen, killed and deleted',
+  'on a root without free blocks, create fails and leaves nothing, and a created container works to its end',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -118,7 +121,7 @@ i=0; until quietly delete "$id" 2>/dev/null; do i=$((i+1)); [ $i -lt 1200 ] || e
 );
 
 small(
-  'a root without a free inode: the same',
+  'on a root without free inodes, create fails and leaves nothing',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -137,7 +140,7 @@ small(
 );
 
 small(
-  'a pid file and a trace on a full disk: the container is taken back',
+  'create undoes the container if the pid file or the trace cannot be written to a full disk',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -156,7 +159,7 @@ small(
 );
 
 small(
-  'a read-only root: create and delete say so; all that only looks or signals works; nothing is lost',
+  'on a read-only root, create and delete fail, other commands work, and nothing is lost',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -185,7 +188,7 @@ ls -A "$root"`,
 );
 
 test(
-  'a deleted bundle: state, kill, ps, pause, exec, delete work, and a program that cannot be executed is named',
+  'commands work after the bundle was deleted, and the error names a program that cannot be executed',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     ok(bed.create());
@@ -213,7 +216,7 @@ test(
 );
 
 test(
-  'a deleted working directory: what names no relative path works, the rest says so',
+  'in a deleted working directory, commands without relative paths work, and others name the cause',
   onBed((bed) => {
     const dir = join(bed.dir, 'w');
     const inGone = (...args: string[]) => {
@@ -229,10 +232,10 @@ test(
   }),
 );
 
-/** Where state.json is. */
+/** The path of state.json. */
 const stateOf = (bed: Bed): string => join(bed.root, bed.id, 'state.json');
 
-/** A running container whose state.json becomes what `damage` makes of it; its pid. */
+/** A running container whose state.json was changed by `damage`; returns its pid. */
 function damaged(bed: Bed, flags: string[], damage: (text: string) => string): number {
   bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exec sleep 1001'];
   ok(bed.create(flags));
@@ -242,7 +245,7 @@ function damaged(bed: Bed, flags: string[], damage: (text: string) => string): n
   return pid;
 }
 
-/** Every call says what is wrong, `list` warns, and `delete --force` ends and removes all. */
+/** Asserts that every command reports the damage, that `list` warns, and that `delete --force` removes everything. */
 async function refusedAndRemoved(bed: Bed, text: string | RegExp, when: string): Promise<void> {
   const calls: string[][] = [
     ['state', bed.id],
@@ -268,7 +271,7 @@ async function refusedAndRemoved(bed: Bed, text: string | RegExp, when: string):
 }
 
 test(
-  'a truncated state.json, wherever it was cut after the process: refused, and delete --force ends the container',
+  'a truncated state.json is refused, and delete --force ends the container',
   onBed(async (bed) => {
     bed.config.annotations = { note: 'x'.repeat(300), trap: '"pid":1,"startTime":"1"' };
     for (const flags of [[], ['--supervise']]) {
@@ -286,7 +289,7 @@ test(
 );
 
 test(
-  'a corrupt state.json: other types, another id, no object; what is whole in it is enough for delete --force',
+  'a corrupt state.json is refused, and delete --force uses its valid parts',
   onBed(async (bed) => {
     const edit = (f: (o: Record<string, unknown>) => void) => (text: string) => {
       const o = JSON.parse(text);
@@ -307,7 +310,7 @@ test(
 );
 
 test(
-  'a state.json that tells nothing: delete --force removes it and says that it could not end anything',
+  'delete --force removes a state.json without content, and warns that it cannot end any process',
   onBed((bed) => {
     for (const text of ['', '{}', 'null', '\0'.repeat(100), '"pid":1']) {
       mkdirSync(join(bed.root, bed.id), { recursive: true });
@@ -324,7 +327,7 @@ test(
   }),
 );
 
-/** A container that runs, of whose state no process can be read. */
+/** A running container whose state contains no readable process. */
 function withoutProcess(bed: Bed, cgroupsPath: string | undefined, text: (state: string) => string): number {
   if (cgroupsPath === undefined) delete bed.config.linux.cgroupsPath;
   else bed.config.linux.cgroupsPath = cgroupsPath;
@@ -333,13 +336,13 @@ function withoutProcess(bed: Bed, cgroupsPath: string | undefined, text: (state:
 
 const noPids = (text: string) => text.replace(/"pid":\d+/g, '"pid":"?"');
 
-/** The cgroups above those of a container stay: they are the engine's. */
+/** Removes the cgroups above the container's, which delete leaves because they are the engine's. */
 function removeParents(bed: Bed): void {
   for (const path of cgroupsNamed(bed.id).reverse()) rmdirSync(path);
 }
 
 test(
-  'a state.json that tells no process: delete --force ends what is in the cgroups that carry the id, and removes them',
+  'if state.json has no process, delete --force ends the processes in cgroups named by the id',
   onBed(async (bed) => {
     for (const [path, text] of [
       [`/${bed.id}`, () => ''],
@@ -366,7 +369,7 @@ test(
 );
 
 test(
-  'a state.json that tells no process and is frozen: delete --force thaws it and ends it',
+  'if state.json has no process and the container is frozen, delete --force thaws and ends it',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exec sleep 1001'];
     ok(bed.create());
@@ -380,7 +383,7 @@ test(
 );
 
 test(
-  'a cut state.json of a process that has ended: delete --force ends what it left in its cgroup, and removes all of them',
+  'if the process in a truncated state.json has ended, delete --force ends the others in its cgroups',
   onBed(async (bed) => {
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
     bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exit 0'];
@@ -400,7 +403,7 @@ test(
 );
 
 test(
-  'a state.json that tells no process, and a cgroup that may be of others: delete --force fails, and keeps process and record',
+  'if state.json has no process and the cgroup may belong to others, delete --force fails and removes nothing',
   onBed((bed) => {
     const other = `/runt-other-${process.pid}`;
     const configOf = join(bed.root, bed.id, 'config.json');
@@ -433,7 +436,7 @@ test(
 );
 
 test(
-  'a state.json of a newer or another format version: refused by name, and delete --force ends the container',
+  'a state.json of another format version is refused by name, and delete --force ends the container',
   onBed(async (bed) => {
     for (const version of [2, 0, 17]) {
       damaged(bed, [], (text) => text.replace('"version":1', `"version":${version}`));
@@ -444,7 +447,7 @@ test(
 );
 
 test(
-  'a state.json of version 1 with members that are not known, and without those that came later, is read',
+  'a state.json of version 1 with unknown members, and without newer ones, is read',
   onBed((bed) => {
     bed.started();
     const o = JSON.parse(readFileSync(stateOf(bed), 'utf8'));
@@ -457,7 +460,7 @@ test(
 );
 
 test(
-  'a pid that another process has by now: stopped; neither kill nor delete --force touches that process, damaged state or not',
+  'if another process has the pid, the container is stopped, and kill and delete --force do not touch it',
   onBed((bed) => {
     for (const damage of [(t: string) => t, (t: string) => t.slice(0, -10)]) {
       const pid = bed.started();
@@ -476,14 +479,14 @@ test(
   }),
 );
 
-/** How many of the results are 0; the others must be refusals in words. */
+/** Counts the results with status 0; the others must be refusals with a message. */
 function winners(results: Result[], refusal: RegExp): number {
   for (const r of results) if (r.code !== 0) assert.match(r.stderr, refusal);
   return results.filter((r) => r.code === 0).length;
 }
 
 test(
-  'eight calls at a time on the same id: one creates, one starts, one deletes; the others say why not',
+  'of eight concurrent calls on one id, one creates, one starts and one deletes; the others report why not',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -511,7 +514,7 @@ test(
 );
 
 test(
-  'different calls at a time on the same id: each ends, in words when it fails, and delete --force takes all',
+  'different concurrent calls on one id each end, failures have a message, and delete --force cleans up',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -532,13 +535,13 @@ test(
     for (let round = 0; round < 6; round++) {
       const mixed = Array.from({ length: 8 }, (_, i) => calls[(round * 5 + i * (1 + (round % 3))) % calls.length]!);
       const running = Promise.all(mixed.map((args) => bed.spawn(args).exit));
-      // An exec that a pause came upon waits, as the container does, until it is resumed.
+      // An exec that is interrupted by a pause waits until resume, like the container.
       let done = false;
       void running.then(() => {
         done = true;
       });
       for (let i = 0; !done; i++) {
-        // One resume every 400 ms, as long as they run.
+        // Resumes every 400 ms while they run.
         await elapse(20);
         if (i % 20 === 19) await bed.spawn(['resume', bed.id]).exit;
       }
@@ -550,12 +553,12 @@ test(
           null,
           `${name} hangs; beside it ${mixed.map(([n], j) => `${n} ${results[j]!.code}`).join(', ')}`,
         );
-        // An exec ends as its process does when the container is killed.
+        // An exec ends with its process when the container is killed.
         if (r.code !== 0 && !(name === 'exec' && r.code === 137)) assert.match(r.stderr, /^runt: /, name);
         assert.not.match(r.stderr, 'internal error');
       }
     }
-    // A paused one that was killed by then is stopped.
+    // A paused container that was killed is stopped by then.
     assert.is(bed.delete('--force').code, 0);
     assert.is(bed.runt(['state', bed.id]).code, 1);
   }),

@@ -1,6 +1,6 @@
 /**
- * A supervisor that is killed: another one takes over for whoever needs it next, and statuses are true where the kernel
- * still tells (Linux 6.15), else honestly lost.
+ * A supervisor that is killed: the next command that needs one starts another. Statuses are true where the kernel still
+ * has them (Linux 6.15), else reported as lost.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -16,14 +16,14 @@ import { programs } from '../bed/place.js';
 import { type Engine, onEngine } from '../bed/shim-engine.js';
 import { serve, TaskClient } from '../bed/task-client.js';
 
-const test = needing('heir of a supervisor', 'root', 'unshare');
-const telling = needing('heir of a supervisor where the kernel tells', 'root', 'unshare', 'linux-6.15');
-const shim = needing('heir of a supervisor of the shim', 'root', 'unshare', 'cgroups');
+const test = needing('replaced supervisor', 'root', 'unshare');
+const telling = needing('replaced supervisor and statuses of the kernel', 'root', 'unshare', 'linux-6.15');
+const shim = needing('replaced supervisor of the shim', 'root', 'unshare', 'cgroups');
 // A fork is interrupted.
-const attacked = needing('heir of a supervisor that is killed at any moment', 'root', 'unshare', 'not-uml');
-const filtered = needing('heir of a supervisor that cannot start', 'root', 'unshare', 'programs');
+const attacked = needing('replaced supervisor under attack', 'root', 'unshare', 'not-uml');
+const filtered = needing('replaced supervisor that cannot start', 'root', 'unshare', 'programs');
 
-/** Kills of a supervisor at any moment. */
+/** Number of kills of a supervisor at random times. */
 const rounds = Number(process.env.RUNT_ATTACK_ROUNDS ?? 20);
 
 interface Recorded {
@@ -33,7 +33,7 @@ interface Recorded {
 const recordIn = (state: string): Recorded => JSON.parse(readFileSync(join(state, 'state.json'), 'utf8'));
 const supervisorIn = (state: string): number => recordIn(state).supervisor.pid;
 
-/** Processes that supervise the container whose state is there. */
+/** Processes that supervise the container of a state directory. */
 const supervisors = (state: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))
@@ -53,7 +53,7 @@ async function killSupervisor(state: string): Promise<void> {
   await eventually('the end of the supervisor', () => hasEnded(pid));
 }
 
-/** Takes what the process of a container, or of an exec, is to end with, when `go` is written. */
+/** A script that ends with a status when `go` is written. */
 const onWord = (status: number, word = 'go'): string => `read x </${word}; exit ${status}`;
 
 class Supervised {
@@ -78,7 +78,7 @@ class Supervised {
     writeFileSync(join(this.bed.rootfs, word), '\n');
   }
 
-  /** A detached exec; its pid. */
+  /** Runs a detached exec and returns its pid. */
   exec(script: string): number {
     const file = join(this.bed.dir, 'pid');
     const r = this.bed.runt(['exec', '-d', '--pid-file', file, this.bed.id, '/bin/sh', '-c', script]);
@@ -93,7 +93,7 @@ class Supervised {
 }
 
 test(
-  'between execs, twice: exec and wait work, and the heir is small, in a session of its own, and keeps nothing',
+  'after a kill between execs, exec and wait work, and the new supervisor is small and holds nothing open',
   onBed(async (bed) => {
     const s = new Supervised(bed);
     const { pid } = recordIn(s.state);
@@ -119,7 +119,7 @@ test(
 );
 
 telling(
-  'during an exec, twice: its status is true, and told once',
+  "after kills during an exec, the exec's status is true and reported once",
   onBed(async (bed) => {
     const s = new Supervised(bed);
     const pid = s.exec(onWord(4));
@@ -132,7 +132,7 @@ telling(
     const r = await waiting.exit;
     assert.equal([r.code, r.stdout], [0, '4\n'], r.stderr);
     assert.match(s.status(pid), 'no exec with pid');
-    // Nobody waits for this one when it ends.
+    // No command waits for this one when it ends.
     const unseen = s.exec(onWord(7));
     await killSupervisor(s.state);
     assert.is(s.status(s.exec('exit 6')), '6');
@@ -143,7 +143,7 @@ telling(
 );
 
 telling(
-  'before the container ends: the wait that is there and a later one tell the true status, with the time of its end',
+  "after kills before the container's end, waiting and later waits report the true status and time",
   onBed(async (bed) => {
     const s = new Supervised(bed, onWord(9));
     const waiting = bed.spawn(['wait', '--format', 'json', bed.id]);
@@ -174,7 +174,7 @@ const wchan = (pid: number): string => {
 };
 
 telling(
-  'an exec takes over, and the container ends by a signal while nobody waits',
+  'an exec starts a new supervisor, which records the signal that ends the container',
   onBed(async (bed) => {
     const s = new Supervised(bed);
     await killSupervisor(s.state);
@@ -186,7 +186,7 @@ telling(
 );
 
 test(
-  'what ended while there was no supervisor is lost: wait says so, for the container and for an exec',
+  'wait reports a lost status of a container or exec that ended without a supervisor',
   onBed(async (bed) => {
     const s = new Supervised(bed);
     const pid = s.exec('exec sleep 1000');
@@ -195,7 +195,7 @@ test(
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
     assert.match(s.status(pid), /process \d+ has ended, and its supervisor was gone before|no exec with pid/);
     const { pid: init } = recordIn(s.state);
-    // One that took over for the exec.
+    // The supervisor that was started for the exec.
     if (!hasEnded(supervisorIn(s.state))) await killSupervisor(s.state);
     process.kill(init, 'SIGKILL');
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${init}`));
@@ -207,7 +207,7 @@ test(
 );
 
 test(
-  'ten execs at once that all need another one: they get the same',
+  'ten concurrent execs without a supervisor share a new one',
   onBed(async (bed) => {
     const s = new Supervised(bed);
     await killSupervisor(s.state);
@@ -229,13 +229,13 @@ test(
 );
 
 attacked(
-  `killed at any moment, ${rounds} times: execs work or say why, no status is wrong, nothing hangs`,
+  `after ${rounds} kills at random times, execs work or report why not, statuses are true and nothing hangs`,
   onBed(async (bed) => {
     const s = new Supervised(bed);
     let kills = 0;
     let over = false;
     const killer = async (): Promise<void> => {
-      // The kills come at different moments.
+      // The kills come at different times.
       for (; kills < rounds; await elapse(7 * (kills % 5))) {
         for (const pid of supervisors(s.state)) {
           try {
@@ -256,7 +256,7 @@ attacked(
         const exec = bed.spawn(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', `exit ${status}`]);
         const r = await exec.exit;
         if (r.code !== 0) {
-          // A process is called as the supervisor until it executes runt-init.
+          // A process has the supervisor's name until it executes runt-init.
           assert.match(r.stderr, /supervisor|runt-init (was killed by signal 9|exited with status 255)/, r.stderr);
           continue;
         }
@@ -280,7 +280,7 @@ attacked(
 );
 
 filtered(
-  'one that cannot be started: the exec fails with the step, and the next one works',
+  'when a supervisor cannot be started, exec names the failed step, and the next exec works',
   onBed(async (bed) => {
     const s = new Supervised(bed);
     await killSupervisor(s.state);
@@ -294,7 +294,7 @@ filtered(
   }),
 );
 
-/** The same through a task service: `call` is a door's, `state` is where the container's is. */
+/** The same through a task service: `call` calls it, `state` is the container's state directory. */
 interface Door {
   exec(execId: string, script: string): Promise<void>;
   wait(execId?: string): Promise<number>;
@@ -311,14 +311,14 @@ async function throughTaskService(bed: Bed, state: string, door: Door): Promise<
     await door.exec(`during-${i}`, onWord(10 + i, `during-${i}`));
     const killed = supervisorIn(state);
     process.kill(killed, 'SIGKILL');
-    // At once, so that either side may be the one to start it.
+    // Concurrently, so that either call may start the supervisor.
     await Promise.all([0, 1].map((n) => door.exec(`between-${i}-${n}`, `exit ${status + n}`)));
     await other(killed);
     for (const n of [0, 1]) assert.is(await door.wait(`between-${i}-${n}`), status + n);
     writeFileSync(join(bed.rootfs, `during-${i}`), '\n');
     assert.is(await door.wait(`during-${i}`), 10 + i);
   }
-  // In the same moment as an exec, and then the container.
+  // Concurrently with an exec, and then the container.
   await door.exec('last', 'exec sleep 1000');
   const last = supervisorIn(state);
   process.kill(last, 'SIGKILL');
@@ -337,7 +337,7 @@ function words(bed: Bed): void {
 }
 
 shim(
-  'the shim starts one at once, and is the parent of what the last one left: statuses and events are true',
+  "the shim starts a new supervisor at once and adopts the old one's children; statuses and events are true",
   onEngine(async (engine: Engine, bed) => {
     words(bed);
     engine.start();
@@ -365,7 +365,7 @@ const ended = (server: ChildProcess): Promise<void> =>
   });
 
 shim(
-  'runt serve does so too',
+  'runt serve starts a new supervisor at once too',
   onBed(async (bed) => {
     words(bed);
     const socket = join(bed.dir, 'api.sock');
@@ -394,7 +394,7 @@ shim(
   }),
 );
 
-// Whoever is process 1 here may take seconds to reap what a supervisor has left.
+// Process 1 of the machine may take seconds to reap what a supervisor has left.
 if (process.env.RUNT_TEST_INSIDE === undefined && missing('root') === undefined && missing('unshare') === undefined) {
   process.exit(runInside('', { RUNT_TEST_INSIDE: '1' }, { stdio: 'inherit' }).status ?? 1);
 }

@@ -1,4 +1,7 @@
-/** The supervisor and `wait`: the true end of a detached container, kept when everybody else was killed. */
+/**
+ * The supervisor and `wait`: the true exit status of a detached container, recorded even if all other processes were
+ * killed.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +21,7 @@ interface End {
   oom: boolean;
 }
 
-/** Starts a detached container under a supervisor; pids of both. */
+/** Starts a detached container under a supervisor; returns both pids. */
 function supervised(bed: Bed, script: string): { pid: number; supervisor: number } {
   bed.config.process.args = ['/bin/sh', '-c', script];
   const r = bed.run(['--detach', '--supervise']);
@@ -30,7 +33,7 @@ function supervised(bed: Bed, script: string): { pid: number; supervisor: number
 const end = (bed: Bed): End => JSON.parse(bed.runt(['wait', '--format', 'json', bed.id]).stdout) as End;
 
 test(
-  'a status: awaited while it runs, told again when it has stopped, gone with delete',
+  'wait returns the status while the container runs and after it has stopped, until delete',
   onBed((bed) => {
     const before = new Date().toISOString();
     const { pid } = supervised(bed, 'sleep 0.2; exit 7');
@@ -46,9 +49,9 @@ test(
 );
 
 test(
-  'run --supervise in the foreground ends as the process did: by a status, or by a signal',
+  'run --supervise in the foreground exits as the process did, with a status or by a signal',
   onBed((bed) => {
-    // The kernel keeps signals of its own from the first process of a pid namespace.
+    // The kernel protects the init of a pid namespace from its own signals.
     bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
     for (const [script, code] of [
       ['exit 0', 0],
@@ -67,7 +70,7 @@ test(
 );
 
 test(
-  'run --supervise in the foreground, whose supervisor is killed: as subreaper it sees the status, and nothing is left',
+  'run --supervise in the foreground gets the status as subreaper when its supervisor is killed',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -84,11 +87,11 @@ test(
   }),
 );
 
-// With and without the v2 hierarchy beside those of v1: an exec is born in a cgroup of v2, and enters those of v1.
+// With and without the v2 hierarchy beside those of v1: an exec is cloned into its v2 cgroup, and joins those of v1.
 for (const hidden of [false, true]) {
   const suite = hidden ? hiding : test;
   suite(
-    `the end of an exec in a container without a pid namespace of its own${hidden ? ', on cgroup v1 alone' : ''}`,
+    `wait --pid reports the end of an exec without a pid namespace${hidden ? ', on cgroup v1 alone' : ''}`,
     onBed((bed) => {
       bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -114,7 +117,7 @@ for (const hidden of [false, true]) {
 }
 
 test(
-  'a signal',
+  'wait reports a signal as 128 + its number',
   onBed((bed) => {
     supervised(bed, 'exec sleep 1000');
     assert.is(bed.kill('KILL').code, 0);
@@ -125,7 +128,7 @@ test(
 );
 
 test(
-  'out of memory is told from a kill',
+  'wait distinguishes out of memory from a kill',
   onBed((bed) => {
     bed.config.linux!.resources = { ...bed.config.linux!.resources, memory: { limit: 16 << 20, swap: 16 << 20 } };
     supervised(bed, 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done');
@@ -136,7 +139,7 @@ test(
 );
 
 test(
-  'the supervisor is small, in a session of its own, and keeps nothing of the caller',
+  'the supervisor is small, in a session of its own, and has no descriptor of the caller',
   onBed(async (bed) => {
     const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -156,14 +159,14 @@ test(
 );
 
 test(
-  'a status that nobody saw is not made up',
+  'wait reports a lost status as lost',
   onBed(async (bed) => {
     const { pid, supervisor } = supervised(bed, 'exec sleep 1000');
     process.kill(supervisor, 'SIGKILL');
     await eventually('the end of the supervisor', () => hasEnded(supervisor));
     assert.is(bed.state().status, 'running');
     process.kill(pid, 'SIGKILL');
-    // As long as it is a zombie the kernel can tell.
+    // As long as it is a zombie, the kernel still has its status.
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
     const r = bed.runt(['wait', bed.id]);
     assert.is(r.code, 1);
@@ -173,7 +176,7 @@ test(
 );
 
 test(
-  'without --supervise nobody knows, and wait says so',
+  'without --supervise, wait fails and names the cause',
   onBed((bed) => {
     bed.started();
     const r = bed.runt(['wait', bed.id]);
@@ -184,7 +187,7 @@ test(
 );
 
 test(
-  'create and start under a supervisor; a create that fails ends it',
+  'create and start work under a supervisor, and a failed create ends it',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
     assert.is(bed.create(['--supervise']).code, 0);
