@@ -1,6 +1,6 @@
 /**
- * The sources of bind mounts are the host's, however their paths are written: `/`, symlinks, `..`, and directories
- * above the container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
+ * Sources of bind mounts are the host's, for any form of path: `/`, symlinks, `..`, and directories above the
+ * container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
@@ -16,9 +16,9 @@ import { runtPath } from '../bed/place.js';
 import { parseMount } from '../bed/probe.js';
 
 const test = needing('bind sources', 'root');
-const withRunc = needing('bind sources like runc’s', 'root', 'runc');
+const withRunc = needing('bind sources beside runc', 'root', 'runc');
 
-/** What counts of the mounts below a bind, by their places in it. */
+/** The compared facts of the mounts at and below a bind mount, by their relative paths. */
 type Seen = Record<string, string>;
 
 /** A mount namespace that stands for a host, with a bed in it. */
@@ -28,7 +28,7 @@ class Host {
   readonly #namespace = new MountNamespace();
   readonly #up = relative(this.bed.dir, '/');
 
-  /** The sources, each written in a way of its own. */
+  /** The sources, each with another form of path. */
   readonly sources: readonly string[] = [
     '/',
     '//./',
@@ -61,12 +61,12 @@ class Host {
     );
   }
 
-  /** A shell script on this host; its stdout. */
+  /** Runs a shell script on this host and returns its stdout. */
   sh(script: string): string {
     return this.#namespace.sh(script, this.bed.bundle);
   }
 
-  /** What a bind of each source shows when mount(8) makes it, and which directory that is. */
+  /** The facts of a bind mount of each source by mount(8), and the directory that it shows. */
   expected(how: 'bind' | 'rbind'): { seen: Seen[]; directories: string[] } {
     const at = join(this.bed.dir, 'at');
     mkdirSync(at, { recursive: true });
@@ -85,7 +85,7 @@ class Host {
     };
   }
 
-  /** What the binds of a container show. */
+  /** The facts of a container's bind mounts. */
   container(mounts: Mount[], program: string, flags: string[] = []): { seen: Seen[]; directories: string[] } {
     const { bed } = this;
     const there = this.#namespace.program(join(bed.dir, 'there'), program);
@@ -114,7 +114,7 @@ function below(mountinfo: string[], target: string): Seen {
     if (m.target !== target && !m.target.startsWith(`${target}/`)) continue;
     const { flags, propagation, root } = m.facts as { flags: string[]; propagation: string[]; root: string };
     const words = [root, flags.includes('ro') ? 'ro' : 'rw', propagation.join('+') || 'private'];
-    // Of two on one target the last one is seen.
+    // Of two mounts on one target, the last one is visible.
     found[m.target.slice(target.length)] = words.join(' ');
   }
   return found;
@@ -125,7 +125,7 @@ const onHost = (body: (host: Host) => void) => onStage(() => new Host(), body);
 const all = (seen: Seen, change: (words: string[], place: string) => string[]): Seen =>
   Object.fromEntries(Object.entries(seen).map(([place, text]) => [place, change(text.split(' '), place).join(' ')]));
 
-/** Options, and what they make of a mount of the host's that has become a slave. */
+/** Options, and their effect on a mount of the host's that has become a slave. */
 const options: readonly [string[], (words: string[], place: string) => string[]][] = [
   [['rbind'], (words) => words],
   [['rbind', 'rslave'], (words) => words],
@@ -136,7 +136,7 @@ const options: readonly [string[], (words: string[], place: string) => string[]]
   [['bind'], (words) => words],
 ];
 
-/** A bind of each source with each of the options. */
+/** A bind mount of each source with each of the options. */
 const binds = (host: Host): Mount[] =>
   options.flatMap(([list], n) =>
     host.sources.map((source, i) => ({ destination: `/binds/${n}-${i}`, type: 'bind', source, options: list })),
@@ -156,13 +156,13 @@ function assertShown(host: Host, found: { seen: Seen[]; directories: string[] })
 
 for (const flags of [[], ['--no-pivot']]) {
   test(
-    `the binds of a container show what mount(8) would show ${flags}`,
+    `bind mounts of a container equal those of mount(8) ${flags}`,
     onHost((host) => assertShown(host, host.container(binds(host), `'${runtPath}'`, flags))),
   );
 }
 
 test(
-  'and with hooks, for which the root is attached at its path',
+  'bind mounts equal those of mount(8) with hooks too, for which the root is attached at its path',
   onHost((host) => {
     host.bed.config.hooks = { createContainer: [{ path: '/bin/true' }] };
     assertShown(host, host.container(binds(host), `'${runtPath}'`));
@@ -170,7 +170,7 @@ test(
 );
 
 test(
-  'more binds than the caller may open files, and the process has the caller’s limit',
+  "more bind mounts than the caller's limit of open files work, and the process has that limit",
   onBed((bed) => {
     bed.config.process.rlimits = [];
     for (let i = 0; i < 200; i++) bed.config.mounts.push({ destination: `/b/${i}`, source: '/etc', options: ['bind'] });
@@ -183,7 +183,7 @@ test(
 );
 
 test(
-  'a source in the root file system that an earlier mount makes',
+  "a bind mount's source may be a directory that an earlier mount made in the root file system",
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.push(
@@ -197,7 +197,7 @@ test(
 );
 
 test(
-  'also in a user namespace, where the runtime clones the other sources, with a supervisor and without',
+  'such a source works in a user namespace too, with and without a supervisor',
   onBed((bed) => {
     withUserNamespace(bed.config);
     execFileSync('chown', ['100000:100000', bed.rootfs]);
@@ -220,7 +220,7 @@ test(
 );
 
 test(
-  'a source that is missing is named',
+  'the error names a missing source',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/none', source: '/nowhere/../none', options: ['rbind'] });
     const { stderr, code } = bed.run();
@@ -230,14 +230,14 @@ test(
   }),
 );
 
-/** What a user namespace makes of the clones: their flags are locked, they are slaves at most. */
+/** The effect of a user namespace on the clones: their flags are locked, and they are at most slaves. */
 const places = (found: { seen: Seen[]; directories: string[] }) => ({
   directories: found.directories,
   seen: found.seen.map((seen) => Object.keys(seen).sort()),
 });
 
 test(
-  'in a user namespace that root makes the binds show the same',
+  'in a user namespace made by root, bind mounts show the same',
   onHost((host) => {
     withUserNamespace(host.bed.config);
     execFileSync('chown', ['-R', '100000:100000', host.bed.rootfs]);
@@ -247,7 +247,7 @@ test(
 );
 
 test(
-  'an ordinary user’s container shows the same trees',
+  "bind mounts of an ordinary user's container show the same trees",
   onHost((host) => {
     const { bed } = host;
     const own = join(bed.dir, 'runt');
@@ -260,7 +260,7 @@ test(
     bed.config.mounts = bed.config.mounts
       .filter((m) => m.type !== 'sysfs' && m.type !== 'cgroup')
       .map((m) => ({ ...m, options: m.options?.filter((o) => o !== 'gid=5') ?? [] }));
-    // Below /proc the mounts of another pid namespace are not all to be seen.
+    // Below /proc, mounts of another pid namespace are not all visible.
     const trees = host.sources.map((source, i) => ({ destination: `/binds/${i}`, source, options: ['rbind'] }));
     assert.equal(places(host.container(trees, as)), places(host.expected('rbind')));
   }),
@@ -268,13 +268,14 @@ test(
 
 for (const propagation of [undefined, 'shared', 'rprivate'] as const) {
   withRunc(
-    `runc binds the same trees with rootfsPropagation ${propagation}`,
+    `runc's bind mounts show the same trees with rootfsPropagation ${propagation}`,
     onHost((host) => {
       if (propagation) host.bed.config.linux.rootfsPropagation = propagation;
       const [mounts, count] = [binds(host), 4];
       const mine = host.container(mounts, `'${runtPath}'`);
       for (let from = 0; from < mounts.length; from += count) {
-        // Few at a time: each of runc's shows the container's root too, with all before it, and their number doubles.
+        // Few at a time: each bind mount of runc's contains the container's root with all earlier ones, so their number
+        // doubles.
         const theirs = host.container(mounts.slice(from, from + count), `'${which('runc')}'`);
         assert.equal(mine.directories.slice(from, from + count), theirs.directories);
         theirs.seen.forEach((seen, i) => {

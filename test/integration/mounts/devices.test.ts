@@ -1,4 +1,4 @@
-/** Devices: the default nodes and links, the config's own, and what the device list allows. */
+/** Devices: the default nodes and links, those of the config, and what the device rules allow. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { withUserNamespace } from '../bed/config.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('devices', 'root');
-const ruled = needing('devices that are ruled', 'root', 'devices');
+const ruled = needing('devices and device rules', 'root', 'devices');
 const bounded = needing('devices without CAP_MKNOD', 'root', 'setpriv');
-const compared = needing('devices as runc', 'root', 'runc');
+const compared = needing('devices beside runc', 'root', 'runc');
 
 test(
-  'the default nodes with number and mode',
+  'the default nodes have their numbers and modes',
   onBed((bed) => {
     const said = bed.out('for d in null zero full random urandom tty; do stat -c "%n %F %t:%T %a %u:%g" /dev/$d; done');
     assert.is(
@@ -32,7 +32,7 @@ test(
 );
 
 test(
-  'the links',
+  'the default links have their targets',
   onBed((bed) => {
     assert.is(
       bed.out('cd /dev; for l in fd stdin stdout stderr ptmx; do echo $l $(readlink $l); done'),
@@ -42,7 +42,7 @@ test(
 );
 
 test(
-  'they work: read, write, full',
+  'the default devices can be read and written, and /dev/full is full',
   onBed((bed) => {
     assert.is(
       bed.out(
@@ -54,7 +54,7 @@ test(
 );
 
 test(
-  'a device of the config: node, mode, owner; other directories are made',
+  'a device of the config has its node, mode and owner, and missing parent directories are made',
   onBed((bed) => {
     bed.config.linux.devices = [
       { path: '/dev/sub/null', type: 'c', major: 1, minor: 3, fileMode: 0o604, uid: 7, gid: 8 },
@@ -68,7 +68,7 @@ test(
 );
 
 ruled(
-  'what the list does not allow cannot be opened',
+  'a device that no rule allows cannot be opened',
   onBed((bed) => {
     // Opening /dev/fuse needs no capability.
     bed.config.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666 }];
@@ -79,7 +79,7 @@ ruled(
 );
 
 ruled(
-  'and what it allows can',
+  'a device that a rule allows can be opened with the allowed access only',
   onBed((bed) => {
     bed.config.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666 }];
     bed.config.linux.resources.devices!.push({ allow: true, type: 'c', major: 10, minor: 229, access: 'r' });
@@ -89,7 +89,7 @@ ruled(
 );
 
 test(
-  'mknod by the container is allowed, use is not',
+  'the container may make device nodes, but not open them',
   onBed((bed) => {
     bed.config.process.capabilities!.bounding!.push('CAP_MKNOD');
     bed.config.process.capabilities!.permitted!.push('CAP_MKNOD');
@@ -100,14 +100,14 @@ test(
   }),
 );
 
-/** All kinds, with modes and owners; each line of `look` is one of them. */
+/** All types, with modes and owners; each line of `look` prints one of them. */
 const all: NonNullable<Bed['config']['linux']['devices']> = [
   { path: '/dev/c', type: 'c', major: 1, minor: 5, fileMode: 0o640, uid: 3, gid: 4 },
   { path: '/dev/u', type: 'u', major: 1, minor: 7, fileMode: 0o4755 },
   { path: '/dev/b', type: 'b', major: 7, minor: 200, fileMode: 0o060, gid: 6 },
   { path: '/dev/p', type: 'p', fileMode: 0o222, uid: 9 },
   { path: '/dev/default', type: 'c', major: 1, minor: 3 },
-  // Type bits are in the mode that some engines give.
+  // Some engines put type bits into the mode.
   { path: '/dev/typed', type: 'c', major: 1, minor: 3, fileMode: 0o20600 },
 ];
 const look = 'cd /dev; for d in c u b p default typed; do stat -c "%n %F %t:%T %a %u:%g" $d; done';
@@ -122,7 +122,7 @@ const seen = [
 ].join('\n');
 
 test(
-  'every kind, with mode and owner, whatever the umask of the caller',
+  "every type of device gets its mode and owner, regardless of the caller's umask",
   onBed((bed) => {
     bed.config.linux.devices = all;
     assert.is(bed.out(look), seen);
@@ -134,7 +134,7 @@ test(
 );
 
 compared(
-  'every kind',
+  'every type of device is the same as under runc',
   onBed((bed) => {
     bed.config.linux.devices = all.filter(({ path }) => path !== '/dev/u' && path !== '/dev/typed');
     const script = look.replace(' u ', ' ').replace(' typed', '');
@@ -145,7 +145,7 @@ compared(
 );
 
 test(
-  'odd paths: outside of /dev, through links of the image, with dots, in the place of a default one',
+  'device paths may be outside /dev, pass through links or "..", or replace a default device',
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'opt/real'), { recursive: true });
     symlinkSync('/opt/real', join(bed.rootfs, 'opt/link'));
@@ -168,7 +168,7 @@ test(
 );
 
 test(
-  'a user namespace: nodes are those of the host, a FIFO is made, with mode and owner inside',
+  "in a user namespace, nodes are bind mounts of the host's, and a FIFO has its mode and owner inside",
   onBed((bed) => {
     withUserNamespace(bed.config);
     bed.config.linux.devices = [
@@ -183,7 +183,7 @@ test(
 );
 
 test(
-  'a user namespace: a device that the host has not, or another at its path, is refused by name',
+  'in a user namespace, a device that the host lacks, or a different one at its path, is refused by name',
   onBed((bed) => {
     withUserNamespace(bed.config);
     bed.config.linux.devices = [{ path: '/dev/not-there', type: 'b', major: 4000, minor: 7 }];
@@ -199,7 +199,7 @@ test(
 );
 
 bounded(
-  'without CAP_MKNOD the nodes are those of the host; a FIFO is made',
+  "without CAP_MKNOD, nodes are bind mounts of the host's, and a FIFO is made",
   onBed((bed) => {
     const program = join(bed.dir, 'bounded');
     writeFileSync(program, `#!/bin/sh\nexec setpriv --bounding-set=-mknod --inh-caps=-mknod ${runtPath} "$@"\n`);

@@ -1,4 +1,6 @@
-/** A sysfs mount in a user namespace that does not own the network namespace: the host's /sys, read-only throughout. */
+/**
+ * A sysfs mount in a user namespace that does not own the network namespace: the host's /sys, recursively read-only.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -12,7 +14,7 @@ const without = (bed: Bed, type: string): void => {
   bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== type);
 };
 
-/** Mounts of /sys and below that could be written or get events of the host's, devices, and what is masked. */
+/** Prints mounts at and below /sys that are writable or receive the host's mount events, devices, and masked paths. */
 const look = `
   awk '$5 == "/sys" || $5 ~ "^/sys/" { split($6, o, ","); if (o[1] != "ro") print "rw", $5 }' /proc/self/mountinfo
   awk '$5 ~ "^/sys(/|$)" && $5 !~ "^/sys/fs/cgroup" && $7 != "-" { print $7, $5 }' /proc/self/mountinfo
@@ -22,7 +24,7 @@ const look = `
 
 const warned = /warning: \/mounts\/[0-9]+\/type should be a recursive bind of \/sys.*, found "sysfs"/;
 
-/** The container sees the host's /sys, writes none of it, and paths below it are masked. */
+/** Asserts that the container sees the host's /sys, cannot write there, and that paths below it are masked. */
 function shows(bed: Bed, run: () => Result, warning: RegExp): void {
   bed.config.linux.maskedPaths = ['/sys/kernel', ...bed.config.linux.maskedPaths];
   bed.config.process.args = ['/bin/sh', '-c', look];
@@ -33,14 +35,14 @@ function shows(bed: Bed, run: () => Result, warning: RegExp): void {
   assert.is(r.stderr.split('warning').length, 2, r.stderr);
 }
 
-for (const cgroup of ['with the mount of cgroups', 'without one'] as const) {
+for (const cgroup of ['with a cgroup mount', 'without a cgroup mount'] as const) {
   const prepared = (bed: Bed) => {
     bed.config.linux.resources = {};
-    if (cgroup === 'without one') bed.config.mounts = bed.config.mounts.filter((m) => m.type !== 'cgroup');
+    if (cgroup === 'without a cgroup mount') bed.config.mounts = bed.config.mounts.filter((m) => m.type !== 'cgroup');
   };
 
   test(
-    `root, a new user namespace and the host's network, ${cgroup}`,
+    `root with a new user namespace and the host's network gets the host's /sys, ${cgroup}`,
     onBed((bed) => {
       prepared(bed);
       withUserNamespace(bed.config);
@@ -53,7 +55,7 @@ for (const cgroup of ['with the mount of cgroups', 'without one'] as const) {
   );
 
   test(
-    `root of a user namespace, ${cgroup}`,
+    `root of a user namespace gets the host's /sys, ${cgroup}`,
     onBed(async (bed) => {
       prepared(bed);
       without(bed, 'network');
@@ -72,7 +74,7 @@ for (const cgroup of ['with the mount of cgroups', 'without one'] as const) {
 }
 
 test(
-  'an ordinary user',
+  "an ordinary user gets the host's /sys",
   onBed((bed) => {
     const call = asUser(bed);
     without(bed, 'network');
@@ -83,7 +85,7 @@ test(
 );
 
 test(
-  'a network namespace that is joined belongs to the host',
+  "with a joined network namespace of the host's, the container gets the host's /sys",
   onBed((bed) => {
     withUserNamespace(bed.config);
     without(bed, 'network');
@@ -98,7 +100,7 @@ test(
 );
 
 test(
-  'a user namespace that is joined: its own network has its own sysfs, and the host’s is bound with a warning',
+  "with a joined user namespace, its own network has a new sysfs, and the host's network a warning",
   onBed(async (bed) => {
     const holder = spawn('unshare', ['-Un', 'sleep', '60'], { stdio: 'ignore' });
     try {
@@ -124,7 +126,7 @@ test(
 );
 
 test(
-  'what is mounted below the host’s /sys later does not come along, and a link at /sys is not followed',
+  "later mounts below the host's /sys do not propagate, and a link at /sys is not followed",
   onBed((bed) => {
     withUserNamespace(bed.config);
     without(bed, 'network');

@@ -1,4 +1,4 @@
-/** Id-mapped mounts: who owns a file, as the container sees it and as the host does. */
+/** Id-mapped mounts: the owners of files, as the container and as the host see them. */
 import { chownSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const onTmpfs = needing('idmapped tmpfs', 'root', 'linux-6.3');
 
 const map = (containerID: number, hostID: number, size = 1): IdMapping[] => [{ containerID, hostID, size }];
 
-/** A directory of the host with a file of root and one of 1000:1000, and a place for it in the rootfs. */
+/** Makes a directory of the host with a file of root and one of 1000:1000, and its mount point in the rootfs. */
 function data(bed: Bed): string {
   const path = join(bed.dir, 'data');
   mkdirSync(path);
@@ -28,7 +28,7 @@ function data(bed: Bed): string {
 const owners = 'stat -c "%n %u:%g" /data/*';
 
 test(
-  'without a user namespace: uidMappings and gidMappings, seen and written',
+  'without a user namespace, uidMappings and gidMappings map the owners of old and new files',
   onBed((bed) => {
     const source = data(bed);
     const mount = {
@@ -51,7 +51,7 @@ for (const options of [
   ['rbind', 'ridmap'],
 ]) {
   test(
-    `with a user namespace: ${options.join(',')} takes its mappings`,
+    `with a user namespace, ${options.join(',')} uses the mappings of the namespace`,
     onBed((bed) => {
       withUserNamespace(bed.config);
       const source = data(bed);
@@ -64,7 +64,7 @@ for (const options of [
 }
 
 test(
-  'with a user namespace: mappings of the mount’s own, and the same source without any',
+  'with a user namespace, a mount may have mappings of its own, and the same source may be unmapped',
   onBed((bed) => {
     withUserNamespace(bed.config);
     const source = data(bed);
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  'crun’s form: absolute, and relative to the container',
+  "the mappings of crun's idmap option may be absolute or relative to the container",
   onBed((bed) => {
     const source = data(bed);
     bed.config.mounts.push({
@@ -104,7 +104,7 @@ test(
 );
 
 below(
-  'ridmap maps what is mounted below, idmap does not',
+  'ridmap maps the mounts below too, and idmap does not',
   onBed((bed) => {
     const source = data(bed);
     mkdirSync(join(source, 'below'));
@@ -125,7 +125,7 @@ below(
 );
 
 onTmpfs(
-  'a tmpfs is mapped, with the mode and options of others',
+  'a tmpfs is id-mapped with its other options',
   onBed((bed) => {
     const maps = { uidMappings: map(0, 33, 10), gidMappings: map(0, 44, 10) };
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 't', options: ['nosuid', 'uid=1'], ...maps });
@@ -135,7 +135,7 @@ onTmpfs(
 );
 
 test(
-  'a source below a directory that root of the container cannot enter, read-only',
+  "a source below a directory that the container's root cannot search is id-mapped read-only",
   onBed((bed) => {
     withUserNamespace(bed.config);
     const closed = join(bed.dir, 'closed');
@@ -150,7 +150,7 @@ test(
 );
 
 test(
-  'a file system without id maps is named, and so are mappings that the kernel refuses',
+  'the error names a file system without id maps, and mappings that the kernel refuses',
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'data'));
     const mounts = [...bed.config.mounts];
@@ -178,7 +178,7 @@ test(
   }),
 );
 
-/** `run` of the bundle in a mount namespace of the test's own, after a shell script. */
+/** Runs the bundle in a mount namespace of the test's own, after a shell script. */
 function inMountNamespace(bed: Bed, script: string) {
   const program = join(bed.dir, 'in-namespace');
   writeFileSync(

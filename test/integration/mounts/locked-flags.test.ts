@@ -1,7 +1,4 @@
-/**
- * Mount flags of the host's that are locked in a user namespace: options that would clear them have no effect, and say
- * so.
- */
+/** Mount flags of the host's that are locked in a user namespace: options that would clear them cause a warning. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,8 +11,8 @@ const test = needing('locked flags', 'root', 'setpriv', 'unshare');
 const me = 1000;
 
 /**
- * `run` of an ordinary user with the volume on /v. The host has mounted it with `flags`, and another one on its `sub`
- * with `below`.
+ * Runs a container of an ordinary user with the volume on /v. The host has mounted the volume with `flags`, and its
+ * `sub` with `below`.
  */
 function run(bed: Bed, flags: string, below: string, options: string[], script: string): Result {
   const volume = join(bed.dir, 'volume');
@@ -33,7 +30,7 @@ function run(bed: Bed, flags: string, below: string, options: string[], script: 
   return again(bed, flags, below);
 }
 
-/** The same with the config as it is now. */
+/** The same with the current config. */
 function again(bed: Bed, flags: string, below: string): Result {
   const volume = join(bed.dir, 'volume');
   bed.write();
@@ -53,7 +50,7 @@ function again(bed: Bed, flags: string, below: string): Result {
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-/** The mounts of the volume with their flags. */
+/** Prints the mounts of the volume with their flags. */
 const show = `sed -n 's,^[^ ]* [^ ]* [^ ]* [^ ]* /v,/v,p' /proc/self/mountinfo | cut -d ' ' -f 1,2 | sort`;
 const shown = (...lines: string[]): string => lines.map((line) => `${line}\n`).join('');
 
@@ -69,7 +66,7 @@ for (const [flags, option, name] of [
   const seen = { ro: 'ro,relatime', noatime: 'rw,noatime', nodiratime: 'rw,nodiratime,relatime' } as const;
   const expected = seen[flags as keyof typeof seen] ?? `rw,${flags},relatime`;
   test(
-    `${option} does not clear ${flags} of the host's: the flag stays, with a warning`,
+    `${option} does not clear ${flags} of the host's mount, and a warning says so`,
     onBed((bed) => {
       const warning = new RegExp(`/mounts/\\d+: ${name} has no effect on the mount on /v: .* locked`);
       const tree = run(bed, flags, '', ['rbind', option], show);
@@ -84,7 +81,7 @@ for (const [flags, option, name] of [
   );
 
   test(
-    `r${option} does not clear ${flags} of the host's on any mount`,
+    `r${option} does not clear ${flags} of any of the host's mounts`,
     onBed((bed) => {
       const r = run(bed, flags, flags, ['rbind', `r${option}`], show);
       assert.equal([r.stdout, r.code], [shown(`/v ${expected}`, `/v/sub ${expected}`), 0], r.stderr);
@@ -94,7 +91,7 @@ for (const [flags, option, name] of [
 }
 
 test(
-  'what is not locked is cleared, and what is to be set is set',
+  'options clear flags that are not locked, and set flags',
   onBed((bed) => {
     const r = run(bed, 'ro,nosuid', '', ['rbind', 'rw', 'nodev', 'noexec', 'dev', 'exec', 'nodev'], show);
     assert.equal([r.stdout, r.code], [shown('/v ro,nosuid,nodev,relatime', '/v/sub rw,relatime'), 0], r.stderr);
@@ -103,7 +100,7 @@ test(
 );
 
 test(
-  'an option that clears nothing is no warning, as podman and containerd write rw unasked',
+  'an option that clears nothing causes no warning, since podman and containerd always write rw',
   onBed((bed) => {
     const r = run(bed, '', '', ['rbind', 'rw', 'suid', 'dev', 'exec', 'relatime'], show);
     assert.equal([r.stdout, r.stderr, r.code], [shown('/v rw,relatime', '/v/sub rw,relatime'), '', 0]);
@@ -111,7 +108,7 @@ test(
 );
 
 test(
-  'a remount keeps what is locked, too',
+  'a remount does not clear locked flags either',
   onBed((bed) => {
     run(bed, 'ro', '', ['rbind'], show);
     bed.config.mounts.push({ destination: '/v', options: ['remount', 'bind', 'rw', 'nosuid'] });
@@ -122,7 +119,7 @@ test(
 );
 
 test(
-  'an access time that is to be set, and is locked, is an error with its cause',
+  'changing a locked atime option is an error with its cause',
   onBed((bed) => {
     const r = run(bed, 'noatime', '', ['rbind', 'strictatime'], show);
     assert.is(r.code, 1);

@@ -7,7 +7,7 @@ import { needing, onBed } from '../bed/bed.js';
 const test = needing('masks', 'root');
 
 test(
-  'a masked file reads empty, a masked directory is empty and read-only, a missing path is fine',
+  'a masked file is empty, a masked directory is empty and read-only, and a missing path is ignored',
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'secret'));
     writeFileSync(join(bed.rootfs, 'secret', 'f'), 'x');
@@ -24,7 +24,7 @@ test(
 );
 
 test(
-  'a read-only path keeps its content and refuses writes; a missing one is fine',
+  'a read-only path can be read but not written, and a missing path is ignored',
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'fixed'));
     writeFileSync(join(bed.rootfs, 'fixed', 'f'), 'x\n');
@@ -38,7 +38,7 @@ test(
 );
 
 test(
-  'the default ones hold in /proc',
+  'the default masked and read-only paths protect /proc',
   onBed((bed) => {
     bed.config.process.capabilities!.effective = ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE'];
     bed.config.process.capabilities!.permitted = ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE'];

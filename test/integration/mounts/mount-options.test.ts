@@ -1,4 +1,4 @@
-/** Options of mounts (config.md#linux-mount-options), as mountinfo and the files show them. */
+/** Mount options (config.md#linux-mount-options), as mountinfo and files show them. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -21,7 +21,7 @@ import { parseMount, type Value } from '../bed/probe.js';
 
 const test = needing('mount-options', 'root');
 const below = needing('mount-options with mounts below', 'root', 'linux-5.14', 'mount', 'unshare');
-/** nosymfollow is of 5.14, options for the mounts below of 5.12. */
+/** nosymfollow needs Linux 5.14, options for the mounts below need 5.12. */
 const flagged = needing('mount-options flags', 'root', 'linux-5.14');
 
 type Facts = { [key: string]: Value };
@@ -33,7 +33,7 @@ function parse(mountinfo: string): Map<string, Facts> {
 
 const mounts = (bed: Bed) => parse(bed.out('cat /proc/self/mountinfo'));
 
-/** `run` in a mount namespace of the test's own, after a shell script. */
+/** Runs the bundle in a mount namespace of the test's own, after a shell script. */
 function inMountNamespace(bed: Bed, script: string, ...flags: string[]) {
   const program = join(bed.dir, 'in-namespace');
   writeFileSync(
@@ -46,7 +46,7 @@ function inMountNamespace(bed: Bed, script: string, ...flags: string[]) {
 }
 
 flagged(
-  'flags of the mount, one by one, on a file system and on a bind',
+  'each mount flag has its effect, on a new file system and on a bind mount',
   onBed((bed) => {
     bed.config.root.readonly = false;
     const expected: Record<string, string[]> = {
@@ -79,7 +79,7 @@ flagged(
 );
 
 flagged(
-  'the opposite of each flag takes it back, the last one counts',
+  'the opposite of each flag clears it, and the last option wins',
   onBed((bed) => {
     bed.config.root.readonly = false;
     const source = join(bed.dir, 'source');
@@ -98,7 +98,7 @@ flagged(
 );
 
 below(
-  'r… options reach the mounts below a bind, the plain ones do not',
+  'r… options change the mounts below a bind mount, and plain ones do not',
   onBed((bed) => {
     const source = join(bed.dir, 'source');
     mkdirSync(join(source, 'below'), { recursive: true });
@@ -112,7 +112,7 @@ below(
         options: ['rbind', 'rro', 'rnosuid', 'rnodev', 'rnoexec', 'rnosymfollow', 'rnoatime', 'rnodiratime'],
       },
       { destination: '/back', source, options: ['rbind', 'rrw', 'rexec', 'rstrictatime'] },
-      // CRI-O writes both, and means the tree.
+      // CRI-O writes both and means a recursive bind.
       { destination: '/both', source, options: ['rbind', 'rprivate', 'ro', 'bind'] },
     );
     const r = inMountNamespace(bed, `mount -t tmpfs -o noexec,noatime,ro below ${source}/below`);
@@ -128,7 +128,7 @@ below(
 );
 
 test(
-  'flags and data of the file system',
+  'flags and data of the file system reach the kernel',
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.push({
@@ -169,7 +169,7 @@ test(
 );
 
 test(
-  'mand reaches the kernel, which no longer has mandatory locks and says so in the option',
+  'mand reaches the kernel, which ignores it but shows the option',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/tmp', type: 'tmpfs', source: 't', options: ['mand'] });
     assert.ok((mounts(bed).get('/tmp')!.options as string[]).includes('mand'));
@@ -177,7 +177,7 @@ test(
 );
 
 test(
-  'what a bind mount cannot have is left out with a warning that names it, as runc does in silence',
+  'an option without meaning for a bind mount is ignored with a warning; runc ignores it silently',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/tmp', source: bed.dir, options: ['rbind', 'sync', 'size=1m', 'ro'] });
     const r = bed.sh('grep -c " /tmp ro,relatime" /proc/self/mountinfo');
@@ -193,7 +193,7 @@ test(
 );
 
 test(
-  'tmpcopyup: the tmpfs begins with a copy, and the image stays as it is',
+  "tmpcopyup copies the image's directory into the tmpfs, and does not change the image",
   onBed((bed) => {
     const below = join(bed.rootfs, 'var', 'lib');
     mkdirSync(join(below, 'deep', 'er'), { recursive: true });
@@ -233,7 +233,7 @@ deep/er 755 0:0 directory
 );
 
 test(
-  'tmpcopyup: in a user namespace; of nothing; too much for the size; a mode and owner of its own',
+  'tmpcopyup works in a user namespace and on a missing directory, and fails when the size is too small',
   onBed((bed) => {
     withUserNamespace(bed.config);
     const below = join(bed.rootfs, 'var', 'lib');
@@ -255,7 +255,7 @@ test(
 );
 
 test(
-  'a symlink as source: followed, mounted itself, or made anew',
+  'a symlink as source is followed, mounted itself, or copied',
   onBed((bed) => {
     const data = join(bed.dir, 'data');
     writeFileSync(data, 'data\n');
@@ -280,7 +280,7 @@ test(
       const copied = run(['bind', 'copy-symlink'], 'readlink /here/x; grep -c " /here/x " /proc/self/mountinfo');
       assert.is(copied.stdout, 'data\n0\n', copied.stderr);
       assert.is(readlinkSync(join(bed.rootfs, 'here', 'x')), 'data');
-      // It is there by now, and says the same.
+      // It exists by now, with the same target.
       assert.is(run(['bind', 'copy-symlink'], 'readlink /here/x').stdout, 'data\n');
       execFileSync('ln', ['-sfn', 'other', join(bed.rootfs, 'here', 'x')]);
       const other = run(['bind', 'copy-symlink'], 'true');
@@ -292,7 +292,7 @@ test(
 );
 
 test(
-  'copy-symlink of what is no symlink is a bind; dest-nofollow mounts on a symlink',
+  'copy-symlink of another file is a bind mount, and dest-nofollow mounts on a symlink',
   onBed((bed) => {
     const data = join(bed.dir, 'data');
     writeFileSync(data, 'data\n');
@@ -315,7 +315,7 @@ test(
 );
 
 test(
-  'a read-only tmpfs gets what is made in it first; an empty option says nothing',
+  'a read-only tmpfs can hold mount points of later mounts, and an empty option has no effect',
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.find((m) => m.destination === '/dev')!.options!.push('ro', '');
@@ -333,7 +333,7 @@ test(
 );
 
 test(
-  'remount changes the file system, with bind only the mount; propagation alone changes what is there',
+  'remount changes the file system, or with bind the mount, and propagation alone changes an existing mount',
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.push(
@@ -366,7 +366,7 @@ test(
 );
 
 test(
-  'order: a mount covers what was mounted before, and later ones go into it',
+  'a mount covers earlier ones, and later ones are mounted inside it',
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.push(
@@ -383,7 +383,7 @@ test(
 );
 
 test(
-  'destinations: relative with a warning, missing on a read-only file system, a file where a directory is needed',
+  'a relative destination is a warning; one that cannot be made or has another type is an error',
   onBed((bed) => {
     bed.config.root.readonly = false;
     bed.config.mounts.push({ destination: 'rel/./ative/', type: 'tmpfs', source: 't', options: [] });
@@ -409,7 +409,7 @@ test(
 );
 
 test(
-  'the host’s /dev by bind is taken as it is',
+  "a bind mount of the host's /dev is not changed",
   onBed((bed) => {
     bed.config.mounts = bed.config.mounts.filter((m) => !m.destination.startsWith('/dev'));
     bed.config.mounts.push({ destination: '/dev', source: '/dev', options: ['rbind', 'ro'] });

@@ -1,4 +1,4 @@
-/** Mounts: targets, types, options and propagation, as /proc/self/mountinfo of the container has them. */
+/** Mounts: targets, types, options and propagation, as /proc/self/mountinfo of the container shows them. */
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -22,7 +22,7 @@ function mounts(bed: Bed): Map<string, { [key: string]: Value }> {
 }
 
 test(
-  'the default ones, in their order, with their options',
+  'the default mounts are in order, with their options',
   onBed((bed) => {
     const found = mounts(bed);
     const order = [...found.keys()];
@@ -31,7 +31,7 @@ test(
       order.filter((target) => wanted.includes(target)),
       wanted,
     );
-    // On v2 it is a bind, cloned before all others, and Linux 6.8 sorts mountinfo by that.
+    // On v2 it is a bind mount, cloned before all others, and Linux 6.8 sorts mountinfo by that.
     assert.ok(order.includes('/sys/fs/cgroup'));
     assert.equal(found.get('/dev/shm')!.flags, ['nodev', 'noexec', 'nosuid', 'relatime', 'rw']);
     assert.equal((found.get('/dev/shm')!.options as string[]).includes('size=65536k'), true);
@@ -43,7 +43,7 @@ test(
 );
 
 test(
-  'a tmpfs with options of the kernel and of the file system',
+  'a tmpfs has the options of the mount and of the file system',
   onBed((bed) => {
     bed.config.mounts.push({
       destination: '/tmp',
@@ -62,7 +62,7 @@ test(
 );
 
 test(
-  'a bind of a directory and of a file, read-only and writable',
+  'a directory and a file are bind-mounted, read-only and writable',
   onBed((bed) => {
     const dir = join(bed.dir, 'data');
     mkdirSync(dir);
@@ -95,7 +95,7 @@ test(
 );
 
 test(
-  'propagation options',
+  'propagation options set the propagation of a mount',
   onBed((bed) => {
     bed.config.root.readonly = false;
     for (const kind of ['shared', 'slave', 'private', 'unbindable']) {
@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  'a destination with symlinks and .. stays inside the root',
+  'a destination with symlinks and ".." stays inside the root',
   onBed((bed) => {
     symlinkSync('/../../../../tmp', join(bed.rootfs, 'link'));
     symlinkSync('/etc', join(bed.rootfs, 'var', 'absolute'));
@@ -128,16 +128,16 @@ test(
 );
 
 test(
-  'rootfsPropagation is that of /',
+  'rootfsPropagation sets the propagation of /',
   onBed((bed) => {
     bed.config.linux.rootfsPropagation = 'shared';
-    // Where the host's tree is shared it may be a slave of that too.
+    // Where the host's tree is shared, it may also be a slave of that.
     assert.ok((mounts(bed).get('/')!.propagation as string[]).includes('shared'));
   }),
 );
 
 test(
-  'a writable root, and --no-pivot',
+  'a writable root works with --no-pivot',
   onBed((bed) => {
     bed.config.root.readonly = false;
     const r = bed.sh('echo kept >/kept; ls / | head -1; cat /proc/self/mountinfo | wc -l', ['--no-pivot']);
@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  'nothing of the host’s mounts is left inside',
+  'the container has no other mounts of the host',
   onBed((bed) => {
     const known = /^\/($|proc|dev|sys)/;
     assert.equal(

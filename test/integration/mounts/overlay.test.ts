@@ -1,4 +1,4 @@
-/** Overlays, and file systems mounted on `/`: what the container has as its root, and what the host keeps. */
+/** Overlays, and file systems mounted on `/`: they become the container's root, and the host does not change. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -12,7 +12,7 @@ const test = needing('overlay', 'root');
 const stacked = needing('overlay on an overlay', 'root', 'mount', 'unshare');
 const owned = needing('overlay in a user namespace', 'root', 'linux-5.11');
 
-/** An overlay over the bed's rootfs, its writes in `name` in the bundle. */
+/** An overlay on `/` over the bed's rootfs, with its writes in `name` in the bundle. */
 function overlay(bed: Bed, name = 'writes', ...more: string[]) {
   for (const directory of ['upper', 'work']) mkdirSync(join(bed.bundle, name, directory), { recursive: true });
   const options = ['lowerdir=rootfs', `upperdir=${name}/upper`, `workdir=${name}/work`, ...more];
@@ -24,7 +24,7 @@ const first = (text: string) => parseMount(text.split('\n')[0]!);
 
 for (const flags of [[], ['--no-pivot']]) {
   test(
-    `an overlay on / is the root; the image and the host’s mounts stay as they were (${flags[0] ?? 'pivot'})`,
+    `an overlay on / is the root, and the image and the host's mounts do not change (${flags[0] ?? 'pivot'})`,
     onBed((bed) => {
       bed.config.mounts.unshift(overlay(bed));
       bed.config.root.readonly = false;
@@ -43,7 +43,7 @@ for (const flags of [[], ['--no-pivot']]) {
 }
 
 test(
-  'its directories are the host’s, however their paths pass /',
+  "the directories of an overlay are the host's, also if their paths pass /",
   onBed((bed) => {
     for (const name of ['lower', 'upper', 'work']) mkdirSync(join(bed.dir, name));
     writeFileSync(join(bed.dir, 'lower', 'file'), 'host\n');
@@ -60,7 +60,7 @@ test(
 );
 
 test(
-  'two containers over one image see the image and not each other',
+  "two containers on one image do not see each other's files",
   onBed((bed) => {
     bed.config.root.readonly = false;
     const mounts = [...bed.config.mounts];
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  'root.readonly, exec, hooks and rootfsPropagation act on the overlay',
+  'root.readonly, exec, hooks and rootfsPropagation apply to an overlay on /',
   onBed((bed) => {
     bed.config.mounts.unshift(overlay(bed));
     bed.config.linux.rootfsPropagation = 'shared';
@@ -96,7 +96,7 @@ test(
 );
 
 test(
-  'a tmpfs, a bind and a destination that leads to / by .. or a symlink are the root too',
+  'a tmpfs or a bind mount on / becomes the root, also if the destination reaches / by ".." or a symlink',
   onBed((bed) => {
     symlinkSync('..', join(bed.rootfs, 'tmp', 'up'));
     const given = { destination: '/bin', source: join(bed.rootfs, 'bin'), options: ['bind', 'ro'] };
@@ -115,7 +115,7 @@ test(
 );
 
 owned(
-  'an overlay on / in a user namespace',
+  'an overlay on / works in a user namespace',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
@@ -128,7 +128,7 @@ owned(
   }),
 );
 
-/** Directories with one file each, from the uppermost layer on. */
+/** Makes directories with one file each, beginning with the uppermost layer. */
 function layers(bed: Bed, count: number, name: (i: number) => string): string[] {
   return Array.from({ length: count }, (_, i) => {
     const path = join(bed.bundle, name(i));
@@ -140,13 +140,17 @@ function layers(bed: Bed, count: number, name: (i: number) => string): string[] 
 }
 
 for (const [what, count, name] of [
-  ['40 layers, relative to the bundle', 40, (i: number) => `layers/a-rather-long-name-of-a-layer-${i}`],
+  ['40 layers with paths relative to the bundle', 40, (i: number) => `layers/a-rather-long-name-of-a-layer-${i}`],
   ['a layer whose path is longer than 255 bytes', 3, (i: number) => `${'long/'.repeat(60)}${i}`],
   ['layers with colons, commas and backslashes', 8, (i: number) => `lay,er:\\${'-'.repeat(40)}${i}`],
-  ['the same, long', 8, (i: number) => `lay,er:\\${'-/'.repeat(140)}${i}`],
+  [
+    'layers with long paths that contain colons, commas and backslashes',
+    8,
+    (i: number) => `lay,er:\\${'-/'.repeat(140)}${i}`,
+  ],
 ] as const) {
   test(
-    `an overlay anywhere: ${what}`,
+    `an overlay below the root works with ${what}`,
     onBed((bed) => {
       const paths = layers(bed, count, name).map((path) => path.replaceAll(/[\\:]/g, '\\$&'));
       mkdirSync(join(bed.rootfs, 'o'));
@@ -158,7 +162,7 @@ for (const [what, count, name] of [
 }
 
 test(
-  'layers whose paths are longer than 255 bytes, and than a page together: by descriptors, since Linux 6.13',
+  'layer paths longer than 255 bytes, and longer than a page together, are passed by descriptors (Linux 6.13)',
   onBed((bed) => {
     const paths = layers(bed, 20, (i) => `${'long/'.repeat(60)}${i}`);
     mkdirSync(join(bed.rootfs, 'o'));
@@ -172,7 +176,7 @@ test(
 );
 
 test(
-  'each mistake in the directories has its cause named',
+  'the error names the cause of each mistake in the directories',
   onBed((bed) => {
     const mounts = [...bed.config.mounts];
     const proper = overlay(bed).options;
@@ -194,7 +198,7 @@ test(
       assert.match(r.stderr, why);
       assert.match(r.stderr, '/mounts/0 in config.json');
     }
-    // The kernel alone would mount it read-only and say so in its log.
+    // The kernel alone would mount it read-only and write the cause only to its log.
     mkdirSync(join(bed.bundle, 'writes/work/work/a/b/c'), { recursive: true });
     bed.config.mounts = [{ destination: '/', type: 'overlay', source: 'o', options: proper }, ...mounts];
     assert.match(bed.run().stderr, /cannot empty .*writes\/work/);
@@ -202,7 +206,7 @@ test(
 );
 
 stacked(
-  'an upperdir on an overlay is named as the cause',
+  'the error names an upperdir on another overlay as the cause',
   onBed((bed) => {
     bed.config.mounts = [{ ...overlay(bed), options: ['lowerdir=rootfs', 'upperdir=over/u', 'workdir=over/w'] }];
     bed.write();

@@ -1,6 +1,6 @@
 /**
- * Propagation of mount events between the host and the container: of `linux.rootfsPropagation` and of each mount. The
- * host is a mount namespace of the test's own, in which what is bound is shared.
+ * Propagation of mount events between host and container, by `linux.rootfsPropagation` and by each mount's options. The
+ * host is a mount namespace of the test's own, in which bind sources are shared.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -14,7 +14,9 @@ import { parseMount } from '../bed/probe.js';
 
 const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
 
-/** A bed whose commands run in a mount namespace of its own: there `volume` is a shared tmpfs, and `volume/sub` another. */
+/**
+ * A bed whose commands run in a mount namespace of its own, in which `volume` and `volume/sub` are shared tmpfs mounts.
+ */
 class Shared {
   readonly bed = new Bed();
   readonly volume = join(this.bed.dir, 'volume');
@@ -38,12 +40,12 @@ class Shared {
     );
   }
 
-  /** A shell script on this host; its stdout. */
+  /** Runs a shell script on this host and returns its stdout. */
   host(script: string): string {
     return this.#namespace.sh(script);
   }
 
-  /** A command of runt on this host, which must work; its stdout. */
+  /** Runs a command of runt on this host, requires success, and returns its stdout. */
   runt(...args: string[]): string {
     const r = this.bed.runt(args, { program: this.#program });
     if (r.code !== 0) throw new Error(`${args.join(' ')}: exit ${r.code}: ${r.stderr}`);
@@ -65,7 +67,7 @@ class Shared {
     return this.runt('exec', this.bed.id, '/bin/sh', '-ec', script);
   }
 
-  /** Which events pass at a place of the volume: `in` from the host, `out` to it. */
+  /** The direction in which mount events propagate at a path of the volume: `in` from the host, `out` to it. */
   events(place = ''): string {
     const passed: string[] = [];
     this.host(`mount -t tmpfs from-host '${this.volume}${place}/h'`);
@@ -102,13 +104,13 @@ for (const [value, events, root] of [
   ['runbindable', 'none', ['unbindable']],
 ] as const) {
   test(
-    `rootfsPropagation ${value ?? 'not given'}: events of a bind pass ${events}`,
+    `with rootfsPropagation ${value ?? 'not set'}, mount events of a bind mount propagate: ${events}`,
     onShared((s) => {
       s.start(value, []);
       assert.is(s.events(), events);
       assert.is(s.events('/sub'), events);
       assert.equal(s.fields('/'), root);
-      // Recursive: what is mounted in the container has it too.
+      // A recursive value applies to the mounts in the container too.
       const deep = value?.startsWith('r') ? [...root] : [];
       assert.equal(s.fields('/proc'), deep);
     }),
@@ -126,7 +128,7 @@ for (const [options, top, sub, fields] of [
   [['rslave', 'rshared'], 'in', 'in', ['master', 'shared']],
 ] as const) {
   test(
-    `rshared, and a mount with ${options} of its own: events pass ${top}, below it ${sub}`,
+    `with rshared and ${options} on the mount, its mount events propagate: ${top}, and those below: ${sub}`,
     onShared((s) => {
       s.start('rshared', [...options]);
       assert.is(s.events(), top);
@@ -137,7 +139,7 @@ for (const [options, top, sub, fields] of [
 }
 
 test(
-  'a mount keeps its own propagation under rslave',
+  "a mount's own propagation overrides rslave",
   onShared((s) => {
     s.bed.config.mounts.push({ destination: '/w', type: 'tmpfs', source: 'w', options: ['shared'] });
     s.start('rslave', ['rshared']);
@@ -149,7 +151,7 @@ test(
 
 for (const userNamespace of [false, true]) {
   test(
-    `a slave of the host’s that is shared inside ${userNamespace ? 'a user namespace' : 'the container'}: events come in, and spread there`,
+    `a shared slave inside ${userNamespace ? 'a user namespace' : 'the container'} receives the host's mount events only`,
     onShared((s) => {
       if (userNamespace) {
         withUserNamespace(s.bed.config);
@@ -165,7 +167,7 @@ for (const userNamespace of [false, true]) {
 }
 
 test(
-  'with a user namespace nothing reaches the host, whatever is asked for',
+  'in a user namespace, no mount event reaches the host, with any options',
   onShared((s) => {
     withUserNamespace(s.bed.config);
     execFileSync('chown', ['-R', '100000:100000', s.bed.rootfs]);
@@ -177,7 +179,7 @@ test(
 );
 
 test(
-  'mounts of the container itself never reach the host, and leave it as it was',
+  "the container's own mounts never reach the host, and the host's mounts do not change",
   onShared((s) => {
     s.host(`mount --bind '${s.bed.rootfs}' '${s.bed.rootfs}' && mount --make-shared '${s.bed.rootfs}'`);
     const before = s.host('cat /proc/self/mountinfo');
@@ -189,7 +191,7 @@ test(
 );
 
 test(
-  'a readonlyPath on an unbindable mount is named',
+  'the error names a readonlyPath on an unbindable mount',
   onShared((s) => {
     s.bed.config.mounts[0]!.options = ['unbindable'];
     const r = s.bed.run();
