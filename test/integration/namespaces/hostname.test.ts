@@ -1,4 +1,4 @@
-/** Host name and domain name in a UTS namespace. */
+/** Hostname and domain name in a UTS namespace. */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
@@ -7,7 +7,7 @@ const test = needing('hostname', 'root');
 const host = readFileSync('/proc/sys/kernel/hostname', 'utf8');
 
 test(
-  'is that of the config, the host’s stays',
+  "the hostname is that of the config, and the host's does not change",
   onBed((bed) => {
     bed.config.hostname = 'a-name.example';
     assert.is(bed.out('hostname; uname -n'), 'a-name.example\na-name.example\n');
@@ -16,7 +16,7 @@ test(
 );
 
 test(
-  'the domain name too',
+  'the domain name is that of the config',
   onBed((bed) => {
     bed.config.domainname = 'domain.example';
     assert.is(bed.out('cat /proc/sys/kernel/domainname'), 'domain.example\n');
@@ -24,7 +24,7 @@ test(
 );
 
 test(
-  'without one in the config it is the host’s',
+  "without a hostname in the config, it is the host's",
   onBed((bed) => {
     delete bed.config.hostname;
     assert.is(bed.out('cat /proc/sys/kernel/hostname'), host);
@@ -32,7 +32,7 @@ test(
 );
 
 test(
-  'without a UTS namespace it is refused: it would be the host’s',
+  "a hostname without a UTS namespace is refused, because it would be the host's",
   onBed((bed) => {
     bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'uts');
     const r = bed.run();

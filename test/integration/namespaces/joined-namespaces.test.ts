@@ -1,4 +1,4 @@
-/** Namespaces that are joined by path: every kind, alone and as in a pod, with and without a user namespace. */
+/** Namespaces joined by path: each kind, alone and as in a pod, with and without a user namespace. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,12 +21,12 @@ const files = {
   time: 'time',
 };
 type Kind = keyof typeof files;
-/** A kernel may be without the newest. */
+/** An older kernel lacks the newest kinds. */
 const kinds = (Object.keys(files) as Kind[]).filter((k) => existsSync(`/proc/self/ns/${files[k]}`));
 const path = (pid: number, kind: Kind): string => `/proc/${pid}/ns/${files[kind]}`;
 const link = (pid: number | 'self', kind: Kind): string => readlinkSync(`/proc/${pid}/ns/${files[kind]}`);
 
-/** Runs the body beside a container that has a namespace of its own of each kind, the user namespace where asked for. */
+/** Runs the body beside a container that has a namespace of its own of each kind, and a user namespace if `user`. */
 function withPod(user: boolean, body: (bed: Bed, pod: number) => void | Promise<void>): () => Promise<void> {
   return onBed(async (bed) => {
     const pod = new Bed();
@@ -42,7 +42,7 @@ function withPod(user: boolean, body: (bed: Bed, pod: number) => void | Promise<
   });
 }
 
-/** Makes the config have these namespaces: joined ones of the pod, and new ones. */
+/** Sets the config's namespaces: joined ones of the pod, and new ones. */
 function setNamespaces(config: Config, pod: number, joined: readonly Kind[], fresh: readonly Kind[]): void {
   config.linux.namespaces = [
     ...joined.map((type) => ({ type: type as NamespaceType, path: path(pod, type) })),
@@ -50,7 +50,7 @@ function setNamespaces(config: Config, pod: number, joined: readonly Kind[], fre
   ];
 }
 
-/** Where a process is, kind by kind: in the namespace of the pod, of the host, or in one of its own. */
+/** Whose namespace of each kind a process is in: the pod's, the host's, or its own. */
 function seen(pid: number, pod: number): Record<string, string> {
   return Object.fromEntries(
     kinds.map((kind) => {
@@ -65,7 +65,7 @@ const expected = (joined: readonly Kind[], fresh: readonly Kind[]): Record<strin
     kinds.map((kind) => [kind, joined.includes(kind) ? 'pod' : fresh.includes(kind) ? 'new' : 'host']),
   );
 
-/** Leaves out what the container's user namespace has no rights to mount or to set. */
+/** Removes what the container's user namespace has no right to mount or to set. */
 function withoutRightsOver(config: Config, kind: Kind): void {
   const types: Partial<Record<Kind, string[]>> = {
     pid: ['proc'],
@@ -83,7 +83,7 @@ const usual: Kind[] = ['pid', 'network', 'ipc', 'uts', 'mount'];
 
 for (const kind of shareable) {
   test(
-    `${kind}: joined alone, the others new; exec is there too`,
+    `${kind}: a container joins it alone, with the others new, and exec joins it too`,
     withPod(false, (bed, pod) => {
       const fresh = usual.filter((k) => k !== kind);
       setNamespaces(bed.config, pod, [kind], fresh);
@@ -96,7 +96,7 @@ for (const kind of shareable) {
   );
 
   test(
-    `${kind}: joined, with a new user namespace to which the others belong`,
+    `${kind}: a container joins it with a new user namespace that owns its other namespaces`,
     withPod(false, (bed, pod) => {
       const fresh: Kind[] = [...usual.filter((k) => k !== kind), 'user'];
       withUserNamespace(bed.config);
@@ -112,7 +112,7 @@ for (const kind of shareable) {
   );
 
   test(
-    `${kind}: joined with the user namespace that it belongs to`,
+    `${kind}: a container joins it together with the user namespace that owns it`,
     withPod(true, (bed, pod) => {
       const fresh = usual.filter((k) => k !== kind);
       setNamespaces(bed.config, pod, ['user', kind], fresh);
@@ -128,7 +128,7 @@ for (const kind of shareable) {
 }
 
 test(
-  'a pod: pid, network, ipc and uts at once; run gives the status of the process, which is no first one',
+  'a container in a pod joins pid, network, ipc and uts, and run exits with the status of its process',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid', 'network', 'ipc', 'uts'], ['mount']);
     const r = bed.sh('for n in pid net ipc uts; do readlink /proc/self/ns/$n; done; echo $$; exit 7');
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  'user joined: all others new, and all others joined',
+  'a container joins a user namespace with all other namespaces new, or all joined',
   withPod(true, (bed, pod) => {
     for (const joined of [['user'], ['user', ...shareable]] as Kind[][]) {
       const fresh = kinds.filter((k) => !joined.includes(k));
@@ -155,7 +155,7 @@ test(
 );
 
 test(
-  'user joined, with mappings beside its path: those that it has pass, others are refused',
+  'mappings beside a joined user namespace are accepted if they equal its own, and refused otherwise',
   withPod(true, (bed, pod) => {
     withUserNamespace(bed.config);
     setNamespaces(bed.config, pod, ['user'], ['pid', 'network', 'ipc', 'uts', 'mount']);
@@ -168,7 +168,7 @@ test(
 );
 
 test(
-  'user joined, and with it namespaces of the host’s',
+  "a container joins a user namespace and uses the host's other namespaces",
   withPod(true, (bed, pod) => {
     setNamespaces(bed.config, pod, ['user'], ['pid', 'network', 'mount']);
     bed.config.linux.namespaces.push({ type: 'uts', path: '/proc/self/ns/uts' });
@@ -180,14 +180,14 @@ test(
 );
 
 test(
-  'mount: the root becomes that of the namespace, as with runc, and the host’s is as before',
+  "with a joined mount namespace, its root becomes the container's, as with runc, and the host does not change",
   onBed(async (bed) => {
     const holder = spawn('unshare', ['-m', '--propagation', 'private', 'sleep', '1000'], { stdio: 'ignore' });
     try {
       const pid = holder.pid as number;
       await eventually('a mount namespace', () => link(pid, 'mount') !== link('self', 'mount'));
       setNamespaces(bed.config, pid, ['mount'], ['pid', 'network', 'ipc', 'uts']);
-      // Of the host's mounts those at the destinations of the config: others come and go beside the test.
+      // Only the host's mounts at the config's destinations: others change during the test.
       const destinations = ['/', ...bed.config.mounts.map((m) => m.destination)];
       const ours = () =>
         readFileSync('/proc/self/mountinfo', 'utf8')
@@ -208,7 +208,7 @@ test(
 );
 
 test(
-  'the runtime’s own: of every kind that the config leaves alone',
+  "a path to the runtime's own namespace is accepted for every kind that the config does not change",
   onBed((bed) => {
     bed.config.linux.namespaces = [
       ...kinds
@@ -226,7 +226,7 @@ test(
 );
 
 test(
-  'the runtime’s own is refused where the config would change the host',
+  "the runtime's own namespace is refused where the config would change the host",
   onBed((bed) => {
     const own = (type: Kind) => {
       const config = structuredClone(bed.config);
@@ -253,7 +253,7 @@ test(
 );
 
 test(
-  'hostname and sysctl are set in what is joined',
+  'hostname and sysctl are set in joined namespaces',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['network', 'uts', 'ipc'], ['mount', 'pid']);
     bed.config.hostname = 'shared';
@@ -268,7 +268,7 @@ test(
 );
 
 test(
-  'what is no namespace of the type is refused by name, with the pointer and what to write',
+  'a path without a namespace of the type is refused by name, with its JSON pointer and a hint',
   withPod(false, (bed, pod) => {
     const fifo = join(bed.dir, 'file');
     writeFileSync(fifo, 'net:[1]\n');
@@ -293,7 +293,7 @@ test(
 );
 
 test(
-  'a pid namespace whose first process has ended is refused with the reason',
+  'a pid namespace whose init has ended is refused with the cause',
   onBed(async (bed) => {
     const holder = spawn('unshare', ['-p', 'sh', '-c', 'sleep 0.1 & wait; exec sleep 1000'], { stdio: 'ignore' });
     try {
@@ -318,7 +318,7 @@ test(
 );
 
 test(
-  'in a joined pid namespace kill and delete end all that the container began, and nothing of the pod',
+  'in a joined pid namespace, kill and delete end all processes of the container and none of the pod',
   withPod(false, async (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid'], ['network', 'ipc', 'uts', 'mount']);
     bed.config.linux.cgroupsPath = `/${bed.id}-c`;
@@ -345,7 +345,7 @@ test(
 );
 
 test(
-  'a supervised container in a pod: its exit is recorded, and that of an exec',
+  'a supervised container in a pod has its exit status recorded, and that of an exec',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid', 'network', 'ipc', 'uts'], ['mount']);
     bed.config.process.args = ['/bin/sh', '-c', 'exit 5'];
@@ -370,7 +370,7 @@ test(
 );
 
 test(
-  'CVE-2016-9962: root of the pod cannot open what the waiting init has, although it sees it',
+  'CVE-2016-9962: root of the pod cannot open the files of a waiting runt-init in its pid namespace',
   onBed((bed) => {
     const pod = new Bed();
     try {
@@ -393,7 +393,7 @@ test(
 );
 
 test(
-  'a failure after the join leaves nothing',
+  'a failure after joining namespaces leaves nothing',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid', 'network'], ['mount', 'ipc', 'uts']);
     mkdirSync(join(bed.rootfs, 'x'));
@@ -413,7 +413,7 @@ const rootlessAllowed =
 
 if (rootlessAllowed) {
   test(
-    'rootless: the namespaces of a pod of one’s own, by its user namespace; without it the reason',
+    "rootless: a container joins its user's pod with the user namespace, and gets the cause without it",
     onBed(async (bed) => {
       const user = { uid: 1000, gid: 1000 };
       const holder = spawn('unshare', ['-U', '-r', '-n', '-i', '-u', 'sleep', '1000'], { stdio: 'ignore', ...user });
@@ -468,7 +468,7 @@ if (rootlessAllowed) {
 const pid = (process: ChildProcess): number => process.pid as number;
 
 test(
-  'explain names what is joined',
+  'explain names the joined namespaces',
   withPod(false, (bed, pod) => {
     setNamespaces(bed.config, pod, ['pid', 'network'], ['mount', 'ipc', 'uts']);
     bed.write();

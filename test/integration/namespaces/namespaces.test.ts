@@ -1,4 +1,4 @@
-/** Namespaces: which are new, which are the host's, and what a new one holds. */
+/** Namespaces: which ones are new, which are the host's, and what a new one contains. */
 import { readlinkSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { eventually, needing, onBed } from '../bed/bed.js';
@@ -7,7 +7,7 @@ const test = needing('namespaces', 'root');
 
 const files = { pid: 'pid', network: 'net', ipc: 'ipc', uts: 'uts', mount: 'mnt', cgroup: 'cgroup', user: 'user' };
 
-/** Host or new, for each kind, seen from outside at the pid of a running container. */
+/** Host or new, for each kind, seen from outside by the pid of a running container. */
 function seen(pid: number): Record<string, string> {
   return Object.fromEntries(
     Object.entries(files).map(([kind, file]) => {
@@ -18,7 +18,7 @@ function seen(pid: number): Record<string, string> {
 }
 
 test(
-  'those of the config are new, the others are the host’s',
+  "the config's namespaces are new, and the others are the host's",
   onBed((bed) => {
     assert.equal(seen(bed.started()), {
       pid: 'new',
@@ -34,7 +34,7 @@ test(
 );
 
 test(
-  'only a mount namespace',
+  'a container may have only a mount namespace',
   onBed((bed) => {
     bed.config.linux.namespaces = [{ type: 'mount' }];
     delete bed.config.hostname;
@@ -49,7 +49,7 @@ test(
 );
 
 test(
-  'all seven, the cgroup one rooted in the container’s cgroup',
+  "all seven namespaces are new, and the cgroup namespace is rooted in the container's cgroup",
   onBed(async (bed) => {
     bed.config.linux.namespaces.push({ type: 'cgroup' }, { type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
@@ -65,14 +65,14 @@ test(
 );
 
 test(
-  'a pid namespace: the process is 1 and sees no other',
+  'in a pid namespace the process is pid 1 and sees no other',
   onBed((bed) => {
     assert.is(bed.out('echo $$; set -- /proc/[0-9]*; echo $#'), '1\n1\n');
   }),
 );
 
 test(
-  'a network namespace has lo alone, and it is up',
+  'a network namespace has only lo, which is up',
   onBed((bed) => {
     // IFF_UP | IFF_LOOPBACK
     assert.is(bed.out('ls /sys/class/net; cat /sys/class/net/lo/flags'), 'lo\n0x9\n');
@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  'a namespace that is named twice is refused and leaves nothing',
+  'a namespace that is listed twice is refused and leaves nothing',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'pid' });
     const r = bed.run();

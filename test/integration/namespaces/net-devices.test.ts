@@ -1,4 +1,4 @@
-/** linux.netDevices: interfaces of the host (here a network namespace of the test's own) in the container. */
+/** linux.netDevices: interfaces of the host (a network namespace of the test's own) in the container. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { runtPath } from '../bed/place.js';
 
 const test = needing('net-devices', 'root', 'ip', 'veth');
 
-/** What stands for the host. */
+/** Stands for the host. */
 interface Host {
   readonly net: string;
   /** Runs `ip` there. */
   ip(...args: string[]): string;
   /** Runs runt there. */
   runt(...args: string[]): Result;
-  /** `run` of a script in the container. */
+  /** Runs a script in the container. */
   sh(script: string, ...flags: string[]): Result;
 }
 
@@ -58,10 +58,10 @@ const devices = (host: Host): string[] =>
     .sort();
 
 test(
-  'moved, renamed and up, with its permanent global addresses; what else it is stays',
+  'a device is moved, renamed and set up, with its permanent global addresses and other settings',
   onHost(async (bed, host) => {
     bed.config.linux.netDevices = { ext0: { name: 'eth5' } };
-    // A sysctl of the device: it is there before.
+    // A sysctl of the device: it is moved before sysctls are set.
     bed.config.linux.sysctl = { 'net.ipv4.conf.eth5.forwarding': '1' };
     const r = host.sh('ip addr show eth5; cat /proc/sys/net/ipv4/conf/eth5/forwarding');
     assert.is(r.code, 0, r.stderr);
@@ -73,13 +73,13 @@ test(
       'inet 10.9.8.8/24 scope global secondary eth5',
     ]);
     assert.match(r.stdout, /\n1\n$/);
-    // A virtual device ends with the namespace that it is in, a moment after its last process, and its peer with it.
+    // A virtual device ends with its namespace, shortly after the last process, and its peer with it.
     await eventually('its end', () => devices(host).length === 1);
   }),
 );
 
 test(
-  'by its own name, in a user namespace, seen while it waits for start; labels stay',
+  'a device moves without a new name into a user namespace before start, with its address labels',
   onHost((bed, host) => {
     withUserNamespace(bed.config);
     bed.config.linux.netDevices = { ext0: {} };
@@ -95,7 +95,7 @@ test(
 );
 
 test(
-  'IPv6 addresses too',
+  'IPv6 addresses move too',
   onHost((bed, host) => {
     host.ip('addr', 'add', 'fd00::5/64', 'dev', 'ext0', 'nodad');
     host.ip('link', 'set', 'ext0', 'up');
@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  'in a network namespace that is joined it stays with that namespace',
+  "in a joined network namespace, the device stays there after the container's end",
   onHost((bed, host) => {
     const pod = spawn('unshare', ['-n', 'sleep', '1000'], { stdio: 'ignore' });
     try {
@@ -117,7 +117,7 @@ test(
       const r = host.sh('ip -o link');
       assert.match(r.stdout, /eth0@/, r.stderr);
       assert.match(execFileSync('nsenter', [`--net=${net}`, 'ip', '-o', 'link'], { encoding: 'utf8' }), /eth0@/);
-      // Its name is taken now.
+      // The name is in use now.
       host.ip('link', 'add', 'ext1', 'type', 'veth', 'peer', 'name', 'peer1');
       bed.config.linux.netDevices = { ext1: { name: 'eth0' } };
       const again = host.sh('true');
@@ -133,11 +133,11 @@ test(
 const pid = ({ pid: number }: ChildProcess): number => number as number;
 
 test(
-  'given back as it was when the create fails later: name, addresses, up',
+  'a failed create moves the devices back with their names, addresses and state',
   onHost(async (bed, host) => {
     host.ip('link', 'set', 'ext0', 'up');
     host.ip('link', 'add', 'ext1', 'type', 'veth', 'peer', 'name', 'peer1');
-    // Whether there is a carrier the kernel tells a moment later.
+    // The kernel reports the carrier later.
     const looks = () =>
       host
         .ip('addr')
@@ -157,7 +157,7 @@ test(
     bed.config.process.args = ['/no/such/program'];
     assert.is(bed.run([], { program: join(bed.dir, 'runt-there') }).code, 1);
     assert.is(looks(), before);
-    // One that is there and one that is not: the first is given back.
+    // One that exists and one that does not: the first is moved back.
     bed.config.linux.netDevices = { ext0: {}, nope: {} };
     const r = host.sh('true');
     assert.match(r.stderr, /ERR_NET_DEVICE|\/linux\/netDevices\/nope/);
@@ -166,7 +166,7 @@ test(
 );
 
 test(
-  'refused with the reason: a missing one, lo, a taken name, the host’s own namespace, no right',
+  "a missing device, lo, a used name, the host's own namespace and a missing right are refused with the cause",
   onHost((bed, host) => {
     for (const [netDevices, why] of [
       [{ nope: {} }, /no network device nope/],

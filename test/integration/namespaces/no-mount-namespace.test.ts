@@ -1,4 +1,4 @@
-/** Containers without a mount namespace: what is mounted in one nobody else sees, and it ends with it. */
+/** Containers without a mount namespace in the config: runt mounts in a namespace of its own, which ends with it. */
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -7,7 +7,7 @@ import { type Bed, needing, onBed } from '../bed/bed.js';
 
 const test = needing('no mount namespace', 'root', 'linux-6.15');
 
-/** No namespace but those named, and what the host's would refuse left out. */
+/** Sets only these namespaces, and removes what is refused in the host's namespaces. */
 function share(bed: Bed, ...types: NamespaceType[]): void {
   bed.config.linux.namespaces = types.map((type) => ({ type }));
   delete bed.config.hostname;
@@ -17,7 +17,7 @@ function share(bed: Bed, ...types: NamespaceType[]): void {
 const mountsOf = (pid: number | 'self'): string => readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
 
 test(
-  'the process is in the host’s namespaces and in its own root; the host sees none of its mounts',
+  "the process has the host's namespaces and its own root, and the host sees none of its mounts",
   onBed((bed) => {
     share(bed);
     const before = mountsOf('self');
@@ -35,7 +35,7 @@ test(
 );
 
 test(
-  'mounts, devices, masks, read-only paths and the read-only root are as in any container',
+  'mounts, devices, masked paths, read-only paths and a read-only root work as usual',
   onBed((bed) => {
     share(bed, 'pid', 'network');
     bed.config.root.readonly = true;
@@ -61,7 +61,7 @@ test(
 );
 
 test(
-  'what is above its root is its root, also for who may chroot',
+  '".." above the root stays in the root, also for a process that may chroot',
   onBed((bed) => {
     share(bed, 'pid');
     for (const set of ['bounding', 'effective', 'permitted'] as const) {
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  'exec is in the container’s root, not in the host’s',
+  "exec enters the container's root, not the host's",
   onBed((bed) => {
     share(bed, 'pid');
     bed.started();
@@ -91,7 +91,7 @@ test(
 );
 
 test(
-  'a terminal, hooks of the runtime, and a start that fails leave nothing',
+  'a failed start with hooks leaves no mounts',
   onBed((bed) => {
     share(bed, 'pid');
     bed.config.hooks = { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `: > ${join(bed.dir, 'ran')}`] }] };

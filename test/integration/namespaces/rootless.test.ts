@@ -1,4 +1,4 @@
-/** An ordinary user's containers: with his one id, and with a range that /etc/subuid and /etc/subgid give him. */
+/** An ordinary user's containers: with only the user's own id, and with a range of /etc/subuid and /etc/subgid. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const stacking = needing('rootless overlay', 'root', 'newuidmap', 'setpriv', 'mo
 
 const range = { containerID: 1, hostID: 100000, size: 65536 };
 
-/** `run` of a shell script, which must work. */
+/** Runs a shell script, requires success, and returns its stdout. */
 function out(bed: Bed, call: (...args: string[]) => Result, script: string): string {
   bed.config.process.args = ['/bin/sh', '-c', script];
   bed.write();
@@ -28,7 +28,7 @@ const withRange = (config: Config): void => {
 };
 
 test(
-  'one id: setgroups is denied, the map is written without a helper',
+  'with one id, setgroups is denied and the map is written without a helper',
   onBed((bed) => {
     const call = asUser(bed, '');
     assert.equal(out(bed, call, 'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -G').split(/\s+/), [
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  'a range: users and groups of the container, as they are and as the host sees them',
+  "with a range, users and groups of the container are mapped to the host's",
   onBed((bed) => {
     const call = asUser(bed);
     withRange(bed.config);
@@ -65,7 +65,7 @@ test(
 );
 
 test(
-  'a range: create, start, exec as another user, delete',
+  'with a range, create, start, exec as another user and delete work',
   onBed((bed) => {
     const call = asUser(bed);
     withRange(bed.config);
@@ -93,7 +93,7 @@ for (const [what, subordinate, size] of [
   ['a range of another user', '1001:100000:65536\n', 65536],
 ] as const) {
   test(
-    `${what}: refused by newuidmap, and what to do is said`,
+    `with ${what}, newuidmap refuses the maps, and the error has a hint`,
     onBed((bed) => {
       const call = asUser(bed, subordinate);
       withRange(bed.config);
@@ -109,7 +109,7 @@ for (const [what, subordinate, size] of [
 }
 
 stacking(
-  'a writable overlay on /',
+  'a writable overlay on / works',
   onBed((bed) => {
     const call = asUser(bed);
     withRange(bed.config);
@@ -125,7 +125,7 @@ stacking(
 );
 
 test(
-  'a bind below the user’s own closed directory, and no id-mapped binds',
+  "a source below the user's own closed directory can be bind-mounted, and id-mapped mounts are refused",
   onBed((bed) => {
     const call = asUser(bed);
     withRange(bed.config);
@@ -145,7 +145,7 @@ test(
 );
 
 test(
-  'in the foreground he lends pipes alone to a user of the container: a file he could not take back',
+  'a foreground run gives pipes to a user of the container, but no file that the caller could not take back',
   onBed((bed) => {
     const call = asUser(bed);
     out(bed, call, 'exit 0');
@@ -158,7 +158,7 @@ test(
     writeFileSync(file, '');
     chownSync(file, me, me);
     const [program, env] = [join(bed.dir, 'as-user'), { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir }];
-    // The pipe is his too: one that belongs to nobody in his namespace could not be lent.
+    // The pipe belongs to the user too: one without a mapped owner could not be given to another user.
     const become = `setpriv --reuid ${me} --regid ${me} --clear-groups`;
     const wrapped = [
       '/bin/sh',
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  'whose config names a cgroup is told that there is none; whose names none is told nothing',
+  'a config with cgroupsPath causes a warning that there is no cgroup, and one without causes none',
   onBed((bed) => {
     const call = asUser(bed);
     bed.config.process.args = ['true'];

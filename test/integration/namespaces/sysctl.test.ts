@@ -25,7 +25,7 @@ test(
 );
 
 test(
-  'one that belongs to no namespace of the container is refused and not written',
+  'a parameter that is not namespaced is refused and not written',
   onBed((bed) => {
     const before = readFileSync('/proc/sys/vm/swappiness', 'utf8');
     bed.config.linux.sysctl = { 'vm.swappiness': '1' };
@@ -48,7 +48,7 @@ test(
 );
 
 test(
-  'each key with the namespace that it belongs to, new for it; without that it is refused by its pointer',
+  'each key needs a new namespace of its kind, and is refused with its JSON pointer without one',
   onBed((bed) => {
     const values = {
       ipc: ['fs.mqueue.msg_max', '13'],
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  'what hostname and domainname are the fields for is refused',
+  'kernel.hostname, and kernel.domainname beside domainname, are refused',
   onBed((bed) => {
     bed.config.linux.sysctl = { 'kernel.hostname': 'x' };
     assert.match(bed.run().stderr, /kernel\.hostname[\s\S]*hostname is the field for it/);

@@ -7,13 +7,13 @@ import { withUserNamespace } from '../bed/config.js';
 
 const test = needing('time-namespace', 'root', 'time-namespaces');
 
-/** Seconds since boot, as the machine has them. */
+/** Seconds since boot, as the machine reports them. */
 const uptime = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
 const day = 86_400;
 
 for (const user of [false, true]) {
   test(
-    `offsets of both clocks${user ? ', in a user namespace' : ''}; exec is there too`,
+    `the offsets of both clocks are set${user ? ', in a user namespace' : ''}, and exec joins the namespace`,
     onBed(async (bed) => {
       if (user) withUserNamespace(bed.config);
       bed.config.linux.namespaces.push({ type: 'time' });
@@ -38,7 +38,7 @@ for (const user of [false, true]) {
 }
 
 test(
-  'without offsets the clocks are those of the host',
+  "without offsets the clocks are the host's",
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'time' });
     const [own, text] = bed.out('readlink /proc/self/ns/time; cat /proc/uptime').split('\n');
@@ -48,7 +48,7 @@ test(
 );
 
 test(
-  'an offset below zero of a clock, and what is out of range, are refused with the pointer',
+  'an offset that makes a clock negative, or is out of range, is refused with its JSON pointer',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'time' });
     for (const [offsets, pointer, why] of [
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'the spans of a trace are on the clock of the host',
+  "the spans of a trace use the host's clock",
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'time' });
     bed.config.linux.timeOffsets = { monotonic: { secs: day } };

@@ -1,6 +1,6 @@
 /**
- * Containers in a user namespace that does not map their caller's own id (podman's `--userns=auto` and `nomap`): what
- * the caller alone may reach is opened with the caller's rights.
+ * Containers in a user namespace that does not map the caller's own id (podman's `--userns=auto` and `nomap`): files
+ * that only the caller can reach are opened with the caller's rights.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -11,14 +11,14 @@ import { asUser, me, runAsRootOfANamespace } from '../bed/callers.js';
 
 const test = needing('unmapped caller', 'root', 'newuidmap', 'setpriv', 'mount', 'unshare');
 
-/** One who runs runt, and maps none of his own ids into the container. */
+/** A caller of runt, none of whose ids is mapped in the container. */
 interface Caller {
   readonly name: string;
-  /** His id, as the host sees it. */
+  /** The caller's id on the host. */
   readonly uid: number;
-  /** What the container's root is, as the host sees it. */
+  /** The id of the container's root on the host. */
   readonly root: number;
-  /** The bed is his afterwards; the result runs the container of its config. */
+  /** Gives the bed to the caller, and returns a function that runs the container. */
   readonly takes: (bed: Bed) => () => Promise<Result>;
 }
 
@@ -57,7 +57,7 @@ const callers: readonly Caller[] = [
   },
 ];
 
-/** A directory that its owner alone may enter, with a directory `data`, a file `hosts` and a hook in it. */
+/** A directory that only its owner can search, with a directory `data`, a file `hosts` and a hook in it. */
 function closed(bed: Bed, uid: number): string {
   const dir = join(bed.dir, 'closed');
   mkdirSync(join(dir, 'data'), { recursive: true });
@@ -68,7 +68,7 @@ function closed(bed: Bed, uid: number): string {
   return dir;
 }
 
-/** What a shell script in the container prints; it must end with 0. */
+/** Runs a shell script in the container, requires exit status 0, and returns its stdout. */
 async function out(bed: Bed, run: () => Promise<Result>, script: string): Promise<string> {
   bed.config.process.args = ['/bin/sh', '-c', script];
   const r = await run();
@@ -78,7 +78,7 @@ async function out(bed: Bed, run: () => Promise<Result>, script: string): Promis
 
 for (const { name, uid, root, takes } of callers) {
   test(
-    `${name}: the sources of binds are below a directory of mode 0700`,
+    `${name}: sources of bind mounts below a directory of mode 0700 work`,
     onBed(async (bed) => {
       const run = takes(bed);
       const dir = closed(bed, uid);
@@ -97,7 +97,7 @@ for (const { name, uid, root, takes } of callers) {
   );
 
   test(
-    `${name}: so is the root file system, in any propagation`,
+    `${name}: a root file system below a directory of mode 0700 works with any propagation`,
     onBed(async (bed) => {
       const run = takes(bed);
       const dir = closed(bed, uid);
@@ -116,7 +116,7 @@ for (const { name, uid, root, takes } of callers) {
   );
 
   test(
-    `${name}: hooks and overlays, which the container's root reaches by path, are refused with the reason`,
+    `${name}: hooks and overlays, which the container's root reaches by path, are refused with the cause`,
     onBed(async (bed) => {
       const run = takes(bed);
       const dir = closed(bed, uid);
@@ -137,7 +137,7 @@ for (const { name, uid, root, takes } of callers) {
 }
 
 test(
-  'an ordinary user: a source that he reaches by a supplementary group, which the container does not have',
+  'an ordinary user can use a source that is reachable by a supplementary group only',
   onBed((bed) => {
     const call = asUser(bed);
     const program = join(bed.dir, 'as-user');
@@ -160,7 +160,7 @@ test(
 );
 
 test(
-  'an ordinary user: a user namespace that is joined does not map him either',
+  "an ordinary user can use a closed source in a joined user namespace without the user's id",
   onBed(async (bed) => {
     const call = asUser(bed);
     map(bed, 100000);

@@ -17,7 +17,7 @@ test(
   onBed(async (bed) => {
     withUserNamespace(bed.config);
     const pid = bed.started(['/bin/sh', '-c', 'id -u; cat /proc/self/uid_map; echo .; exec sleep 1000']);
-    // `start` ends when the shell begins.
+    // `start` returns when the shell begins.
     await eventually('all that it prints', () => bed.stdout().endsWith('.\n'));
     assert.equal(bed.stdout().trim().split(/\s+/), ['0', '0', '100000', '65536', '.']);
     assert.is(statSync(`/proc/${pid}`).uid, 100000);
@@ -27,7 +27,7 @@ test(
 );
 
 test(
-  'a user and groups inside the mapping; devices work',
+  'a mapped user with groups can use the devices',
   onBed((bed) => {
     withUserNamespace(bed.config);
     bed.config.process.user = { uid: 1000, gid: 1000, additionalGids: [5] };
@@ -39,7 +39,7 @@ test(
 );
 
 test(
-  'a bind source that only the caller may open is bound',
+  'a source that only the caller can open is bind-mounted',
   onBed((bed) => {
     const closed = join(bed.dir, 'closed');
     mkdirSync(closed, { mode: 0o700 });
@@ -53,7 +53,7 @@ test(
 );
 
 test(
-  'mappings without a user namespace, and a namespace without mappings, are refused',
+  'mappings without a user namespace, and a user namespace without mappings, are refused',
   onBed((bed) => {
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 10 }];
     const r = bed.run();
@@ -66,11 +66,11 @@ test(
 );
 
 test(
-  'root of a user namespace maps any of its ids, without a helper, and sets groups',
+  'root of a user namespace maps any of its ids without a helper, and sets groups',
   onBed(async (bed) => {
     bed.config.linux.resources = {};
     bed.config.linux.namespaces.push({ type: 'user' });
-    // What podman asks for with --userns=keep-id.
+    // The mappings of podman's --userns=keep-id.
     const mappings = [
       { containerID: 0, hostID: 1, size: 1000 },
       { containerID: 1000, hostID: 0, size: 1 },
@@ -99,7 +99,10 @@ function rootlessAllowed(): boolean {
 
 const user = { uid: 1000, gid: 1000 };
 
-/** Gives the bed to user 1000 with a config of `runt spec --rootless` and a copy of the program he can reach. */
+/**
+ * Gives the bed to user 1000, with a config of `runt spec --rootless` and a copy of the program that the user can
+ * reach.
+ */
 function rootless(bed: Bed): (...args: string[]) => Result {
   for (const path of [bed.dir, bed.bundle]) chownSync(path, 1000, 1000);
   const program = join(bed.dir, 'runt');
@@ -116,7 +119,7 @@ function rootless(bed: Bed): (...args: string[]) => Result {
 
 if (rootlessAllowed()) {
   test(
-    'rootless: run',
+    'rootless: run works',
     onBed((bed) => {
       const call = rootless(bed);
       bed.config.process.args = [
@@ -132,7 +135,7 @@ if (rootlessAllowed()) {
   );
 
   test(
-    'rootless: create, state, start, kill, delete',
+    'rootless: create, state, start, kill and delete work',
     onBed((bed) => {
       const call = rootless(bed);
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -153,7 +156,7 @@ if (rootlessAllowed()) {
   );
 
   test(
-    "rootless: root is refused what a user has created, and takes the user's ids to start, kill and delete it",
+    "rootless: root is refused a user's container, and must switch to the user's ids to start, kill and delete it",
     onBed(async (bed) => {
       const call = rootless(bed);
       bed.config.process.args = ['/bin/sh', '-c', 'id -u; exec sleep 1000'];
@@ -173,7 +176,7 @@ if (rootlessAllowed()) {
   );
 
   test(
-    'rootless: exec joins, as the user asked for, with stdio, status and pid file; a terminal too',
+    'rootless: exec has the requested user, stdio, status and pid file, and a terminal',
     onBed(async (bed) => {
       const call = rootless(bed);
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -200,7 +203,7 @@ if (rootlessAllowed()) {
   );
 
   test(
-    'rootless: another id than one’s own is refused with the reason',
+    "rootless: mapping another id than the user's own is refused with the cause",
     onBed((bed) => {
       const call = rootless(bed);
       bed.config.linux.uidMappings = [{ containerID: 0, hostID: 54321, size: 1 }];

@@ -1,4 +1,4 @@
-/** A container of a user who has no privilege, no helper and no cgroup: one id in a user namespace. */
+/** A container of a user without privileges, helpers and cgroups: one id in a user namespace. */
 import { chownSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const isRoot = process.geteuid?.() === 0;
 const uid = isRoot ? nobody : process.getuid!();
 const gid = isRoot ? nobody : process.getgid!();
 
-/** A directory without programs as PATH: newuidmap is not found. Root becomes nobody. */
+/** PATH is a directory without programs, so that newuidmap is not found. Root switches to "nobody". */
 function asNobody(bed: Bed): (...args: string[]) => Result {
   const program = join(bed.dir, 'runt');
   copyFileSync(runtPath, program);
@@ -30,7 +30,7 @@ function asNobody(bed: Bed): (...args: string[]) => Result {
 }
 
 test(
-  'run: the id inside and outside, the mounts, and the exit status',
+  'run maps one id, mounts, and exits with the status of the process',
   onBed((bed) => {
     const call = asNobody(bed);
     const files = ['/proc/self/uid_map', '/proc/self/gid_map', '/proc/self/setgroups'];
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'create, start, exec, delete: nothing needs root, and nothing is left',
+  'create, start, exec and delete work without root, and nothing is left',
   onBed((bed) => {
     const call = asNobody(bed);
     bed.config.process.args = ['/bin/sleep', '1000'];
