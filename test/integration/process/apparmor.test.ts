@@ -1,11 +1,11 @@
-/** AppArmor where the kernel has it on (hack/vm --lsm apparmor): profiles confine the process and what is executed beside it. */
+/** AppArmor where the kernel enables it (hack/vm --lsm apparmor): profiles confine the process and execs. */
 import { spawnSync } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../bed/bed.js';
 
 const test = needing('AppArmor', 'root', 'apparmor', 'apparmor_parser', 'runc');
 
-/** May do everything but write files of one name. */
+/** A profile that allows everything but writing to files of one name. */
 const profile = (name: string, denied: string) => `profile ${name} flags=(attach_disconnected,mediate_deleted) {
   file, capability, network, mount, umount, pivot_root, signal, ptrace, unix,
   deny /**/${denied} w,
@@ -16,7 +16,7 @@ const parser = (flag: string, text: string) => {
 };
 const look = 'cat /proc/self/attr/current; echo x >/tmp/open; echo x >/tmp/shut; echo x >/tmp/closed; ls /tmp';
 
-/** A body on a bed, with both profiles loaded. */
+/** Runs a test's body on a bed, with both profiles loaded. */
 const onProfiles = (body: (bed: Bed) => void) =>
   onBed((bed) => {
     parser('-r', profile('runt-one', 'shut'));
@@ -28,7 +28,7 @@ const onProfiles = (body: (bed: Bed) => void) =>
     }
   });
 
-/** What a profile lets the process do, without the shell's own words before "Permission denied". */
+/** What a profile allows the process to do, without the shell's own text before "Permission denied". */
 const lines = (bed: Bed, program?: string) => {
   bed.config.process.args = ['/bin/sh', '-c', look];
   bed.config.mounts = [...bed.config.mounts!, { destination: '/tmp', type: 'tmpfs', source: 'tmpfs' }];
@@ -49,7 +49,7 @@ test(
 );
 
 test(
-  'with no_new_privs too, and as another user',
+  'a profile confines the process with no_new_privs too, and as another user',
   onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'runt-one';
     bed.config.process.noNewPrivileges = true;
@@ -61,7 +61,7 @@ test(
 );
 
 test(
-  'exec takes the profile of the container, or the one of --apparmor',
+  "exec uses the container's profile, or that of --apparmor",
   onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'runt-one';
     bed.config.process.noNewPrivileges = false;
@@ -76,7 +76,7 @@ test(
 );
 
 test(
-  'a profile that is not loaded is named as engines look for it, of the process and of exec',
+  'the error of a profile that is not loaded has the text that engines match, for run and exec',
   onProfiles((bed) => {
     bed.config.process.apparmorProfile = 'unconfined';
     assert.is(bed.out('cat /proc/self/attr/apparmor/current'), 'unconfined\n');

@@ -13,7 +13,7 @@ const mask = (...bits: number[]) =>
 const [CHOWN, KILL, NET_BIND, AUDIT_WRITE] = [0, 5, 10, 29];
 
 test(
-  'each set is exactly that of the config',
+  'each capability set is exactly that of the config',
   onBed((bed) => {
     bed.config.process.user = { uid: 1000, gid: 1000 };
     bed.config.process.capabilities = {
@@ -23,7 +23,7 @@ test(
       effective: ['CAP_KILL'],
       ambient: ['CAP_KILL'],
     };
-    // execve gives an ordinary user what is ambient, and nothing more; `cat` is run by the shell and sees the same.
+    // execve leaves an ordinary user only ambient capabilities; the shell runs `cat`, which sees the same.
     assert.is(
       bed.out(sets).trim(),
       `CapInh:${mask(KILL)} CapPrm:${mask(KILL)} CapEff:${mask(KILL)} CapBnd:${mask(CHOWN, KILL, AUDIT_WRITE)} CapAmb:${mask(KILL)} NoNewPrivs:1`,
@@ -32,7 +32,7 @@ test(
 );
 
 test(
-  'root keeps the bounding set over execve',
+  'root keeps the bounding set across execve',
   onBed((bed) => {
     const three = mask(KILL, NET_BIND, AUDIT_WRITE);
     bed.config.process.noNewPrivileges = false;
@@ -46,7 +46,7 @@ test(
 );
 
 test(
-  'no capabilities at all',
+  'a container may have no capabilities at all',
   onBed((bed) => {
     bed.config.process.capabilities = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
     const none = mask();
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  'what was dropped cannot be done',
+  'a dropped capability has no effect',
   onBed((bed) => {
     const r = bed.sh('chown 7 /dev/null; hostname other; mount -t tmpfs x /tmp; true');
     assert.match(r.stderr, /chown: .*not permitted/);
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'a name that is no capability is left out with a warning, as the spec wants it',
+  'an unknown capability is ignored with a warning, as the spec requires',
   onBed((bed) => {
     bed.config.process.capabilities!.bounding!.push('CAP_FLY');
     const r = bed.sh('grep CapBnd /proc/self/status');

@@ -8,21 +8,21 @@ import { runtPath, top } from '../bed/place.js';
 import { listen } from '../bed/unix.js';
 
 const test = needing('descriptors', 'root', 'bash');
-const compared = needing('descriptors as runc', 'root', 'runc');
+const compared = needing('descriptors beside runc', 'root', 'runc');
 const sockets = needing('pidfd sockets', 'root', 'programs');
 
-/** Asked of the shell itself, which has no other open meanwhile. */
+/** Run by the shell itself, which has no other descriptor open. */
 const show =
   'n=0; while [ $n -lt 32 ]; do [ -e /proc/$$/fd/$n ] && echo -n "$n "; n=$((n+1)); done; echo; env | grep ^LISTEN | sort || true; echo';
 
-/** `run` by a shell that opens descriptors 3 to 6 first. */
+/** Runs the container from a shell that opens descriptors 3 to 6 first. */
 function runWithFds(bed: Bed, environment: string, ...flags: string[]): string {
   bed.config.process.args = ['/bin/sh', '-c', show];
   bed.write();
   return withFds(bed, environment, 'run', '--bundle', bed.bundle, ...flags, bed.id);
 }
 
-/** A command of the program by a shell that opens descriptors 3 to 6 first. */
+/** Runs a command of the program from a shell that opens descriptors 3 to 6 first. */
 function withFds(bed: Bed, environment: string, ...args: string[]): string {
   const words = [runtPath, '--root', bed.root, ...args];
   const script = `exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null; ${environment} exec "$0" "$@"`;
@@ -34,21 +34,21 @@ function withFds(bed: Bed, environment: string, ...args: string[]): string {
 }
 
 test(
-  'without --preserve-fds none is passed on',
+  'without --preserve-fds no descriptor is passed',
   onBed((bed) => {
     assert.is(runWithFds(bed, ''), '0 1 2 \n\n');
   }),
 );
 
 test(
-  '--preserve-fds 2 passes 3 and 4 and nothing else',
+  '--preserve-fds 2 passes only 3 and 4',
   onBed((bed) => {
     assert.is(runWithFds(bed, '', '--preserve-fds', '2'), '0 1 2 3 4 \n\n');
   }),
 );
 
 test(
-  'LISTEN_FDS passes them on, with its names and the pid inside; --preserve-fds counts from there',
+  'LISTEN_FDS passes descriptors with their names and the pid inside, and --preserve-fds adds to them',
   onBed((bed) => {
     bed.config.process.env.push('LISTEN_FDS=9', 'LISTEN_PID=9', 'LISTEN_FDNAMES=old');
     const three = 'LISTEN_FDS=2\nLISTEN_PID=1\n\n';
@@ -60,7 +60,7 @@ test(
 );
 
 test(
-  'LISTEN_FDS that is for another process, or is no number, is not',
+  'LISTEN_FDS for another process, or without a number, is ignored',
   onBed((bed) => {
     for (const environment of [
       'export LISTEN_FDS=2 LISTEN_PID=1;',
@@ -87,7 +87,7 @@ test(
 );
 
 test(
-  'exec: the same',
+  'exec passes descriptors by LISTEN_FDS and --preserve-fds too',
   onBed((bed) => {
     bed.started();
     const environment = 'export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=a;';
@@ -115,7 +115,7 @@ test(
 );
 
 compared(
-  'LISTEN_FDS with --preserve-fds',
+  'LISTEN_FDS with --preserve-fds is the same as with runc',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sh', '-c', show];
     bed.write();
@@ -134,7 +134,7 @@ const hosts: [name: string, ...words: string[]][] = [
   ['Node.js', process.execPath, join(top, 'dist/cli.js')],
 ];
 
-/** A command by a shell that opens the numbers in `opened` alone, with a log, which is a descriptor of runt's. */
+/** Runs a command from a shell that opens only the numbers in `opened`, with a log, which is a descriptor of runt's. */
 function withHoles(bed: Bed, words: string[], opened: number[], environment: string, ...args: string[]) {
   const all = Array.from({ length: 40 }, (_, i) => 3 + i);
   const redirections = all.map((fd) => (opened.includes(fd) ? `${fd}<"$F"` : `${fd}<&-`)).join(' ');
@@ -152,7 +152,7 @@ const numbers =
 
 for (const [name, ...words] of hosts) {
   test(
-    `${name}: run, exec, and create with start pass what the caller opened and fill no hole with a descriptor of runt's`,
+    `${name}: run, exec, create and start pass the caller's descriptors, and gaps stay closed`,
     onBed(async (bed) => {
       const sh = ['/bin/sh', '-c', numbers];
       bed.config.process.args = sh;
@@ -177,7 +177,7 @@ for (const [name, ...words] of hosts) {
         assert.is(r.status, 0, readFileSync(out, 'utf8'));
         assert.is(bed.start().code, 0);
         const seen = () => readdirSync(`/proc/${bed.state().pid}/fd`).join(' ');
-        // The loader of programs has one more open for a moment.
+        // The loader of programs briefly has one more open.
         await eventually('the descriptors of the process', () => seen() === '0 1 2 5');
         const exec = withHoles(bed, words, [4, 5], '', 'exec', '--preserve-fds', '3', bed.id, ...sh);
         assert.is(exec.stdout, '0 1 2 4 5 \nread\n\n', exec.stderr);
@@ -187,7 +187,7 @@ for (const [name, ...words] of hosts) {
   );
 
   test(
-    `${name}: holes after LISTEN_FDS are allowed, a hole in it is refused`,
+    `${name}: gaps after LISTEN_FDS are allowed, and a gap in it is refused`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/sh', '-c', numbers];
       bed.write();
@@ -237,7 +237,7 @@ sockets(
 );
 
 sockets(
-  'a --pidfd-socket where nobody listens: nothing is left of the container',
+  'create fails if nothing listens at --pidfd-socket, and leaves nothing of the container',
   onBed((bed) => {
     const r = bed.create(['--pidfd-socket', join(bed.dir, 'none')]);
     assert.is(r.code, 1);

@@ -1,7 +1,7 @@
 /**
- * The status of each exec, where the kernel gives its pid to others again and again: in a pid namespace that has a few
- * hundred numbers. The long form, RUNT_EXECS=5000 RUNT_PID_MAX=1500, has as many execs through each of the shim, the
- * library, `runt serve` and the command.
+ * The status of each exec while the kernel reuses pids, in a pid namespace with a few hundred of them. The long form,
+ * RUNT_EXECS=5000 RUNT_PID_MAX=1500, runs as many execs through each of the shim, the library, `runt serve` and the
+ * command.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,16 +16,16 @@ import { top } from '../bed/place.js';
 import { onEngine } from '../bed/shim-engine.js';
 import { serve, TaskClient } from '../bed/task-client.js';
 
-// Before Linux 6.14 kernel.pid_max is that of the whole machine.
+// Before Linux 6.14 kernel.pid_max applies to the whole machine.
 const test = needing('exec statuses', 'root', 'unshare', 'cgroups', 'linux-6.14');
 
 const execs = Number(process.env.RUNT_EXECS ?? 200);
-/** The kernel takes no less than 301, and gives no number below 300 again. */
+/** The kernel accepts no less than 301, and does not reuse pids below 300. */
 const pidMax = Number(process.env.RUNT_PID_MAX ?? 400);
-/** A container keeps no more records that nobody has read (docs/cli.md). */
+/** The most unread records that a container keeps (docs/cli.md). */
 const mostUnread = 1024;
 
-/** Runs `execs` of them; `one` gives the pid and the status of an exec that is to end with a status. */
+/** Runs `execs` execs; `one` runs an exec that ends with a status, and returns the pid and the reported status. */
 async function statuses(
   width: number,
   one: (n: number, status: number) => Promise<[pid: number, status: number | undefined]>,
@@ -48,10 +48,10 @@ async function statuses(
   await Promise.all(Array.from({ length: width }, worker));
   assert.equal(wrong, []);
   assert.ok(again > execs / 50, `only ${again} of ${execs} pids were given again`);
-  console.log(`\n# note ${execs} execs, ${again} with a pid that another one had before`);
+  console.log(`\n# note ${execs} execs, ${again} with a reused pid`);
 }
 
-/** Names of the records; a record that is being written (`.json.tmp`) is not one yet. */
+/** Names of the records; a record that is being written (`.json.tmp`) does not count. */
 const records = (state: string): string[] => readdirSync(state).filter((name) => /^exec-.*\.json$/.test(name));
 
 const sleeps = (bed: Bed): void => {
@@ -60,7 +60,7 @@ const sleeps = (bed: Bed): void => {
 };
 const exits = (status: number): string[] => ['/bin/sh', '-c', `exit ${status}`];
 
-/** `exec --detach`; the pid. */
+/** Runs `exec --detach` and returns the pid. */
 function detached(bed: Bed, script: string): number {
   const file = join(bed.dir, 'pid');
   const r = bed.runt(['exec', '-d', '--pid-file', file, bed.id, '/bin/sh', '-c', script]);
@@ -77,7 +77,7 @@ function supervised(bed: Bed): string {
   return join(bed.root, bed.id);
 }
 
-/** Execs that have ended with 3, whose records nobody has read. */
+/** Execs that have ended with 3, whose records are unread. */
 async function someEnded(bed: Bed): Promise<readonly number[]> {
   const state = supervised(bed);
   const pids = Array.from({ length: 10 }, () => detached(bed, 'exit 3'));
@@ -86,7 +86,7 @@ async function someEnded(bed: Bed): Promise<readonly number[]> {
   return pids;
 }
 
-/** Begins processes until one has the pid of one that has ended; the others are killed. */
+/** Starts processes until one reuses the pid of an ended one; kills the others. */
 async function reused(ended: readonly number[], begin: () => Promise<number>): Promise<number> {
   for (const pid of ended)
     for (let before = 1; before < 10; before++) {
@@ -98,9 +98,9 @@ async function reused(ended: readonly number[], begin: () => Promise<number>): P
   throw new Error('no pid was given again');
 }
 
-/** What runs in the small pid namespace. */
+/** The bodies that run in the small pid namespace. */
 const doors: Readonly<Record<string, () => Promise<void>>> = {
-  'the command, a third of them never read': onBed(async (bed) => {
+  "the command reports each exec's status, with a third of them never read": onBed(async (bed) => {
     const state = supervised(bed);
     let unread = 0;
     await statuses(1, async (n, status) => {
@@ -114,13 +114,13 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
       return [pid, Number(r.stdout)];
     });
     const left = records(state).length;
-    // Some of those that are counted as the newest were read since they were counted last.
+    // Some of the newest records were read since they were last counted.
     if (unread < mostUnread) assert.is(left, unread);
     else assert.ok(left <= mostUnread && left > mostUnread - 100, `${left} records`);
     bed.delete('--force');
   }),
 
-  'wait --pid for an exec that runs, with the pid of one that has ended': onBed(async (bed) => {
+  'wait --pid of a running exec ignores the record of an ended one with its pid': onBed(async (bed) => {
     const ended = await someEnded(bed);
     const go = join(bed.rootfs, 'go');
     execFileSync('mkfifo', [go]);
@@ -134,7 +134,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
     bed.delete('--force');
   }),
 
-  'wait --pid is refused where another process of the container has the pid now': onBed(async (bed) => {
+  'wait --pid fails if another process of the container has the pid now': onBed(async (bed) => {
     const ended = await someEnded(bed);
     const file = join(bed.dir, 'foreground');
     // Not the supervisor's child, and so without a record.
@@ -152,7 +152,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
     bed.delete('--force');
   }),
 
-  'the library': onBed(async (bed) => {
+  "the library reports each exec's status": onBed(async (bed) => {
     const { Runtime } = (await import(resolve(top, 'dist/index.js'))) as typeof Library;
     sleeps(bed);
     const stdio = ['ignore', 'ignore', 'ignore'] as const;
@@ -166,7 +166,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
     await container.delete({ force: true });
   }),
 
-  'the shim': onEngine(async (engine, bed) => {
+  "the shim reports each exec's status": onEngine(async (engine, bed) => {
     sleeps(bed);
     engine.start();
     await engine.run();
@@ -182,7 +182,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
     await engine.over();
   }),
 
-  'the shim: Pids names the exec that has a pid now, not one that had it': onEngine(async (engine, bed) => {
+  'Pids of the shim names the exec that has a pid now, not an ended one': onEngine(async (engine, bed) => {
     sleeps(bed);
     engine.start();
     await engine.run();
@@ -205,7 +205,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
     await engine.over();
   }),
 
-  'runt serve': onBed(async (bed) => {
+  "runt serve reports each exec's status": onBed(async (bed) => {
     sleeps(bed);
     const socket = join(bed.dir, 'api.sock');
     const server = await serve(bed, socket);
@@ -232,7 +232,7 @@ const doors: Readonly<Record<string, () => Promise<void>>> = {
   }),
 };
 
-/** Whether it sleeps in the kernel until something happens. */
+/** Whether the process sleeps in the kernel. */
 const isAsleep = (pid: number): boolean => {
   try {
     return /epoll|poll/.test(readFileSync(`/proc/${pid}/wchan`, 'utf8'));
@@ -254,7 +254,7 @@ if (inside !== undefined) {
 }
 
 for (const name of Object.keys(doors)) {
-  test(`a small pid space: ${name}`, () => {
+  test(`in a small pid space, ${name}`, () => {
     const before = readFileSync('/proc/sys/kernel/pid_max', 'utf8');
     const few = `echo ${pidMax} >/proc/sys/kernel/pid_max &&`;
     const timeout = COMMAND_LIMIT * Math.max(1, execs / 500);

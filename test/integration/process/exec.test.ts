@@ -18,9 +18,9 @@ import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed as onBareBed } from '../bed/bed.js';
 
 const test = needing('exec', 'root');
-const compared = needing('exec as runc', 'root', 'runc');
+const compared = needing('exec beside runc', 'root', 'runc');
 
-/** A bed whose container, still running, is deleted at the end: nothing of its execs may be left either. */
+/** A bed whose container, still running, is deleted at the end: its execs may leave nothing either. */
 const onBed = (body: (bed: Bed) => void | Promise<void>): (() => Promise<void>) =>
   onBareBed(async (bed) => {
     await body(bed);
@@ -28,14 +28,14 @@ const onBed = (body: (bed: Bed) => void | Promise<void>): (() => Promise<void>) 
     assert.is(r.code, 0, r.stderr);
   });
 
-/** Executes and gives stdout; must end with 0 and print nothing on stderr. */
+/** Runs an exec, requires exit status 0 and an empty stderr, and returns stdout. */
 function out(bed: Bed, ...args: string[]): string {
   const r = bed.runt(['exec', ...args]);
   if (r.code !== 0 || r.stderr !== '') throw new Error(`exit ${r.code}: ${r.stderr}\n${r.stdout}`);
   return r.stdout;
 }
 
-/** Executes what must be refused with 255. */
+/** Runs an exec that must fail with 255, and returns its stderr. */
 function refused(bed: Bed, ...args: string[]): string {
   const r = bed.runt(['exec', ...args]);
   assert.is(r.code, 255, `${r.code}: ${r.stdout}${r.stderr}`);
@@ -46,7 +46,7 @@ function refused(bed: Bed, ...args: string[]): string {
 const pidsOf = (bed: Bed): number[] => JSON.parse(bed.runt(['ps', '-f', 'json', bed.id]).stdout);
 
 test(
-  'gives output and the exit status, 128+n for a signal, and feeds stdin',
+  'exec passes stdin and output, and exits with the status or 128+n for a signal',
   onBed((bed) => {
     bed.started();
     assert.is(out(bed, bed.id, 'echo', 'a', '-b', '--help'), 'a -b --help\n', 'flags after the id are the command’s');
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  'joins every namespace and all cgroups of the container, and its root',
+  'exec joins every namespace, all cgroups and the root of the container',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'cgroup' });
     const pid = bed.started();
@@ -69,7 +69,7 @@ test(
       ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'user'].map(own),
     );
     assert.is(host, 'runt');
-    // Held by a process that waits, so that it can be looked at from outside.
+    // Kept running by a process that waits, so that it can be inspected from outside.
     const file = join(bed.dir, 'pid');
     assert.is(bed.runt(['exec', '-d', '--pid-file', file, bed.id, 'sleep', '100']).code, 0);
     const second = readFileSync(file, 'utf8');
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  'in a container with a user namespace it is root there, and maps hold',
+  "with a user namespace, exec runs as its root with the config's maps, limits and oomScoreAdj",
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  'without flags the process has user, groups, umask, limits, capabilities, environment and directory of the config',
+  "without flags, exec has the config's user, groups, umask, limits, capabilities, environment and cwd",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'srv'), { recursive: true });
     bed.config.process.user = { uid: 33, gid: 44, additionalGids: [55], umask: 0o027 };
@@ -135,7 +135,7 @@ test(
 );
 
 test(
-  'flags: --cwd, --user, --additional-gids, --cap, --no-new-privs',
+  '--cwd, --user, --additional-gids, --cap and --no-new-privs override the config',
   onBed((bed) => {
     bed.started();
     const script = 'pwd; id -u; id -g; id -G; grep -E "Cap|NoNew" /proc/self/status | tr -d "\\t"';
@@ -165,7 +165,7 @@ test(
 );
 
 test(
-  'a name that is not a capability is left out with a warning, of --cap and of --process',
+  'an unknown capability of --cap or --process is ignored with a warning',
   onBed((bed) => {
     bed.started();
     const r = bed.runt([
@@ -202,7 +202,7 @@ test(
 );
 
 test(
-  "names are looked up in the container's own files, with their groups",
+  "names are looked up in the container's /etc/passwd and /etc/group, with their groups",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'etc'), { recursive: true });
     const etc = (name: string, text: string) => writeFileSync(join(bed.rootfs, 'etc', name), text);
@@ -229,7 +229,7 @@ test(
 );
 
 test(
-  'CVE-2026-30892, CVE-2024-40635: digits are a number, and what is no number never becomes root',
+  'CVE-2026-30892, CVE-2024-40635: digits are a uid, and an invalid uid never becomes root',
   onBed((bed) => {
     writeFileSync(
       join(bed.rootfs, 'etc', 'passwd'),
@@ -262,7 +262,7 @@ test(
 );
 
 test(
-  '/etc/passwd of the container cannot lead out of it, nor hold the runtime up',
+  "the container's /etc/passwd can neither be a link to outside nor block the runtime",
   onBed(async (bed) => {
     writeFileSync(join(bed.dir, 'secret'), 'sly:x:0:0::/:\n');
     rmSync(join(bed.rootfs, 'etc', 'passwd'), { force: true });
@@ -276,7 +276,7 @@ test(
 );
 
 test(
-  'CVE-2022-29162, CVE-2022-27650: nothing is inheritable that the config does not name',
+  'CVE-2022-29162, CVE-2022-27650: only capabilities that the config lists are inheritable',
   onBed((bed) => {
     bed.config.process.capabilities = {
       bounding: ['CAP_CHOWN', 'CAP_KILL'],
@@ -294,7 +294,7 @@ test(
 );
 
 test(
-  'CVE-2024-21626: a working directory outside of the root is refused',
+  'CVE-2024-21626: a working directory outside the root is refused',
   onBed((bed) => {
     bed.started();
     for (let fd = 3; fd < 24; fd++) {
@@ -307,15 +307,15 @@ test(
 );
 
 test(
-  'CVE-2016-9962: while it joins, no process of the container can trace it, and it keeps no descriptor of the host',
+  'CVE-2016-9962: no process of the container can trace a joining exec, which has no descriptor of the host',
   onBed(async (bed) => {
-    // Root with every capability in its own user namespace; on the host's it could trace anything.
+    // Root with every capability in its own user namespace; in the host's it could trace anything.
     const all = capabilityNames();
     bed.config.process.capabilities = { bounding: all, effective: all, permitted: all };
     bed.config.linux.namespaces.push({ type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
     bed.config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-    // Reads the descriptors of every process but its own, as fast as it can, and tells what it could read.
+    // Reads the descriptors of every other process as fast as it can, and prints those that it could read.
     const spy = [
       'while :; do for d in /proc/[0-9]*; do',
       'ls -l $d/fd 2>/dev/null | grep -E "memfd|/sys/fs/cgroup|socket"',
@@ -340,7 +340,7 @@ test(
 );
 
 test(
-  '--process: the file is the whole process, checked as config.json is',
+  '--process FILE replaces the whole process, and is validated like config.json',
   onBed((bed) => {
     bed.config.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 512, hard: 1024 }];
     bed.started();
@@ -380,7 +380,7 @@ test(
 );
 
 test(
-  'detached: a child of the caller’s subreaper, its pid in the file, which is not there after a failure',
+  "a detached exec is a child of the caller's subreaper, and a failed one leaves no pid file",
   onBed(async (bed) => {
     bed.started();
     const file = join(bed.dir, 'pid');
@@ -398,7 +398,7 @@ test(
 );
 
 test(
-  'in the foreground: signals are passed on, the pid file is there while it runs, and it is a child of runt',
+  'a foreground exec forwards signals, has a pid file while it runs, and is a child of runt',
   onBed(async (bed) => {
     bed.started();
     const file = join(bed.dir, 'pid');
@@ -420,7 +420,7 @@ test(
 );
 
 test(
-  'a created container takes one; a stopped, an unknown and a paused one do not',
+  'exec works in a created container, and is refused in a stopped, unknown or paused one',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '100'];
     assert.is(bed.create().code, 0);
@@ -441,7 +441,7 @@ test(
 );
 
 test(
-  'what cannot be executed is told with its reason',
+  'the error of a program that cannot be executed has the cause',
   onBed((bed) => {
     writeFileSync(join(bed.rootfs, 'text'), 'no program');
     writeFileSync(join(bed.rootfs, 'script'), '#!/no/shell\n');
@@ -457,7 +457,7 @@ test(
 );
 
 test(
-  '--cgroup: a cgroup below the container’s, for all or for some controllers',
+  "--cgroup puts the exec into a cgroup below the container's, for all or some controllers",
   onBed((bed) => {
     bed.started();
     const dirs = (JSON.parse(readFileSync(join(bed.root, bed.id, 'state.json'), 'utf8')) as { cgroups: string[] })
@@ -492,7 +492,7 @@ test(
 );
 
 test(
-  'eight at once, each with its own status; and it sees the session keyring of the container',
+  "eight concurrent execs each have their own status, and share the container's session keyring",
   onBed(async (bed) => {
     bed.started();
     const all = Array.from({ length: 8 }, (_, i) =>
@@ -509,14 +509,14 @@ test(
 );
 
 test(
-  'delete --force against many execs leaves nothing, with and without a pid namespace',
+  'delete --force during many execs leaves nothing, with and without a pid namespace',
   onBed(async (bed) => {
     for (const own of [true, false]) {
       if (!own) bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
       for (let round = 0; round < 4; round++) {
         bed.started();
         const all = Array.from({ length: 6 }, () => bed.spawn(['exec', bed.id, 'sleep', '50']));
-        // The delete comes at different moments of the execs.
+        // The delete runs at different times relative to the execs.
         await elapse(2 * round);
         const gone = bed.runt(['delete', '--force', bed.id]);
         assert.is(gone.code, 0, gone.stderr);
@@ -532,7 +532,7 @@ test(
 );
 
 compared(
-  'environment, capabilities, limits, ids and namespaces are those that runc gives',
+  "environment, capabilities, limits, ids and namespaces equal those of runc's exec",
   onBed((bed) => {
     const script =
       'env | sort | grep -v "^SHLVL\\|^PWD"; grep -E "^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:)" /proc/self/status; cat /proc/self/limits; pwd; cat /proc/self/oom_score_adj';
@@ -559,7 +559,7 @@ compared(
 );
 
 test(
-  'an error names the place of the value: the command line, the file of --process, or config.json',
+  'an error names the source of the value: the command line, the file of --process, or config.json',
   onBed((bed) => {
     bed.config.process.cwd = '/tmp';
     bed.started();
@@ -588,7 +588,7 @@ test(
     const log = join(bed.dir, 'log');
     bed.runt(['--log', log, '--log-format', 'json', 'exec', bed.id, '/none']);
     assert.match(JSON.parse(readFileSync(log, 'utf8')).msg, '(at /process/args/0 in the command line)');
-    // The container's own directory is gone: that is the config's.
+    // The container's own directory was removed, so the error is about the config's value.
     renameSync(join(bed.rootfs, 'tmp'), join(bed.rootfs, 'gone'));
     assert.match(fails(['/true']), '\n  at  /process/cwd in config.json  "/tmp"\n');
     assert.is(bed.delete('--force').code, 0);

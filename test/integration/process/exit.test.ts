@@ -6,7 +6,7 @@ const test = needing('exit', 'root');
 
 for (const code of [0, 1, 42, 125, 126, 127, 255]) {
   test(
-    `the process exits ${code}`,
+    `run exits with the status ${code} of the process`,
     onBed((bed) => {
       assert.is(bed.sh(`exit ${code}`).code, code);
     }),
@@ -19,7 +19,7 @@ for (const [name, number] of [
   ['SEGV', 11],
 ] as const) {
   test(
-    `a container ended by ${name} gives ${128 + number}`,
+    `run exits with ${128 + number} when ${name} ended the container`,
     onBed(async (bed) => {
       bed.config.process.args = ['/bin/sh', '-c', 'trap - TERM; echo up; exec sleep 1000'];
       bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
@@ -33,7 +33,7 @@ for (const [name, number] of [
 }
 
 test(
-  'a signal to the runtime goes on to the process',
+  'a signal to the runtime is forwarded to the process',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'trap "echo got; exit 7" TERM; echo up; while :; do sleep 0.05; done'];
     bed.write();

@@ -1,11 +1,11 @@
-/** process.apparmorProfile, selinuxLabel and linux.mountLabel are refused by name where the module is off; of exec too. */
+/** process.apparmorProfile, selinuxLabel and linux.mountLabel are refused by name without the module, for exec too. */
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
 import { missing } from '../bed/needs.js';
 
 const test = needing('labels', 'root');
-/** Whether SELinux is on: without a policy every process is "kernel". */
+/** Whether SELinux is enabled: without a policy every process is "kernel". */
 function hasPolicy(): boolean {
   return existsSync('/sys/fs/selinux/enforce') && readFileSync('/proc/self/attr/current', 'latin1').includes(':');
 }
@@ -20,7 +20,7 @@ const labels = [
 for (const [field, flag, module, isOff] of labels) {
   if (!isOff) continue;
   test(
-    `${module} is off: ${field} and exec ${flag} are refused by name`,
+    `without ${module}, ${field} and exec ${flag} are refused by name`,
     onBed((bed) => {
       bed.started();
       const exec = bed.runt(['exec', flag, 'x', bed.id, 'true']);
@@ -38,7 +38,7 @@ for (const [field, flag, module, isOff] of labels) {
 
 if (off.selinux) {
   test(
-    'SELinux is off: mountLabel is refused by name, an empty one asks for nothing',
+    'without SELinux, mountLabel is refused by name, and an empty one is accepted',
     onBed((bed) => {
       bed.config.linux.mountLabel = '';
       assert.is(bed.out('echo ran'), 'ran\n');

@@ -1,4 +1,4 @@
-/** sd_notify(3): what the process says on its socket, told to the service manager by run and start, as by runc. */
+/** sd_notify(3): run and start forward the process's messages to the service manager, as runc does. */
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -11,10 +11,10 @@ const test = needing('sd_notify', 'root', 'programs');
 
 const PATH = process.env.PATH ?? '';
 const socket = '/run/notify/notify.sock';
-/** Says that it is ready, in two messages, and goes on. */
+/** Sends that it is ready, in two messages, and continues. */
 const ready = ['/bin/sh', '-c', `/unix send ${socket} STATUS=x; /unix send ${socket} "READY=1"; exec sleep 1000`];
 
-/** A bed with the program inside and a manager outside, which is ended with it. */
+/** A bed with the program inside and a manager outside, which ends with the bed. */
 const withManager = (body: (bed: Bed, manager: Listener) => Promise<void>, address?: (bed: Bed) => string) =>
   onBed(async (bed) => {
     addUnixProgram(bed);
@@ -31,7 +31,7 @@ const withManager = (body: (bed: Bed, manager: Listener) => Promise<void>, addre
 const env = (manager: Listener) => ({ PATH, NOTIFY_SOCKET: manager.path });
 
 test(
-  'create makes the directory, start waits for READY and tells it with the pid of the container',
+  "create makes the directory, and start waits for READY and forwards it with the container's pid",
   withManager(async (bed, manager) => {
     const created = bed.create([], { env: env(manager) });
     assert.is(created.code, 0, created.stderr);
@@ -45,7 +45,7 @@ test(
 );
 
 test(
-  'start returns, and tells nothing, when the process ends without having said so',
+  'start returns and sends nothing if the process ends without READY',
   withManager(async (bed, manager) => {
     bed.config.process.args = ['/true'];
     bed.create([], { env: env(manager) });
@@ -56,7 +56,7 @@ test(
 );
 
 test(
-  'what is said right before the end is told',
+  'a message sent right before the end is forwarded',
   withManager(async (bed, manager) => {
     bed.config.process.args = ['/unix', 'send', socket, 'READY=1'];
     bed.write();
@@ -67,7 +67,7 @@ test(
 );
 
 test(
-  'start without NOTIFY_SOCKET does not wait; with it, for a container that was created without it, neither',
+  'start does not wait if it or create ran without NOTIFY_SOCKET',
   withManager(async (bed, manager) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.create([], { env: env(manager) });
@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  'run -d waits too, and an abstract address is as good',
+  'run -d waits too, and an abstract address works',
   withManager(
     async (bed, manager) => {
       bed.write();
@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  'in the foreground the main process is run itself, and the sender is never held up',
+  'in the foreground runt is the main process, and the sender never blocks',
   withManager(async (bed, manager) => {
     const many = `i=0; while [ $i -lt 40 ]; do /unix send ${socket} STATUS=$i; i=$((i+1)); done`;
     bed.config.process.args = ['/bin/sh', '-c', `/unix send ${socket} READY=1; ${many}; echo done; exec sleep 1000`];
@@ -110,10 +110,10 @@ test(
 );
 
 test(
-  'inside: a read-only mount with the socket, NOTIFY_SOCKET once; in a user namespace, for any user',
+  'a user in a user namespace sees the socket in a read-only mount, and NOTIFY_SOCKET once',
   withManager(async (bed, manager) => {
     withUserNamespace(bed.config);
-    // Its root may not make it: the files belong to the host's.
+    // The container's root cannot make it: the files belong to the host's root.
     mkdirSync(join(bed.rootfs, 'run', 'notify'), { recursive: true });
     bed.config.process.user = { uid: 1000, gid: 1000 };
     bed.config.process.env.push('NOTIFY_SOCKET=/wrong');
@@ -128,11 +128,11 @@ test(
 
 const rootless = needing('notify, rootless', 'root', 'programs', 'newuidmap', 'setpriv', 'mount', 'unshare');
 for (const [what, hostID] of [
-  ['his own id', me],
-  ['another one', 100000],
+  ["the user's own id", me],
+  ['another id', 100000],
 ] as const) {
   rootless(
-    `an ordinary user's, whose container has ${what} as root`,
+    `an ordinary user's container with ${what} as its root can send READY`,
     withManager(async (bed, manager) => {
       const args = ['run', '--bundle', bed.bundle, bed.id];
       asUser(bed);
@@ -151,7 +151,7 @@ for (const [what, hostID] of [
 }
 
 test(
-  'without NOTIFY_SOCKET there is no mount, and no directory',
+  'without NOTIFY_SOCKET there is neither a mount nor a directory',
   withManager(async (bed) => {
     bed.config.process.env.push('NOTIFY_SOCKET=/own');
     bed.config.process.args = ['/bin/sh', '-c', 'echo $NOTIFY_SOCKET; grep -c notify /proc/self/mountinfo'];
@@ -164,7 +164,7 @@ test(
 );
 
 test(
-  'nobody listens at NOTIFY_SOCKET: start says so by name',
+  'the error of start names a NOTIFY_SOCKET without a listener',
   withManager(async (bed) => {
     const none = { PATH, NOTIFY_SOCKET: join(bed.dir, 'none') };
     bed.create([], { env: none });

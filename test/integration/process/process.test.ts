@@ -8,7 +8,7 @@ import { withUserNamespace } from '../bed/config.js';
 const test = needing('process', 'root');
 
 test(
-  'arguments and environment arrive byte for byte',
+  'arguments and environment are passed byte for byte',
   onBed((bed) => {
     bed.config.process.args = [
       '/bin/sh',
@@ -28,7 +28,7 @@ test(
 );
 
 test(
-  'the environment of the runtime does not leak',
+  "the runtime's environment is not passed to the process",
   onBed((bed) => {
     bed.config.process.args = ['/bin/cat', '/proc/1/environ'];
     const r = bed.run([], { env: { PATH: process.env.PATH ?? '', SECRET: 'x', LD_PRELOAD: '' } });
@@ -40,7 +40,7 @@ test(
 );
 
 test(
-  'stdin, stdout and stderr are the caller’s',
+  "stdin, stdout and stderr are the caller's",
   onBed((bed) => {
     const r = bed.sh('cat; echo err >&2', [], { input: 'given\n' });
     assert.equal(r, { code: 0, signal: null, stdout: 'given\n', stderr: 'err\n' });
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  'cwd',
+  'cwd is the working directory',
   onBed((bed) => {
     bed.config.process.cwd = '/etc';
     assert.is(bed.out('pwd; readlink /proc/1/cwd'), '/etc\n/etc\n');
@@ -65,7 +65,7 @@ test(
 );
 
 test(
-  'root enters a cwd that the user of the process may not, in run and exec; a root who may not is refused',
+  "root can use a cwd closed to the process's user, in run and exec, but not one closed to root",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'closed'), { mode: 0o700 });
     bed.config.process.user = { uid: 42, gid: 42 };
@@ -83,7 +83,7 @@ test(
 );
 
 test(
-  'CAP_DAC_OVERRIDE lets a user execute what is not his',
+  "CAP_DAC_OVERRIDE lets a user execute another user's program",
   onBed((bed) => {
     copyFileSync(join(bed.rootfs, 'bin', 'busybox'), join(bed.rootfs, 'bin', 'busybox.mine'));
     chmodSync(join(bed.rootfs, 'bin', 'busybox.mine'), 0o700);
@@ -98,7 +98,7 @@ test(
 );
 
 test(
-  'of several variables with one name the last counts, and an empty HOME is none',
+  'the last of several variables with one name is used, and an empty HOME counts as unset',
   onBed((bed) => {
     bed.config.process.args = ['/bin/env'];
     bed.config.process.env = ['A=1', 'HOME=/first', 'PATH=/bin', 'A=', 'HOME='];
@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  'a program without a slash is found in the PATH of the container',
+  "a program without a slash is found in the container's PATH",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'opt'));
     writeFileSync(join(bed.rootfs, 'opt', 'mine'), '#!/bin/sh\necho mine $0\n');
@@ -135,7 +135,7 @@ test(
 );
 
 test(
-  'a program that is not there: the error names it and nothing is left',
+  'the error names a missing program, and nothing is left',
   onBed((bed) => {
     bed.config.process.args = ['not-there'];
     const r = bed.run();
@@ -146,7 +146,7 @@ test(
 );
 
 test(
-  'a program that may not be executed',
+  'a program without execute permission is refused',
   onBed((bed) => {
     bed.config.process.args = ['/etc/passwd'];
     const r = bed.run();
@@ -156,13 +156,13 @@ test(
 );
 
 test(
-  'a session keyring of its own, which an exec has too; with --no-new-keyring neither',
+  'the container has a session keyring of its own, shared with exec, but not with --no-new-keyring',
   onBed(async (bed) => {
     bed.config.linux.maskedPaths = bed.config.linux.maskedPaths.filter((path) => path !== '/proc/keys');
-    // Root sees those of others too.
+    // Root sees keyrings of others too.
     const ring = (text: string) => new RegExp(`^([0-9a-f]+) .* keyring +_ses\\.${bed.id}: empty$`, 'm').exec(text)?.[1];
     const look = ['/bin/cat', '/proc/keys'];
-    // The kernel takes its time to remove one: these come first.
+    // The kernel removes keyrings with a delay, so these runs are first.
     bed.config.process.args = look;
     const without = bed.run(['--no-new-keyring']).stdout;
     assert.match(without, / keyring /);

@@ -22,7 +22,7 @@ test(
 );
 
 test(
-  'a limit holds: no more descriptors than allowed',
+  'a limit of open files is enforced',
   onBed((bed) => {
     bed.config.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 8, hard: 8 }];
     const r = bed.sh(
@@ -43,7 +43,7 @@ test(
 );
 
 test(
-  'oomScoreAdj',
+  'oomScoreAdj is set',
   onBed((bed) => {
     bed.config.process.oomScoreAdj = 321;
     assert.is(bed.out('cat /proc/self/oom_score_adj'), '321\n');

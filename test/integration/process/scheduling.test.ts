@@ -1,4 +1,4 @@
-/** How the kernel runs the process: scheduler, ioPriority, execCPUAffinity, memoryPolicy, personality; of create, run and exec. */
+/** scheduler, ioPriority, execCPUAffinity, memoryPolicy and personality, for create, run and exec. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ const running = (body: (bed: Bed) => void) =>
     }
   });
 
-/** The pid of a detached exec. */
+/** Runs a detached exec and returns its pid. */
 function exec(bed: Bed, ...args: string[]): string {
   const file = join(bed.dir, 'pid');
   const r = bed.runt(['exec', '-d', '--pid-file', file, ...args]);
@@ -39,7 +39,7 @@ function exec(bed: Bed, ...args: string[]): string {
   return readFileSync(file, 'utf8');
 }
 
-/** A file for --process. */
+/** Writes a file for --process. */
 function processFile(bed: Bed, more: object): string {
   const path = join(bed.dir, 'process.json');
   const process = { user: { uid: 0, gid: 0 }, cwd: '/', args: ['/bin/sleep', '1000'], env: ['PATH=/bin'] };
@@ -48,7 +48,7 @@ function processFile(bed: Bed, more: object): string {
 }
 
 test(
-  'SCHED_BATCH with a nice value and an I/O priority; an exec has them too, unless --process says otherwise',
+  'SCHED_BATCH, nice and I/O priority are set for the process, and for exec unless --process overrides them',
   running((bed) => {
     bed.config.process.scheduler = { policy: 'SCHED_BATCH', nice: 7 };
     bed.config.process.ioPriority = { class: 'IOPRIO_CLASS_BE', priority: 6 };
@@ -66,10 +66,10 @@ test(
 );
 
 realTime(
-  'real time and deadlines, with flags; a user namespace is no hindrance',
+  'real-time and deadline policies with flags are set, also in a user namespace',
   running((bed) => {
     withUserNamespace(bed.config);
-    // v1 can give each cgroup its real time (CONFIG_RT_GROUP_SCHED), and a new one has none.
+    // v1 can have real-time runtime for each cgroup (CONFIG_RT_GROUP_SCHED), and a new cgroup has none.
     if (existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us'))
       bed.config.linux.resources.cpu = { realtimeRuntime: 20_000 };
     bed.config.process.scheduler = { policy: 'SCHED_FIFO', priority: 10, flags: ['SCHED_FLAG_RESET_ON_FORK'] };
@@ -83,7 +83,7 @@ realTime(
 );
 
 test(
-  'of run: the process has it from its first instruction, and its children',
+  "scheduler and ioPriority apply from the process's first instruction, and to its children",
   onBed((bed) => {
     bed.config.process.scheduler = { policy: 'SCHED_OTHER', nice: 11 };
     bed.config.process.ioPriority = { class: 'IOPRIO_CLASS_IDLE' };
@@ -92,7 +92,7 @@ test(
 );
 
 test(
-  'what the kernel does not take is refused with its pointer, and nothing is left',
+  'a scheduler that the kernel refuses is an error with its JSON pointer, and nothing is left',
   onBed((bed) => {
     bed.config.process.scheduler = { policy: 'SCHED_DEADLINE', runtime: 1, deadline: 2, period: 3 };
     const r = bed.run();
@@ -104,7 +104,7 @@ test(
 );
 
 test(
-  'execCPUAffinity is for exec alone; final is what the process keeps',
+  'execCPUAffinity applies to exec only, and `final` is what the process keeps',
   running((bed) => {
     const all = allowed(readFileSync('/proc/self/status', 'utf8'));
     bed.config.process.execCPUAffinity = { initial: '0', final: lastCpu };
@@ -128,7 +128,7 @@ test(
 );
 
 test(
-  'the affinity that runt has of its own is not that of the container, nor of an exec',
+  "runt's own CPU affinity is not passed to the container or an exec",
   running((bed) => {
     const all = allowed(readFileSync('/proc/self/status', 'utf8'));
     const wrapped = ['taskset', '--cpu-list', lastCpu];
@@ -142,7 +142,7 @@ test(
 );
 
 numa(
-  'a memory policy, of the process, of an exec, and of their memory',
+  'a memory policy applies to the process, to an exec, and to their memory',
   running((bed) => {
     bed.config.linux.memoryPolicy = { mode: 'MPOL_BIND', nodes: '0', flags: ['MPOL_F_STATIC_NODES'] };
     const pid = bed.started();
@@ -152,7 +152,7 @@ numa(
 );
 
 numa(
-  'a memory policy for nodes that are not there is refused by name',
+  'a memory policy for missing nodes is refused by name',
   onBed((bed) => {
     bed.config.linux.memoryPolicy = { mode: 'MPOL_INTERLEAVE', nodes: '900-901' };
     const r = bed.run();
@@ -162,7 +162,7 @@ numa(
 );
 
 linux32(
-  'personality: a machine of 32 bits, for exec too; flags are refused',
+  'personality LINUX32 reports a 32-bit machine, for exec too, and flags are refused',
   running((bed) => {
     const machine = { x64: 'i686', arm64: 'armv8l' }[process.arch as 'x64' | 'arm64'];
     bed.config.linux.personality = { domain: 'LINUX32' };

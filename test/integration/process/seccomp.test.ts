@@ -1,4 +1,4 @@
-/** Seccomp filters: what the process may call, in which order they are loaded, agents, and kept programs. */
+/** Seccomp filters: the calls of the process, the order of loading, agents, and cached programs. */
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -30,7 +30,7 @@ const deny = (...names: string[]): SeccompRule => ({ names, action: 'SCMP_ACT_ER
 const notify = (...names: string[]): SeccompRule => ({ names, action: 'SCMP_ACT_NOTIFY' });
 const allowAll = (...syscalls: SeccompRule[]): Seccomp => ({ defaultAction: 'SCMP_ACT_ALLOW', syscalls });
 const docker = (): Seccomp => JSON.parse(readFileSync(join(top, 'profiles', 'default.json'), 'utf8'));
-/** All that the smallest program, /true, calls: nothing for runt-init. */
+/** All calls of the smallest program, /true: none for runt-init. */
 const bare = (defaultAction: string): Seccomp => ({
   defaultAction,
   syscalls: [
@@ -41,7 +41,7 @@ const bare = (defaultAction: string): Seccomp => ({
   ],
 });
 
-/** Both ways of loading: early without no_new_privs, late with it. */
+/** Both orders of loading: early without no_new_privs, late with it. */
 function both(body: (bed: Bed, nnp: boolean) => void | Promise<void>): (nnp: boolean) => () => Promise<void> {
   return (nnp) =>
     onBed((bed) => {
@@ -62,7 +62,7 @@ testBoth(test, 'a denied call returns the errno of its rule', (bed, nnp) => {
   assert.is(r.stdout, `NoNewPrivs:\t${nnp ? 1 : 0}\nSeccomp:\t2\nSeccomp_filters:\t1\n`);
 });
 
-testBoth(test, 'create and start, as an ordinary user, in a user namespace', (bed) => {
+testBoth(test, 'a filter works with create and start, for an ordinary user in a user namespace', (bed) => {
   withUserNamespace(bed.config);
   bed.config.process.user = { uid: 1000, gid: 1000 };
   bed.config.linux.seccomp = allowAll(deny('mkdir', 'mkdirat'));
@@ -89,7 +89,7 @@ testBoth(test, 'a call that kills ends the process with SIGSYS', (bed) => {
 });
 
 test(
-  'conditions on arguments',
+  'conditions on arguments are applied',
   onBed((bed) => {
     const args = [{ index: 1, op: 'SCMP_CMP_EQ', value: 0o700 }];
     bed.config.root.readonly = false;
@@ -103,19 +103,19 @@ test(
 );
 
 test(
-  'flags',
+  'flags reach the kernel',
   onBed((bed) => {
     const flags = ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'];
     bed.config.linux.seccomp = { ...allowAll(deny('mkdir', 'mkdirat')), flags };
     const status = bed.out('grep -E "^(Seccomp|Speculation)" /proc/self/status');
     assert.match(status, /Seccomp:\t2/);
-    // The kernel takes no more than its own flags; the wait flag is of listeners, and there is none here.
+    // The kernel accepts only its own flags; the wait flag is for listeners, and there is none here.
     bed.config.linux.seccomp = { ...allowAll(deny('mkdir')), flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'] };
     assert.is(bed.sh('true').code, 0);
   }),
 );
 
-testBoth(test, "Docker's default profile lets a container live, and denies what it should", (bed) => {
+testBoth(test, "Docker's default profile lets a container run, and denies what its rules deny", (bed) => {
   bed.config.linux.seccomp = docker();
   const r = bed.sh(
     'unshare -m true; chroot / true && echo chroot; mount -t tmpfs x /tmp; dmesg >/dev/null; date >/dev/null; echo ok',
@@ -127,7 +127,7 @@ testBoth(test, "Docker's default profile lets a container live, and denies what 
 });
 
 test(
-  'with noNewPrivileges a profile needs to allow nothing for runt-init',
+  'with noNewPrivileges a profile need not allow any call of runt-init',
   onBed((bed) => {
     for (const action of ['SCMP_ACT_ERRNO', 'SCMP_ACT_KILL_PROCESS']) {
       bed.config.linux.seccomp = bare(action);
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  'a failure under the filter is told, whatever the filter denies',
+  'a failure under the filter is reported, whatever the filter denies',
   onBed((bed) => {
     writeFileSync(join(bed.rootfs, 'script'), '#!/no/such/shell\n', { mode: 0o755 });
     writeFileSync(join(bed.rootfs, 'data'), 'no program at all\n', { mode: 0o755 });
@@ -163,7 +163,7 @@ test(
       fails('/script', /exec "\/script".*no\/such\/shell.*ENOENT/);
       fails('/data', /exec "\/data".*ENOEXEC/);
     }
-    // exit_group is denied too: the process ends by a fault.
+    // exit_group is denied too, so the process ends by a fault.
     bed.config.linux.seccomp = {
       defaultAction: 'SCMP_ACT_ERRNO',
       syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }],
@@ -173,7 +173,7 @@ test(
 );
 
 test(
-  'explain shows the filter, and where it is loaded',
+  'explain shows the filter and when it is loaded',
   onBed((bed) => {
     bed.config.linux.seccomp = { ...docker(), flags: ['SECCOMP_FILTER_FLAG_LOG'] };
     for (const nnp of [true, false]) {
@@ -191,7 +191,7 @@ test(
 );
 
 test(
-  'each value of a profile that is refused is named by its JSON pointer',
+  'each refused value of a profile is named by its JSON pointer',
   onBed((bed) => {
     const fails = (seccomp: Seccomp, pointer: string, expected: RegExp) => {
       bed.config.linux.seccomp = seccomp;
@@ -203,7 +203,7 @@ test(
     const condition = { index: 0, op: 'SCMP_CMP_EQ', value: 1 };
     const withArgs = (...args: SeccompArg[]): Seccomp =>
       allowAll(deny('read'), deny('close'), { ...deny('dup'), args });
-    // By libseccomp.
+    // Refused by libseccomp.
     const x86 = 'SCMP_ARCH_X86_64';
     fails({ ...allowAll(deny('read')), architectures: [x86, 'SCMP_ARCH_SHEB'] }, '/architectures/1', /does not know/);
     fails({ ...allowAll(deny('read')), architectures: ['SCMP_ARCH_S390X'] }, '/architectures/0', /byte order/);
@@ -214,7 +214,7 @@ test(
       return { ...deny(name), args };
     });
     fails(allowAll(...many), '', /compile the seccomp profile: E2BIG[\s\S]*4096 instructions/);
-    // By the schema and the rules.
+    // Refused by the schema and the rules.
     fails({ defaultAction: 'SCMP_ACT_ALLOWED' }, '/defaultAction', /must be one of/);
     fails({ defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 4095 }, '/defaultErrnoRet', /at most 4094/);
     fails(allowAll(deny('read'), { names: ['dup'], action: 'SCMP_ACT_NO' }), '/syscalls/1/action', /must be one of/);
@@ -231,7 +231,7 @@ test(
 const kept = (bed: Bed): string[] => readdirSync(join(bed.root, '.seccomp')).sort();
 
 test(
-  'programs are kept, checked and replaced',
+  'compiled programs are cached, verified and replaced',
   onBed((bed) => {
     bed.config.linux.seccomp = allowAll(deny('mkdir', 'mkdirat'));
     const denied = (): void => assert.match(bed.sh('mkdir /tmp/x').stderr, /not permitted/);
@@ -261,13 +261,13 @@ test(
       assert.is(statSync(path).mode & 0o777, 0o600);
       assert.is(statSync(path).uid, 0);
     }
-    // A directory that others may write is not used at all.
+    // A directory that others can write is not used at all.
     rmSync(path);
     chmodSync(dir, 0o770);
     denied();
     assert.equal(kept(bed), []);
     chmodSync(dir, 0o700);
-    // A temporary file of a process that was killed is not in the way.
+    // A temporary file of a killed process does no harm.
     writeFileSync(`${path}.tmp`, '');
     denied();
     assert.equal(kept(bed), [name]);
@@ -279,7 +279,7 @@ test(
 );
 
 test(
-  'the oldest program goes when there are more than 64',
+  'the oldest program is removed when there are more than 64',
   onBed((bed) => {
     const dir = join(bed.root, '.seccomp');
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -297,7 +297,7 @@ test(
   }),
 );
 
-testBoth(testRunc, 'status and results are as with runc', (bed) => {
+testBoth(testRunc, 'the Seccomp status and the results of calls equal those under runc', (bed) => {
   bed.config.root.readonly = false;
   const script =
     'grep -E "^(NoNew|Seccomp)" /proc/self/status; mkdir /x; echo $?; unshare -u true; echo $?; chmod 777 /tmp; echo $?';
@@ -314,7 +314,7 @@ testBoth(testRunc, 'status and results are as with runc', (bed) => {
   }
 });
 
-/** Starts test/integration/programs/agent.c, which answers with errno (0: go on); its lines so far. */
+/** Starts test/integration/programs/agent.c, which responds with errno (0: continue); `lines` are its output so far. */
 async function agent(bed: Bed, errno: number): Promise<{ path: string; lines: () => string[]; end: () => void }> {
   const path = join(bed.dir, 'agent.sock');
   rmSync(path, { force: true });
@@ -328,50 +328,54 @@ async function agent(bed: Bed, errno: number): Promise<{ path: string; lines: ()
   return { path, lines, end: () => void child.kill('SIGKILL') };
 }
 
-/** Under an agent the test must not block its own event loop, in which the agent's lines are read. */
+/** With an agent the test must not block its own event loop, in which the agent's lines are read. */
 const exit = (bed: Bed, ...args: string[]) => {
   bed.write();
   return bed.spawn([...args]).exit;
 };
 
-testBoth(testAgent, 'an agent gets the listener and the state, and decides', async (bed, nnp) => {
-  for (const [errno, code] of [
-    [0, 0],
-    [13, 1],
-  ] as const) {
-    const a = await agent(bed, errno);
-    try {
-      bed.config.annotations = { 'org.example': 'yes' };
-      bed.config.linux.seccomp = {
-        ...allowAll(notify('mkdir')),
-        listenerPath: a.path,
-        listenerMetadata: 'meta "data"',
-      };
-      bed.config.process.args = ['/bin/mkdir', '/dev/shm/x'];
-      const run = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
-      assert.is(run.code, code, run.stderr);
-      if (errno) assert.match(run.stderr, /Permission denied/);
-      await eventually('lines', () => a.lines().length >= 3);
-      const state = JSON.parse(a.lines()[1]!);
-      assert.equal(state.fds, ['seccompFd']);
-      assert.is(state.metadata, 'meta "data"');
-      assert.ok(state.pid > 1);
-      assert.equal(state.state, {
-        ociVersion: bed.config.ociVersion,
-        id: bed.id,
-        status: nnp ? 'created' : 'creating',
-        pid: state.pid,
-        bundle: bed.bundle,
-        annotations: { 'org.example': 'yes' },
-      });
-      assert.match(a.lines()[2]!, /^call \d+$/);
-    } finally {
-      a.end();
+testBoth(
+  testAgent,
+  'an agent receives the listener and the container state, and decides each call',
+  async (bed, nnp) => {
+    for (const [errno, code] of [
+      [0, 0],
+      [13, 1],
+    ] as const) {
+      const a = await agent(bed, errno);
+      try {
+        bed.config.annotations = { 'org.example': 'yes' };
+        bed.config.linux.seccomp = {
+          ...allowAll(notify('mkdir')),
+          listenerPath: a.path,
+          listenerMetadata: 'meta "data"',
+        };
+        bed.config.process.args = ['/bin/mkdir', '/dev/shm/x'];
+        const run = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
+        assert.is(run.code, code, run.stderr);
+        if (errno) assert.match(run.stderr, /Permission denied/);
+        await eventually('lines', () => a.lines().length >= 3);
+        const state = JSON.parse(a.lines()[1]!);
+        assert.equal(state.fds, ['seccompFd']);
+        assert.is(state.metadata, 'meta "data"');
+        assert.ok(state.pid > 1);
+        assert.equal(state.state, {
+          ociVersion: bed.config.ociVersion,
+          id: bed.id,
+          status: nnp ? 'created' : 'creating',
+          pid: state.pid,
+          bundle: bed.bundle,
+          annotations: { 'org.example': 'yes' },
+        });
+        assert.match(a.lines()[2]!, /^call \d+$/);
+      } finally {
+        a.end();
+      }
     }
-  }
-});
+  },
+);
 
-testBoth(testAgent, 'create and start with an agent; no helper stays', async (bed) => {
+testBoth(testAgent, 'create and start work with an agent, and no helper process stays', async (bed) => {
   const a = await agent(bed, 0);
   try {
     bed.config.linux.seccomp = { ...allowAll(notify('mkdir')), listenerPath: a.path };
@@ -402,7 +406,7 @@ testBoth(testAgent, 'create and start with an agent; no helper stays', async (be
   }
 });
 
-testBoth(testAgent, 'a profile that notifies on what the handing over itself calls does not deadlock', async (bed) => {
+testBoth(testAgent, 'a profile that notifies of the calls that send the listener does not deadlock', async (bed) => {
   const a = await agent(bed, 0);
   try {
     bed.config.linux.seccomp = {
@@ -427,7 +431,7 @@ testBoth(testAgent, 'a profile that notifies on what the handing over itself cal
 });
 
 testAgent(
-  'a profile that denies even read waits for the agent all the same',
+  'a profile that denies even read can still wait for the agent',
   onBed(async (bed) => {
     const a = await agent(bed, 0);
     try {

@@ -1,4 +1,7 @@
-/** SELinux where it enforces the policy of hack/vm-guest/selinux.cil (hack/vm --lsm selinux): labels of process, exec and mounts. */
+/**
+ * SELinux where it enforces the policy of hack/vm-guest/selinux.cil (hack/vm --lsm selinux): labels of process, exec
+ * and mounts.
+ */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +15,7 @@ const files = 'system_u:object_r:container_file_t:s0:c1,c2';
 const chcon = (type: string, ...paths: string[]) => execFileSync('chcon', ['-h', type, ...paths]);
 
 test(
-  'the label confines the process, as with runc; what it is not told to touch stays shut',
+  'the label confines the process, as with runc, and files of other types cannot be opened',
   onBed((bed) => {
     bed.config.process.selinuxLabel = label;
     for (const name of ['open', 'shut']) writeFileSync(join(bed.rootfs, name), '');
@@ -35,7 +38,7 @@ test(
 );
 
 test(
-  'with no_new_privs too, and keys get the label of the process',
+  'the label confines the process with no_new_privs too, and keys get the label',
   onBed((bed) => {
     bed.config.process.selinuxLabel = label;
     bed.config.process.noNewPrivileges = true;
@@ -46,7 +49,7 @@ test(
 );
 
 test(
-  'exec takes the label of the container, or the one of --process-label',
+  "exec uses the container's label, or that of --process-label",
   onBed((bed) => {
     bed.config.process.selinuxLabel = label;
     bed.started();
@@ -60,7 +63,7 @@ test(
 );
 
 test(
-  'mounts have the label of linux.mountLabel, the same ones as with runc',
+  'mounts have the label of linux.mountLabel, the same mounts as with runc',
   onBed((bed) => {
     bed.config.linux.mountLabel = files;
     bed.config.process.args = ['cat', '/proc/self/mountinfo'];
@@ -83,7 +86,7 @@ test(
 );
 
 test(
-  'a label that the policy does not know is named, of the process, of exec and of mounts',
+  'the error names a label that the policy does not know, for run, exec and mounts',
   onBed((bed) => {
     bed.config.process.selinuxLabel = 'system_u:system_r:nobody_knows_t:s0';
     const r = bed.run();

@@ -1,4 +1,4 @@
-/** Stdio is the user's of the process: what /dev/stdout names can be opened again, and what is the host's stays the host's. */
+/** Stdio belongs to the process's user: /dev/stdout can be reopened, and files of the host remain the host's. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -10,16 +10,16 @@ import { onTerminal } from '../bed/terminal.js';
 const test = needing('stdio', 'root', 'programs');
 const mounting = needing('stdio on a read-only mount', 'root', 'programs', 'mount', 'unshare');
 
-/** The command on pipes that root made. */
+/** Runs the command on pipes that root made. */
 const piped = ['/bin/sh', '-c', 'echo in | "$@" 2>&1 | cat; exit 0', 'sh'];
-/** The command on the descriptors that a shell opens on paths. */
+/** Runs the command on the descriptors that a shell opens on paths. */
 const on = (redirections: string) => ['/bin/sh', '-c', `"$@" ${redirections}`, 'sh'];
 const again = 'echo out > /dev/stdout && echo err > /proc/self/fd/2 && read line < /dev/stdin && echo "$line"';
 
 const setUser = (bed: Bed, uid = 1000): void => {
   bed.config.process.user = { uid, gid: uid };
 };
-/** A file with an owner of its own, and who owns it later. */
+/** Makes a file with an owner of its own. */
 function file(bed: Bed, name: string, uid = 0, gid = 0): string {
   const path = `${bed.dir}/${name}`;
   writeFileSync(path, '', { mode: 0o600 });
@@ -29,7 +29,7 @@ function file(bed: Bed, name: string, uid = 0, gid = 0): string {
 const owner = (path: string): number => statSync(path).uid;
 
 test(
-  'a user opens pipes of root by name: run',
+  'with run, a user can open pipes of root by name',
   onBed((bed) => {
     setUser(bed);
     assert.is(bed.sh(again, [], { wrapped: piped }).stdout, 'out\nerr\nin\n');
@@ -37,7 +37,7 @@ test(
 );
 
 test(
-  'create and start: the owner of a file changes with the user, its group does not',
+  "create and start change a file's owner to the user, but not its group",
   onBed((bed) => {
     const out = file(bed, 'out', 0, 42);
     setUser(bed);
@@ -52,7 +52,7 @@ test(
 );
 
 test(
-  'exec: by number, by name, and by the file of --process',
+  'with exec, a user given by number, by name or by --process can open pipes of root by name',
   onBed((bed) => {
     bed.started();
     const process = `${bed.dir}/process.json`;
@@ -74,7 +74,7 @@ test(
 );
 
 test(
-  'the terminal of the caller, and a terminal of its own by name',
+  "a user can open the caller's terminal, and the container's own terminal, by name",
   onBed(async (bed) => {
     setUser(bed);
     bed.config.process.args = ['/bin/sh', '-c', 'echo ou""t > /dev/stdout; stat -c "owner %u" -L /proc/self/fd/0'];
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  'who waits for the end gives back what was lent: run and exec, and where nothing could be executed',
+  'foreground run and exec restore the owner at the end, also if nothing could be executed',
   onBed((bed) => {
     const [seen, out] = [file(bed, 'seen'), file(bed, 'out', 5)];
     bed.config.mounts.push({ destination: '/host', type: 'bind', source: bed.dir, options: ['bind'] });
@@ -126,17 +126,17 @@ test(
   }),
 );
 
-/** A container in a user namespace, whose users own nothing of what root of the host makes. */
+/** A container in a user namespace, whose users own nothing that root of the host makes. */
 function mapped(bed: Bed, uid: number): void {
   withUserNamespace(bed.config);
   chownSync(bed.rootfs, 100000, 100000);
   setUser(bed, uid);
 }
 
-// 65534 is also what a file without a mapped owner seems to belong to.
+// 65534 is also the apparent owner of a file whose owner is not mapped.
 for (const uid of [0, 1000, 65534]) {
   test(
-    `in a user namespace uid ${uid} opens pipes of the host's root by name: run, create, exec`,
+    `in a user namespace, uid ${uid} can open pipes of the host's root by name with run, create and exec`,
     onBed((bed) => {
       mapped(bed, uid);
       assert.is(bed.sh(again, [], { wrapped: piped }).stdout, 'out\nerr\nin\n');
@@ -156,7 +156,7 @@ for (const uid of [0, 1000, 65534]) {
   );
 
   test(
-    `in a user namespace uid ${uid} gets files and sockets of the host's root, and no device; the foreground gives them back`,
+    `in a user namespace, uid ${uid} gets the host root's files and sockets, no devices, until a foreground run ends`,
     onBed((bed) => {
       mapped(bed, uid);
       const [theirs, ours, input] = [file(bed, 'theirs', 100000, 100000), file(bed, 'ours', 0, 42), file(bed, 'input')];
@@ -196,7 +196,7 @@ for (const uid of [0, 1000, 65534]) {
   );
 
   test(
-    `in a user namespace uid ${uid} opens the terminal of the caller, which is root's again at the end`,
+    `in a user namespace, uid ${uid} can open the caller's terminal, which belongs to root again at the end`,
     onBed(async (bed) => {
       mapped(bed, uid);
       bed.config.process.args = ['/bin/sh', '-c', 'echo ou""t > /dev/stdout; stat -c "owner %u" -L /proc/self/fd/0'];
@@ -214,7 +214,7 @@ for (const uid of [0, 1000, 65534]) {
 }
 
 test(
-  'in a user namespace that is joined, and for a uid that is not mapped',
+  'a joined user namespace works, and a uid that is not mapped is refused',
   onBed((bed) => {
     mapped(bed, 0);
     bed.started();
@@ -236,19 +236,19 @@ test(
 );
 
 test(
-  'without a user namespace, too, the owner of a socket changes, as with runc',
+  'without a user namespace the owner of a socket changes too, as with runc',
   onBed((bed) => {
     setUser(bed);
     bed.config.process.args = ['/bin/stat', '-c', '%u', '-L', '/proc/self/fd/0'];
     bed.write();
-    // What Node.js calls a pipe is a pair of sockets.
+    // What Node.js calls a pipe is a socket pair.
     const args = ['--root', bed.root, 'run', '--bundle', bed.bundle, bed.id];
     assert.is(execFileSync(runtPath, args, { encoding: 'utf8', stdio: 'pipe' }), '1000\n');
   }),
 );
 
 test(
-  'a file that is only read stays, and so do devices of the host',
+  'the owner does not change for a file opened for reading only, and for devices of the host',
   onBed((bed) => {
     const input = file(bed, 'input');
     writeFileSync(input, 'secret\n');
@@ -265,7 +265,7 @@ test(
 );
 
 mounting(
-  'what may not be given away stays, and closed descriptors are no error',
+  'stdio whose owner cannot be changed, and closed descriptors, are not errors',
   onBed((bed) => {
     setUser(bed);
     assert.is(bed.sh('exit 0', [], { wrapped: on('<&- >&- 2>&-') }).code, 0);
@@ -279,7 +279,7 @@ mounting(
 );
 
 test(
-  'root of the container takes nothing from others: what the caller made is root’s, or may be opened as it is',
+  'root of the container takes no file of another owner, and opens it if it may',
   onBed((bed) => {
     const out = file(bed, 'out', 77);
     bed.config.process.args = ['/bin/sh', '-c', 'echo x > /dev/stdout'];

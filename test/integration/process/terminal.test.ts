@@ -1,4 +1,4 @@
-/** Terminals: in the foreground, over a console socket, and what an image may try against them. */
+/** Terminals: in the foreground, over a console socket, and attacks of an image against them. */
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -21,7 +21,7 @@ import { onSocket, onTerminal, type Side } from '../bed/terminal.js';
 
 const test = needing('terminal', 'root', 'programs');
 
-/** `run` of a script on a terminal; `shell` runs the command line through sh with the descriptors as it wants. */
+/** Runs a script on a terminal; `shell` is a redirection or pipe for the command line, run by sh. */
 function script(bed: Bed, body: string, flags: readonly string[] = [], shell = ''): Side {
   bed.config.process.terminal = true;
   bed.config.process.args = ['/bin/sh', '-c', body];
@@ -36,7 +36,7 @@ async function shown(side: Side): Promise<string> {
 }
 
 test(
-  'in the foreground stdio is a terminal of the container, of the size of the caller, and its mode is restored',
+  "in the foreground stdio is a terminal of the container with the caller's size, and the mode is restored",
   onBed(async (bed) => {
     const side = script(bed, 'tty; stty size; for i in 0 1 2; do test -t $i && echo $i; done; echo x >/dev/tty');
     assert.is(await shown(side), '/dev/pts/0\n33 101\n0\n1\n2\nx\n');
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  '/dev/console is the same terminal; it belongs to the user of the process and to group tty',
+  '/dev/console is the same terminal, owned by the user of the process and group tty',
   onBed(async (bed) => {
     bed.config.process.user = { uid: 1000, gid: 100 };
     const stat = (file: string) => `stat -c '%u %g %a %t:%T' ${file};`;
@@ -55,13 +55,13 @@ test(
 );
 
 test(
-  'what is typed arrives; control-C interrupts, control-D ends; the exit status is the one of the process',
+  'input reaches the process, control-C interrupts, control-D ends input, and run exits with the status',
   onBed(async (bed) => {
     const sleeper = "sh -c 'echo waits; exec sleep 1000'";
     const side = script(bed, `trap "echo interrupted" INT; echo ready; read a; echo "<$a>"; ${sleeper}; cat; exit 7`);
     await side.shows(/ready/);
     side.type('wörd\r');
-    // Only once it is there: a shell that is interrupted before would start it after.
+    // Only once it runs: a shell that is interrupted earlier would start it afterwards.
     await side.shows(/<wörd>[\s\S]*waits/);
     side.type('\x03');
     await side.shows(/interrupted/);
@@ -79,7 +79,7 @@ test(
     side.order('size 50 20');
     await side.shows(/20 50/);
     side.order(`kill ${15}`);
-    // Nothing happens: the first process of a pid namespace does not end by a signal that it does not handle.
+    // The container must survive: the init of a pid namespace ignores signals that it does not handle.
     await elapse(100);
     assert.is(bed.state().status, 'running');
     bed.kill('KILL');
@@ -93,7 +93,7 @@ for (const [name, signal] of [
   ['INT', 2],
 ] as const) {
   test(
-    `SIG${name} to runt goes to the container; afterwards the terminal is as it was`,
+    `SIG${name} to runt reaches the container, and the terminal's mode is restored afterwards`,
     onBed(async (bed) => {
       const side = script(bed, `trap "exit 9" ${name}; echo ready; while :; do sleep 0.05; done`);
       await side.shows(/ready/);
@@ -111,19 +111,19 @@ test(
     side.order('kill 11');
     const { code, restored } = await side.ended();
     assert.equal([code, restored], [139, true]);
-    // The master is gone with runt: the kernel hangs the session up, and the container ends.
+    // The master closes with runt: the kernel hangs up the session, and the container ends.
     await eventually('the end of the container', () => bed.state().status === 'stopped');
     assert.is(bed.delete().code, 0);
   }),
 );
 
 test(
-  'a megabyte through a reader that stops and goes on arrives whole',
+  'a megabyte arrives whole through a reader that stops and continues',
   onBed(async (bed) => {
     const side = script(bed, "seq 100000 | head -c 1000000 | tr '\\n' ' '; echo; echo end");
     await side.shows(/1 2 3/);
     side.order('hold');
-    // Nothing is read meanwhile: what is written fills the terminal and the pipes.
+    // The test does not read meanwhile, so that the terminal and the pipes fill up.
     await elapse(300);
     side.order('release');
     const output = await shown(side);
@@ -149,7 +149,7 @@ test(
 );
 
 test(
-  'the newlines that the container writes are the bytes that a file or pipe gets',
+  'newlines that the container writes reach a file or pipe unchanged',
   onBed(async (bed) => {
     const side = script(bed, "printf 'a\\nb\\n'", [], '>out');
     await side.ended();
@@ -158,7 +158,7 @@ test(
 );
 
 test(
-  'a reader that leaves does not stop the container',
+  'a reader that exits does not stop the container',
   onBed(async (bed) => {
     const side = script(bed, 'yes | head -c 300000; echo done >/dev/shm/x; exit 5', [], '| head -c 10; echo');
     assert.match(await shown(side), /^y\ny\n/);
@@ -166,7 +166,7 @@ test(
 );
 
 test(
-  'a pipe as stdin is typed; its end is no control-D',
+  'a pipe as stdin is passed as typed input, and its end is not a control-D',
   onBed(async (bed) => {
     writeFileSync(join(bed.dir, 'in'), 'line\n');
     const side = script(bed, 'stty -echo; echo ready; read a; echo "<$a>"; read -t 1 b; echo "after $?"', [], '<in');
@@ -175,7 +175,7 @@ test(
 );
 
 test(
-  'without any terminal a foreground run says so, and nothing is left',
+  'a foreground run without a terminal fails with the cause, and nothing is left',
   onBed((bed) => {
     bed.config.process.terminal = true;
     bed.write();
@@ -189,7 +189,7 @@ test(
 );
 
 test(
-  'a program that is not there is an error on a terminal that is as it was',
+  "a missing program is an error, and the terminal's mode is restored",
   onBed(async (bed) => {
     bed.config.process.terminal = true;
     bed.config.process.args = ['/none'];
@@ -201,7 +201,7 @@ test(
 );
 
 test(
-  'spec, then run: the default bundle is a shell on the terminal',
+  'the default bundle of spec runs a shell on the terminal',
   onBed(async (bed) => {
     rmSync(join(bed.bundle, 'config.json'), { force: true });
     assert.is(bed.runt(['spec'], { cwd: bed.bundle }).code, 0);
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  'descriptors 0, 1 and 2 closed: the terminal is the three all the same',
+  'with descriptors 0, 1 and 2 closed, all three are the terminal in the container',
   onBed(async (bed) => {
     const path = join(bed.dir, 'console.sock');
     const engine = onSocket(path);
@@ -234,14 +234,14 @@ test(
 );
 
 test(
-  'a signal gives up what is not delivered',
+  'a signal discards output that is not delivered',
   onBed(async (bed) => {
     const side = script(bed, 'echo ready; read x; head -c 20000 /dev/zero | tr "\\0" z; echo; echo end');
     await side.shows(/ready/);
     side.order('hold');
     side.type('\r');
     bed.until('stopped');
-    // Nothing happens: runt waits for its reader.
+    // runt must wait for its reader.
     await elapse(100);
     assert.is(side.child.exitCode, null);
     side.order('kill 15');
@@ -257,7 +257,7 @@ for (const [name, prepare] of [
   ['in a user namespace', (bed: Bed) => withUserNamespace(bed.config)],
 ] as const) {
   test(
-    `a console socket receives the master, its name as payload: ${name}`,
+    `the console socket receives the master with its name as payload: ${name}`,
     onBed(async (bed) => {
       prepare?.(bed);
       const path = join(bed.dir, 'console.sock');
@@ -280,7 +280,7 @@ for (const [name, prepare] of [
 }
 
 test(
-  'run --detach with a console socket returns at once, whatever the length of its path',
+  'run --detach with a console socket returns at once, with a socket path of any length',
   onBed(async (bed) => {
     const dir = join(bed.dir, 'd'.repeat(100), 'e'.repeat(100));
     mkdirSync(dir, { recursive: true });
@@ -296,14 +296,14 @@ test(
     const state = bed.state();
     assert.is(state.status, 'running');
     assert.is(readFileSync(pidFile, 'utf8'), String(state.pid));
-    // Hang up: the session's first process gets SIGHUP, which ends even a first process only when it is handled.
+    // Hangup: the session leader gets SIGHUP, and an init ends by it only if it handles it.
     assert.is(bed.delete('--force').code, 0);
     await engine.closed();
   }),
 );
 
 test(
-  'exec --detach --tty with a console socket: returns at once, the engine has the terminal, the pid is the one in the file',
+  'exec --detach --tty with a console socket returns at once, and the engine gets the terminal and the pid',
   onBed(async (bed) => {
     const pid = bed.started();
     const path = join(bed.dir, 'console.sock');
@@ -317,7 +317,7 @@ test(
     await engine.shows(/^\/dev\/ptmx master\r?\n[\s\S]*\/dev\/pts\/0\r\n/);
     const executed = Number(readFileSync(pidFile, 'utf8'));
     assert.not.equal(executed, pid);
-    // A session of its own, whose terminal is the new one.
+    // A session of its own, whose controlling terminal is the new one.
     const stat = readFileSync(`/proc/${executed}/stat`, 'utf8').split(') ')[1]!.split(' ');
     assert.is(Number(stat[3]), executed, 'it leads its session');
     assert.is(Number(stat[4]) >> 8, 136, 'a pts controls it');
@@ -345,7 +345,7 @@ test(
 );
 
 test(
-  'detached without a terminal: returns at once, stdio goes on, delete works',
+  'a detached run without a terminal returns at once, stdio continues, and delete works',
   onBed((bed) => {
     const r = bed.sh('echo ready; exec sleep 1000', ['--detach']);
     assert.equal([r.code, r.stderr], [0, '']);
@@ -357,7 +357,7 @@ test(
 );
 
 test(
-  'console socket and terminal go together, with the words of runc',
+  "--console-socket without a terminal, and the reverse, fail with runc's texts",
   onBed((bed) => {
     const refused = (terminal: boolean, args: string[], wanted: RegExp) => {
       bed.config.process.terminal = terminal;
@@ -381,9 +381,9 @@ test(
 );
 
 test(
-  'links of an image in place of /dev/pts and /dev/console lead nowhere outside (CVE-2025-52565)',
+  'CVE-2025-52565: links of an image at /dev/pts and /dev/console do not lead outside',
   onBed(async (bed) => {
-    // No mounts on /dev: what the image has there is what is found.
+    // Without mounts on /dev, the image's files are used.
     bed.config.mounts = bed.config.mounts.filter((m) => !m.destination.startsWith('/dev'));
     bed.config.root.readonly = false;
     const outside = join(bed.dir, 'outside');
@@ -394,11 +394,11 @@ test(
       return side.output;
     };
     mkdirSync(join(bed.rootfs, 'dev'), { recursive: true });
-    // The host's devpts by a link: resolved in the root, there is none.
+    // A link to the host's devpts is resolved in the root, where there is none.
     rmSync(join(bed.rootfs, 'dev', 'pts'), { recursive: true, force: true });
     symlinkSync('/../../../../../../../../dev/pts', join(bed.rootfs, 'dev', 'pts'));
     assert.match(await run(), /make the terminal.*\(\/dev\/pts\): ELOOP/);
-    // A directory that is no devpts, with a multiplexer of the image's.
+    // A directory that is not a devpts, with a multiplexer of the image's.
     rmSync(join(bed.rootfs, 'dev', 'pts'));
     mkdirSync(join(bed.rootfs, 'dev', 'pts'));
     spawnSync('mknod', [join(bed.rootfs, 'dev', 'pts', 'ptmx'), 'c', '5', '2']);
@@ -415,7 +415,7 @@ test(
     symlinkSync(outside, join(bed.rootfs, 'dev', 'console'));
     assert.match(await run(), /make the terminal.*\(\/dev\/console\): ELOOP/);
     assert.is(readFileSync(outside, 'utf8'), 'untouched');
-    // A file in its place is covered, in the container only.
+    // A file at its path is covered, in the container only.
     rmSync(join(bed.rootfs, 'dev', 'console'));
     writeFileSync(join(bed.rootfs, 'dev', 'console'), 'image');
     const side = script(bed, 'test -c /dev/console && echo covered');
@@ -425,7 +425,7 @@ test(
 );
 
 test(
-  'what another mount puts over the multiplexer is refused',
+  'another mount over the multiplexer is refused',
   onBed(async (bed) => {
     const fake = join(bed.dir, 'fake');
     spawnSync('mkfifo', [fake]);
@@ -437,7 +437,7 @@ test(
 );
 
 test(
-  'a rootless container has a terminal too',
+  'a rootless container can have a terminal',
   onBed(async (bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
@@ -458,7 +458,7 @@ test(
 );
 
 test(
-  'exec --tty: a terminal of its own in the same devpts, the mode restored',
+  'exec --tty has a terminal of its own in the same devpts, and the mode is restored',
   onBed(async (bed) => {
     bed.started(['/bin/sh', '-c', 'while :; do sleep 0.05; done']);
     const command = [runtPath, '--root', bed.root, 'exec', '--tty', bed.id];
@@ -471,7 +471,7 @@ test(
 );
 
 test(
-  'while no process has the terminal open nothing is lost that comes later',
+  'later output is not lost if no process has the terminal open for a while',
   onBed(async (bed) => {
     const later = 'exec <&- >&- 2>&-; sleep 0.5; echo later >/dev/console; sleep 0.2';
     const side = script(bed, `echo first; ${later}`);
@@ -484,7 +484,7 @@ for (const [host, program] of [
   [', under Node', [process.execPath, join(top, 'dist', 'cli.js')]],
 ] as const) {
   test(
-    `a job in the background does not take the terminal: it stops until it is in the foreground${host}`,
+    `a background job does not take the terminal, and stops until it is in the foreground${host}`,
     onBed(async (bed) => {
       bed.config.process.terminal = true;
       bed.config.process.args = ['/bin/sh', '-c', 'stty -echo; echo ready; read a; echo "<$a>"; exit 3'];
@@ -502,13 +502,13 @@ for (const [host, program] of [
 }
 
 test(
-  'a job in the background that no shell can bring to the front runs on, and leaves the mode alone',
+  'an orphaned background job continues and does not change the mode',
   onBed(async (bed) => {
     bed.config.process.terminal = true;
     bed.config.process.args = ['/bin/sh', '-c', 'echo from behind; exit 4'];
     bed.write();
     const run = [runtPath, '--root', bed.root, 'run', '--bundle', bed.bundle, bed.id].join(' ');
-    // The inner shell leads a process group of its own and ends: nobody is left to bring its job to the front.
+    // The inner shell leads a process group of its own and ends, so no shell can bring its job to the foreground.
     const inner = `set -m; (${run}; echo "status $?" >${bed.dir}/status) &`;
     const line = `sh -c '${inner}'; until test -s status; do sleep 0.05; done; cat status; stty -a | grep -o .icanon`;
     const side = onTerminal(['sh', '-c', line], bed.dir);
@@ -517,7 +517,7 @@ test(
 );
 
 test(
-  'under Node the same: relay, size, exit status, mode',
+  'under Node, relay, size, exit status and mode are the same',
   onBed(async (bed) => {
     bed.config.process.terminal = true;
     bed.config.process.args = ['/bin/sh', '-c', 'stty size; read a; echo "<$a>"; seq 20000; exit 4'];
@@ -537,7 +537,7 @@ test.run();
 const compared = needing('terminal beside runc', 'root', 'programs', 'runc');
 
 compared(
-  'mode, names, owners and sizes are those of runc',
+  'mode, names, owners and sizes of the terminal equal those of runc',
   onBed(async (bed) => {
     const look =
       'until stty size 2>/dev/null | grep -q "33 101"; do sleep 0.02; done; stty -a; tty; stat -c "%n %u %g %a %t:%T" /dev/console /dev/pts/0 /dev/pts/ptmx /dev/tty; readlink /proc/self/fd/0';
@@ -545,7 +545,7 @@ compared(
     const command = ['runc', '--root', join(bed.dir, 'runc'), 'run', '--bundle', bed.bundle, `${bed.id}-runc`];
     const theirs = await shown(onTerminal(command, bed.dir));
     assert.match(ours, /speed .*rows 33; columns 101/);
-    // runc sets the size a moment after the start, and stty breaks its lines by the width that it sees when it begins.
+    // runc sets the size shortly after the start, and stty breaks its lines by the width at its beginning.
     const words = (text: string) => text.trim().split(/\s+/);
     assert.equal(words(ours), words(theirs));
   }),

@@ -1,4 +1,4 @@
-/** The user: ids, additional groups, umask; and where HOME comes from. */
+/** The user: ids, additional groups, umask; and the source of HOME. */
 import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
 
@@ -14,7 +14,7 @@ test(
 );
 
 test(
-  'ids, groups and umask of the config, no matter what /etc/passwd says',
+  "ids, groups and umask are the config's, regardless of /etc/passwd",
   onBed((bed) => {
     bed.config.process.user = { uid: 4242, gid: 4343, additionalGids: [5, 4294967294, 100], umask: 0o077 };
     assert.is(bed.out(ids), 'Uid: 4242 4242 4242 4242\nGid: 4343 4343 4343 4343\nGroups: 5 100 4294967294\n0077\n');
@@ -22,7 +22,7 @@ test(
 );
 
 test(
-  'HOME comes from /etc/passwd of the container unless it is set',
+  "HOME comes from the container's /etc/passwd unless it is set",
   onBed((bed) => {
     bed.config.process.user = { uid: 1000, gid: 1000 };
     assert.is(bed.out('echo $HOME'), '/home/user\n');
@@ -32,7 +32,7 @@ test(
 );
 
 test(
-  'HOME of an id that has no line is /',
+  'HOME of an id without an entry is /',
   onBed((bed) => {
     bed.config.process.user = { uid: 31337, gid: 0 };
     assert.is(bed.out('echo $HOME'), '/\n');
@@ -40,7 +40,7 @@ test(
 );
 
 test(
-  'files that the user may not read are not readable',
+  'the user cannot read files without permission',
   onBed((bed) => {
     bed.config.process.user = { uid: 1000, gid: 1000 };
     const r = bed.sh('ls /root');
