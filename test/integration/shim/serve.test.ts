@@ -1,4 +1,4 @@
-/** `runt serve`: the task service over gRPC, as a script sees it; the example of docs/grpc.md as it stands there. */
+/** `runt serve`: the task service over gRPC, as scripts use it, and the example of docs/grpc.md. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -24,7 +24,7 @@ const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') a
 };
 const test = needing('serve', 'root');
 const notified = needing('serve and sd_notify', 'root', 'programs');
-const strangers = needing('serve and strangers', 'root', 'open-checkout');
+const strangers = needing('serve and other users', 'root', 'open-checkout');
 interface Failure {
   code: number;
   details: string;
@@ -52,12 +52,12 @@ class Api {
     return this.client.call(method, request);
   }
 
-  /** Leaves, whatever is asked. */
+  /** Disconnects the client, also from open calls. */
   leave(): void {
     this.client.close();
   }
 
-  /** What a call fails with. */
+  /** The error of a call. */
   failure(method: string, request: object): Promise<Failure> {
     return this.call(method, request).then(
       () => {
@@ -67,7 +67,7 @@ class Api {
     );
   }
 
-  /** Ends the server by a signal; its exit status. */
+  /** Ends the server by a signal and returns its exit status. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.leave();
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
@@ -91,7 +91,7 @@ const onApi = (body: (api: Api, bed: Bed) => Promise<void>) =>
     }
   });
 
-/** Ends the servers that the test has made, however it ends. */
+/** Ends the servers that the test made, also if it fails. */
 const onServers = (body: (bed: Bed, servers: Api[]) => Promise<void>) =>
   onBed(async (bed) => {
     const servers: Api[] = [];
@@ -103,7 +103,7 @@ const onServers = (body: (bed: Bed, servers: Api[]) => Promise<void>) =>
   });
 
 test(
-  'a container from create to delete, and what `runt` sees of it',
+  'a container works from create to delete, and the command sees its state',
   onApi(async (api, bed) => {
     const { id, bundle } = bed;
     const out = (name: string) => `file://${join(bed.dir, name)}`;
@@ -140,7 +140,7 @@ test(
     assert.match(stats.type_url, /^io\.containerd\.cgroups\.v[12]\.Metrics$/);
     await api.call('CloseIO', { id, stdin: true });
     await api.call('ResizePty', { id, width: 80, height: 25 });
-    // Shutdown is for when there is none.
+    // Shutdown takes effect only without containers.
     await api.call('Shutdown', { id });
     const wait = api.call('Wait', { id });
     await api.call('Kill', { id, signal: 15, all: true });
@@ -154,7 +154,7 @@ test(
 );
 
 test(
-  'errors have gRPC’s codes and runt’s words',
+  "errors have gRPC's codes and runt's messages",
   onApi(async (api, bed) => {
     const { id, bundle } = bed;
     const expected = async (method: string, request: object, code: number, words: RegExp) => {
@@ -209,7 +209,7 @@ test(
     await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /\/process\/cwd/);
     bed.write('{');
     await expected('Create', { id, bundle }, status.INVALID_ARGUMENT, /config\.json:1:2/);
-    // More than a header of HTTP/2 holds; text that takes nine bytes there for a character.
+    // More than an HTTP/2 header can hold; characters that take nine bytes each there.
     for (const key of ['k', '\u4e2d']) {
       const keys = Array.from({ length: 100 }, (_, i) => [`${i}${key.repeat(9000)}`, 1]);
       bed.write(JSON.stringify({ ociVersion: '1.0.0', root: { path: 'x' }, annotations: Object.fromEntries(keys) }));
@@ -228,7 +228,7 @@ test(
 );
 
 notified(
-  'it says when it is ready: on standard error, and to the service manager',
+  'the server reports that it is ready on stderr and to the service manager',
   onBed(async (bed) => {
     const manager = await listen(bed, 'datagrams');
     const socket = join(bed.dir, 'ready.sock');
@@ -244,7 +244,7 @@ notified(
     try {
       await eventually('the line', () => text.includes('\n'));
       assert.is(text, `runt: the task service is ready at unix://${socket}, for the containers below ${bed.root}\n`);
-      // Whoever read that need not try.
+      // A client that has read the line need not retry.
       const client = new TaskClient(socket);
       const failed = await client.call('State', { id: 'none' }).catch((error: Failure) => error);
       assert.is((failed as Failure).code, status.NOT_FOUND);
@@ -259,7 +259,7 @@ notified(
 );
 
 test(
-  'clients that vanish, or speak another language, are no matter to the others',
+  'clients that disconnect or use another protocol do not affect others',
   onApi(async (api, bed) => {
     const { id, bundle } = bed;
     await api.call('Create', { id, bundle });
@@ -284,13 +284,13 @@ test(
 );
 
 strangers(
-  'the socket: mode 0600, whose peers are asked for; a stale one is replaced, nothing else is',
+  'the socket has mode 0600 and checks peer credentials; only a stale socket is replaced',
   onApi(async (api, bed) => {
     const tried = (address: string) => {
       return spawnSync(process.execPath, serveArguments(bed, address), { encoding: 'utf8', timeout: COMMAND_LIMIT });
     };
     assert.is(statSync(api.socket).mode & 0o777, 0o600);
-    // Somebody opened it to all: the kernel still says who is there.
+    // With mode 0666 the kernel still reports the peer's credentials.
     chmodSync(api.socket, 0o666);
     const script = `require('net').connect(${JSON.stringify(api.socket)}).on('close', () => console.log('shut')).on('data', () => console.log('served'))`;
     assert.is(
@@ -316,7 +316,7 @@ strangers(
 );
 
 test(
-  'ends with SIGTERM, the container goes on; one that was killed leaves a socket that the next takes',
+  "SIGTERM ends the server and not the container, and a killed server's socket is replaced by the next",
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -334,7 +334,7 @@ test(
     assert.ok(existsSync(second.socket));
     const third = new Api(bed);
     await third.begin();
-    // The old file was there from the beginning.
+    // The old socket file existed from the start.
     await eventually('an answer', () => third.call('Connect', { id }).catch(() => undefined));
     const { status: told, pid } = await third.call('State', { id });
     assert.equal([told, pid], ['RUNNING', bed.state().pid], 'it is its own, by whatever the first was ended');
@@ -344,7 +344,7 @@ test(
 );
 
 test(
-  'a server that is started again knows the containers of one that was killed: what they are, and how they end',
+  'a restarted server knows the containers of a killed one, their states and their exit statuses',
   onServers(async (bed, servers) => {
     bed.config.process.args = ['/bin/sh', '-c', 'trap "exit 9" TERM; sleep 1000 & wait'];
     bed.write();
@@ -358,18 +358,18 @@ test(
     for (const name of names) await first.call('Create', { id: id(name), bundle, stdout });
     for (const name of names.slice(0, 3)) await first.call('Start', { id: id(name) });
     await first.call('Pause', { id: id('frozen') });
-    // One of the command's is not the server's.
+    // A container of the command does not belong to the server.
     assert.is(bed.runt(['create', '--bundle', bundle, bed.id]).code, 0);
     const pidOf = async (name: string) => Number((await first.call('State', { id: id(name) })).pid);
     const pids = new Map(await Promise.all(names.map(async (name) => [name, await pidOf(name)] as const)));
     await first.end('SIGKILL');
     await eventually('an end that no server sees', () => {
-      // Again and again: its shell may not be there yet.
+      // Repeated: its shell may not have set the trap yet.
       bed.runt(['kill', id('ends'), 'TERM']);
       return /"stopped"/.test(bed.runt(['state', id('ends')]).stdout);
     });
 
-    // Another socket: the client would wait before it tries the first again.
+    // Another socket: the client would wait before it retries the first.
     const second = new Api(bed, 'second.sock');
     servers.push(second);
     await second.begin();
@@ -411,7 +411,7 @@ test(
 );
 
 test(
-  'two servers of one root: each knows its own containers',
+  'two servers of one root each know only their own containers',
   onApi(async (api, bed) => {
     const { id, bundle } = bed;
     await api.call('Create', { id, bundle });
@@ -424,7 +424,7 @@ test(
 );
 
 test(
-  'reflection tells the services, and describes the messages as proto/ does',
+  'reflection lists the services, and describes the messages as proto/ does',
   onApi(async (api) => {
     const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
     type Response = grpc.reflection.v1.ServerReflectionResponse;
@@ -490,10 +490,10 @@ test(
 );
 
 test(
-  'the example of docs/grpc.md',
+  'the example of docs/grpc.md runs',
   onApi(async (api, bed) => {
     const text = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(top, 'docs', 'grpc.md'), 'utf8'))![1]!;
-    // Where the packages are found.
+    // In a directory from which the packages are found.
     const file = join(top, 'build', `grpc-example-${process.pid}.mjs`);
     writeFileSync(file, transformSync(text, { loader: 'ts', format: 'esm' }).code);
     try {

@@ -1,4 +1,4 @@
-/** What the shim tells, and in which order; what it refuses at the wrong moment; where it puts itself. */
+/** The shim's events and their order, requests in the wrong state, and the cgroup and OOM score of the shim. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { onEngine, readAll, refused } from '../bed/shim-engine.js';
 const test = needing('shim', 'root', 'cgroups');
 
 test(
-  'a process that ends at once: it is added, started and has ended, in this order',
+  'a process that ends at once has the events create, start and exit in this order',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
@@ -39,7 +39,7 @@ test(
 );
 
 test(
-  "a process in a container of the host's pid namespace has ended, with its status",
+  "a process in the host's pid namespace has an exit event with its status",
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.linux.namespaces = bed.config.linux.namespaces?.filter(({ type }) => type !== 'pid') ?? [];
@@ -54,7 +54,7 @@ test(
 );
 
 test(
-  'a container that was never started is deleted with the status of its end; what has ended is not started',
+  'a container that never started is deleted with the status of its end, and an ended one cannot be started',
   onEngine(async (engine, bed) => {
     const { id, bundle } = bed;
     bed.write();
@@ -73,7 +73,7 @@ test(
     await engine.wait();
     const start = (execId: string) => refused(engine.call('Start', task.StartRequest.encode({ id, execId })));
     assert.equal([(await start('')).code, (await start('late')).code], [9, 9]);
-    // As often as it is asked, until Delete.
+    // Wait returns the status as often as it is called, until Delete.
     assert.equal([await engine.wait(), await engine.wait()], [0, 0]);
     await engine.over();
     assert.is((await refused(engine.call('Wait', task.WaitRequest.encode({ id })))).code, 5);
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  'what happens while containerd is away is told when it is back, in order',
+  'events during an absence of containerd are sent in order when it is back',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  'memory that has run out is told before the end',
+  'the OOM event is sent before the exit event',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exec tail /dev/zero'];
     bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 16 << 20, swap: 16 << 20 } };
@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  'processes that outlive a container without a pid namespace of its own are ended with it',
+  'processes that outlive a container without a pid namespace are killed with it',
   onEngine(async (engine, bed) => {
     bed.config.linux.namespaces = bed.config.linux.namespaces!.filter((n) => n.type !== 'pid');
     bed.config.process.args = ['/bin/sh', '-c', 'sleep 1000 & exit 2'];
@@ -130,7 +130,7 @@ test(
       const { processes } = await engine.call('Pids', request, task.PidsResponse);
       return processes.filter(({ pid }) => pid !== init).length;
     };
-    // It is killed; when it is gone is the kernel's affair.
+    // They are killed; the kernel removes them with a delay.
     await eventually('none is left', async () => (await left()) === 0);
     const request = task.ConnectRequest.encode({ id: bed.id });
     const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
@@ -141,7 +141,7 @@ test(
 );
 
 test(
-  'state where the engine wants it; delete finds it',
+  'the shim uses the state root of the options, and delete finds it',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 6'];
     bed.write();
@@ -160,7 +160,7 @@ test(
 );
 
 test(
-  'the shim: one worse than its starter for the OOM killer, in the cgroup of the options; the socket of one that was killed is no hindrance',
+  "the shim has its starter's OOM score plus one and the cgroup of the options, and replaces a stale socket",
   onEngine(async (engine, bed) => {
     bed.write();
     const connect = async () => {
@@ -184,7 +184,7 @@ test(
 );
 
 test(
-  'the log gets what Create and Delete warn of, with the id of the container; nothing else',
+  "the log contains only the warnings of Create and Delete, with the container's id",
   onEngine(async (engine, bed) => {
     const log = join(bed.bundle, 'log');
     execFileSync('mkfifo', [log]);
@@ -207,7 +207,7 @@ test(
 );
 
 test(
-  'info tells the options that it was given, and features',
+  'info contains the given options and the features',
   onEngine(async (engine) => {
     const options = {
       type_url: 'containerd.runc.v1.Options',

@@ -1,4 +1,4 @@
-/** `containerd-shim-runt-grpc-v1`: the static binary starts the server of Node.js, which speaks gRPC. */
+/** `containerd-shim-runt-grpc-v1`: the static binary starts the server under Node.js, which serves gRPC. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { TaskClient } from '../bed/task-client.js';
 const test = needing('gRPC shim', 'root');
 const program = join(top, 'dist', 'containerd-shim-runt-grpc-v1');
 
-/** `start` as containerd calls it: what it printed, and its status. */
+/** Runs `start` as containerd does; returns its output and status. */
 function start(bed: Bed, env: Record<string, string>) {
   bed.write();
   const args = ['-namespace', bed.id, '-id', bed.id, '-address', join(bed.dir, 'containerd.sock'), 'start'];
@@ -25,7 +25,7 @@ function start(bed: Bed, env: Record<string, string>) {
 const path = process.env.PATH!;
 
 test(
-  'start answers with a bare path, the protocol and the version; the task service is there until Shutdown',
+  'start prints a bare path, the protocol and the version, and the task service runs until Shutdown',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
     mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
@@ -57,14 +57,14 @@ test(
 );
 
 test(
-  'a server for which nobody comes ends, and leaves nothing',
+  'a server without clients ends after a while and leaves nothing',
   onBed(async (bed) => {
     mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
     const env = { PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2', RUNT_SHIM_IDLE: '1' };
     const { address } = JSON.parse(start(bed, env).out) as Record<string, string>;
     const client = new TaskClient(address!);
     const { shimPid } = await client.call('Connect', { id: bed.id });
-    // Longer than the server stays without a client: nothing happens while this one is there.
+    // Longer than the idle time: the server stays while a client is connected.
     await elapse(1500);
     assert.is((await client.call('Connect', { id: bed.id })).shimPid, shimPid);
     client.close();
@@ -74,7 +74,7 @@ test(
 );
 
 test(
-  'a containerd without gRPC, no Node.js and no npm package are each named',
+  'the errors name a containerd without gRPC, a missing Node.js and a missing npm package',
   onBed((bed) => {
     mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
     for (const [env, words] of [
@@ -91,7 +91,7 @@ test(
 );
 
 test(
-  'RUNT_SHIM_PROTOCOL=ttrpc: the server of Node.js speaks ttrpc, also to a containerd that knows nothing else',
+  'with RUNT_SHIM_PROTOCOL=ttrpc, the server under Node.js serves ttrpc to any containerd',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'echo out; exit 9'];
     bed.write();
@@ -112,7 +112,7 @@ test(
   }, 'containerd-shim-runt-grpc-v1'),
 );
 
-/** What `start` answers under a containerd of that version, and what the shim says to its log. */
+/** The response of `start` under a containerd of that version, and the shim's log. */
 async function under(bed: Bed, version: string, env: Record<string, string> = {}) {
   mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
   bed.write();
@@ -124,7 +124,7 @@ async function under(bed: Bed, version: string, env: Record<string, string> = {}
 }
 
 test(
-  'under containerd 2, which takes gRPC shims for ended, it speaks ttrpc, and the log says so',
+  'under containerd 2, which takes gRPC shims for ended, it serves ttrpc and logs why',
   onBed(async (bed) => {
     const { answer, log } = await under(bed, '2.1.9');
     assert.equal([answer.version, answer.protocol], [2, 'ttrpc']);
@@ -136,7 +136,7 @@ test(
 );
 
 test(
-  'where no version is told it is ttrpc, which every containerd speaks',
+  'without a known version it serves ttrpc, which every containerd supports',
   onBed(async (bed) => {
     const { answer, log } = await under(bed, '');
     assert.is(answer.protocol, 'ttrpc');
@@ -145,7 +145,7 @@ test(
 );
 
 test(
-  'RUNT_SHIM_PROTOCOL=grpc: gRPC to containerd 2 too, and the log says that it is not to be relied on',
+  'with RUNT_SHIM_PROTOCOL=grpc it serves gRPC to containerd 2 too, and logs that it is unreliable',
   onBed(async (bed) => {
     const { answer, log } = await under(bed, '2.1.9', { RUNT_SHIM_PROTOCOL: 'grpc', MAX_SHIM_VERSION: '3' });
     assert.equal([answer.version, answer.protocol], [3, 'grpc']);

@@ -1,4 +1,4 @@
-/** Whatever comes to the shim, it goes on, and so does its container. */
+/** Invalid and hostile input to the shim: the shim and its container continue. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
@@ -19,13 +19,13 @@ const connect = (address: string): Promise<Socket> =>
 
 interface Answer {
   data: Buffer;
-  /** By the shim. */
+  /** Closed by the shim. */
   closed: boolean;
 }
 
 /**
- * Sends bytes on a connection of its own; what comes until the shim ends it, `enough` has come, or after `ms` this side
- * ends it.
+ * Sends bytes on a connection of its own; returns what it receives until the shim closes it, until `enough`, or for
+ * `ms`.
  */
 async function sent(
   address: string,
@@ -57,10 +57,10 @@ async function sent(
   return { data, closed };
 }
 
-/** Sends bytes that need no answer. */
+/** Sends bytes that need no response. */
 const raw = (address: string, bytes: Uint8Array, ms = 500): Promise<Answer> => sent(address, bytes, () => false, ms);
 
-/** Sends a request; the message of its answer. */
+/** Sends a request and returns the payload of the response. */
 async function answered(address: string, bytes: Uint8Array): Promise<Buffer> {
   const whole = (data: Buffer) => data.length >= 10 && data.length >= 10 + data.readUInt32BE(0);
   return (await sent(address, bytes, whole, DEADLINE)).data.subarray(10);
@@ -79,7 +79,7 @@ const request = (method: string, payload: Uint8Array, service = 'containerd.task
   return frame(message.length, 1, 1, message);
 };
 
-/** A container that sleeps, what is done to its shim, and then: the same shim, the same container, which end as always. */
+/** A sleeping container whose shim gets the input of `f`; afterwards both must be the same, and end as usual. */
 const bothGoOn = (f: (engine: Engine, address: string) => Promise<void>) =>
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -96,7 +96,7 @@ const bothGoOn = (f: (engine: Engine, address: string) => Promise<void>) =>
     await f(engine, address);
     assert.is(await shim(), before);
     assert.is(readFileSync(`/proc/${pid}/comm`, 'utf8'), 'sleep\n');
-    // A connection that ended is closed a moment later.
+    // The shim closes its end of a connection with a delay.
     await eventually('no descriptor is left open', () => descriptors() === open);
     await engine.over();
   });
@@ -104,7 +104,7 @@ const bothGoOn = (f: (engine: Engine, address: string) => Promise<void>) =>
 const readFds = (pid: number): number => Number(execFileSync('sh', ['-c', `ls /proc/${pid}/fd | wc -l`]));
 
 test(
-  'frames that are none: bytes of another protocol, a length of 4 GiB, types and streams that do not exist, an end in the middle',
+  'the shim survives invalid frames: another protocol, 4 GiB lengths, unknown types, truncation',
   bothGoOn(async (_, address) => {
     await raw(address, Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
     await raw(address, frame(0xffffffff, 1, 1, new Uint8Array()));
@@ -119,7 +119,7 @@ test(
 );
 
 test(
-  'a message of 5 MiB ends the connection that it came on, and no other',
+  'a message of 5 MiB closes its connection and no other',
   bothGoOn(async (_, address) => {
     const payload = new Uint8Array(5 << 20);
     const { data, closed } = await raw(address, request('State', payload), DEADLINE);
@@ -129,7 +129,7 @@ test(
 );
 
 test(
-  'services and methods that are unknown, and requests that are no messages, are errors',
+  'unknown services and methods, and malformed requests, are errors',
   bothGoOn(async (_, address) => {
     const code = async (bytes: Buffer): Promise<number> =>
       ttrpc.Response.decode(await answered(address, bytes)).status?.code ?? 0;
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  'an Any of another type than is wanted, or whose value is none of its type, is refused',
+  'an Any of another type, or whose value does not decode, is refused',
   bothGoOn(async (engine) => {
     const { id, bundle } = engine.bed;
     const any = (type_url: string, text: string): google.protobuf.Any.$Properties => ({
@@ -170,7 +170,7 @@ test(
 );
 
 test(
-  'clients that vanish while their calls are answered',
+  'the shim survives clients that disconnect during their calls',
   bothGoOn(async (engine, address) => {
     const { id } = engine.bed;
     const wait = request('Wait', task.WaitRequest.encode({ id }).finish());
@@ -183,7 +183,7 @@ test(
 );
 
 test(
-  'streams that are not there, or are directories, sockets, regular files',
+  'missing streams, directories, sockets and regular files as streams do not end the shim',
   bothGoOn(async (engine) => {
     const { bed } = engine;
     const { id, bundle } = bed;
@@ -202,7 +202,7 @@ test(
       `file://${directory}`,
     ].entries()) {
       await refused(exec(`out${i}`, { stdout: path }));
-      // A directory can be opened for reading: it is the end of the input.
+      // A directory can be opened for reading: it reads as end of file.
       if (path.endsWith(directory)) await exec(`in${i}`, { stdin: path }).then(() => engine.wait(`in${i}`));
       else await refused(exec(`in${i}`, { stdin: path }));
       await refused(engine.call('Create', task.CreateTaskRequest.encode({ id: `${id}-${i}`, bundle, stdout: path })));

@@ -1,6 +1,6 @@
 /**
- * What a shim holds, as the kernel shares it out (PSS): with one container, for each more of a pod, and after all that
- * came and went. The long form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000, prints a line for each 500.
+ * Memory of a shim (PSS): with one container, for each further one of a pod, and after many that have ended. The long
+ * form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000, prints a line for each 500.
  */
 import { closeSync, constants, cpSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -15,23 +15,23 @@ const test = needing('shim memory', 'root', 'cgroups');
 
 const containers = Number(process.env.RUNT_CONTAINERS ?? 150);
 const execs = Number(process.env.RUNT_EXECS ?? 300);
-/** kB that a shim may hold after any number of containers, and one second after any number of execs. */
+/** kB that a shim may use after any number of containers, and one second after any number of execs. */
 const plateau = 5000;
 const afterStorm = 5000;
-/** kB by which anonymous memory differs from one look to the next. */
+/** kB by which anonymous memory varies between two measurements. */
 const noise = 400;
 
-/** kB of a process, its share of what it shares with others included. */
+/** PSS of a process in kB. */
 const pss = (pid: number): number =>
   Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
 
-/** kB of a process that nothing shares: PSS also falls and rises as other shims come and go. */
+/** Anonymous memory of a process in kB: PSS also varies with the number of other shims. */
 const anonymous = (pid: number): number =>
   Number(/^Anonymous: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
 
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-/** Children of the shim that nobody has reaped. */
+/** Zombie children of the shim. */
 function zombies(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   return children.filter((child) => {
@@ -43,16 +43,16 @@ function zombies(pid: number): number {
   }).length;
 }
 
-/** After a second: a shim with nothing to do has given back by then. On a busy machine that may be late; kB. */
+/** PSS in kB after a second, in which an idle shim returns memory; waits longer on a busy machine. */
 async function settled(shim: number, limit = 0): Promise<number> {
-  // The shim must have had nothing to do for a while.
+  // The shim must be idle for a while.
   await elapse(1000);
   if (limit > 0) await eventually('less memory', () => pss(shim) <= limit, DEADLINE / 2).catch(() => {});
   return pss(shim);
 }
 const note = (what: string): void => console.log(`\n# note ${what}`);
 
-/** The shim of the bed's container, a pod that sleeps. */
+/** Starts the shim of the bed's container, a pod that sleeps; returns its pid. */
 async function pod(engine: Engine): Promise<number> {
   const { bed } = engine;
   bed.config.process.args = ['/bin/sleep', '100000'];
@@ -64,7 +64,7 @@ async function pod(engine: Engine): Promise<number> {
   return (await engine.call('Connect', request, task.ConnectResponse)).shimPid;
 }
 
-/** Create, Start, Wait and Delete of one more container of the pod, with streams of that kind. */
+/** Create, Start, Wait and Delete of another container of the pod, with streams of that kind. */
 async function container(engine: Engine, id: string, kind: number): Promise<void> {
   const log = join(engine.bed.dir, 'log');
   const terminal = kind === 1;
@@ -76,7 +76,7 @@ async function container(engine: Engine, id: string, kind: number): Promise<void
   await engine.call('Delete', task.DeleteRequest.encode({ id }));
 }
 
-/** Bundles of containers that end at once, on the bed's root file system. */
+/** Makes bundles of containers that end at once, on the bed's root file system. */
 function bundles(engine: Engine): void {
   const { config, dir, rootfs } = engine.bed;
   for (const name of ['terminal', 'other']) {
@@ -95,7 +95,7 @@ async function exec(engine: Engine, execId: string): Promise<void> {
 }
 
 test(
-  'an idle shim with one container holds at most 5 MB; each of ten in a pod adds at most 1 MB, its supervisor included',
+  'an idle shim uses at most 5 MB, and each of ten containers in a pod adds at most 1 MB with its supervisor',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.annotations = { 'io.kubernetes.cri.sandbox-id': bed.id };
@@ -113,7 +113,7 @@ test(
       config.root.path = bed.rootfs;
       writeFileSync(join(bundle, 'config.json'), JSON.stringify({ ...config, hostname: id }));
       const [stdout, stderr] = [engine.fifo(`${id}-out`), engine.fifo(`${id}-err`)];
-      // Create waits for seconds for a reader that is not there.
+      // Without readers, Create would wait for seconds.
       for (const path of [stdout, stderr]) readers.push(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
       await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, stdout, stderr }));
       await engine.call('Start', task.StartRequest.encode({ id }));
@@ -143,7 +143,7 @@ test(
 );
 
 test(
-  'a shim does not grow with the containers that it has had: memory, descriptors, zombies, files',
+  'a shim does not grow with the number of past containers: memory, descriptors, zombies, files',
   onEngine(async (engine) => {
     const shim = await pod(engine);
     bundles(engine);
@@ -154,7 +154,7 @@ test(
     };
     await look(0);
     const open = descriptors(shim);
-    // Until its heap has what it needs, and the collector has been at work.
+    // After the heap has grown and the garbage collector has run.
     const early = Math.min(50, containers / 2);
     let first = 0;
     for (let n = 1; n <= containers; n++) {
@@ -162,7 +162,7 @@ test(
       if (n === early) first = await look(n);
       else if (n % 500 === 0) await look(n);
     }
-    // A leak of 4 KB for each is found by the short form too.
+    // The short form must find a leak of 4 KB for each, too.
     const allowed = first + noise + 2 * Math.min(containers, 500);
     const last = await look(containers, plateau);
     note(`PSS in kB after containers: ${lines.join(', ')}; anonymous ${first} after ${early}, ${last} at the end`);
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  'an exec storm: one second after it the shim is as small as before, and no record, descriptor or zombie is left',
+  'one second after an exec storm the shim is as small as before, without records, descriptors or zombies left',
   onEngine(async (engine, bed) => {
     const shim = await pod(engine);
     const before = pss(shim);
@@ -209,7 +209,7 @@ test(
 );
 
 test(
-  '200 clients that announce frames of 4 MiB, and 200 that send nearly all of one: the shim stays small and answers',
+  'the shim stays small and answers while 400 clients announce or partly send frames of 4 MiB',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '100000'];
     bed.write();
@@ -244,7 +244,7 @@ test(
         largest = Math.max(largest, pss(shim));
         return delivered === clients.length;
       });
-      // Among them it answers, also a message that is longer than a connection's buffer.
+      // Meanwhile it answers, also with a message that is longer than a connection's buffer.
       const spec = {
         value: new TextEncoder().encode(JSON.stringify({ ...bed.config.process, env: Array(2000).fill('A=B') })),
       };

@@ -1,4 +1,6 @@
-/** What `start` of the shim takes and answers: for every containerd the answer that it reads, and nothing beside it. */
+/**
+ * Input and output of the shim's `start`: each version of containerd gets the response that it reads, and nothing else.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +15,9 @@ import { type Engine, onEngine, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 const core = needing('shim core scheduling', 'root', 'cgroups', 'programs');
-const timed = needing('shim on time', 'root', 'cgroups', 'at-speed');
+const timed = needing('time of shim start', 'root', 'cgroups', 'at-speed');
 
-/** What containerd 2.3 writes. */
+/** The parameters that containerd 2.3 writes. */
 function parameters(engine: Engine, changes: Partial<bootstrap.BootstrapParams.$Properties> = {}): Uint8Array {
   return bootstrap.BootstrapParams.encode({
     instanceId: engine.bed.id,
@@ -30,7 +32,7 @@ function parameters(engine: Engine, changes: Partial<bootstrap.BootstrapParams.$
 }
 
 test(
-  'a bare address for containerd 1.6; JSON of the version that 1.7 and 2.x ask for; of version 3 for parameters on stdin',
+  'start prints an address for containerd 1.6, JSON for 1.7 and 2.x, and version 3 for parameters on stdin',
   onEngine(async (engine, bed) => {
     bed.write();
     const address = engine.start();
@@ -42,18 +44,18 @@ test(
     assert.is(answer(undefined, { MAX_SHIM_VERSION: '4' }), json(3));
     assert.is(answer(parameters(engine)), json(3));
     assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), address);
-    // Of another container: no parameters, and options of no known type are no matter here.
+    // For another container, without parameters; options of an unknown type are ignored here.
     assert.is(answer(parameters(engine, { instanceId: 'other' })), address);
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
   }),
 );
 
 core(
-  'SCHED_CORE: the server and its containers are a group of core scheduling; where the kernel has none it is refused by name',
+  'SCHED_CORE puts the server and its containers into one core scheduling group, or is refused by name',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
-    // What a pid is in: 0 for none.
+    // The core scheduling cookie of a process: 0 for none.
     const cookie = (pid: number) => String(execFileSync(join(programs, 'core-cookie'), [String(pid)])).trim();
     const none = cookie(process.pid);
     const env = { SCHED_CORE: '1' };
@@ -73,7 +75,7 @@ core(
 );
 
 test(
-  'what is in the place of the socket and is none is left there, and named',
+  "another file at the socket's path is not replaced, and the error names it",
   onEngine(async (engine, bed) => {
     bed.write();
     const path = engine.start().slice('unix://'.length);
@@ -86,7 +88,7 @@ test(
 );
 
 test(
-  'a shim for which nobody comes ends, and its socket with it; one with a client or a container stays; a start meanwhile finds one',
+  'a shim ends with its socket after a while without clients and containers, and a start in between finds it',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -97,17 +99,17 @@ test(
       return (await engine.call('Connect', request, task.ConnectResponse)).shimPid;
     };
     const first = await connect();
-    // Longer than the shim stays without a client.
+    // Longer than the shim's idle time.
     await elapse(2500);
     assert.is(await connect(), first, 'its client is there, without a container');
-    // A machine that took longer for it than an idle shim lives proves nothing.
+    // If the machine takes longer than the shim's idle time, the test proves nothing.
     let inTime = false;
     for (let i = 0; i < 5 && !inTime; i++) {
       if (i > 0) engine.start(undefined, env);
       const same = await connect();
       engine.disconnect();
       const begin = performance.now();
-      // Twice: each shorter than the shim stays, both together longer.
+      // Twice: each shorter than the idle time, both together longer.
       await elapse(1200);
       engine.start(undefined, env);
       const between = performance.now();
@@ -126,7 +128,7 @@ test(
     const second = await connect();
     await engine.run();
     engine.disconnect();
-    // Longer than the shim stays without a container.
+    // Longer than the idle time without a container.
     await elapse(2500);
     engine.start(undefined, env);
     assert.is(await connect(), second, 'its container is there, without a client');
@@ -140,7 +142,7 @@ test(
 );
 
 test(
-  'parameters: events go to the address that they tell, the options among the extensions count',
+  'with parameters on stdin, their event address and the options among their extensions are used',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
@@ -168,7 +170,7 @@ test(
 );
 
 test(
-  'parameters: the socket is in the directory that they name (containerd 2.3), which is made; so the second start finds the first shim',
+  'with parameters of containerd 2.3, the socket is in their directory, where the second start finds it',
   onEngine(async (engine, bed) => {
     bed.write();
     const socketDir = join(bed.dir, 'sockets', 'below');
@@ -211,13 +213,13 @@ for (const [form, any] of [
   ],
 ] as const)
   test(
-    `shim_cgroup of ${form}: the shim is put there, in every hierarchy that has it`,
+    `with shim_cgroup of ${form}, the shim joins the cgroup in every hierarchy that has it`,
     onEngine(async (engine, bed) => {
       bed.write();
       const given = (path: string) => google.protobuf.Any.encode(any(path)).finish();
       assert.throws(() => engine.start(given(`/${bed.id}`)), new RegExp(`put the shim into the cgroup /${bed.id}`));
       const { v1, unified } = readCgroupFacts();
-      // Not all: one of cpuset's takes nobody before it has been given CPUs.
+      // Not all: a cpuset cgroup accepts no process before its CPUs are set.
       const some = [
         ...v1.filter(({ controllers }) => /pids|freezer/.test(controllers.join())),
         ...(unified ? [unified] : []),
@@ -244,7 +246,7 @@ for (const [form, any] of [
   );
 
 timed(
-  'start takes little more time than /bin/true when the shim of the group runs',
+  "start takes little longer than /bin/true when the group's shim runs",
   onEngine(async (engine, bed) => {
     bed.write();
     engine.start();
@@ -256,7 +258,7 @@ timed(
       assert.is(status, 0, String(stderr));
       return Number(process.hrtime.bigint() - begin) / 1e6;
     };
-    // The quickest of many, and of more on a busy machine: what else it does counts in neither.
+    // The fastest of many runs, and of more on a busy machine: other load affects neither.
     let [ours, least] = [Infinity, Infinity];
     for (let i = 0, until = Date.now() + DEADLINE; i < 40 || (ours >= least + 5 && Date.now() < until); i++) {
       ours = Math.min(ours, time(engine.program, flags));

@@ -9,7 +9,10 @@ import { onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 
-/** Writes what comes to out and err beside it, and closes descriptor 5 when it is ready; `ready` is a command that runs before. */
+/**
+ * A logger that writes to the files out and err beside it, and closes descriptor 5 when it is ready; `ready` is a
+ * command that runs before.
+ */
 const logger = (dir: string, ready = ':'): string => {
   const path = join(dir, 'logger');
   const lines = [
@@ -29,7 +32,7 @@ const logger = (dir: string, ready = ':'): string => {
 };
 
 test(
-  'a logger gets stdout and stderr as descriptors, its arguments and whose they are; Delete waits for it',
+  'a logger gets stdout and stderr as descriptors, its arguments and the ids, and Delete waits for it',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'echo one; echo two >&2'];
     bed.write();
@@ -45,7 +48,7 @@ test(
 );
 
 test(
-  'a reader that comes when the process has ended gets all that it wrote, of a terminal too; one that never comes holds Delete up for seconds',
+  'a reader that connects after the end gets all output, of a terminal too, and Delete waits only for seconds',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/echo', 'late'];
     bed.write();
@@ -71,7 +74,7 @@ test(
 );
 
 test(
-  'a logger that ends before it is ready, or is not there, fails the create; nothing is left',
+  'Create fails if the logger is missing or ends before it is ready, and nothing is left',
   onEngine(async (engine, bed) => {
     bed.write();
     engine.start();
@@ -87,7 +90,7 @@ test(
 );
 
 test(
-  'binary-v2:// (containerd 2.3): a logger is ready when it has written a byte; one that closes the descriptor without a byte fails the create',
+  'a binary-v2:// logger (containerd 2.3) is ready when it writes a byte, and fails Create if it closes first',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/echo', 'one'];
     bed.write();
@@ -111,7 +114,7 @@ test(
 );
 
 test(
-  'a file is written to its end, and made with its directories',
+  'a log file is made with its directories, and complete',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'echo one; sleep 0.1; echo two >&2'];
     bed.write();
@@ -128,14 +131,14 @@ test(
 );
 
 test(
-  'a terminal and a logger; a size that comes before the terminal is there is its size',
+  'a terminal works with a logger, and a size set before the terminal exists is applied',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
     engine.start();
     await engine.run();
     const uri = `binary://${logger(bed.dir)}`;
-    // The process may be there before its size is.
+    // The process may run before its size is set.
     const sized =
       'i=0; until [ "$(stty size 2>/dev/null)" = "31 77" ] || [ $i -gt 600 ]; do i=$((i+1)); sleep 0.05; done; stty size; exit 4';
     await engine.exec('t', ['/bin/sh', '-c', sized], { terminal: true, stdout: uri });
@@ -150,7 +153,7 @@ test(
 );
 
 test(
-  'who reads what a terminal shows sees the end of it when the process has ended, before Delete',
+  "a terminal's reader gets end of file when the process has ended, before Delete",
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -167,7 +170,7 @@ test(
 );
 
 test(
-  'a process of another user can open its own stdout and stdin again',
+  'a process of another user can reopen its own stdout and stdin',
   onEngine(async (engine, bed) => {
     bed.config.process.user = { uid: 1234, gid: 5 };
     bed.config.process.args = ['/bin/sh', '-c', 'cat /dev/stdin >/dev/stdout; echo e >/dev/stderr'];
@@ -187,14 +190,14 @@ test(
 );
 
 test(
-  'what has come before CloseIO is read; input for a process that reads none ends nothing',
+  'input sent before CloseIO is read, and input for a process that reads none does no harm',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exec 0<&-; sleep 1000'];
     bed.write();
     engine.start();
     const unread = engine.fifo('unread');
     await engine.run({ stdin: unread });
-    // The reader of the pipe is gone: a write to it must not end the shim.
+    // The pipe has no reader: writing to it must not end the shim.
     writeFileSync(unread, 'x');
     const { id } = bed;
     const [stdin, stdout] = [engine.fifo('in'), engine.fifo('out')];

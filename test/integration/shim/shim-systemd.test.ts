@@ -1,4 +1,4 @@
-/** The shim with the option systemd_cgroup: systemd makes the container's scope, changes and ends it. */
+/** The shim with the option systemd_cgroup: systemd makes, changes and removes the container's scope. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -26,7 +26,7 @@ const options = {
 
 for (const [by, given] of Object.entries(options)) {
   test(
-    `a scope by ${by}: its name, its limits, an update, an exec; it ends with Delete`,
+    `with ${by}, the scope has its name and limits, update and exec work, and Delete removes it`,
     onEngine(async (engine, bed) => {
       bed.config.process.args = ['/bin/sleep', '1000'];
       bed.config.linux.cgroupsPath = `system.slice:shim:${bed.id}`;
@@ -50,7 +50,7 @@ for (const [by, given] of Object.entries(options)) {
 }
 
 test(
-  'an OOM kill is told, though systemd removes the cgroup of what has ended',
+  'an OOM kill is reported even though systemd removes the cgroup of an ended container',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exec tail /dev/zero'];
     bed.config.linux.cgroupsPath = `system.slice:shim:${bed.id}`;

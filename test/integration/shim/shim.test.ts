@@ -1,4 +1,4 @@
-/** The shim as containerd drives it, over ttrpc, with this test in containerd's place. */
+/** The shim as containerd calls it, over ttrpc; the test takes the part of containerd. */
 import { spawn } from 'node:child_process';
 import {
   chownSync,
@@ -23,7 +23,7 @@ const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs',
 const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'linux-5.19');
 
 test(
-  'a container from create to shutdown: output, status, and events in order',
+  'a container from create to shutdown has its output, its status, and its events in order',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'cat; echo no >&2; exit 7'];
     bed.write();
@@ -56,7 +56,7 @@ test(
 );
 
 test(
-  'an exec, a pause, statistics, and what is asked of what is not there',
+  'exec, pause and statistics work, and requests for unknown ids fail',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -106,7 +106,7 @@ test(
 );
 
 test(
-  'a shim that is killed: delete ends the container and tells the true status, again and again',
+  'after the shim was killed, delete ends the container and repeatedly prints the true status',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
     bed.write();
@@ -124,7 +124,7 @@ test(
 );
 
 test(
-  'a task that has ended has a process: containerd that starts takes one without any for left behind, and its status is lost',
+  'an ended task still lists its process: at its start, containerd treats a task without one as a leftover',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 42'];
     bed.write();
@@ -150,7 +150,7 @@ test(
 );
 
 test(
-  'what is wrong with an exec is told by its place in the process document',
+  "errors in an exec's process document have their JSON pointer",
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -187,14 +187,14 @@ test(
     const from = Date.now();
     const children = () => readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8');
     await eventually('the end of the supervisor', () => children() === '');
-    // Children that nobody waits for are reaped after two seconds.
+    // Other children are reaped only after two seconds.
     assert.ok(Date.now() - from < 1500);
     await engine.over();
   }),
 );
 
 test(
-  'a second container of a group finds the shim of the first',
+  'a second container of a group uses the shim of the first',
   onEngine(async (engine, bed) => {
     bed.config.annotations = { 'io.kubernetes.cri.sandbox-id': `pod-${bed.id}` };
     bed.write();
@@ -206,7 +206,7 @@ test(
   }),
 );
 
-/** A root file system of two layers with other ids below a new one, whose owner is the root of the container. */
+/** A root file system of two layers with other ids below a new one owned by the container's root. */
 function layered(bed: Bed) {
   bed.config.root = { path: 'rootfs' };
   bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
@@ -230,7 +230,7 @@ function layered(bed: Bed) {
 }
 
 mapped(
-  'the layers of an overlay get the ids of a user namespace, as a snapshotter asks; nothing of the mounts of layers is left',
+  'overlay layers are id-mapped for the user namespace when a snapshotter requests it, and no mounts are left',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
     const { upper, rootfs } = layered(bed);
@@ -249,14 +249,14 @@ mapped(
 );
 
 killed(
-  'a shim that is killed while the layers are mounted: delete takes them away, and the layers are whole',
+  'after the shim was killed while it mounted layers, delete unmounts them, and the layers are intact',
   onEngine(async (engine, bed) => {
     const { rootfs } = layered(bed);
     engine.start();
     const { id, bundle } = bed;
     const request = task.ConnectRequest.encode({ id });
     const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
-    // The overlay begins with it, and is the first that is no bind mount.
+    // fsopen is the first call of the overlay, which is the first mount that is not a bind mount.
     const fsopen = 430;
     const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(fsopen)], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -278,7 +278,7 @@ killed(
 );
 
 test(
-  'two Creates of one id at once: one is refused, and takes nothing from the other',
+  'of two concurrent Creates of one id, one is refused and does not disturb the other',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
@@ -304,7 +304,7 @@ test(
 );
 
 test(
-  'who waits for an exec is told when it is deleted before its start',
+  'Wait for an exec returns when the exec is deleted before its start',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -322,13 +322,13 @@ test(
 );
 
 test(
-  'a request that is no message is refused as a bad argument, and the shim goes on',
+  'a malformed request is refused as an invalid argument, and the shim continues',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
     engine.start();
     await engine.run();
-    // A string of 127 bytes, of which one is there; a group that does not end.
+    // A string of 127 bytes of which one is sent; a group without an end.
     for (const bytes of [[0x0a, 0x7f, 0x41], [0x0b]]) {
       const { code, message } = await refused(engine.call('State', { finish: () => Uint8Array.from(bytes) }));
       assert.is(code, 3);
