@@ -30,7 +30,7 @@ const limited = (bed: Bed): void => {
 };
 
 test(
-  'one pid is enough for a container that joins a pid namespace: it is in the scope, and nothing of runt is',
+  'under a pids limit of 1, a container that joins a pid namespace fits into its scope',
   onBed((bed) => {
     const holder = `${bed.id}-holder`;
     bed.config.process.args = ['sleep', '1000'];
@@ -58,7 +58,7 @@ test(
 );
 
 test(
-  'a scope with all that the config says; update tells systemd; a daemon-reload changes nothing; delete removes it',
+  "the scope has the config's limits, update changes systemd's too, daemon-reload none, and delete removes it",
   onBed((bed) => {
     limited(bed);
     bed.config.annotations = {
@@ -134,7 +134,7 @@ test(
 );
 
 test(
-  'run in the foreground removes the unit at the end',
+  'a foreground run removes the unit at its end',
   onBed((bed) => {
     bed.config.process.args = ['cat', '/proc/self/cgroup'];
     bed.write();
@@ -145,7 +145,7 @@ test(
 );
 
 test(
-  'device rules hold, and update changes them for systemd too',
+  'device rules are enforced, and update changes them for systemd too',
   onBed((bed) => {
     bed.config.process.args = ['sleep', '1000'];
     bed.config.linux.devices = [{ path: '/dev/kmsg', type: 'c', major: 1, minor: 11, fileMode: 0o666 }];
@@ -177,7 +177,7 @@ test(
 );
 
 test(
-  'slice:prefix:name: slices are made; a supervised container that is killed leaves no failed unit',
+  'slice:prefix:name makes slices, and a killed supervised container leaves no failed unit',
   onBed((bed) => {
     const slice = `test-${bed.id.replaceAll('-', '')}.slice`;
     bed.config.linux.cgroupsPath = `${slice}:pre:${bed.id}`;
@@ -196,7 +196,7 @@ test(
 );
 
 test(
-  'a create that fails leaves no unit; a unit that is there is no other container’s',
+  'a failed create leaves no unit, and an existing unit is refused',
   onBed((bed) => {
     const unit = `runt-${bed.id}.scope`;
     bed.config.mounts.push({ destination: '/x', type: 'bind', source: '/not/there', options: ['bind'] });
@@ -222,7 +222,7 @@ test(
 );
 
 test(
-  'run.oci.systemd.subgroup: the container, its limits and what is executed in it are in a cgroup below the unit’s, as with crun',
+  "run.oci.systemd.subgroup puts the container, its limits and execs below the unit's cgroup, as with crun",
   onBed((bed) => {
     limited(bed);
     bed.config.annotations = { 'run.oci.systemd.subgroup': 'container' };
@@ -249,30 +249,30 @@ test(
 );
 
 test(
-  'delete --force of a container whose state is damaged stops its unit too',
+  'delete --force of a container with a damaged state stops its unit too',
   onBed(async (bed) => {
     bed.config.process.args = ['sleep', '1000'];
     assert.is(create(bed).stderr, '');
     assert.is(bed.start().code, 0);
     const file = join(bed.root, bed.id, 'state.json');
     const text = readFileSync(file, 'utf8');
-    // Cut behind the unit; the unit itself is one that systemd has to be told of: its cgroup stays while something is in it.
+    // Truncated after the unit, which only systemd can stop: its cgroup cannot be removed while it has processes.
     writeFileSync(file, text.slice(0, -3));
     const unit = `runt-${bed.id}.scope`;
     const r = bed.delete('--force');
     assert.equal([r.code, r.stderr], [0, '']);
-    // systemd forgets a stopped unit when it has the time.
+    // systemd unloads a stopped unit with a delay.
     await eventually('the unit is gone', () => loaded(unit) === 'not-found');
     assert.not.ok(existsSync(directory(unit)));
   }),
 );
 
 for (const [what, damage] of [
-  ['tells no process', (text: string) => text.replace(/"pid":\d+/g, '"pid":"?"')],
+  ['has no process', (text: string) => text.replace(/"pid":\d+/g, '"pid":"?"')],
   ['has neither cgroups nor unit', (text: string) => text.slice(0, text.indexOf('"cgroups"'))],
 ] as const) {
   test(
-    `delete --force of a container in a cgroup below its unit’s, whose state ${what}, ends all of it`,
+    `delete --force ends all processes below the unit's cgroup even if the state ${what}`,
     onBed(async (bed) => {
       bed.config.process.args = ['sh', '-c', 'sleep 1000 & exec sleep 1001'];
       bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota: 12345 } };
@@ -293,7 +293,7 @@ for (const [what, damage] of [
 
 for (const quota of [20000, 12345])
   test(
-    `delete refuses to stop a unit that holds another container, ${quota === 12345 ? 'beside the cgroup of' : 'below'} its own`,
+    `delete refuses to stop a unit with another container ${quota === 12345 ? 'beside the cgroup of' : 'below'} its own`,
     onBed((bed) => {
       const inner = `${bed.id}-inner`;
       const unit = `runt-${bed.id}.scope`;
@@ -302,7 +302,7 @@ for (const quota of [20000, 12345])
       assert.is(create(bed).stderr, '');
       assert.is(bed.start().code, 0);
       bed.config.linux.cgroupsPath = `/system.slice/${unit}/inner`;
-      // A cgroup with processes gives no controllers: so the unit's own asks for none.
+      // A cgroup with processes cannot enable controllers, so the inner one needs none.
       delete (bed.config.linux as { resources?: unknown }).resources;
       bed.write();
       const made = bed.runt(['create', '--bundle', bed.bundle, inner]);
@@ -319,7 +319,7 @@ for (const quota of [20000, 12345])
     }),
   );
 
-/** Starts a detached container with this script under a supervisor, in 16 MiB; the supervisor's pid. */
+/** Starts a detached container with this script under a supervisor, in 16 MiB; returns the supervisor's pid. */
 function supervised(bed: Bed, script: string): number {
   bed.config.process.terminal = false;
   bed.config.process.args = ['sh', '-c', script];
@@ -337,7 +337,7 @@ const ended = (bed: Bed): { status: number; oom: boolean } => {
 };
 const exhaust = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
 
-/** Stops a supervisor while something is done, until systemd has removed the cgroup. */
+/** Stops a supervisor during an action, until systemd has removed the cgroup. */
 async function tooLate(bed: Bed, supervisor: number, during: () => void): Promise<void> {
   process.kill(supervisor, 'SIGSTOP');
   try {
@@ -350,7 +350,7 @@ async function tooLate(bed: Bed, supervisor: number, during: () => void): Promis
 
 for (const subgroup of ['', 'container']) {
   test(
-    `a supervisor that comes too late to read the count of OOM kills knows of one${subgroup && ' in a cgroup below the unit’s'}`,
+    `a supervisor that is too late to read the count of OOM kills still reports one${subgroup && " below the unit's cgroup"}`,
     onBed(async (bed) => {
       if (subgroup) bed.config.annotations = { 'run.oci.systemd.subgroup': subgroup };
       const supervisor = supervised(bed, `until [ -e /go ]; do sleep 0.05; done; ${exhaust}`);
@@ -362,7 +362,7 @@ for (const subgroup of ['', 'container']) {
 }
 
 test(
-  'an OOM kill is recorded each time, whoever is first: the supervisor or systemd, which removes the cgroup',
+  'an OOM kill is always recorded, whether the supervisor or systemd is first',
   onBed((bed) => {
     for (let i = 0; i < 8; i++) {
       supervised(bed, exhaust);
@@ -373,7 +373,7 @@ test(
 );
 
 test(
-  'an OOM kill beside it is none of a killed container, whose count could not be read',
+  'an OOM kill in another cgroup does not count for a killed container whose count could not be read',
   onBed(async (bed) => {
     const supervisor = supervised(bed, 'exec sleep 1000');
     await tooLate(bed, supervisor, () => {
@@ -388,11 +388,11 @@ test(
 );
 
 withRunc(
-  'systemd knows the same of it as of one of runc’s',
+  "systemd shows the same properties as for runc's scope",
   onBed((bed) => {
     limited(bed);
     bed.config.linux.resources!.cpu = { quota: 13000, period: 100000 };
-    // Without one of its own, runc 1.1 changes the options of the host's cgroup mount (cgroup_namespaces(7)).
+    // Without a cgroup namespace, runc 1.1 changes the options of the host's cgroup mount (cgroup_namespaces(7)).
     bed.config.linux.namespaces.push({ type: 'cgroup' });
     assert.is(create(bed).stderr, '');
     const root = join(bed.dir, 'runc');

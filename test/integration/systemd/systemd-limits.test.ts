@@ -1,4 +1,4 @@
-/** Limits of a scope: they stay through what systemd does, an update is all or nothing, errors say what failed. */
+/** Limits of a scope: systemd does not reset them, an update is all or nothing, errors name what failed. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,10 +28,10 @@ const update = (bed: Bed, resources: unknown) =>
   bed.runt(['update', '--resources=-', bed.id], { input: JSON.stringify(resources), timeout: 180_000 });
 
 test(
-  'daemon-reload, daemon-reexec, set-property and update change nothing that they were not asked to',
+  'daemon-reload, daemon-reexec, set-property and update change only the requested settings',
   onBed((bed) => {
     const unified: { [file: string]: string } = { 'memory.high': String(48 * MiB) };
-    // An older one has no property for it: below.
+    // An older one has no property for it; tested below.
     if (version >= 253) unified['memory.oom.group'] = '1';
     if (existsSync('/sys/fs/cgroup/system.slice/memory.zswap.max')) unified['memory.zswap.max'] = String(8 * MiB);
     if (existsSync('/sys/fs/cgroup/system.slice/memory.zswap.writeback')) unified['memory.zswap.writeback'] = '0';
@@ -50,7 +50,7 @@ test(
       if (args[0] === 'set-property') before = { ...before, 'pids.max': '66' };
       same(args[0]!);
     }
-    // What somebody else wrote counts as well.
+    // A value that another program wrote must stay too.
     writeFileSync(join(directory(unit), 'memory.low'), String(2 * MiB));
     writeFileSync(join(directory(unit), 'cpu.max'), '12345 50000');
     before = held(unit);
@@ -67,7 +67,7 @@ test(
   }),
 );
 
-/** What makes systemd write the unit's limits again; from about 256 on a reload alone does not, but what follows it. */
+/** Makes systemd write the unit's limits again; from about 256 on it does so not on a reload, but on later changes. */
 function disturb(unit: string): void {
   for (const command of ['daemon-reload', 'daemon-reexec']) {
     execFileSync('systemctl', [command]);
@@ -81,7 +81,7 @@ for (const [what, resources, systemds] of [
   ['memory.oom.group', { unified: { 'memory.oom.group': '1' } }, 'before 253'],
 ] as const) {
   test(
-    `${what} outlasts daemon-reload, daemon-reexec and set-property, below the unit’s cgroup; so does an update of it`,
+    `${what} below the unit's cgroup, and an update of it, survive daemon-reload, daemon-reexec and set-property`,
     onBed((bed) => {
       bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, ...resources };
       const unit = started(bed);
@@ -112,7 +112,7 @@ for (const [what, resources, systemds] of [
 }
 
 test(
-  'a CPU quota in steps of 0.01 % outlasts them in the unit’s own cgroup, from systemd 257 on',
+  "from systemd 257 on, a CPU quota in steps of 0.01 % survives them in the unit's own cgroup",
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota: 24690, period: 100000 } };
     const unit = started(bed);
@@ -125,7 +125,7 @@ test(
 );
 
 test(
-  'after an update to another quota, systemd rounds up in the unit’s own cgroup: to 0.01 %, before 257 to whole percents',
+  "after an update, systemd rounds the quota in the unit's own cgroup up to 0.01 %, before 257 to 1 %",
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota: 20000, period: 100000 } };
     const unit = started(bed);
@@ -144,7 +144,7 @@ test(
 );
 
 test(
-  'run.oci.systemd.subgroup: an empty one keeps the container in the unit’s own cgroup, whatever its quota',
+  "an empty run.oci.systemd.subgroup puts the container into the unit's own cgroup with any quota",
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.systemd.subgroup': '' };
     bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { quota: 12345, period: 100000 } };
@@ -156,12 +156,12 @@ test(
 );
 
 test(
-  'what systemd refuses is not changed in the kernel either',
+  'a change that systemd refuses is not made in the kernel either',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, memory: { limit: 64 * MiB } };
     const unit = started(bed);
     const before = held(unit);
-    // The kernel takes a limit of no pids, systemd does not.
+    // The kernel accepts a limit of no pids, systemd does not.
     const r = update(bed, { memory: { limit: 32 * MiB }, unified: { 'pids.max': '0' } });
     assert.is(r.code, 1);
     assert.match(r.stderr, /TasksMax/);
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  'an update whose bus hangs changes no file, says so, and the next one settles what systemd knows',
+  'an update with a hanging bus fails and changes no file, and the next one updates systemd',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, memory: { limit: 64 * MiB } };
     const unit = started(bed);
@@ -201,7 +201,7 @@ test(
 );
 
 test(
-  'creates, updates and execs beside daemon-reexec, daemon-reload and set-property all succeed, and no limit is lost',
+  'create, update and exec succeed during daemon-reexec, daemon-reload and set-property, and lose no limit',
   onBed(async (bed) => {
     bed.config.process.args = ['sleep', '1000'];
     bed.config.linux.resources = {
@@ -239,14 +239,14 @@ test(
       }
     } finally {
       process.kill(-disturber.pid!, 'SIGKILL');
-      // The last daemon-reexec may not be over.
+      // The last daemon-reexec may still be running.
       await eventually('systemd answers', () => spawnSync('systemctl', ['daemon-reload']).status === 0);
     }
   }),
 );
 
 test(
-  'a create in a frozen slice fails at once, and names it; so it does below a frozen cgroup',
+  'create in a frozen slice or below a frozen cgroup fails at once and names it',
   onBed((bed) => {
     const slice = `test${bed.id.replaceAll('-', '')}.slice`;
     execFileSync('systemd-run', ['--quiet', `--slice=${slice}`, '--scope', '/bin/true']);
@@ -273,7 +273,7 @@ test(
 );
 
 test(
-  'systemd’s errors about a property point at its annotation; limits by annotation hold at once',
+  "systemd's error about a property refers to its annotation, and limits by annotation apply at once",
   onBed((bed) => {
     bed.config.annotations = { 'org.systemd.property.NoSuchThing': "'x'" };
     assert.match(create(bed).stderr, /at {2}\/annotations\/org\.systemd\.property\.NoSuchThing in config\.json/);
@@ -290,7 +290,7 @@ test(
 );
 
 test(
-  'cpu.idle with shares, and its end; a path without a prefix',
+  'cpu.idle with shares is set and cleared, and a path without a prefix works',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, cpu: { idle: 1, shares: 512 } };
     bed.config.linux.cgroupsPath = `system.slice::${bed.id}`;
@@ -307,7 +307,7 @@ test(
 );
 
 small(
-  'a limit that leaves no room for one process is named as the cause',
+  'the error names a memory limit that is too small for one process',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, memory: { limit: 4096 } };
     bed.config.process.args = ['sleep', '1000'];

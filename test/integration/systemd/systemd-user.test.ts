@@ -1,4 +1,7 @@
-/** `--systemd-cgroup` without root: a scope of the systemd of the user's session, from its start to its end; and where there is none. */
+/**
+ * `--systemd-cgroup` without root: a scope of the user's systemd, from its start to its end, and behaviour without a
+ * session.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -17,7 +20,7 @@ import {
 const test = needing('systemd of a user', 'root', 'own-clock', 'cgroup-v2', 'setpriv', 'systemctl', 'systemd');
 const MiB = 1 << 20;
 
-/** With a session for the time of f. */
+/** Runs f during a session. */
 async function inSession(bus: boolean, f: () => void): Promise<void> {
   startSession(bus);
   try {
@@ -67,7 +70,7 @@ function lifecycle(bed: Bed, from: From): void {
   assert.equal(userUnit(unit, 'MemoryMax', 'TasksMax'), { MemoryMax: String(128 * MiB), TasksMax: '33' });
   ok('pause', bed.id);
   assert.match(ok('state', bed.id), '"paused"');
-  // Nothing of the environment says where the session is.
+  // The environment does not name the session.
   const r = call(['delete', '--force', bed.id], {
     wrapped: ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'],
     env: {},
@@ -78,22 +81,22 @@ function lifecycle(bed: Bed, from: From): void {
 }
 
 test(
-  'from a login, over the bus: systemd moves the processes that the user may not',
+  'from a login, over the bus, systemd moves processes that the user cannot move',
   onBed((bed) => inSession(true, () => lifecycle(bed, 'outside'))),
 );
 
 test(
-  'from one of the user’s own scopes, over the manager’s socket',
+  "from one of the user's own scopes, the scope is made over the manager's socket",
   onBed((bed) => inSession(false, () => lifecycle(bed, 'inside'))),
 );
 
 test(
-  'an engine’s user namespace, in which the user is root; a supervised container, an exec into it',
+  "in an engine's user namespace, a supervised container and an exec into it work",
   onBed((bed) =>
     inSession(true, () => {
       const call = usersBed(bed, 'outside');
       bed.config.process.args = ['sleep', '1000'];
-      // As podman's: the namespace is there already.
+      // As with podman: the user namespace exists already.
       bed.config.linux.namespaces = bed.config.linux.namespaces?.filter(({ type }) => type !== 'user');
       delete bed.config.linux.uidMappings;
       delete bed.config.linux.gidMappings;
@@ -119,7 +122,7 @@ test(
 );
 
 test(
-  'a create that fails leaves no unit; a controller that the user has not is named',
+  'a failed create leaves no unit, and the error names a controller that is not delegated to the user',
   onBed((bed) =>
     inSession(false, () => {
       const call = usersBed(bed, 'outside');
@@ -142,7 +145,7 @@ test(
 );
 
 test(
-  'without a session: a warning and no cgroup, but an error when there is a limit',
+  'without a session, a container has no cgroup and a warning, and with a limit it is refused',
   onBed((bed) => {
     const call = usersBed(bed, 'outside');
     assert.not.ok(existsSync(`${runtimeDir}/systemd/private`));

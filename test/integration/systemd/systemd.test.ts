@@ -1,4 +1,7 @@
-/** A container whose first process is systemd, on v2, set up as podman's --systemd does: /run and /tmp are tmpfs, it owns its cgroups. */
+/**
+ * A container whose init is systemd, on v2, set up as by podman's --systemd: /run and /tmp are tmpfs, it owns its
+ * cgroups.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +13,7 @@ import { cgroupsNamed } from '../bed/leftovers.js';
 const test = needing('systemd in a container', 'root', 'cgroup-v2', 'systemctl');
 const init = '/usr/lib/systemd/systemd';
 
-/** The units: a target that is reached when a service has looked around. */
+/** The units: a target that is reached when a service has printed its findings. */
 const units: Record<string, string> = {
   'test.target': '[Unit]\nDescription=Test\nWants=probe.service stays.service\nAllowIsolate=yes\n',
   'probe.service':
@@ -19,7 +22,7 @@ const units: Record<string, string> = {
     '[Service]\nExecStart=/bin/sleep 1000\nMemoryMax=32M\nTasksMax=7\nExecStop=/bin/sh -c "echo stopped >/out/stays"\n',
 };
 
-/** A root of the machine's own /usr, and a config of podman's --systemd=always. */
+/** A root with the machine's own /usr, and a config like that of podman's --systemd=always. */
 function systemd(bed: Bed): void {
   const root = join(bed.bundle, 'systemd');
   for (const dir of ['usr', 'etc/systemd/system', 'var', 'run', 'tmp', 'proc', 'sys', 'dev', 'out'])
@@ -85,7 +88,7 @@ async function isUp(bed: Bed): Promise<void> {
   }
 }
 
-/** Boots it, looks from inside and outside, and stops it by its own signal. */
+/** Boots the container, inspects it from inside and outside, and shuts it down by systemd's signal. */
 async function booted(bed: Bed, owner = 0): Promise<void> {
   systemd(bed);
   execFileSync('chown', ['-R', String(owner), join(bed.bundle, 'systemd')]);
@@ -95,7 +98,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
   const [own] = cgroupsNamed(bed.id) as [string];
   const file = (name: string) => readFileSync(join(own, name), 'utf8').trim();
 
-  // It has made its tree below its cgroup, and the limits of the config stand above it.
+  // It has made cgroups below its own, whose limits are those of the config.
   assert.ok(readdirSync(own).includes('init.scope') && readdirSync(own).includes('system.slice'));
   assert.equal([file('cgroup.procs'), file('memory.max')], ['', String(256 << 20)]);
   assert.is(file('init.scope/cgroup.procs').split('\n')[0], String(bed.state().pid));
@@ -104,7 +107,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
   assert.is(file('system.slice/stays.service/pids.max'), '7');
   assert.is(out(bed, '/bin/cat', '/run/probe'), '0::/system.slice/probe.service\n0\n');
 
-  // An exec goes beside its first process: the container's own cgroup takes none any more.
+  // An exec joins init's cgroup: the container's own cgroup can no longer have processes.
   assert.match(out(bed, '/bin/cat', '/proc/self/cgroup'), /^0::\/init\.scope\n$/);
   const ps = bed.runt(['ps', '--format', 'json', bed.id]);
   assert.is(ps.code, 0, ps.stderr);
@@ -113,7 +116,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
   assert.is(data.memory.usage.limit, 256 << 20);
   assert.is(data.pids.current, Number(file('pids.current')));
 
-  // Its whole tree is frozen, and goes on.
+  // Its whole tree is frozen, and continues.
   assert.is(bed.runt(['pause', bed.id]).code, 0);
   assert.is(bed.state().status, 'paused');
   assert.match(readFileSync(join(own, 'system.slice/stays.service/cgroup.events'), 'utf8'), /^frozen 1$/m);
@@ -122,7 +125,7 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
   assert.equal([file('memory.max'), file('pids.max')], [String(128 << 20), '99']);
   assert.is(out(bed, '/bin/systemctl', 'is-active', 'stays'), 'active\n');
 
-  // SIGRTMIN+3 (glibc's, 37) is its word to shut down: services are stopped in order.
+  // SIGRTMIN+3 (glibc's, 37) requests a shutdown: services are stopped in order.
   assert.is(bed.kill(37).code, 0);
   bed.until('stopped');
   assert.is(readFileSync(join(bed.bundle, 'systemd', 'out', 'stays'), 'utf8'), 'stopped\n');
@@ -131,12 +134,12 @@ async function booted(bed: Bed, owner = 0): Promise<void> {
 }
 
 test(
-  'boots, has its own tree of cgroups, takes exec, pause and update, and shuts down by its signal',
+  'systemd boots, has its own cgroups, works with exec, pause and update, and shuts down by its signal',
   onBed((bed) => booted(bed)),
 );
 
 test(
-  'in a user namespace too: the cgroup is its root’s',
+  'systemd boots in a user namespace, whose root owns the cgroup',
   onBed(async (bed) => {
     withUserNamespace(bed.config);
     await booted(bed, 100000);
@@ -144,7 +147,7 @@ test(
 );
 
 test(
-  'delete --force ends all of it, whatever its cgroups',
+  'delete --force ends all of it, including its own cgroups',
   onBed(async (bed) => {
     systemd(bed);
     assert.is(bed.create().code, 0);
