@@ -1,5 +1,6 @@
-/* A seccomp agent: agent SOCKET ERRNO. Prints each message that comes with a listener on a line of
- * standard output, and answers the listener's calls with ERRNO; 0 lets them go on. */
+/* A seccomp agent: agent SOCKET ERRNO. Prints each message that arrives with a listener on a
+ * line of standard output, and responds to the listener's calls with ERRNO; 0 lets them
+ * continue. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
-/* Prints the cookie of core scheduling of a process: core-cookie PID; "error ERRNO" where the
- * kernel has none. */
+/* core-cookie PID: prints the core scheduling cookie of a process, or "error ERRNO" if the
+ * kernel has no core scheduling. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* A daemon that takes log lines: datagrams SOCKET. Prints each datagram in hexadecimal on a line of
- * standard output, until an empty one comes. datagrams SOCKET end: sends that one. */
+/* A daemon that receives log lines: datagrams SOCKET. Prints each datagram in hexadecimal on a
+ * line of standard output, until an empty one arrives. datagrams SOCKET end: sends an empty one. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,6 +1,5 @@
-/* The BPF programs that decide on devices: device-programs CGROUP. Prints the identifiers of those
- * that are attached to the cgroup itself on one line, and of all that the kernel holds on the next.
- */
+/* device-programs CGROUP: prints the ids of the BPF device programs attached to the cgroup
+ * itself on one line, and of all in the kernel on the next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>

@@ -1,12 +1,10 @@
-/*
- * A criu without a kernel for it: `fake-criu swrk FD` answers one request as criu does, and saves
- * nothing. Environment: FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a request fails with this
- * message), FAKE_OUT (file that gets the request's bytes), FAKE_SCRIPTS (file that gets each
- * notification and what came back), FAKE_PTY (a restore sends a terminal),
- * FAKE_ENDS (the restored process is killed at once), FAKE_HANG (a restore does nothing
- * until the one who asked is gone), FAKE_HEIR (ends at once, while a child keeps the socket until
- * the one who asked is gone).
- */
+/* A criu that needs no support in the kernel: `fake-criu swrk FD` responds to one request as
+ * criu does, and saves nothing. Environment: FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a
+ * request fails with this message), FAKE_OUT (file for the request's bytes), FAKE_SCRIPTS (file
+ * for each notification and its response), FAKE_PTY (a restore sends a terminal), FAKE_ENDS (the
+ * restored process is killed at once), FAKE_HANG (a restore does nothing until the requester
+ * exits), FAKE_HEIR (ends at once, while a child holds the socket open until the requester
+ * exits). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -45,8 +43,8 @@ static void bytes(struct message *m, unsigned field, const void *data, size_t si
   m->size += size;
 }
 
-/* The value of an integer field, or of the bytes of a message in it (size in *size); missing when
- * it is not there. */
+/* The value of an integer field, or of the bytes of a submessage (size in *size); `missing` if it
+ * is absent. */
 static uint64_t field(const uint8_t *p, size_t length, unsigned wanted, const uint8_t **at,
                       size_t *size, uint64_t missing) {
   const uint8_t *end = p + length;
@@ -128,7 +126,8 @@ static void done(int type, const char *error, pid_t restored) {
   exit(0);
 }
 
-/* Log in the work directory, found as criu finds it: by the number in the process that asks. */
+/* Writes the log in the work directory, opened as criu does: by the descriptor number in the
+ * requester. */
 static void write_log(const uint8_t *opts, size_t size, const char *name, const char *text) {
   struct ucred peer;
   socklen_t length = sizeof peer;
@@ -191,7 +190,7 @@ int main(int argc, char **argv) {
   if (error) {
     write_log(opts, size, type == RESTORE ? "restore.log" : "dump.log", error);
     if (!*error)
-      return 1; /* no answer at all */
+      return 1; /* no response */
     done(type, error, 0);
   }
   if (type == RESTORE && getenv("FAKE_HANG"))
@@ -204,7 +203,7 @@ int main(int argc, char **argv) {
     int master = -1;
     if (!why && getenv("FAKE_PTY")) {
       master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-      /* The other side, until this program ends: a hangup. */
+      /* The slave, open until this program ends: then the master sees a hangup. */
       if (unlockpt(master) < 0 || open(ptsname(master), O_RDWR | O_NOCTTY) < 0)
         return 5;
       if (!notify("orphan-pts-master", 0, master))

@@ -1,9 +1,13 @@
-/* What a process holds of the kernel, and whether it still does: kept KIND [ARGUMENT], for tests of
- * checkpoint. memory MIB   so much memory with a pattern in it, of which one page changes with each
- * step lock FILE    a lock of the whole file, flock(2); try FILE ends with 0 when it gets that
- * lock, 1 when another has it tcp          a connection to itself over 127.0.0.1, over which each
- * step is sent unix PATH    a datagram socket connected to PATH, where each step is sent Ten times
- * a second the number of the step is printed on a line; the end is 3, after what was lost. */
+/* Kernel state of a process, and whether it survives a checkpoint: kept KIND [ARGUMENT].
+ *
+ *   memory MIB   memory with a pattern, of which each step changes one page
+ *   lock FILE    a lock of the whole file, flock(2)
+ *   try FILE     exits with 0 if it gets that lock, 1 if another process has it
+ *   tcp          a connection to itself over 127.0.0.1, over which each step is sent
+ *   unix PATH    a datagram socket connected to PATH, to which each step is sent
+ *
+ * Ten times a second it prints the number of the step on a line; it exits with 3 after the name
+ * of what was lost. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +47,7 @@ static int connected(const char *path) {
   return connect(fd, (struct sockaddr *)&a, sizeof a) ? -1 : fd;
 }
 
-/* Whether each page still has its own number, and the first one that of the step. */
+/* Whether each page still has its own number, and the first page the number of the step. */
 static int intact(const unsigned *memory, size_t pages, unsigned step) {
   if (memory[0] != step)
     return 0;

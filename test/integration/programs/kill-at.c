@@ -1,4 +1,4 @@
-/* Kills a process when it begins a system call: kill-at PID NUMBER. Says "ready" when it watches.
+/* kill-at PID NUMBER: kills a process when it enters a system call. Prints "ready" when it traces.
  */
 #include <linux/ptrace.h>
 #include <signal.h>

@@ -1,13 +1,13 @@
-/* The other side of a terminal, for tests: a person at one, or an engine that receives one.
+/* The other end of a terminal: a person at one, or an engine that receives one.
  *
  *   terminal pty COLUMNS ROWS COMMAND…   runs COMMAND on a new terminal
- *   terminal socket PATH                 listens on PATH, receives a terminal, prints "NAME
- * BYTES\n" of its message
+ *   terminal socket PATH                 listens on PATH, receives a terminal, prints
+ *                                        "NAME BYTES\n" of its message
  *
- * What comes from the terminal goes to stdout. Lines on stdin are orders: "type TEXT" (C escapes
- * \n, \xHH are the reader's business: TEXT is hexadecimal), "size COLUMNS ROWS", "kill SIGNAL",
- * "hold" and "release" (stop and go on reading the terminal), "close" (hang up). At the end of the
- * command: "exit STATUS same|changed" on stderr, the latter of the terminal's mode. */
+ * The terminal's output is written to stdout. Lines on stdin are orders: "type TEXT" (TEXT is
+ * hexadecimal), "size COLUMNS ROWS", "kill SIGNAL", "hold" and "release" (stop and continue to
+ * read the terminal), "close" (hang up). When the command ends: "exit STATUS same|changed" on
+ * stderr, the latter for the terminal's mode. */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
@@ -81,7 +81,7 @@ static void orders(void) {
   }
 }
 
-/* Relays until the terminal is hung up, or until the child has ended and nothing more comes. */
+/* Relays until the terminal is hung up, or until the child has ended and the output is complete. */
 static int relay(void) {
   int status = 0, ended = 0, input = 1;
   char buffer[4096];
@@ -159,7 +159,7 @@ static int receive(const char *path) {
                            .msg_controllen = sizeof control};
   ssize_t n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
   struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  /* One descriptor and no room for more, as containerd demands. */
+  /* One descriptor and no room for more, as in containerd. */
   if (n <= 0 || !c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
       c->cmsg_len != CMSG_LEN(sizeof(int)))
     errx(3, "no terminal: %zd bytes", n);

@@ -1,7 +1,7 @@
-/* Unix sockets for tests. unix datagrams PATH: prints what is sent there, a line each, and closes
- * descriptors that come along. unix send PATH TEXT: sends a datagram. unix pidfd PATH: accepts one
- * connection and prints what is sent, then the pid of the pidfd that came with it. All print
- * "ready" first where they wait. */
+/* Unix sockets for tests. unix datagrams PATH: prints each datagram on a line, and closes
+ * descriptors that arrive with it. unix send PATH TEXT: sends a datagram. unix pidfd PATH:
+ * accepts one connection and prints the data, then the pid of the pidfd that arrived with it.
+ * Servers print "ready" first. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
