@@ -1,5 +1,6 @@
 /**
- * Annotations that an image may have put into a config: what they do is told, or refused, wherever they have an effect.
+ * Annotations that an image may have put into a config: runt warns of them, or refuses them, wherever they have an
+ * effect.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,10 +15,10 @@ import { Engine } from '../integration/bed/shim-engine.js';
 const test = needing('unsafe annotations', 'root');
 const testCriu = needing('unsafe annotations, criu', 'root', 'criu');
 
-/** A filter that allows all: one BPF_RET of SECCOMP_RET_ALLOW. */
+/** A filter that allows everything: one BPF_RET of SECCOMP_RET_ALLOW. */
 const allowAll = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]).toString('base64');
 
-/** Each that has an effect without systemd, and what an image would gain. */
+/** Each annotation with an effect without systemd, and a value by which an image would gain something. */
 const attacks = (bed: Bed): Record<string, string> => ({
   'run.oci.keep_original_groups': '1',
   'run.oci.seccomp_bpf_data': allowAll,
@@ -30,7 +31,7 @@ const attacks = (bed: Bed): Record<string, string> => ({
 const hook = { path: '/bin/sh', args: ['sh', '-c', 'echo attacked'] };
 
 test(
-  'deny: each is refused by its pointer before anything is made, by create, run, explain and validate',
+  'deny refuses each with its JSON pointer before anything is made, for create, run, explain and validate',
   onBed((bed) => {
     bed.config.hooks = { createRuntime: [hook], createContainer: [hook] };
     for (const [name, value] of Object.entries(attacks(bed))) {
@@ -63,7 +64,7 @@ test(
 );
 
 test(
-  'deny with --log: one line, with the stable code and the pointer',
+  'deny with --log writes one line with the stable code and the JSON pointer',
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.hooks.stderr': '/etc/passwd', 'run.oci.keep_original_groups': '1' };
     bed.write();
@@ -80,7 +81,7 @@ test(
 );
 
 test(
-  'warn, the default: a sentence each on standard error, none in the log of an engine, and one line there on a failure',
+  "warn, the default, prints one warning each to stderr, and writes none to an engine's log of a success",
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.keep_original_groups': '1', 'org.criu.config': '', other: 'x' };
     for (const flags of [[], ['--unsafe-annotations', 'warn']]) {
@@ -113,7 +114,7 @@ test(
 );
 
 test(
-  'allow: nothing is said, and it has its effect; another word is refused',
+  'allow prints nothing and applies the annotation, and an unknown policy is refused',
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.keep_original_groups': '1' };
     const env = (value: string) => ({ env: { PATH: process.env.PATH ?? '', RUNT_UNSAFE_ANNOTATIONS: value } });
@@ -124,7 +125,7 @@ test(
     assert.equal([bed.runt(['--unsafe-annotations=allow', ...run])].map((r) => [r.code, r.stderr])[0], [0, '']);
     assert.match(bed.runt(run, env('no')).stderr, /RUNT_UNSAFE_ANNOTATIONS must be allow, warn or deny, not "no"/);
     assert.match(bed.runt(['--unsafe-annotations=no', ...run]).stderr, /must be allow or warn or deny/);
-    // Also by a config that has none: the word is wrong before an image brings one.
+    // Also for a config without annotations: the policy is wrong before an image adds one.
     delete bed.config.annotations;
     bed.started();
     for (const args of [run, ['explain', bed.bundle], ['validate', bed.bundle], ['exec', bed.id, '/bin/true']]) {
@@ -137,7 +138,7 @@ test(
 );
 
 test(
-  'exec: refused where it would have an effect on the process, silent otherwise',
+  'exec refuses annotations with an effect on the process, and ignores the others',
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.keep_original_groups': '1', 'run.oci.hooks.stdout': join(bed.dir, 'out') };
     bed.config.process.args = ['/bin/sleep', '1000'];
@@ -149,7 +150,7 @@ test(
     assert.match(denied.stderr, /the annotation run\.oci\.keep_original_groups is denied/);
     const warned = bed.runt(['exec', bed.id, '/bin/true']);
     assert.equal([warned.code, warned.stderr], [0, ''], 'standard error is the process’s; create has warned');
-    // What ends and changes a container does not depend on them.
+    // Commands that end or change a container do not depend on annotations.
     assert.is(bed.runt(['--unsafe-annotations', 'deny', 'kill', bed.id, 'KILL']).code, 0);
     bed.until('stopped');
     assert.is(bed.runt(['--unsafe-annotations', 'deny', 'delete', bed.id]).code, 0);
@@ -157,7 +158,7 @@ test(
 );
 
 test(
-  'org.systemd.property and run.oci.systemd.subgroup count where systemd makes the cgroup, and only there',
+  'org.systemd.property and run.oci.systemd.subgroup are checked only where systemd makes the cgroup',
   onBed((bed) => {
     for (const name of ['org.systemd.property.CPUWeight', 'run.oci.systemd.subgroup']) {
       bed.config.annotations = { [name]: name.endsWith('group') ? 'x' : 'uint64 10' };
@@ -177,7 +178,7 @@ test(
 );
 
 test(
-  'explain marks them, validate warns of them, features lists the same names',
+  'explain marks them, validate warns of them, and features lists the same names',
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.keep_original_groups': '1', other: 'x' };
     bed.write();
@@ -203,7 +204,7 @@ test(
 );
 
 testCriu(
-  'checkpoint: the configuration of criu that a container names is refused',
+  "checkpoint refuses the criu configuration file that a container's annotation names",
   onBed((bed) => {
     const config = join(bed.dir, 'criu.conf');
     writeFileSync(config, `action-script ${bed.dir}/script\n`);
@@ -220,7 +221,7 @@ testCriu(
 );
 
 test(
-  'the library takes the policy as an option',
+  'the library has the policy as an option',
   onBed((bed) => {
     bed.config.annotations = { 'run.oci.hooks.stdout': join(bed.dir, 'overwritten') };
     bed.write();
@@ -237,7 +238,7 @@ test(
 );
 
 test(
-  'the shim takes it from its options in TOML, else from its environment',
+  'the shim reads the policy from its TOML options, else from its environment',
   onBed(async (bed) => {
     bed.config.annotations = { 'run.oci.hooks.stdout': join(bed.dir, 'overwritten') };
     bed.config.hooks = { createRuntime: [hook] };

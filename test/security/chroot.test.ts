@@ -15,7 +15,7 @@ import { parseMount } from '../integration/bed/probe.js';
 
 const test = needing('chroots', 'root', 'mount', 'unshare', 'nsenter');
 
-/** What the chroot is, and the script that makes it of the directory $machine in the file system $outer. */
+/** The kinds of chroot, each with a script that makes it from the directory $machine in the file system $outer. */
 const chroots = {
   'a directory': '',
   'a directory of a shared mount': 'mount --make-shared "$outer"',
@@ -23,12 +23,12 @@ const chroots = {
   'a mount point on a shared mount': 'mount --make-shared "$outer"; mount -t tmpfs machine "$machine"',
   'a shared mount point':
     'mount --make-shared "$outer"; mount -t tmpfs machine "$machine"; mount --make-shared "$machine"',
-  'a directory bound on itself': 'mount --bind "$machine" "$machine"',
+  'a directory bind-mounted on itself': 'mount --bind "$machine" "$machine"',
 } as const;
 type Kind = keyof typeof chroots;
 const kinds = Object.keys(chroots) as Kind[];
 
-/** A host with a chroot, in which the bed's bundle and state root have the paths that they have on the host. */
+/** A host with a chroot, in which the bed's bundle and state root have the same paths as on the host. */
 class Host {
   readonly bed = new Bed();
   readonly outer = join(this.bed.dir, 'outer');
@@ -57,22 +57,22 @@ class Host {
       mount --bind '${bed.bundle}' .${bed.bundle}; mount --bind '${bed.root}' .${bed.root}`);
   }
 
-  /** A shell script on the host; its stdout. */
+  /** Runs a shell script on the host and returns its stdout. */
   sh(script: string): string {
     return this.#namespace.sh(script);
   }
 
-  /** The options of the v2 hierarchy apart, which a mount of it outside of a cgroup namespace changes for all. */
+  /** Without the options of the v2 hierarchy, which a mount of it outside a cgroup namespace changes for all. */
   get mounts(): string {
     return this.#namespace.mountinfo.replaceAll(/ - cgroup2 .*/g, '');
   }
 
-  /** A command of runt in the chroot; `by` is what starts it there. */
+  /** Runs a command of runt in the chroot; `by` starts it there. */
   runt(args: readonly string[], by = `chroot '${this.machine}' /runt`): Result {
     return this.bed.runt(args, { program: this.#namespace.program(join(this.bed.dir, 'there'), by) });
   }
 
-  /** A command that must work; its stdout. */
+  /** Runs a command, requires success, and returns its stdout. */
   out(...args: string[]): string {
     const r = this.runt(args);
     assert.is(r.code, 0, r.stderr);
@@ -85,7 +85,7 @@ class Host {
     return this.out('run', ...flags, '--bundle', this.bed.bundle, this.bed.id);
   }
 
-  /** Starts a container that stays. */
+  /** Starts a container that keeps running. */
   start(...flags: string[]): void {
     this.bed.config.process.args = ['/bin/sleep', '1000'];
     this.bed.write();
@@ -130,7 +130,7 @@ function assertEnclosed(host: Host): void {
 for (const kind of kinds) {
   for (const flags of [[], ['--no-pivot']]) {
     test(
-      `${kind}: the container’s root is that of its mount namespace ${flags}`,
+      `in a chroot that is ${kind}, the container's root is the root of its mount namespace ${flags}`,
       onHost(kind, (host) => {
         const { mounts } = host;
         host.start(...flags);
@@ -142,7 +142,7 @@ for (const kind of kinds) {
   }
 
   test(
-    `${kind}: sources, the root and hooks have the paths of the chroot`,
+    `in a chroot that is ${kind}, sources, the root and hooks use the paths of the chroot`,
     onHost(kind, (host) => {
       const { bed, mounts } = host;
       host.sh(`cd '${host.machine}'; mkdir low up work data data/below; echo -n low >low/file; cp -a '.${bed.rootfs}' own
@@ -175,7 +175,7 @@ for (const kind of kinds) {
 
 for (const kind of ['a directory', 'a mount point'] as const) {
   test(
-    `${kind}: a mount on / is the root of the mount namespace, with hooks and without`,
+    `in a chroot that is ${kind}, a mount on / becomes the root of the mount namespace, with and without hooks`,
     onHost(kind, (host) => {
       const { bed, mounts } = host;
       host.sh(`cd '${host.machine}'; mkdir up work; cp runt hook`);
@@ -198,7 +198,7 @@ for (const kind of ['a directory', 'a mount point'] as const) {
   );
 }
 
-/** The propagation of `/`, and which events of a bound mount pass, with each rootfsPropagation. */
+/** The propagation of `/`, and which events of a bind mount propagate, with each rootfsPropagation. */
 const propagations: readonly [Propagation, string[], string][] = [
   ['shared', ['shared'], 'in out'],
   ['rshared', ['shared'], 'in out'],
@@ -211,7 +211,7 @@ const propagations: readonly [Propagation, string[], string][] = [
 for (const kind of ['a directory of a shared mount', 'a shared mount point'] as const) {
   for (const [name, fields, events] of propagations) {
     test(
-      `${kind}: rootfsPropagation ${name}`,
+      `in a chroot that is ${kind}, rootfsPropagation ${name} applies`,
       onHost(kind, (host) => {
         const { bed, machine } = host;
         host.sh(
@@ -239,7 +239,7 @@ for (const kind of ['a directory of a shared mount', 'a shared mount point'] as 
 }
 
 test(
-  'a user namespace is refused with the reason',
+  'a user namespace is refused with the cause',
   onHost('a mount point', (host) => {
     withUserNamespace(host.bed.config);
     host.bed.write();
@@ -251,7 +251,7 @@ test(
 
 for (const kind of ['a directory', 'a mount point'] as const) {
   test(
-    `a chroot in a user namespace, where the host’s mounts are locked: ${kind}`,
+    `a chroot in a user namespace, where the host's mounts are locked, may be ${kind}`,
     onHost(kind, (host) => {
       const { bed, mounts } = host;
       bed.config.linux.resources = {};
@@ -275,7 +275,7 @@ for (const kind of ['a directory', 'a mount point'] as const) {
 }
 
 test(
-  'without a procfs in the chroot runt refuses and names it',
+  'without a procfs in the chroot, runt fails and names it',
   onHost('a directory', (host) => {
     host.sh(`umount '${host.machine}/proc'`);
     host.bed.write();
@@ -285,7 +285,7 @@ test(
   }),
 );
 
-/** Scripts that make a root file system of the chroot in $machine, which is a tmpfs, and leave its path in $root. */
+/** Scripts that make a root file system in $machine, which is a tmpfs, and set $root to its path. */
 const switches = {
   tmpfs: 'root=$machine',
   overlay: `root=$outer/merged; mkdir "$outer/up" "$outer/work" "$root"
@@ -293,7 +293,7 @@ const switches = {
     for sub in proc sys dev "$bundle" "$state"; do mount --rbind "$machine/$sub" "$root/$sub"; done`,
 };
 test(
-  'no chroot: a root that two mounts cover, which no process has entered',
+  'a root covered by two mounts is not a chroot, and a container runs',
   onHost('a mount point', (host) => {
     const { bed, mounts } = host;
     const script = join(bed.dir, 'cover');
@@ -315,7 +315,7 @@ test(
 
 for (const [type, make] of Object.entries(switches)) {
   test(
-    `no chroot: a mount namespace whose root was switched to ${type}`,
+    `a mount namespace whose root was switched to ${type} is not a chroot, and a container runs`,
     onHost('a mount point', (host) => {
       const { bed, mounts } = host;
       const script = join(bed.dir, 'switch');

@@ -1,4 +1,4 @@
-/** Calls that fail: the error names the call, nothing is left, and nothing is reported as done that was not. */
+/** System calls that fail: the error names the call, nothing is left, and no result is reported that is not true. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ import { programs } from '../integration/bed/place.js';
 const filter = join(programs, 'filter');
 const test = needing('failing calls', 'root', 'programs', 'unshare');
 
-/** MSG_NOSIGNAL alone: what runt sends. runt-init has the same filter, and writes where it cannot send. */
+/** Only MSG_NOSIGNAL: what runt sends. runt-init has the same filter, and uses write where it cannot send. */
 const sends = 'sendto@3&4000';
 
 const failing: readonly { name: string; rules: readonly string[]; says: RegExp; flags?: readonly string[] }[] = [
@@ -20,21 +20,21 @@ const failing: readonly { name: string; rules: readonly string[]; says: RegExp; 
     says: /ENOMEM/,
     flags: ['--supervise'],
   },
-  // The plan alone has a length that is not one of pages.
-  { name: 'no memory for the plan', rules: ['mmap@1&fff=12'], says: /start runt-init: mmap the plan: ENOMEM/ },
+  // Only the plan has a length that is not a multiple of the page size.
+  { name: 'there is no memory for the plan', rules: ['mmap@1&fff=12'], says: /start runt-init: mmap the plan: ENOMEM/ },
   {
-    name: 'no memory for the supervisor',
+    name: 'there is no memory for the supervisor',
     rules: ['mmap@1&fff=12'],
     says: /start the supervisor: mmap the plan: ENOMEM/,
     flags: ['--supervise'],
   },
   {
-    name: 'epoll takes no more descriptors',
+    name: 'epoll accepts no more descriptors',
     rules: ['epoll_ctl=28'],
     says: /epoll_ctl: watch descriptor [0-9]+: ENOSPC/,
   },
   {
-    name: 'epoll takes no more descriptors, with a supervisor',
+    name: 'epoll accepts no more descriptors, with a supervisor',
     rules: ['epoll_ctl=28'],
     says: /epoll_ctl: watch descriptor [0-9]+: ENOSPC/,
     flags: ['--supervise'],
@@ -44,7 +44,7 @@ const failing: readonly { name: string; rules: readonly string[]; says: RegExp; 
 
 for (const { name, rules, says, flags = [] } of failing) {
   test(
-    `${name}: create says so and leaves nothing`,
+    `create names the failed call and leaves nothing when ${name}`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/true'];
       bed.write();
@@ -52,7 +52,7 @@ for (const { name, rules, says, flags = [] } of failing) {
         wrapped: [filter, ...rules, '--'],
       });
       if (r.code === 0) {
-        // What it would have waited for had happened already: then it is created.
+        // The awaited event had already happened, so the container is created.
         assert.ok(rules.includes('epoll_ctl=1'));
         assert.is(bed.state().status, 'created');
         assert.is(bed.delete().code, 0);
@@ -66,7 +66,7 @@ for (const { name, rules, says, flags = [] } of failing) {
 
 for (const rule of ['epoll_ctl=28', 'epoll_ctl=1']) {
   test(
-    `${rule}: delete --force ends the container all the same`,
+    `with ${rule}, delete --force ends the container all the same`,
     onBed((bed) => {
       const pid = bed.started();
       const r = bed.runt(['delete', '--force', bed.id], { wrapped: [filter, rule, '--'] });
@@ -77,12 +77,12 @@ for (const rule of ['epoll_ctl=28', 'epoll_ctl=1']) {
   );
 
   test(
-    `${rule}: start and wait do not call running what does not`,
+    `with ${rule}, start and wait report "running" only for a running container`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/sleep', '1000'];
       assert.is(bed.create(['--supervise']).code, 0);
       const r = bed.runt(['start', bed.id], { wrapped: [filter, rule, '--'] });
-      // EPERM alone does not stop it when all that it waits for has happened already.
+      // EPERM does no harm if the awaited events have already happened.
       if (r.code === 0) assert.is(bed.state().status, 'running');
       else assert.match(r.stderr, /epoll_ctl/);
       assert.is(bed.delete('--force').code, 0);
@@ -92,7 +92,7 @@ for (const rule of ['epoll_ctl=28', 'epoll_ctl=1']) {
 
 for (const command of ['run', 'exec']) {
   test(
-    `${command}: a signalfd that cannot be made is named, and nothing begins`,
+    `${command} names a signalfd that cannot be made, and starts nothing`,
     onBed((bed) => {
       const o = { wrapped: [filter, 'signalfd4=24', '--'] };
       if (command === 'exec') bed.started();
@@ -108,7 +108,7 @@ for (const command of ['run', 'exec']) {
 
 for (const where of ['/run/runt', '/run/there/is/none']) {
   test(
-    `a read-only /run: the state root ${where} and EROFS are named`,
+    `on a read-only /run, the error names the state root ${where} and EROFS`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/true'];
       bed.write();
@@ -122,7 +122,7 @@ for (const where of ['/run/runt', '/run/there/is/none']) {
 }
 
 test(
-  'a state root that became read-only: delete says that the state is not removed, and it is there for the next one',
+  'on a state root that became read-only, delete fails, and the state stays for the next delete',
   onBed((bed) => {
     bed.started();
     const script = `mount --bind ${bed.root} ${bed.root} && mount -o remount,bind,ro ${bed.root} && exec "$@"`;

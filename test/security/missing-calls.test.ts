@@ -1,6 +1,6 @@
 /**
- * The table of docs/security.md, "Missing system calls": a container's whole life without each call, and what is
- * refused, by its name and the place in the config. test/native/init/kernels.test.ts compares the containers.
+ * The table of docs/security.md, "Missing system calls": a container's whole life without each call, and the errors
+ * that name a call and its JSON pointer. test/native/init/kernels.test.ts compares the containers.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -24,7 +24,7 @@ import { filtered, mountApi } from '../native/init/perform.js';
 
 const test = needing('missing calls', 'root', 'programs');
 const mounting = needing('missing calls and mounts', 'root', 'programs', 'mount', 'unshare');
-/** mount_setattr(2) is the only way to a read-only tmpfs that is attached nowhere, and to options for all below. */
+/** Only mount_setattr(2) can make a read-only detached tmpfs, or set options recursively. */
 const newer = needing('missing calls and mount_setattr', 'root', 'programs', 'unshare', 'linux-5.12');
 
 /** The rows of the table. */
@@ -36,7 +36,7 @@ for (const line of readFileSync(join(top, 'docs', 'security.md'), 'utf8').split(
 const fallsBack = [...rows].filter(([, what]) => what === 'falls back').map(([call]) => call);
 const rules = (calls: readonly string[], errno: number): string[] => calls.map((call) => `${call}=${errno}`);
 
-test('the table has each call that is newer than the kernel must be, in runt and in runt-init', () => {
+test('the table lists every call of runt and runt-init that is newer than the oldest supported kernel', () => {
   const numbers = new Set<string>();
   for (const dir of ['core', 'init'])
     for (const file of readdirSync(join(top, 'native', dir), { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -53,10 +53,10 @@ test('the table has each call that is newer than the kernel must be, in runt and
 const works = (r: { code: number | null; stderr: string }, what: string): void =>
   assert.is(r.code, 0, `${what}: ${r.stderr}`);
 
-/** In a shell of a hook: the descriptors that it should not have. */
+/** For the shell of a hook: prints descriptors that it should not have. */
 const leaked = 'n=3; while [ $n -lt 64 ]; do [ -e /proc/$$/fd/$n ] && echo $n; n=$((n+1)); done; true';
 
-/** Every command that a container meets. */
+/** Runs every command on a container. */
 function wholeLife(bed: Bed, program: string, flags: readonly string[]): void {
   const o = { program };
   const sh = ['/bin/sh', '-c', "trap 'exit 3' TERM; while :; do sleep 0.02; done"];
@@ -93,14 +93,14 @@ lives['all of them'] = [...fallsBack, 'move_mount', 'fspick'];
 for (const [name, calls] of Object.entries(lives)) {
   for (const errno of name === 'all of them' ? [1, 38] : [1]) {
     test(
-      `${name} with errno ${errno}: create, start, exec, pause, resume, ps, kill, wait, delete, run`,
+      `with ${name} failing with errno ${errno}, every command of a container's life works`,
       onBed((bed) => wholeLife(bed, filtered(bed.dir, rules(calls, errno)), ['--supervise'])),
     );
   }
 }
 
 test(
-  'all of them: the same in a user namespace, and without a supervisor',
+  'with all of them failing, every command works in a user namespace and without a supervisor',
   onBed((bed) => {
     const program = filtered(bed.dir, rules(lives['all of them'] as string[], 1));
     wholeLife(bed, program, []);
@@ -110,7 +110,7 @@ test(
   }),
 );
 
-/** What has no other way: the call, where it stands in the config, and what is asked. */
+/** Features without a fallback: the call, the JSON pointer, and the config that needs it. */
 const refused: readonly {
   what: string;
   calls: readonly string[];
@@ -120,7 +120,7 @@ const refused: readonly {
   ask?(bed: Bed): void;
 }[] = [
   {
-    what: 'an option that reaches the mounts below',
+    what: 'a recursive mount option',
     calls: ['mount_setattr'],
     says: /bind .* on \/data: ENOSYS[\s\S]*allow mount_setattr\(2\)/,
     pointer: '/mounts/7',
@@ -128,7 +128,7 @@ const refused: readonly {
       bed.config.mounts.push({ destination: '/data', type: 'bind', source: '/usr', options: ['rbind', 'rro'] }),
   },
   {
-    what: 'the same by mount(2)',
+    what: 'a recursive mount option by mount(2)',
     calls: mountApi,
     says: /bind .* on \/data: ENOSYS[\s\S]*allow mount_setattr\(2\)/,
     pointer: '/mounts/7',
@@ -136,7 +136,7 @@ const refused: readonly {
       bed.config.mounts.push({ destination: '/data', type: 'bind', source: '/usr', options: ['rbind', 'rro'] }),
   },
   ...[['mount_setattr'], ['open_tree']].map((calls) => ({
-    what: 'an id-mapped bind',
+    what: 'an id-mapped bind mount',
     calls,
     says: new RegExp(`ENOSYS[\\s\\S]*allow ${calls[0]}\\(2\\)`),
     pointer: calls[0] === 'open_tree' ? '/mounts/7/source' : '/mounts/7',
@@ -168,7 +168,7 @@ const refused: readonly {
       bed.config.mounts.push({ destination: '/dev', type: 'tmpfs', source: 't', options: ['remount', 'ro'] }),
   },
   {
-    what: 'no mount namespace',
+    what: 'a config without a mount namespace',
     calls: ['open_tree'],
     says: /detached mount of the root file system .*: ENOSYS/,
     pointer: '/root/path',
@@ -177,7 +177,7 @@ const refused: readonly {
     },
   },
   {
-    what: 'a move of mounts that open_tree has cloned',
+    what: 'moving mounts cloned by open_tree',
     calls: ['move_mount'],
     says: /make a mount of the root file system .*: ENOSYS[\s\S]*allow move_mount\(2\)/,
     pointer: '/root/path',
@@ -193,7 +193,7 @@ const refused: readonly {
     },
   },
   {
-    what: 'an image of runt-init that nothing can hold',
+    what: 'starting runt-init without a way to hold its image',
     calls: ['memfd_create', 'fsopen', 'open@1&400000', 'openat@2&400000'], // __O_TMPFILE
     says: /start runt-init in new namespaces: ENOSYS[\s\S]*allow memfd_create\(2\)/,
     pointer: '/linux/namespaces',
@@ -203,7 +203,7 @@ const refused: readonly {
 for (const { what, calls, says, pointer, flags = [], ask } of refused) {
   for (const errno of [1, 38]) {
     test(
-      `${calls.join(', ')} with errno ${errno}: ${what} is refused by the name of the call and its place in the config`,
+      `without ${calls.join(', ')} (errno ${errno}), ${what} is refused with the call's name and the JSON pointer`,
       onBed((bed) => {
         ask?.(bed);
         const r = bed.sh('true', flags, { program: filtered(bed.dir, rules(calls, errno)) });
@@ -217,7 +217,7 @@ for (const { what, calls, says, pointer, flags = [], ask } of refused) {
   }
 }
 
-/** The file that a container's first process runs from, while it waits for start. */
+/** The executable of a container's init while it waits for start. */
 function imageOf(bed: Bed, calls: readonly string[]) {
   bed.config.process.args = ['/bin/true'];
   works(bed.create(['--supervise'], { program: filtered(bed.dir, rules(calls, 1)) }), 'create');
@@ -234,7 +234,7 @@ function imageOf(bed: Bed, calls: readonly string[]) {
   return { shared: parent.dev === dev && parent.ino === ino, nlink, mode: mode & 0o777, running, ended, path };
 }
 
-/** How an attempt to write to a file is refused; '' when it is not. */
+/** The errno of an attempt to write to a file; '' if it succeeds. */
 function written(path: string): string {
   try {
     closeSync(openSync(path, 'r+'));
@@ -245,7 +245,7 @@ function written(path: string): string {
 }
 
 newer(
-  'without memfd_create runt-init runs from a tmpfs that is read-only and attached nowhere',
+  'without memfd_create, runt-init runs from a read-only, detached tmpfs',
   onBed((bed) => {
     const { running, ended, path } = imageOf(bed, ['memfd_create']);
     assert.equal({ running, ended, path }, { running: 'ETXTBSY', ended: 'EROFS', path: '/runt-init' });
@@ -253,7 +253,7 @@ newer(
 );
 
 test(
-  'without the mount API either, from an unlinked file, another one for each process; nobody can write to it while it runs',
+  'without the mount API too, runt-init runs from an unlinked file of its own that cannot be written meanwhile',
   onBed((bed) => {
     const calls = ['memfd_create', ...mountApi];
     const { shared, nlink, mode, running, path } = imageOf(bed, calls);
@@ -263,7 +263,7 @@ test(
 );
 
 test(
-  'without memfd_create the state of a hook and the seccomp filter have other files',
+  "without memfd_create, a hook's state and the seccomp filter use other files",
   onBed((bed) => {
     const program = filtered(bed.dir, ['memfd_create=1']);
     bed.config.hooks = { poststart: [{ path: '/bin/sh', args: ['sh', '-c', `cat >${bed.dir}/hook`] }] };
@@ -282,7 +282,7 @@ test(
 
 for (const errno of [1, 38]) {
   test(
-    `pidfd_open with errno ${errno}: events and sd_notify of start, which wait for the process, name the call`,
+    `without pidfd_open (errno ${errno}), events and sd_notify of start fail and name the call`,
     onBed((bed) => {
       const program = filtered(bed.dir, rules(['pidfd_open'], errno));
       bed.config.process.args = ['/bin/sleep', '1000'];
@@ -303,7 +303,7 @@ for (const errno of [1, 38]) {
 }
 
 mounting(
-  'by mount(2): a bind keeps the flags that the config does not name, and the host sees no mount',
+  "by mount(2), a bind mount keeps the source's flags that the config does not set, and the host sees no mount",
   onBed((bed) => {
     const [source, below] = [join(bed.dir, 'source'), join(bed.dir, 'source', 'below')];
     mkdirSync(below, { recursive: true });
@@ -330,7 +330,7 @@ mounting(
 );
 
 mounting(
-  'by mount(2), where the host’s mounts are shared: the staging directory reaches neither the host nor a bind of /',
+  'by mount(2) with shared host mounts, the staging directory is visible neither on the host nor in a bind of /',
   onBed((bed) => {
     bed.config.mounts.push({ destination: '/host', type: 'bind', source: '/', options: ['rbind'] });
     bed.config.linux.rootfsPropagation = 'rshared';
@@ -346,7 +346,7 @@ mounting(
 );
 
 newer(
-  'by mount(2): the root file systems that the shim mounts are the same, or refused',
+  "by mount(2), the shim's root file systems are the same, or refused",
   onBed((bed) => {
     const [source, target] = [join(bed.dir, 'source'), join(bed.dir, 'target')];
     for (const dir of [source, target, join(bed.dir, 'upper'), join(bed.dir, 'work')]) mkdirSync(dir);
@@ -385,7 +385,7 @@ newer(
     assert.equal(expected.results, [0, 0, 0, 0, 0]);
     for (const calls of [mountApi, ['fsopen', 'open_tree'], ['move_mount'], ['fsmount', 'move_mount']]) {
       const { results, mounts } = run(calls);
-      // Read-only with all below has no other way.
+      // A recursive read-only mount has no fallback.
       assert.equal(results, [0, 0, 0, -38, 0], calls.join());
       assert.equal(
         mounts,

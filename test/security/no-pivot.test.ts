@@ -1,6 +1,6 @@
 /**
- * `--no-pivot` removes the host's mounts of proc and sysfs from the container's mount namespace. The host keeps them,
- * wherever they are and whatever the container's propagation. The host is a mount namespace of the test's own.
+ * `--no-pivot` unmounts the host's proc and sysfs in the container's mount namespace. The host keeps them, at any path
+ * and with any propagation of the container. The host is a mount namespace of the test's own.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -36,7 +36,7 @@ class Host {
     return this.#namespace.mountinfo;
   }
 
-  /** `run --no-pivot`, which must work, of a shell script; its stdout. */
+  /** Runs a shell script with `run --no-pivot`, requires success, and returns its stdout. */
   run(script: string): string {
     const program = this.#namespace.program(join(this.bed.dir, 'there'));
     const r = this.bed.sh(script, ['--no-pivot'], { program });
@@ -53,7 +53,7 @@ class Host {
 const onHost = (body: (host: Host) => void) => onStage(() => new Host(), body);
 
 test(
-  'the host of these tests loses what is unmounted below a shared mount, though it is a slave itself',
+  "the test's host loses mounts that a slave of it unmounts below a shared mount",
   onHost((host) => {
     const { mounts } = host;
     const place = join(host.bed.dir, 'machine/proc');
@@ -75,7 +75,7 @@ const propagations: readonly (Propagation | undefined)[] = [
 ];
 for (const rootfsPropagation of propagations) {
   test(
-    `the host’s proc and sysfs stay with rootfsPropagation ${rootfsPropagation}`,
+    `the host keeps its proc and sysfs with rootfsPropagation ${rootfsPropagation}`,
     onHost((host) => {
       const { mounts, bed } = host;
       if (rootfsPropagation) bed.config.linux.rootfsPropagation = rootfsPropagation;
@@ -91,7 +91,7 @@ for (const rootfsPropagation of propagations) {
 }
 
 test(
-  'a mount on / is moved back over it, when hooks were shown it',
+  'a mount on / is moved back over the root after hooks have seen it',
   onHost((host) => {
     const { mounts, bed } = host;
     writeFileSync(join(bed.rootfs, 'whose'), 'container');
@@ -110,7 +110,7 @@ test(
 
 for (const rootfsPropagation of ['shared', 'rshared'] as const) {
   test(
-    `and in a user namespace, with rootfsPropagation ${rootfsPropagation}`,
+    `the host keeps its proc and sysfs in a user namespace with rootfsPropagation ${rootfsPropagation}`,
     onHost((host) => {
       const { mounts, bed } = host;
       bed.config.linux.rootfsPropagation = rootfsPropagation;

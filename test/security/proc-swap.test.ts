@@ -1,9 +1,9 @@
 /**
- * An attacker swaps a directory of the root file system on which something is mounted for an empty decoy, while the
- * container is made: from another container that has the root file system as a volume, and from the host. A mask or a
- * read-only path that lands on the decoy leaves /proc/sys/kernel/core_pattern, and with it the host, to the container.
+ * An attacker swaps a directory of the root file system that has a mount on it for an empty decoy while the container
+ * is made: from another container with the root file system as a volume, and from the host. If a masked or read-only
+ * path applied to the decoy, the container could write /proc/sys/kernel/core_pattern and control the host.
  *
- * RUNT_ATTACK_ROUNDS: containers for each attack, 25 unless it says otherwise.
+ * RUNT_ATTACK_ROUNDS: containers for each attack, default 25.
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const test = needing('a swapped mount point', 'root', 'programs');
 const ROUNDS = Number(process.env.RUNT_ATTACK_ROUNDS ?? 25);
 const DECOY = '.decoy';
 
-/** What is swapped, and what the config has on it beside the default. */
+/** The swapped directories, and what the config has there besides the defaults. */
 const targets: Record<string, { readonly name: string; prepare?(bed: Bed): void }> = {
   '/proc': { name: 'proc' },
   '/sys': { name: 'sys' },
@@ -47,7 +47,7 @@ const targets: Record<string, { readonly name: string; prepare?(bed: Bed): void 
   },
 };
 
-/** A process that swaps, and can be held while somebody looks. */
+/** A process that swaps, and can be stopped for an inspection. */
 class Attacker {
   constructor(readonly pid: number) {}
   #state(): string {
@@ -61,7 +61,7 @@ class Attacker {
   go(): void {
     process.kill(this.pid, 'SIGCONT');
   }
-  /** It has worked up to now. */
+  /** Asserts that it has worked so far. */
   assertAlive(): void {
     assert.match(this.#state(), /[RSDT]/);
   }
@@ -88,7 +88,7 @@ const attacks: Record<string, Attack> = {
     })(),
 };
 
-/** The mounts of a process: a line each, with the mount that holds it and with both names of what is swapped as one. */
+/** The mounts of a process: a line each, with the parent mount, and with both names of the swapped directory as one. */
 function mountsOf(pid: number, name: string): string[] {
   const original = (path: string) => path.replace(/^\/\.decoy(?=\/|$)/, `/${name}`);
   const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
@@ -102,7 +102,7 @@ function mountsOf(pid: number, name: string): string[] {
     });
   const at = (id: string) => mounts.find((m) => m.id === id);
   const lines = mounts.map((m) => `${m.path} in ${at(m.parent)?.path ?? 'nothing'}: ${m.what}`);
-  // What was made in /dev, wherever that is now.
+  // The nodes made in /dev, at its current path.
   const dev = mounts.find((m) => m.path === '/dev')?.target;
   const made = readdirSync(`/proc/${pid}/root${dev}`).map((file) => {
     const st = lstatSync(`/proc/${pid}/root${dev}/${file}`);
@@ -113,7 +113,9 @@ function mountsOf(pid: number, name: string): string[] {
 
 const moved = /the mount on \/\S+ was moved away while the container was made\n +at +\/\S+\/\d+ in config\.json/;
 
-/** One container: its mounts, or undefined when it was refused for the one reason, and left nothing. */
+/**
+ * Creates one container; returns its mounts, or undefined if it was refused for the expected cause and left nothing.
+ */
 async function round(bed: Bed, name: string, attacker?: Attacker): Promise<string[] | undefined> {
   const r = bed.create();
   if (r.code !== 0) {
@@ -133,7 +135,7 @@ async function round(bed: Bed, name: string, attacker?: Attacker): Promise<strin
 for (const [what, { name, prepare }] of Object.entries(targets)) {
   for (const [whence, attack] of Object.entries(attacks)) {
     test(
-      `${what} is swapped ${whence}: the container has its mounts, masks and read-only paths, or is refused`,
+      `while ${what} is swapped ${whence}, a container has its mounts and protected paths, or is refused`,
       onBed(async (bed) => {
         for (const dir of [name, DECOY]) mkdirSync(join(bed.rootfs, dir), { recursive: true });
         prepare?.(bed);
@@ -155,7 +157,7 @@ for (const [what, { name, prepare }] of Object.entries(targets)) {
 }
 
 test(
-  'the error: its code, the mount and where it stands in the config; nothing is left',
+  'the error has its code, the mount and the JSON pointer, and nothing is left',
   onBed((bed) => {
     const script = join(bed.dir, 'rename');
     writeFileSync(script, `#!/bin/sh\ncd "${bed.rootfs}" && mv dev ${DECOY} && mkdir dev\n`, { mode: 0o755 });
@@ -173,7 +175,10 @@ test(
   }),
 );
 
-/** A plan of its own, in which /proc is swapped: how many of the two mounts in it are there; -1 when it was refused. */
+/**
+ * Performs a plan of the test's own while /proc is swapped; returns how many of its two mounts inside exist, or -1 if
+ * it was refused.
+ */
 async function covered(ground: Ground, init?: string): Promise<number> {
   const fs = (target: string, fstype: string): Op =>
     mountFs({ at: '', target, fstype, source: fstype, options: [], attrs: 0 });
@@ -201,7 +206,7 @@ async function covered(ground: Ground, init?: string): Promise<number> {
 }
 
 test(
-  'the attack works: a runt-init that forgets its mounts covers a decoy',
+  'the attack is effective: a runt-init that does not remember its mounts masks a decoy',
   onGround(async (ground) => {
     for (const dir of ['proc', DECOY]) mkdirSync(join(ground.rootfs, dir), { recursive: true });
     writeFileSync(join(ground.rootfs, DECOY, 'version'), '');

@@ -1,12 +1,12 @@
-/* The root file system that the kernel began with (rootfs), as it is the root of a host that runs
- * from an initramfs. It is the lowest mount of every mount namespace; others cover it.
+/* The initial root file system of the kernel (rootfs), as the root of a host that runs from an
+ * initramfs. It is the lowest mount of every mount namespace; others cover it.
  *
- *   ramdisk check               whether it has the directories that a host needs: the status
- *   ramdisk make                makes what is missing of them
+ *   ramdisk check               exits with 0 if it has the directories that a host needs
+ *   ramdisk make                makes those that are missing
  *   ramdisk host TREE COMMAND…  executes COMMAND with it as the root: TREE on /root, and TREE/dev,
  *                               TREE/sys and a procfs; in a mount namespace that the caller made
- *   ramdisk below PID           removes the root of the mount namespace of PID, and prints what
- *                               mountinfo shows from the root that is there then */
+ *   ramdisk below PID           unmounts the root of the mount namespace of PID, and prints the
+ *                               mountinfo of the root that is uncovered */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -28,7 +28,7 @@ static int must(long result, const char *what) {
   exit(125);
 }
 
-/* The uppermost mount on the root of the namespace is removed, and what is below it entered. */
+/* Unmounts the topmost mount on the root of the namespace, and enters the root below it. */
 static void uncover(int namespace) {
   must(setns(namespace, CLONE_NEWNS), "setns");
   must(umount2("/", MNT_DETACH), "umount2");

@@ -1,6 +1,6 @@
 /**
  * runt on the root of an initramfs, which pivot_root(2) refuses to replace. Every mount namespace has that file system
- * (rootfs) below its root: the host is a mount namespace of the test's own in which nothing covers it.
+ * (rootfs) below its root: the host is a mount namespace of the test's own in which no mount covers it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const test = needing('the root of an initramfs', 'root', 'mount', 'unshare', 'ns
 
 const ramdisk = join(programs, 'ramdisk');
 
-/** Where runt runs on the ramdisk: the program that brings it there, and the directory that is its root then. */
+/** The roots of runt on the ramdisk: the program that enters each, and the directory that becomes its root. */
 const roots = {
   'on a ramdisk': { by: '', root: '' },
   'in a chroot on a ramdisk that is a mount point': { by: '/root/bin/chroot /root', root: '/root' },
@@ -28,7 +28,7 @@ const kinds = Object.keys(roots) as Kind[];
 /** A host whose root is a ramdisk: programs, the bundle and the state root are in /root, or in the chroot. */
 class Host {
   readonly bed = new Bed();
-  /** The path of /root or of the chroot, for runt; and what is at that path on the ramdisk. */
+  /** The path of /root or of the chroot for runt, and the same directory's path on the ramdisk. */
   readonly #top: string;
   readonly dir: string;
   readonly #by: string;
@@ -75,7 +75,7 @@ class Host {
     return ['-t', String(this.#keeper!.pid), '-m'];
   }
 
-  /** A shell script on the ramdisk; its stdout. */
+  /** Runs a shell script on the ramdisk and returns its stdout. */
   sh(script: string): string {
     const args = [...this.#entering, '/root/bin/sh', '-ec', script];
     const r = spawnSync('nsenter', args, { encoding: 'utf8', env: { PATH: `/root/bin:${process.env.PATH}` } });
@@ -83,18 +83,18 @@ class Host {
     return r.stdout;
   }
 
-  /** The options of the v2 hierarchy apart, which a mount of it outside of a cgroup namespace changes for all. */
+  /** Without the options of the v2 hierarchy, which a mount of it outside a cgroup namespace changes for all. */
   get mounts(): string {
     return readFileSync(`/proc/${this.#keeper!.pid}/mountinfo`, 'utf8').replaceAll(/ - cgroup2 .*/g, '');
   }
 
-  /** A command of runt there, about the bed's container. */
+  /** Runs a command of runt there, for the bed's container. */
   runt(command: string, flags: readonly string[] = [], ...args: string[]): Result {
     const bundle = command === 'run' || command === 'create' ? ['--bundle', `${this.#top}/bundle`] : [];
     if (bundle.length > 0)
       this.sh(`cat >'${this.dir}/bundle/config.json' <<'END'\n${JSON.stringify(this.bed.config)}\nEND\n`);
     const script = join(this.bed.dir, 'there');
-    // Its state root, without the path that it has here.
+    // Its state root, without the path that it has on this host.
     const there = `${this.#by} ${this.#top}/runt --root ${this.#top}/state`;
     writeFileSync(script, `#!/bin/sh\nshift 2\nexec nsenter ${this.#entering.join(' ')} ${there} "$@"\n`, {
       mode: 0o755,
@@ -102,7 +102,7 @@ class Host {
     return this.bed.runt([command, ...flags, ...bundle, this.bed.id, ...args], { program: script });
   }
 
-  /** One that must work; its stdout. */
+  /** Runs a command, requires success, and returns its stdout. */
   out(command: string, flags: readonly string[] = [], ...args: string[]): string {
     const r = this.runt(command, flags, ...args);
     assert.is(r.code, 0, r.stderr);
@@ -113,13 +113,13 @@ class Host {
     return this.out('exec', [], '/bin/sh', '-ec', script);
   }
 
-  /** `run` of a shell script. */
+  /** Runs a shell script with `run`. */
   run(script: string, ...flags: string[]): string {
     this.bed.config.process.args = ['/bin/sh', '-ec', script];
     return this.out('run', flags);
   }
 
-  /** Starts a container that stays; its pid. */
+  /** Starts a container that keeps running; returns its pid. */
   start(...flags: string[]): number {
     this.bed.config.process.args = ['/bin/sleep', '1000'];
     this.out('create', flags);
@@ -136,7 +136,7 @@ class Host {
 
 const onHost = (kind: Kind, body: (host: Host) => void) => onStage(() => new Host(kind), body);
 
-/** What `ramdisk below` says: which mounts are below the container's root, without it. */
+/** The output of `ramdisk below`: the mounts below the container's root, without the root itself. */
 function below(pid: number): string[] {
   const r = spawnSync(ramdisk, ['below', String(pid)], { encoding: 'utf8' });
   assert.is(r.status, 0, r.stderr);
@@ -149,7 +149,7 @@ function below(pid: number): string[] {
 for (const kind of kinds) {
   for (const flags of [[], ['--no-pivot']]) {
     test(
-      `${kind}: the container’s root is that of its mount namespace ${flags}`,
+      `${kind}, the container's root is the root of its mount namespace ${flags}`,
       onHost(kind, (host) => {
         const { mounts } = host;
         const pid = host.start(...flags);
@@ -170,7 +170,7 @@ for (const kind of kinds) {
   }
 
   test(
-    `${kind}: hooks, sources and a mount on / have the paths of runt’s root`,
+    `${kind}, hooks, sources and a mount on / use the paths of runt's root`,
     onHost(kind, (host) => {
       const { bed } = host;
       const top = roots[kind].root ? '' : '/root';
@@ -197,7 +197,7 @@ for (const kind of kinds) {
 
 for (const name of ['shared', 'rshared', 'slave', 'private', 'unbindable'] as const) {
   test(
-    `on a ramdisk with shared mounts: rootfsPropagation ${name}`,
+    `on a ramdisk with shared mounts, rootfsPropagation ${name} applies`,
     onHost('on a ramdisk', (host) => {
       const { bed } = host;
       host.sh('mount --make-rshared /');
@@ -214,7 +214,7 @@ for (const name of ['shared', 'rshared', 'slave', 'private', 'unbindable'] as co
 }
 
 test(
-  'on a ramdisk a user namespace is refused with the reason, and runs with --no-pivot',
+  'on a ramdisk, a user namespace is refused with the cause, and runs with --no-pivot',
   onHost('on a ramdisk', (host) => {
     withUserNamespace(host.bed.config);
     host.sh('chown -R 100000:100000 /root/rootfs');

@@ -1,6 +1,6 @@
 /**
- * Calls that a seccomp filter refuses (an old engine's profile around runt): it works without them, or says which one
- * at once.
+ * System calls that a seccomp filter refuses (an old engine's profile around runt): runt works without them, or names
+ * the call at once.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { programs } from '../integration/bed/place.js';
 
 const filter = join(programs, 'filter');
 const test = needing('refused calls', 'root', 'programs', 'unshare');
-/** A zombie has ended. */
+/** False for a zombie. */
 const alive = (pid: number): boolean => {
   const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : ') Z';
   return stat[stat.lastIndexOf(')') + 2] !== 'Z';
@@ -22,10 +22,10 @@ const all = ['pidfd_open', 'pidfd_send_signal', 'openat2'];
 for (const errno of ['1', '38']) {
   for (const calls of errno === '1' ? [['pidfd_open'], ['pidfd_send_signal'], all] : [all]) {
     const wrapped = [filter, ...calls.map((call) => `${call}=${errno}`), '--'];
-    const name = `${calls.join(', ')} with errno ${errno}`;
+    const name = `without ${calls.join(', ')} (errno ${errno})`;
 
     test(
-      `${name}: delete --force ends the container`,
+      `${name}, delete --force ends the container`,
       onBed((bed) => {
         const pid = bed.started();
         const r = bed.runt(['delete', '--force', bed.id], { wrapped });
@@ -36,7 +36,7 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: delete --force ends a container without a pid namespace, and what it began`,
+      `${name}, delete --force ends a container without a pid namespace, and its children`,
       onBed((bed) => {
         bed.config.linux.namespaces = bed.config.linux.namespaces.filter((n) => n.type !== 'pid');
         bed.started(['/bin/sh', '-c', 'sleep 1000 & sleep 1001 & exec sleep 1002']);
@@ -46,7 +46,7 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: kill reaches the process, and all of them`,
+      `${name}, kill reaches the process, and kill --all every process`,
       onBed((bed) => {
         bed.started(['/bin/sh', '-c', "trap 'echo got' USR1; while :; do sleep 0.05; done"]);
         const one = bed.runt(['kill', bed.id, 'USR1'], { wrapped });
@@ -64,7 +64,7 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: exec works`,
+      `${name}, exec works`,
       onBed((bed) => {
         bed.started();
         const r = bed.runt(['exec', bed.id, '/bin/true'], { wrapped });
@@ -74,7 +74,7 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: create, wait and delete of a supervised container`,
+      `${name}, create, wait and delete of a supervised container work`,
       onBed((bed) => {
         bed.config.process.args = ['/bin/sh', '-c', 'exit 3'];
         bed.write();
@@ -91,7 +91,7 @@ for (const errno of ['1', '38']) {
     );
 
     test(
-      `${name}: a run that fails leaves nothing`,
+      `${name}, a failed run leaves nothing`,
       onBed((bed) => {
         bed.config.process.args = ['/there/is/none'];
         const r = bed.run([], { wrapped });
@@ -103,12 +103,12 @@ for (const errno of ['1', '38']) {
 }
 
 for (const [what, wrapped] of [
-  ['setns with errno 1', [filter, 'setns=1', '--']],
-  ['setns with errno 38', [filter, 'setns=38', '--']],
+  ['setns refused (errno 1)', [filter, 'setns=1', '--']],
+  ['setns missing (errno 38)', [filter, 'setns=38', '--']],
   ['no CAP_SYS_CHROOT', ['setpriv', '--bounding-set', '-sys_chroot', '--inh-caps', '-sys_chroot', '--']],
 ] as const) {
   test(
-    `${what}: a container runs, as it can have no more rights than runt to go elsewhere`,
+    `with ${what} a container runs, because it has no more rights than runt to leave its root`,
     onBed((bed) => {
       const ran = (command: readonly string[]) => {
         const r = bed.run([], { wrapped: command });
@@ -125,12 +125,12 @@ for (const [what, wrapped] of [
 }
 
 test(
-  'EPERM of the kernel is an answer: kill(2) is not tried in its place',
+  'after EPERM of the kernel, kill(2) is not tried instead',
   onBed((bed) => {
     const pid = bed.started();
     const inside = (bed: Bed) =>
       bed.runt(['kill', bed.id, 'KILL'], { wrapped: ['setpriv', '--bounding-set', '-kill', '--'] });
-    // Without CAP_KILL root still may signal root's processes: the call works as before.
+    // Without CAP_KILL root may still signal root's processes: the call works as before.
     const r = inside(bed);
     assert.is(r.code, 0, r.stderr);
     assert.ok(pid > 0);
@@ -141,7 +141,7 @@ test(
 
 for (const errno of ['1', '38']) {
   test(
-    `openat2 with errno ${errno}: a mount below the state directory is not entered`,
+    `without openat2 (errno ${errno}), removal does not enter a mount below the state directory`,
     onBed((bed) => {
       bed.started(['/bin/true']);
       bed.until('stopped');
@@ -160,11 +160,11 @@ for (const errno of ['1', '38']) {
 }
 
 test(
-  'pidfd_open without memory or descriptors: the process is not said to exist, and the call is named',
+  'if pidfd_open fails for lack of memory or descriptors, the error names it and the process counts as existing',
   onBed((bed) => {
     bed.started(['/bin/true']);
     bed.until('stopped');
-    // procfs would show a zombie: one that was reaped.
+    // A zombie would be in procfs, so the pid is that of a reaped process.
     const state = join(bed.root, bed.id, 'state.json');
     const { pid } = spawnSync('true');
     writeFileSync(state, JSON.stringify({ ...JSON.parse(readFileSync(state, 'utf8')), pid }));
@@ -180,7 +180,7 @@ test(
 );
 
 const noexec = needing('memfd without exec', 'root', 'unshare', 'linux-6.6');
-/** vm.memfd_noexec is a setting of the pid namespace: only that of the command gets it. */
+/** vm.memfd_noexec is a setting of the pid namespace: only the command's is changed. */
 const strict = (noexec: string): string[] => [
   'unshare',
   '--pid',
@@ -194,7 +194,7 @@ const strict = (noexec: string): string[] => [
 
 for (const supervise of [false, true]) {
   noexec(
-    `vm.memfd_noexec=2: a container ${supervise ? 'with' : 'without'} a supervisor`,
+    `with vm.memfd_noexec=2 a container ${supervise ? 'with' : 'without'} a supervisor works`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/sh', '-c', 'echo inside; exit 3'];
       bed.write();

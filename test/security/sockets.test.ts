@@ -1,6 +1,6 @@
 /**
- * Attacks on runt's sockets: another user reaches them, because somebody has opened their directory and mode, or
- * through a descriptor of the directory. Before the check of credentials supervisor.sock started what he asked for, as
+ * Attacks on runt's sockets: another user can connect, because their directory and mode were opened, or through a
+ * descriptor of the directory. Before peer credentials were checked, supervisor.sock started that user's program as
  * root.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const test = needing('sockets', 'root', 'setpriv');
 
 const attacker = 1000;
 
-/** What a client says and hears: connects, writes, prints what it got as JSON and how it ended. */
+/** A client: connects, writes, prints what it received as JSON and how the connection ended. */
 const client = `
   const { connect } = require('node:net');
   const [path, hex, hold] = process.argv.slice(1);
@@ -27,7 +27,7 @@ const client = `
   socket.on('error', (e) => { if (e.code !== 'EPIPE' && e.code !== 'ECONNRESET') heard = e.code; });
   socket.on('close', () => console.log(JSON.stringify(heard)));`;
 
-/** The answer to `request` on a socket, as the user `uid`; '' when the connection was closed without one. */
+/** The response to `request` on a socket, as the user `uid`; '' if the connection was closed without one. */
 function ask(path: string, request: string | Uint8Array, uid: number, directory?: number): string {
   const hex = Buffer.from(request).toString('hex');
   const r = spawnSync(process.execPath, ['-e', client, path, hex], {
@@ -43,7 +43,7 @@ function ask(path: string, request: string | Uint8Array, uid: number, directory?
   return JSON.parse(r.stdout) as string;
 }
 
-/** Opens a state directory and all sockets in it to everybody. */
+/** Makes a state directory and all its sockets accessible to every user. */
 function open(bed: Bed): string {
   const dir = join(bed.root, bed.id);
   for (const path of [bed.root, dir]) chmodSync(path, 0o755);
@@ -52,7 +52,7 @@ function open(bed: Bed): string {
 }
 
 test(
-  'supervisor.sock: another user is not answered, root is; the container goes on',
+  'supervisor.sock responds to root and not to another user, and the container continues',
   onBed((bed) => {
     assert.is(bed.create(['--supervise']).code, 0);
     const dir = open(bed);
@@ -61,7 +61,7 @@ test(
       assert.is(ask(socket, request || 'x', attacker), '', request.slice(0, 20));
     }
     assert.match(ask(socket, 'runt-adopt-1\x01\0', 0), /^error \d+\0$/);
-    // Through a descriptor of the directory, below one that he may not enter.
+    // Through a descriptor of the directory, below one that the user cannot search.
     chmodSync(bed.root, 0o700);
     const fd = openSync(dir, 'r');
     assert.is(ask('/proc/self/fd/3/supervisor.sock', 'runt-adopt-1\x01\0', attacker, fd), '');
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  'supervisor.sock: 200 connections of another user that are silent hold up no exec',
+  '200 silent connections of another user to supervisor.sock do not delay exec',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     assert.is(bed.create(['--supervise']).code, 0);
@@ -98,7 +98,7 @@ test(
       said += d;
     });
     try {
-      // One that was waited for 2 s each would take minutes.
+      // At 2 s for each connection this would take minutes.
       const r = bed.runt(['exec', '--detach', bed.id, '/bin/true'], { timeout: 20_000 });
       assert.is(r.code, 0, r.stderr);
       await eventually('the end of the flood', () => said === 'over\n', 20_000);
@@ -110,7 +110,7 @@ test(
 );
 
 test(
-  'start.sock: another user starts nothing',
+  'another user cannot start a container by start.sock',
   onBed((bed) => {
     assert.is(bed.create().code, 0);
     const dir = open(bed);
@@ -121,7 +121,7 @@ test(
   }),
 );
 
-/** A frame of ttrpc: Connect of the task service. */
+/** A ttrpc frame: Connect of the task service. */
 function connectRequest(id: string): Uint8Array {
   const payload = task.ConnectRequest.encode({ id }).finish();
   const message = ttrpc.Request.encode({ service: 'containerd.task.v2.Task', method: 'Connect', payload }).finish();
@@ -134,7 +134,7 @@ function connectRequest(id: string): Uint8Array {
 }
 
 test(
-  "the shim's ttrpc socket: another user is not answered, root is",
+  "the shim's ttrpc socket responds to root and not to another user",
   onBed(async (bed) => {
     const engine = new Engine(bed);
     bed.write();
@@ -150,7 +150,7 @@ test(
 );
 
 test(
-  "the directory of the shims' sockets: refused when another user may write to it; a socket of his is not taken for a shim",
+  "the shim refuses a socket directory that another user can write to, and ignores that user's socket",
   onBed(async (bed) => {
     const engine = new Engine(bed);
     bed.write();
@@ -171,7 +171,7 @@ test(
     chmodSync(directory, 0o777);
     refused(/for the sockets of shims/);
     chmodSync(directory, 0o700);
-    // A listener of his in a directory that is root's now, by the name that the shim's has.
+    // The user's listener in a directory that is root's now, with the name of the shim's socket.
     const path = engine.start().slice('unix://'.length);
     await engine.run();
     await engine.over();
@@ -194,13 +194,13 @@ test(
 );
 
 test(
-  'the socket of runt serve: another user is not answered, and holds nobody up',
+  'the socket of runt serve does not respond to another user, who blocks no other client',
   onBed(async (bed) => {
     const path = join(bed.dir, 'api.sock');
     const child = await serve(bed, path);
     try {
       chmodSync(path, 0o666);
-      // The preface of HTTP/2 is answered with the server's settings.
+      // The server responds to the HTTP/2 preface with its settings.
       const preface = Buffer.concat([
         Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
         Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),

@@ -1,6 +1,6 @@
 /**
- * Attacks on the state root: another user writes what root reads, executes and removes below `--root`. A runtime that
- * is vulnerable fails the tests that name it: RUNT_BIN=… node hack/test.mjs test/security/state-root.
+ * Attacks on the state root: another user writes files below `--root` that root reads, executes and removes. A
+ * vulnerable runtime fails these tests: RUNT_BIN=… node hack/test.mjs test/security/state-root.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -28,10 +28,10 @@ const attacker = 1000;
 const refused = /use .* for the state of containers: /;
 const asAttacker = ['setpriv', '--reuid', `${attacker}`, '--regid', `${attacker}`, '--clear-groups'];
 
-/** What an attacker gains: the owner of this file is whoever ran the hook. */
+/** Evidence of a successful attack: the owner of this file is the user that ran the hook. */
 const marker = (bed: Bed): string => join(bed.dir, 'executed');
 
-/** A record that tells a container which has ended, with a poststop hook: `delete` would run it. */
+/** A record of an ended container with a poststop hook, which `delete` would run. */
 function forgedRecord(bed: Bed, id: string): string {
   const hook = { path: '/bin/sh', args: ['sh', '-c', `id -u >${marker(bed)}`] };
   return JSON.stringify({
@@ -51,7 +51,7 @@ function forgedRecord(bed: Bed, id: string): string {
   });
 }
 
-/** A directory with such a record, of the user `uid`. */
+/** Makes a directory with such a record, owned by the user `uid`. */
 function forge(bed: Bed, dir: string, uid: number, id = bed.id): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   writeFileSync(join(dir, 'state.json'), forgedRecord(bed, id), { mode: 0o600 });
@@ -66,7 +66,7 @@ function rootOf(bed: Bed, uid: number, mode = 0o700): string {
   return bed.root;
 }
 
-/** Every command that has a container, and `list`. */
+/** Every command on a container, and `list`. */
 const commands = (bed: Bed): string[][] => [
   ['list'],
   ['state', bed.id],
@@ -97,7 +97,7 @@ function isRefused(bed: Bed, r: Result, what: string): void {
 }
 
 test(
-  'a root of another user is refused by every command; no hook of its records runs',
+  'every command refuses a root of another user, and no hook of its records runs',
   onBed((bed) => {
     rootOf(bed, attacker);
     forge(bed, join(bed.root, bed.id), attacker);
@@ -108,7 +108,7 @@ test(
     }
     assert.equal(readdirSync(bed.root), [bed.id], 'nothing was added');
     assert.ok(existsSync(join(bed.root, bed.id, 'state.json')), 'nothing was removed');
-    // The one whose it is may use it.
+    // Its owner may use it.
     const program = join(bed.dir, 'runt');
     execFileSync('cp', [runtPath, program]);
     const own = bed.runt(['list'], { program, uid: attacker, gid: attacker });
@@ -118,7 +118,7 @@ test(
 );
 
 test(
-  "a container of another user in root's own root is refused; the others are listed",
+  "a container of another user in root's own root is refused, and the others are listed",
   onBed((bed) => {
     rootOf(bed, 0);
     const evil = `${bed.id}-evil`;
@@ -136,7 +136,7 @@ test(
 );
 
 test(
-  'records that wait for their poststop hooks are judged too: .deleted and what is below it',
+  'records below .deleted that await their poststop hooks are checked too, and .deleted itself',
   onBed((bed) => {
     rootOf(bed, 0);
     const waiting = join(bed.root, '.deleted', bed.id);
@@ -150,12 +150,12 @@ test(
     symlinkSync(elsewhere, join(bed.root, '.deleted'));
     isRefused(bed, bed.delete('--force'), 'behind a link');
     rmSync(join(bed.root, '.deleted'));
-    // One of root's own has its hooks run: the forged record would do what it says.
+    // A record of root's own has its hooks run, as the forged one would.
     mkdirSync(join(bed.root, '.deleted'), { mode: 0o700 });
     forge(bed, waiting, 0);
     assert.is(bed.delete().code, 0);
     assert.is(readFileSync(marker(bed), 'utf8'), '0\n');
-    // One that cannot be used is removed, and what is lost with it is named.
+    // An unusable record is removed, and a warning names the lost hooks.
     const lost: readonly (readonly [(path: string) => void, RegExp])[] = [
       [(path) => execFileSync('mkfifo', ['-m', '600', path]), /it is not a regular file/],
       [(path) => writeFileSync(path, '{"version":1,', { mode: 0o600 }), /SyntaxError/],
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  'an id that is a symbolic link to a directory of root: nothing in it is removed',
+  "an id that is a symbolic link to a directory of root's does not lead to removals there",
   onBed((bed) => {
     rootOf(bed, 0);
     const precious = join(bed.dir, 'precious');
@@ -193,12 +193,12 @@ test(
 );
 
 test(
-  'a kept-programs directory that is a symbolic link is passed over: no file behind it is removed or written',
+  'a cache of seccomp programs that is a symbolic link is ignored: no file behind it is removed or written',
   onBed((bed) => {
     rootOf(bed, 0);
     const precious = join(bed.dir, 'precious');
     mkdirSync(precious, { mode: 0o700 });
-    // More than are kept: the oldest would go.
+    // More than the cache holds: the oldest would be removed.
     for (let i = 0; i < 100; i++) writeFileSync(join(precious, `file-${i}`), '');
     symlinkSync(precious, join(bed.root, '.seccomp'));
     bed.config.linux.seccomp = {
@@ -212,7 +212,7 @@ test(
 );
 
 test(
-  'a FIFO, a socket, a device, a link or a file of another user as state.json holds nothing up and hides no other container',
+  "a state.json that is a FIFO, socket, device, link or another user's file blocks nothing and hides no container",
   onBed(async (bed) => {
     rootOf(bed, 0);
     bed.write();
@@ -244,13 +244,13 @@ test(
       const r = bed.runt(['state', id], { timeout });
       assert.is(r.code, 1, name);
       assert.match(r.stderr, /cannot be used: it (is|belongs)|cannot be used: other users may write to it/, name);
-      // The directory is root's own: it can be removed, and nothing that the file says is believed.
+      // The directory is root's own: it can be removed, and the file's content is ignored.
       const removed = bed.runt(['delete', '--force', id], { timeout });
       assert.is(removed.code, 0, `${name}: ${removed.stderr}`);
       assert.not.ok(existsSync(join(bed.root, id)), name);
       assert.not.ok(existsSync(marker(bed)), name);
     }
-    // Other files of a state directory: the end of a supervised one, the last error.
+    // Other files of a state directory: the exit record of a supervised container, the last error.
     for (const name of ['exit.json', 'error.json']) execFileSync('mkfifo', [join(bed.root, bed.id, name)]);
     assert.is(bed.runt(['debug', bed.id], { timeout }).code, 0);
     rmSync(join(bed.root, `${bed.id}-entry`));
@@ -259,7 +259,7 @@ test(
 );
 
 test(
-  'a record whose processes cannot be processes hides no other container, and can be removed',
+  'a record with impossible pids hides no other container, and can be removed',
   onBed((bed) => {
     rootOf(bed, 0);
     bed.write();
@@ -292,7 +292,7 @@ test(
 );
 
 test(
-  'a damaged record of the end is named by wait, and holds up no delete of the shim',
+  'wait names a damaged exit record, which does not block delete of the shim',
   onBed((bed) => {
     rootOf(bed, 0);
     bed.config.process.args = ['/bin/true'];
@@ -324,7 +324,7 @@ for (const [mode, why] of [
   [0o2775, 'its group may write to it'],
 ] as const) {
   test(
-    `a root of mode ${mode.toString(8)} is refused to root, and so is a container's directory`,
+    `root refuses a root of mode ${mode.toString(8)}, and a container's directory of that mode`,
     onBed((bed) => {
       bed.write();
       rootOf(bed, 0, mode);
@@ -346,7 +346,7 @@ for (const [mode, why] of [
 }
 
 test(
-  'roots of earlier versions and of engines work: 0755, 0711, and one that is made with its parents',
+  'roots of earlier versions and of engines work: modes 0755 and 0711, and one made with its parents',
   onBed((bed) => {
     for (const mode of [0o755, 0o711, 0o700]) {
       rootOf(bed, 0, mode);
@@ -361,7 +361,7 @@ test(
 );
 
 test(
-  'an ordinary user, whose umask often is 0002, is warned of a root that his group may write to; the log of an engine stays one line',
+  "an ordinary user is warned of a group-writable root, common with umask 0002, but not in an engine's log",
   onBed((bed) => {
     rootOf(bed, attacker, 0o775);
     const program = join(bed.dir, 'runt');
@@ -377,7 +377,7 @@ test(
     const failed = bed.runt(['--log', log, '--log-format', 'json', 'state', bed.id], o);
     assert.is(failed.code, 1);
     assert.match(JSON.parse(readFileSync(log, 'utf8')).msg, /does not exist/);
-    // Without write permission of others it is no matter; with it, it is refused to him too.
+    // Without write permission for others it is a warning only; with it, the user's own root is refused too.
     chmodSync(bed.root, 0o757);
     assert.match(bed.runt(['list'], o).stderr, refused);
     chmodSync(bed.root, 0o755);
@@ -388,14 +388,14 @@ test(
 );
 
 test(
-  "a root may be a symbolic link of root's or of the caller's own; what it leads to is judged",
+  "a root may be a symbolic link of root's or the caller's own, and its target is checked",
   onBed((bed) => {
     rootOf(bed, 0);
     const link = join(bed.dir, 'link');
     symlinkSync('state', link);
     bed.write();
     assert.is(bed.runt(['--root', link, 'run', '--bundle', bed.bundle, bed.id]).code, 0);
-    // In the middle, and with more of them.
+    // As a component of the path, and several of them.
     symlinkSync(bed.dir, join(bed.dir, 'again'));
     assert.is(bed.runt(['--root', join(bed.dir, 'again', 'link'), 'list']).code, 0);
     symlinkSync('around', join(bed.dir, 'around'));
@@ -412,9 +412,9 @@ test(
 );
 
 test(
-  'a parent that another user may rename is refused: the files of an image would be the state',
+  "a root below a directory that another user can rename is refused: an image's files could become the state",
   onBed((bed) => {
-    // What root has extracted, or a container's root has made: owned by root, not writable by others.
+    // Extracted by root, or made by a container's root: owned by root, not writable by others.
     const image = join(bed.rootfs, 'opt', 'state');
     forge(bed, join(image, bed.id), 0);
     chmodSync(image, 0o755);
@@ -426,7 +426,7 @@ test(
     execFileSync('setpriv', [...asAttacker.slice(1), 'mv', join(home, 'a'), join(home, 'away')]);
     execFileSync('setpriv', [...asAttacker.slice(1), 'ln', '-s', join(bed.rootfs, 'opt'), join(home, 'a')]);
     isRefused(bed, bed.runt(args), 'through a link to an image');
-    // Where every user may rename.
+    // A directory in which every user may rename.
     const open = join(bed.dir, 'open');
     mkdirSync(join(open, 'state'), { recursive: true, mode: 0o700 });
     chmodSync(open, 0o777);
@@ -450,9 +450,9 @@ test(
 const userNamespaces = spawnSync(asAttacker[0]!, [...asAttacker.slice(1), 'unshare', '-Ur', 'true']).status === 0;
 if (userNamespaces) {
   test(
-    'root of a user namespace, as podman calls it: its own root below directories that have no owner there',
+    'root of a user namespace, as under podman, can use its own root below directories without a mapped owner',
     onBed((bed) => {
-      // / and the system's temporary directory belong to nobody in there.
+      // / and the system's temporary directory have no mapped owner there.
       for (const mode of [0o700, 0o775]) {
         rootOf(bed, attacker, mode);
         const program = join(bed.dir, 'runt');
@@ -467,12 +467,12 @@ if (userNamespaces) {
       }
     }),
   );
-} else process.stdout.write('# note ordinary users may make no user namespaces here\n');
+} else process.stdout.write('# note ordinary users cannot make user namespaces here\n');
 
 testRace(
-  'a container that is exchanged for a link to a directory of root, 300 times: nothing of it is removed',
+  "a container swapped 300 times for a link to a directory of root's does not lead to removals there",
   onBed(async (bed) => {
-    // A root that everybody could write to once: the attacker has a directory and a link of his own in it.
+    // A root that was once writable by everyone: the attacker has a directory and a link in it.
     rootOf(bed, 0);
     const precious = join(bed.dir, 'precious');
     forge(bed, precious, 0);
@@ -481,7 +481,7 @@ testRace(
     symlinkSync(precious, link);
     const third = join(bed.root, `${bed.id}-third`);
     for (const path of [own, third]) mkdirSync(path, { mode: 0o700 });
-    // Three names and two pairs: what each of them is while they rest is left to chance.
+    // Three names and two pairs: the final state of each is random.
     const pairs = [
       [own, link],
       [link, third],
@@ -533,7 +533,7 @@ testRace(
 );
 
 testRace(
-  'a root that its owner exchanges for a directory of root, 200 times: no hook of his runs',
+  "a root that its owner swaps 200 times for a directory of root's runs none of the owner's hooks",
   onBed(async (bed) => {
     rootOf(bed, attacker);
     forge(bed, join(bed.root, bed.id), attacker);
@@ -582,7 +582,7 @@ test(
 );
 
 test(
-  'a library that lives on sees that its root was removed and made anew',
+  'a long-running library notices that its root was removed and made again',
   onBed((bed) => {
     const script = `
       import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -607,7 +607,7 @@ test(
   }),
 );
 
-/** Peers on the same attack: what they do is told, and is not ours to hold them to. */
+/** Other runtimes under the same attack: their result is printed, not asserted. */
 for (const peer of ['runc', 'crun'] as const) {
   if (missing(peer) !== undefined) continue;
   test(

@@ -1,6 +1,6 @@
 /**
- * A supervisor that ends before its container is there: `create --supervise` says which step failed, at once, and
- * leaves nothing.
+ * A supervisor that ends before its container exists: `create --supervise` names the failed step at once, and leaves
+ * nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -32,12 +32,12 @@ const causes: readonly { name: string; wrapped: readonly string[]; says: RegExp 
     says: /start the supervisor: open \/dev\/null: ENOENT/,
   },
   {
-    name: 'it cannot report',
+    name: 'the supervisor cannot report',
     wrapped: [filter, 'sendto@3&4000=12', '--'],
     says: /ENOMEM|exited with status 1/,
   },
   {
-    name: 'it is killed',
+    name: 'the supervisor is killed',
     wrapped: [filter, 'setsid=kill', '--'],
     says: /start the supervisor: it was killed by signal 31/,
   },
@@ -45,7 +45,7 @@ const causes: readonly { name: string; wrapped: readonly string[]; says: RegExp 
 
 for (const { name, wrapped, says } of causes) {
   test(
-    `${name}: the step and the errno`,
+    `create names the failed step and errno when ${name}`,
     onBed((bed) => {
       bed.write();
       const r = bed.runt(args(bed), { wrapped });
@@ -57,7 +57,7 @@ for (const { name, wrapped, says } of causes) {
 }
 
 test(
-  'the library rejects with the step',
+  'the library rejects with the failed step',
   onBed((bed) => {
     bed.write();
     const script = `
@@ -76,11 +76,11 @@ test(
 );
 
 shim(
-  'the shim answers Create with the step',
+  'the shim responds to Create with the failed step',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
-    // The supervisor's signalfd alone is not to block: SFD_NONBLOCK.
+    // Only the supervisor's signalfd is non-blocking: SFD_NONBLOCK.
     const program = join(bed.dir, 'real', 'containerd-shim-runt-v1');
     mkdirSync(join(bed.dir, 'real'));
     renameSync(engine.program, program);
@@ -95,7 +95,7 @@ shim(
   }),
 );
 
-/** The child of a process that is called so. */
+/** The child of a process with that name. */
 const childOf = (parent: number, name: string): number | undefined =>
   readdirSync('/proc')
     .filter((pid) => /^[0-9]+$/.test(pid))
@@ -110,7 +110,7 @@ const childOf = (parent: number, name: string): number | undefined =>
     });
 
 test(
-  'killed at any moment, 200 times: create ends, and leaves a container or nothing',
+  'after a kill at any of 200 times, create ends, and leaves a container or nothing',
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -118,7 +118,7 @@ test(
     for (let round = 0; round < 200; round++) {
       const running = bed.spawn(args(bed), {});
       const victim = () => childOf(running.child.pid!, round % 2 ? 'runt-supervisor' : 'runt-init');
-      // Without a pause: it lives a millisecond before the container is there.
+      // Polls without a pause: the supervisor runs a millisecond before the container exists.
       const deadline = Date.now() + DEADLINE;
       for (let pid = victim(); Date.now() < deadline; pid = victim()) {
         if (pid !== undefined) process.kill(pid, 'SIGKILL');

@@ -1,4 +1,4 @@
-/* swap A B: exchanges two names for ever, with pauses of any length up to some microseconds. */
+/* swap A B: exchanges two names forever, with pauses of random length up to some microseconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

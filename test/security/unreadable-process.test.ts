@@ -1,6 +1,5 @@
 /**
- * A process that cannot be seen is not a process that has ended: a running container keeps its state, its cgroups, its
- * processes.
+ * A process that cannot be read has not necessarily ended: a running container keeps its state, cgroups and processes.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +12,7 @@ import { programs } from '../integration/bed/place.js';
 const filter = join(programs, 'filter');
 const test = needing('unreadable process', 'root', 'unshare', 'setpriv', 'programs');
 
-/** What is done to /proc, and what the error says of it. */
+/** Ways to hide /proc, and the text of the error. */
 const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp }[] = [
   {
     name: 'no procfs on /proc',
@@ -63,13 +62,13 @@ const broken: readonly { name: string; wrapped: readonly string[]; says: RegExp 
     says: /\/proc hides it/,
   },
   {
-    name: 'reads that fail',
+    name: 'failing reads of procfs',
     wrapped: [filter, 'readlinkat=5', '--'],
     says: /EIO/,
   },
 ];
 
-/** A running container whose process is of another user. */
+/** Starts a container whose process belongs to another user. */
 function victim(bed: Bed): number {
   bed.config.process.user = { uid: 1000, gid: 1000 };
   return bed.started();
@@ -86,7 +85,7 @@ const commands = (bed: Bed): readonly (readonly string[])[] => [
 
 for (const { name, wrapped, says } of broken) {
   test(
-    `${name}: every command says so, and the container is untouched`,
+    `with ${name}, every command fails with the cause, and the container does not change`,
     onBed((bed) => {
       const pid = victim(bed);
       const env = { PATH: process.env.PATH ?? '', VICTIM: String(pid) };
@@ -104,7 +103,7 @@ for (const { name, wrapped, says } of broken) {
 }
 
 test(
-  'list prints the containers that it knows before it fails for one that it does not',
+  'list prints the readable containers before it fails for an unreadable one',
   onBed(async (bed) => {
     victim(bed);
     const other = `${bed.id}-ended`;
@@ -123,7 +122,7 @@ test(
 );
 
 test(
-  'without procfs a container that has ended is stopped: pidfd_open(2) says so',
+  'without procfs an ended container is stopped, according to pidfd_open(2)',
   onBed((bed) => {
     victim(bed);
     assert.is(bed.kill('KILL').code, 0);
@@ -136,7 +135,7 @@ test(
 );
 
 test(
-  'a pid that another process has by now is stopped',
+  'a container whose pid another process has is stopped',
   onBed((bed) => {
     const pid = bed.started(['/bin/true']);
     const state = join(bed.root, bed.id, 'state.json');
@@ -151,7 +150,7 @@ test(
 );
 
 test(
-  'wait says that it cannot see the supervisor, and does not call the status lost',
+  'wait reports that the supervisor cannot be read, not that the status was lost',
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     assert.is(bed.create(['--supervise']).code, 0);
@@ -165,7 +164,7 @@ test(
 );
 
 test(
-  'a container without a cgroup: kill --all and ps say that its processes cannot be seen',
+  "without a cgroup, kill --all and ps report that the container's processes cannot be read",
   onBed((bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
@@ -188,7 +187,7 @@ test(
 const cgroups = needing('unreadable cgroup', 'root', 'unshare', 'programs', 'cgroups');
 
 cgroups(
-  'statfs that fails is not "no cgroup": delete --force and kill --all say so, and leave the container',
+  'if statfs fails, delete --force and kill --all fail and leave the container',
   onBed((bed) => {
     bed.started();
     for (const command of [
@@ -206,7 +205,7 @@ cgroups(
 );
 
 cgroups(
-  'hierarchies that are not mounted hide the cgroups: nothing is ended, nothing is forgotten',
+  'if no hierarchy is mounted, commands fail, end no process and remove no state',
   onBed((bed) => {
     bed.started();
     const wrapped = mounting('mount -t tmpfs none /sys/fs/cgroup');
@@ -226,7 +225,7 @@ cgroups(
 );
 
 cgroups(
-  'a stopped container too: its cgroups are not left behind with a delete that says it worked',
+  'delete of a stopped container fails too if its cgroups are hidden',
   onBed((bed) => {
     bed.started();
     assert.is(bed.kill('KILL').code, 0);
@@ -239,7 +238,7 @@ cgroups(
 
 for (const call of ['setsid', 'setgroups']) {
   test(
-    `a filter that refuses ${call} does not leave the container in the caller's`,
+    `a filter that refuses ${call} does not leave the container in the caller's session or groups`,
     onBed((bed) => {
       bed.config.linux!.namespaces!.push({ type: 'user' });
       bed.config.linux!.uidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
@@ -252,11 +251,11 @@ for (const call of ['setsid', 'setgroups']) {
   );
 }
 
-/** Runt in a pid namespace below the container's, with procfs of its own. */
+/** runt in a pid namespace below the container's, with procfs of its own. */
 const elsewhere = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--mount-proc'];
 
 test(
-  "from a pid namespace that cannot see the container's processes: ps is not empty, kill --all does not say that it worked",
+  "in a pid namespace that hides the container's processes, ps and kill --all fail",
   onBed((bed) => {
     bed.started();
     for (const args of [
@@ -279,7 +278,7 @@ test(
   }),
 );
 
-test('the attack is one: the tools that hide the process work here', () => {
+test('the tools of these tests do hide the process', () => {
   const hidden = spawnSync('unshare', [
     ...broken[1]!.wrapped.slice(1),
     'sh',
