@@ -1,4 +1,4 @@
-/** How the built programs are hardened, read from their ELF headers (docs/security.md#hardening-of-the-binaries). */
+/** The hardening of the built programs, read from their ELF headers (docs/security.md#hardening-of-the-binaries). */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -55,18 +55,18 @@ const programs = ['build/runt-init', 'dist/runt', 'dist/librunt.so'];
 
 function tests(test: Test): void {
   for (const path of programs) {
-    test(`${path}: no segment is writable and executable, the stack is not executable`, () => {
+    test(`${path}: no segment is writable and executable, and the stack is not executable`, () => {
       const { of } = elf(path);
       assert.ok(of(PT.LOAD).length > 1);
       for (const { flags } of of(PT.LOAD)) assert.is.not(flags & (PF.W | PF.X), PF.W | PF.X);
-      // Without this header the kernel makes the stack, and all that can be read, executable.
+      // Without this header the kernel makes the stack, and all readable memory, executable.
       assert.equal(
         of(PT.GNU_STACK).map((s) => s.flags & PF.X),
         [0],
       );
     });
 
-    test(`${path}: what is only written before main is read-only (RELRO), in whole pages`, () => {
+    test(`${path}: data that is written only before main is read-only (RELRO), in whole pages`, () => {
       const [relro, ...more] = elf(path).of(PT.GNU_RELRO);
       assert.ok(relro && relro.end > relro.address, 'PT_GNU_RELRO');
       assert.is(more.length, 0);
@@ -75,7 +75,7 @@ function tests(test: Test): void {
   }
 
   for (const path of ['build/runt-init', 'dist/librunt.so']) {
-    test(`${path}: position-independent, bound before it runs (BIND_NOW), no relocation in code`, () => {
+    test(`${path}: the code is position-independent, bound before it runs (BIND_NOW) and has no relocations`, () => {
       const { kind, dynamic } = elf(path);
       assert.is(kind, ET_DYN);
       assert.ok((dynamic.get(DT.FLAGS) ?? 0n) & 8n, 'DF_BIND_NOW');
@@ -85,20 +85,20 @@ function tests(test: Test): void {
     });
   }
 
-  test('build/runt-init: static-pie, without a dynamic loader', () => {
+  test('build/runt-init is static-pie, without a dynamic loader', () => {
     const { dynamic, of } = elf('build/runt-init');
     assert.ok((dynamic.get(DT.FLAGS_1) ?? 0n) & 0x08000000n, 'DF_1_PIE');
     assert.is(of(PT.INTERP).length, 0);
   });
 
-  test('dist/runt: at fixed addresses, for its snapshot; nothing is bound or relocated at run time', () => {
+  test('dist/runt has fixed addresses for its snapshot, and nothing is bound or relocated at run time', () => {
     const { kind, of } = elf('dist/runt');
     assert.is(kind, ET_EXEC);
     assert.is(of(PT.DYNAMIC).length, 0);
     assert.is(of(PT.INTERP).length, 0);
   });
 
-  test('dist/runt: RELRO is mapped read-only by the file, code apart from constants and headers', () => {
+  test('the file of dist/runt maps RELRO read-only, and code apart from constants and headers', () => {
     const { of, data } = elf('dist/runt');
     const [relro] = of(PT.GNU_RELRO);
     const mapped = of(PT.LOAD).filter((s) => s.address < relro!.end && s.end > relro!.address);
@@ -108,7 +108,7 @@ function tests(test: Test): void {
     );
     const code = of(PT.LOAD).filter((s) => s.flags & PF.X);
     assert.is(code.length, 1);
-    // The page of the headers is no code, nor is a page with constants.
+    // The page of the headers is not executable, nor is a page with constants.
     assert.ok(code[0]!.address % PAGE === 0n && code[0]!.offset > 0n);
     for (const other of of(PT.LOAD))
       if (other !== code[0]) assert.ok(other.address >= code[0]!.end || other.end <= code[0]!.address);
@@ -116,7 +116,7 @@ function tests(test: Test): void {
   });
 
   test('functions with buffers check a canary', () => {
-    // The stripped programs have no symbols; what they are linked from has.
+    // The stripped programs have no symbols; the objects that they are linked from have.
     assert.ok(readFileSync('build/runt/whole').includes('\0__stack_chk_fail\0'), 'build/runt/whole');
     assert.ok(readFileSync('dist/librunt.so').includes('\0__stack_chk_fail\0'), 'dist/librunt.so');
     const objects = readdirSync('build/init').filter((f) => f.endsWith('.o'));

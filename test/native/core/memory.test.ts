@@ -1,4 +1,7 @@
-/** The allocator of the static binary (native/quickjs/memory.c, slabs.c) against a model of it, with the address sanitizer. */
+/**
+ * The allocator of the static binary (native/quickjs/memory.c, slabs.c) compared with a model, with the address
+ * sanitizer.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +12,7 @@ import * as assert from 'uvu/assert';
 const quickjs = process.env.QUICKJS_DIR ?? 'build/quickjs/source';
 const flags = '-std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined';
 
-/** Builds the model with more flags, runs it, and gives how that went. */
+/** Builds the model with more flags, runs it, and returns its result. */
 function run(lives: number, seed: number, ...more: string[]): { status: number | null; stderr: string } {
   const dir = mkdtempSync(join(tmpdir(), 'runt-memory-'));
   try {
@@ -18,7 +21,7 @@ function run(lives: number, seed: number, ...more: string[]): { status: number |
     const args = [...flags.split(' '), '-isystem', quickjs, '-DRANDOM', ...more, ...sources, '-o', program];
     const built = spawnSync('gcc', args, { encoding: 'utf8' });
     assert.is(built.status, 0, built.stderr);
-    // Leaks are the model's to find: it counts. The sanitizer's search for them wants ptrace(2).
+    // The model counts leaks itself. The sanitizer's search for them needs ptrace(2).
     const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
     return spawnSync(program, [String(lives), String(seed)], { encoding: 'utf8', env });
   } finally {
@@ -30,8 +33,8 @@ if (!existsSync(`${quickjs}/quickjs.h`)) {
   process.stdout.write('# skip memory: quickjs: QuickJS is not available\n');
   test.skip('memory');
 } else {
-  test('no block changes another and none is lost, in the modes of a command, of a server and of the build', () => {
-    // hack/fuzz lives longer.
+  test('no block changes another and none is lost, in the modes of a command, a server and the build', () => {
+    // hack/fuzz runs longer.
     const { status, stderr } = run(4, 1);
     assert.is(status, 0, stderr);
     const [, lives, made, moved, freed, reused] = (
@@ -39,7 +42,7 @@ if (!existsSync(`${quickjs}/quickjs.h`)) {
     ).map(Number);
     assert.is(lives, 4);
     assert.is(made, freed);
-    // It did something: more than half of its steps, thousands of each kind.
+    // It was effective: more than half of its steps, thousands of each kind.
     assert.ok(made! > 4000 && moved! > 1300 && reused! > 1300, stderr);
   });
 

@@ -9,7 +9,7 @@ useNodeHost([]);
 
 const test = suite('netlink');
 
-test('-1 alone is the network namespace of the thread: no errno passes for it', () => {
+test("netlinkOpen uses the thread's network namespace for -1 only, and for no errno", () => {
   const own = native.netlinkOpen(-1);
   assert.ok(own >= 0, `${own}`);
   native.close(own);

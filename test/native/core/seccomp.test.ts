@@ -1,6 +1,6 @@
 /**
- * Compiled seccomp profiles, run here by an interpreter of classic BPF: every system call of a profile and its neighbours
- * give the action that the rules, read plainly, say.
+ * Compiled seccomp profiles, run by an interpreter of classic BPF: every system call of a profile and its neighbours
+ * has the action that follows from a plain reading of the rules.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ interface Call {
   args?: bigint[];
 }
 
-/** What seccomp(2) makes of a program and a call: the value that the program returns. */
+/** The result of seccomp(2) for a program and a call: the value that the program returns. */
 function verdict(program: Uint8Array, { nr, arch = X86_64, args = [] }: Call): number {
   const data = new DataView(new ArrayBuffer(64));
   data.setUint32(0, nr, true);
@@ -110,7 +110,7 @@ if (process.arch !== 'x64') {
   process.stdout.write(`# skip seccomp programs: arch: numbers here are those of x86_64, this is ${process.arch}\n`);
   test.skip('seccomp programs');
 } else {
-  test('an empty profile gives its default to every call', () => {
+  test('an empty profile returns its default for every call', () => {
     for (const [action, value] of [
       ['SCMP_ACT_ALLOW', ALLOW],
       ['SCMP_ACT_LOG', 0x7ffc0000],
@@ -128,7 +128,7 @@ if (process.arch !== 'x64') {
     assert.is(verdict(compile({ defaultAction: 'SCMP_ACT_TRACE', defaultErrnoRet: 7 }), { nr: 3 }), 0x7ff00007);
   });
 
-  test('each action in a rule, with its errno', () => {
+  test('each action of a rule is returned, with its errno', () => {
     for (const [action, errnoRet, value] of [
       ['SCMP_ACT_ERRNO', undefined, errno(1)],
       ['SCMP_ACT_ERRNO', 0, errno(0)],
@@ -147,7 +147,7 @@ if (process.arch !== 'x64') {
     }
   });
 
-  test('each comparison, on 64 bits', () => {
+  test('each comparison uses 64 bits', () => {
     const big = 0x1_0000_0005n;
     const truth: [op: string, holds: (v: bigint) => boolean][] = [
       ['NE', (v) => v !== big],
@@ -175,7 +175,7 @@ if (process.arch !== 'x64') {
     assert.is(verdict(masked, { nr: nr.clone, args: [0x10000011n] }), errno(1));
   });
 
-  test('several arguments are all to match; two conditions on one are rules of their own', () => {
+  test('conditions on several arguments must all match, and two on one argument are alternatives', () => {
     const rule = (args: { index: number; op: string; value: number }[]) =>
       compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ ...allow('socket'), args }] });
     const both = rule([
@@ -220,14 +220,14 @@ if (process.arch !== 'x64') {
     assert.is(verdict(logs, { nr: 9999 }), 0x7ffc0000);
   });
 
-  test('an architecture that the profile has not kills, x32 too', () => {
+  test('a call of an architecture that the profile does not list kills, x32 too', () => {
     const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow('read')] });
     assert.is(verdict(program, { nr: 3, arch: I386 }), KILL_THREAD);
     assert.is(verdict(program, { nr: X32_BIT }), KILL_THREAD);
     assert.is(verdict(program, { nr: 0, arch: 0x12345678 }), KILL_THREAD);
   });
 
-  test('unknown names are passed over, names that only another architecture has are not', () => {
+  test('unknown names are ignored, and names that only another architecture has apply there', () => {
     const program = compile({
       defaultAction: 'SCMP_ACT_ERRNO',
       architectures: ['SCMP_ARCH_X86'],
@@ -238,7 +238,7 @@ if (process.arch !== 'x64') {
     assert.is(verdict(program, { nr: 5, arch: I386 }), errno(1), 'open of i386: a NUL does not end a name');
   });
 
-  test("Docker's default profile: every number gives what its rules say", () => {
+  test("Docker's default profile returns what its rules say for every number", () => {
     const profile: Seccomp = JSON.parse(readFileSync('profiles/default.json', 'utf8'));
     const program = compile(profile);
     assert.ok(program.length / 8 < 2000, `${program.length / 8} instructions`);
@@ -246,7 +246,7 @@ if (process.arch !== 'x64') {
     const numbers = callNumbers();
     const last = Math.max(...names.map((n) => numbers.get(n) ?? -1));
     const byNumber = new Map([...numbers].map(([name, n]) => [n, name]));
-    // libseccomp may know later calls than the header does.
+    // libseccomp may know newer calls than the header.
     for (let n = 0; n <= last; n++) {
       const name = byNumber.get(n);
       const rules = profile.syscalls!.filter((r) => name !== undefined && r.names.includes(name));
@@ -278,7 +278,7 @@ if (process.arch !== 'x64') {
   });
 }
 
-test('what is refused has its JSON pointer, and libseccomp its errno', () => {
+test('a refusal has the JSON pointer of its cause, or the errno of libseccomp', () => {
   const refused = (profile: Seccomp, room = 4096 * 8): [pointer: string, errno: number] => {
     const typed = seccompProfile(profile);
     const out = new Uint8Array(room);
@@ -312,7 +312,7 @@ test('what is refused has its JSON pointer, and libseccomp its errno', () => {
   assert.is(refusedPointer(odd, out), '/syscalls/0/names/0', 'the first call that libseccomp refuses');
 });
 
-test('a packed profile that is cut or has a byte changed is refused, or is another profile', () => {
+test('a packed profile that is truncated or has a changed byte is refused, or is another profile', () => {
   const args = [{ index: 0, op: 'SCMP_CMP_EQ', value: 2n ** 64n - 1n }];
   const syscalls = [{ ...allow('read', 'write'), args }, allow('close')];
   const architectures = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'];
@@ -335,7 +335,7 @@ test('a packed profile that is cut or has a byte changed is refused, or is anoth
   }
 });
 
-test('SHA-256 is that of Node.js, at every length around a block', () => {
+test('SHA-256 equals that of Node.js, at every length around a block', () => {
   const out = new Uint8Array(32);
   for (let length = 0; length < 200; length++) {
     const data = Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 255);

@@ -1,4 +1,4 @@
-/** spawnInit on the kernel: how runt-init is started, seen from outside while it waits for its plan. */
+/** spawnInit on the kernel: runt-init, seen from outside while it waits for its plan. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import { test } from 'uvu';
@@ -21,7 +21,7 @@ interface Child {
   pidfd: number;
   sync: number;
   status(name: string): string;
-  /** Closes the sync socket and reaps. */
+  /** Closes the sync socket and reaps the child. */
   end(): void;
 }
 
@@ -37,7 +37,7 @@ function spawn(flags: number, keep: number[] = [], cgroup = -1, stdio: number[] 
     throw new Error(`spawnInit: ${pid}`);
   }
   const pidfd = Number(new BigInt64Array(out.buffer)[0]);
-  // clone returns once the child has left our memory, a moment before its exec is over: the arguments are in place then.
+  // clone returns when the child has left our memory, shortly before its exec is complete, when the arguments are set.
   while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('runt-init')) native.ready(new Uint8Array(4), 1);
   return {
     pid,
@@ -58,7 +58,7 @@ function namespace(pid: number | 'self', kind: string): string {
   return readlinkSync(`/proc/${pid}/ns/${kind}`);
 }
 
-test('it is our child, named by its argument, with an empty environment', () => {
+test('runt-init is our child, named by its argument, with an empty environment', () => {
   const child = spawn(0);
   assert.is(child.status('PPid'), String(process.pid));
   assert.is(readFileSync(`/proc/${child.pid}/cmdline`, 'utf8'), `runt-init\0${child.sync}\0`);
@@ -66,7 +66,7 @@ test('it is our child, named by its argument, with an empty environment', () => 
   child.end();
 });
 
-test('no signal is blocked, ignored or caught, whatever the parent does', () => {
+test('no signal is blocked, ignored or caught, even if the parent does so', () => {
   process.on('SIGUSR1', () => {});
   const blocked = native.signalFd(1n << 11n);
   const child = spawn(0);
@@ -80,7 +80,7 @@ test('no signal is blocked, ignored or caught, whatever the parent does', () => 
   native.close(blocked);
 });
 
-test('it holds stdio, the sync socket and what it shall keep, besides what others left open on purpose', () => {
+test('runt-init has stdio, the sync socket and the listed descriptors, and others only without close-on-exec', () => {
   const [kept, other] = [openSync('/dev/null', 'r'), openSync('/dev/zero', 'r')];
   const child = spawn(0, [kept]);
   const links = readdirSync(`/proc/${child.pid}/fd`).map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
@@ -91,14 +91,14 @@ test('it holds stdio, the sync socket and what it shall keep, besides what other
     links.some((l) => l.startsWith('/memfd:')),
     'the image itself is closed',
   );
-  // Ours keeps close-on-exec: the child's table is its own.
+  // Our descriptor keeps close-on-exec: the child's table is its own.
   assert.match(readFileSync(`/proc/self/fdinfo/${kept}`, 'utf8'), /flags:\s+02/);
   child.end();
   closeSync(kept);
   closeSync(other);
 });
 
-test('its stdio is the one that it is given, in any order, and this process’s no more', () => {
+test("its stdio is the given descriptors, in any order, and no longer this process's", () => {
   const [one, other] = [openSync('/dev/zero', 'r'), openSync('/dev/full', 'r')];
   const child = spawn(0, [], -1, [other, 0, one]);
   const link = (fd: number) => readlinkSync(`/proc/${child.pid}/fd/${fd}`);
@@ -110,7 +110,7 @@ test('its stdio is the one that it is given, in any order, and this process’s 
   closeSync(other);
 });
 
-test('it runs from a memfd that nobody can write to (CVE-2019-5736)', () => {
+test('CVE-2019-5736: runt-init runs from a memfd that cannot be written', () => {
   const child = spawn(0);
   assert.match(readlinkSync(`/proc/${child.pid}/exe`), /^\/memfd:runt-init \(deleted\)$/);
   assert.throws(() => openSync(`/proc/${child.pid}/exe`, 'r+'), /ETXTBSY|EPERM|EACCES/);
@@ -128,7 +128,7 @@ test('it runs from a memfd that nobody can write to (CVE-2019-5736)', () => {
 });
 
 if (isRoot) {
-  test('the namespaces that were asked for are new, the others ours', () => {
+  test('the requested namespaces are new, and the others ours', () => {
     const child = spawn(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID);
     for (const kind of ['mnt', 'uts']) assert.is.not(namespace(child.pid, kind), namespace('self', kind));
     for (const kind of ['net', 'ipc', 'user']) assert.is(namespace(child.pid, kind), namespace('self', kind));
@@ -136,7 +136,7 @@ if (isRoot) {
     child.end();
   });
 
-  test('a v2 cgroup is joined by the clone', () => {
+  test('clone puts the child into a v2 cgroup', () => {
     const line = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(readFileSync('/proc/self/mountinfo', 'utf8'));
     if (!line) {
       process.stdout.write('# note: no cgroup2 mount, CLONE_INTO_CGROUP not tried\n');
@@ -152,8 +152,8 @@ if (isRoot) {
     rmdirSync(path);
   });
 
-  mounting('vm.memfd_noexec=2 does not stop it', () => {
-    // The sysctl belongs to the pid namespace: a new one, so that the machine's stays.
+  mounting('runt-init starts with vm.memfd_noexec=2', () => {
+    // The sysctl belongs to the pid namespace: a new one, so that the machine's does not change.
     const program = `
       const koffi = require('koffi');
       const lib = koffi.load(process.env.RUNT_LIBRARY);
@@ -171,12 +171,12 @@ if (isRoot) {
   });
 }
 
-test('in a new user namespace it has every capability, also ambient, before its ids are mapped', () => {
+test('in a new user namespace runt-init has every capability, also ambient, before its ids are mapped', () => {
   let child: Child;
   try {
     child = spawn(CLONE_NEWUSER);
   } catch (error) {
-    // Debian's kernels of old, and hardened ones, forbid this to ordinary users.
+    // Old Debian kernels, and hardened ones, forbid this to ordinary users.
     if (!isRoot && /-(1|28|13)$/.test((error as Error).message)) return;
     throw error;
   }

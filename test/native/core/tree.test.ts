@@ -29,7 +29,7 @@ test.before.each((context) => {
 });
 test.after.each((context) => rmSync(context.dir, { recursive: true }));
 
-test('a symlink in the tree is removed, what it leads to stays', ({ dir }) => {
+test('a symlink in the tree is removed, and its target stays', ({ dir }) => {
   mkdirSync(join(dir, 'outside'));
   writeFileSync(join(dir, 'outside/precious'), '');
   mkdirSync(join(dir, 'tree/sub'), { recursive: true });
@@ -52,12 +52,12 @@ test('a tree deeper than the limit is refused', ({ dir }) => {
   assert.is(native.removeTree(AT_FDCWD, join(dir, 'tree')), -E.ELOOP);
 });
 
-mounting('a mount below the tree is not entered, whatever file system it is of', () => {
+mounting('a mount below the tree is not entered, for any file system', () => {
   const dir = mkdtempSync(join(tmpdir(), 'runt-tree-'));
   mkdirSync(join(dir, 'tree/sub/mnt'), { recursive: true });
   mkdirSync(join(dir, 'outside'));
   writeFileSync(join(dir, 'outside/precious'), '');
-  // A bind mount has the device number of the tree itself: only the mount tells. The namespace takes it away again.
+  // A bind mount has the device number of the tree itself: only the mount id differs. The namespace unmounts it.
   const script = `mount --bind "$0/outside" "$0/tree/sub/mnt" && exec "$1" -e "$2" "$0/tree"`;
   const call = `
     const koffi = require('koffi');
@@ -73,7 +73,7 @@ if (isRoot) {
   // The unified hierarchy, alone or beside v1.
   const unified = readFileSync('/proc/self/mountinfo', 'utf8').match(/^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m)?.[1];
   if (unified) {
-    test('cgroups are removed from the deepest up, and not while a process is in one', () => {
+    test('cgroups are removed from the deepest up, and not while they have a process', () => {
       const top = join(unified, `runt-tree-${process.pid}`);
       mkdirSync(join(top, 'a/b'), { recursive: true });
       mkdirSync(join(top, 'c'));

@@ -1,4 +1,4 @@
-/** Advisories of container runtimes, each tried again on runt. Those that need a race are in race.test.ts, the resolver's in resolve.test.ts. */
+/** Advisories of container runtimes, each tried on runt. Races are in race.test.ts, paths in resolve.test.ts. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -26,10 +26,10 @@ import { runtPath } from '../../integration/bed/place.js';
 import { andRun, errorOf, intoRoot, onGround, perform } from './perform.js';
 
 const test = needing('advisories', 'root', 'programs');
-const strangers = needing('advisories of strangers', 'root', 'programs', 'open-checkout');
+const strangers = needing('advisories with another user', 'root', 'programs', 'open-checkout');
 const [EPERM, EINVAL] = [1, 22];
 
-/** `run` with descriptors from 3 on that the caller leaks. */
+/** Runs the container with descriptors from 3 on that the caller leaks. */
 function runLeaking(bed: Bed, fds: number[], ...flags: string[]) {
   bed.write();
   const args = ['--root', bed.root, 'run', '--bundle', bed.bundle, ...flags, bed.id];
@@ -41,12 +41,12 @@ function runLeaking(bed: Bed, fds: number[], ...flags: string[]) {
 }
 
 test(
-  'CVE-2016-9962: the waiting init is not dumpable and holds nothing of the host',
+  'CVE-2016-9962: a waiting runt-init is not dumpable and has no descriptor of the host',
   onBed((bed) => {
     bed.config.process.user = { uid: 1000, gid: 1000 };
     assert.is(bed.create().code, 0);
     const { pid } = bed.state();
-    // The kernel gives the files of a process that is not dumpable to root.
+    // The files of a process that is not dumpable belong to root.
     assert.is(statSync(`/proc/${pid}/environ`).uid, 0);
     for (const [command, file] of [
       ['ls', 'fd/'],
@@ -72,7 +72,7 @@ test(
 );
 
 test(
-  'CVE-2019-5736: /proc/self/exe is no host file, and cannot be written even when it is not running any more',
+  'CVE-2019-5736: /proc/self/exe is not a host file, and cannot be written even after its process has ended',
   onBed((bed) => {
     const before = readFileSync(runtPath);
     assert.is(bed.create().code, 0);
@@ -106,7 +106,7 @@ test(
 
 for (const at of ['proc', 'sys']) {
   test(
-    `CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: /${at} of the image is a symlink`,
+    `CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: a symlink at /${at} of the image is refused`,
     onBed((bed) => {
       const host = join(bed.dir, 'host');
       mkdirSync(host);
@@ -125,7 +125,7 @@ for (const at of ['proc', 'sys']) {
 }
 
 test(
-  'CVE-2019-18837, CVE-2026-41579: /dev of the image is a symlink to the host',
+  'CVE-2019-18837, CVE-2026-41579: no node is made through a symlink at /dev to the host',
   onBed((bed) => {
     const host = join(bed.dir, 'host');
     mkdirSync(host);
@@ -141,14 +141,14 @@ test(
 );
 
 strangers(
-  'CVE-2020-15257: start is said on a socket that only the owner reaches',
+  'CVE-2020-15257: only the owner can connect to the socket of start',
   onBed((bed) => {
     assert.is(bed.create().code, 0);
     const socket = join(bed.root, bed.id, 'start.sock');
     assert.is(statSync(socket).mode & 0o7777, 0o600);
     assert.is(statSync(join(bed.root, bed.id)).mode & 0o7777, 0o700);
     assert.not.match(readFileSync('/proc/net/unix', 'utf8'), `@${bed.root}`);
-    // Even one who is let through to the socket cannot say start.
+    // Even a peer that can connect to the socket cannot start the container.
     for (const path of [bed.root, join(bed.root, bed.id)]) chmodSync(path, 0o755);
     chmodSync(socket, 0o666);
     const say = `require('node:net').connect(${JSON.stringify(socket)}).on('close', () => console.log('closed')).resume()`;
@@ -167,7 +167,7 @@ strangers(
 );
 
 test(
-  'CVE-2022-29162, CVE-2022-27650, CVE-2025-27612: nothing is inheritable that the config does not name',
+  'CVE-2022-29162, CVE-2022-27650, CVE-2025-27612: only listed capabilities are inheritable',
   onBed((bed) => {
     const inheritable = () => /CapInh:\s*(\w+)/.exec(bed.out('cat /proc/self/status'))?.[1];
     delete bed.config.process.capabilities.ambient;
@@ -181,7 +181,7 @@ test(
 );
 
 test(
-  'CVE-2019-16884, CVE-2025-52881: a sysctl is written to the real procfs, whatever the image has at /proc',
+  'CVE-2019-16884, CVE-2025-52881: a sysctl is written to the real procfs, not to a fake /proc of the image',
   onBed((bed) => {
     const fake = join(bed.dir, 'fake');
     mkdirSync(join(fake, 'sys/net/ipv4'), { recursive: true });
@@ -201,7 +201,7 @@ test(
 );
 
 test(
-  'CVE-2025-52881: a key cannot leave /proc/sys',
+  "CVE-2025-52881: the path of a sysctl's key cannot leave /proc/sys",
   onGround(async ({ rootfs }) => {
     const before = readFileSync('/proc/sys/kernel/panic', 'utf8');
     for (const filter of [undefined, ['openat2=38']]) {
@@ -216,7 +216,7 @@ test(
 );
 
 test(
-  'CVE-2023-25809: the cgroup file systems of the host are not writable in a user namespace',
+  "CVE-2023-25809: the host's cgroup file systems are not writable in a user namespace",
   onBed((bed) => {
     withUserNamespace(bed.config);
     const mount = bed.config.mounts.find((m) => m.type === 'cgroup');
@@ -230,7 +230,7 @@ test(
 );
 
 strangers(
-  'CVE-2023-25809: rootless, without a cgroup namespace, they are read-only',
+  'CVE-2023-25809: they are read-only for a rootless container without a cgroup namespace',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
     bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
@@ -247,14 +247,14 @@ strangers(
 );
 
 for (const [name, cwd] of [
-  ['a descriptor that the caller leaked', '/proc/self/fd/3'],
-  ['one of many descriptors', '/proc/self/fd/7'],
-  ['a symlink of the image to it', '/evil'],
-  ['below it', '/proc/self/fd/3/etc'],
-  ['of the first process', '/proc/1/fd/3'],
+  ['on a descriptor that the caller leaked', '/proc/self/fd/3'],
+  ['on one of many leaked descriptors', '/proc/self/fd/7'],
+  ['behind a symlink of the image to a leaked descriptor', '/evil'],
+  ['below a leaked descriptor', '/proc/self/fd/3/etc'],
+  ['on a descriptor of init', '/proc/1/fd/3'],
 ]) {
   test(
-    `CVE-2024-21626: the working directory is ${name}`,
+    `CVE-2024-21626: a working directory ${name} is refused`,
     onBed((bed) => {
       symlinkSync('/proc/self/fd/3', join(bed.rootfs, 'evil'));
       bed.config.process.cwd = cwd ?? '';
@@ -275,16 +275,16 @@ for (const [name, cwd] of [
 }
 
 test(
-  'CVE-2024-21626: the check of the working directory itself, with a descriptor that the process is given',
+  'CVE-2024-21626: runt-init refuses a working directory outside by a descriptor of any number',
   onGround(async ({ rootfs }) => {
     const proc = mountFs({ at: '', target: '/proc', fstype: 'proc', source: 'proc', options: [], attrs: 0 });
-    // Descriptors of runt-init's own are tried too: the root it resolves in, the procfs of the host.
+    // Descriptors of runt-init's own are tried too: the root in which it resolves, the host's procfs.
     for (let fd = 0; fd < 10; fd++) {
       const ops: Op[] = [...intoRoot(rootfs), proc, ...andRun('ls')];
       const at = ops.findIndex((op) => op.op === 'cwd');
       ops[at] = { op: 'cwd', at: '', path: `/proc/self/fd/${fd}`, optional: false };
       const outcome = await perform(ops);
-      // Only the container's own root may be one.
+      // Only the container's own root is accepted.
       if (outcome.reports[0]?.[0] === 'exec') assert.match(outcome.stdout, /^bin\ndev\netc\n/);
       else assert.is(errorOf(outcome).index, at);
     }
@@ -292,7 +292,7 @@ test(
 );
 
 test(
-  'CVE-2026-30892, CVE-2024-40635: an id that does not fit is refused, never cut to 0',
+  'CVE-2026-30892, CVE-2024-40635: an id that does not fit is refused, never truncated to 0',
   onGround(async ({ rootfs }) => {
     const user = (uid: number | bigint, gid: number | bigint, groups: bigint[]): Op => ({
       op: 'user',
@@ -326,7 +326,7 @@ test(
       gid: 0,
       bind: false,
     });
-    // mknod(2) would cut 4097:3 to 1:3.
+    // mknod(2) would truncate 4097:3 to 1:3.
     for (const op of [device(4097, 3), device(1, 2 ** 20 + 3)]) {
       assert.is(errorOf(await perform([...intoRoot(rootfs), op])).errno, EINVAL);
     }
@@ -334,7 +334,7 @@ test(
 );
 
 test(
-  'a FIFO is never taken from the host, and a device whose number differs is not left in its place',
+  'a FIFO is never bind-mounted from the host, and a device with another number does not stay mounted',
   onGround(async ({ rootfs, dir }) => {
     const node = (path: string, type: string): Op => ({
       op: 'device',

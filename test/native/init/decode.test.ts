@@ -1,4 +1,4 @@
-/** Plans that are no plans: refused whole, before anything is done (CVE-2021-43784: a length that is believed). */
+/** Invalid plans: refused as a whole, before anything is done (CVE-2021-43784: a length that is not checked). */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -10,27 +10,27 @@ const test = needing('decode', 'root');
 const EBADMSG = 74;
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Operations that leave a directory behind, and the same as text. */
+/** Operations that leave a directory behind, and their encoded text. */
 const marking = (rootfs: string): { ops: Op[]; text: string; mark: string } => {
   const ops: Op[] = [...intoRoot(rootfs), { op: 'mkdir', at: '', path: '/mark', mode: 0o755 }];
   return { ops, text: new TextDecoder().decode(encoded(ops)), mark: join(rootfs, 'mark') };
 };
 
-/** With one operation more, which is given as its fields. */
+/** Appends one operation, given as its fields. */
 const withOperation = (text: string, ...fields: (string | number)[]) =>
   bytes(`${text.replace(/^runt-plan-1\0(\d+)/, (_, n) => `runt-plan-1\0${Number(n) + 1}`)}${fields.join('\0')}\0`);
 
 const broken: Record<string, (text: string) => Uint8Array> = {
   'an unknown operation': (t) => withOperation(t, 999, 9),
   'an operation of the runtime': (t) => withOperation(t, 1, 9, '/x'),
-  'a byte too much': (t) => bytes(`${t}\0`),
-  'a field too much': (t) => bytes(`${t}x\0`),
+  'an extra byte': (t) => bytes(`${t}\0`),
+  'an extra field': (t) => bytes(`${t}x\0`),
   'a missing NUL': (t) => bytes(t.slice(0, -1)),
   'a missing field': (t) => withOperation(t, 66, 9, '/x'),
-  'fewer operations than are said': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x006')),
-  'more operations than are said': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x004')),
+  'fewer operations than its count': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x006')),
+  'more operations than its count': (t) => bytes(t.replace('runt-plan-1\x005', 'runt-plan-1\x004')),
   'another version': (t) => bytes(t.replace('runt-plan-1', 'runt-plan-2')),
-  'no number where one is due': (t) => withOperation(t, 66, 9, '/x', '0755x'),
+  'text instead of a number': (t) => withOperation(t, 66, 9, '/x', '0755x'),
   'an empty number': (t) => withOperation(t, 66, 9, '/x', ''),
   'a boolean that is neither 0 nor 1': (t) => withOperation(t, 210, 9, 2),
   'a negative boolean': (t) => withOperation(t, 210, 9, -1),
@@ -42,24 +42,24 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'a list of flags with a negative one': (t) => withOperation(t, 113, 9, '/x', 1, -1),
   'a slot beyond the table': (t) => withOperation(t, 39, 9, '/x', 0),
   'a negative slot': (t) => withOperation(t, 39, 9, '/x', -1),
-  'a slot that is missing where one is due': (t) => withOperation(t, 67, 9, '/x', ''),
-  'CVE-2026-30892: a group that is empty': (t) => withOperation(t, 58, 9, 0, 0, 1, '', 1, 0, ''),
-  'CVE-2026-30892: a group that is not a number': (t) => withOperation(t, 58, 9, 0, 0, 2, 5, 'x', 1, 0, ''),
-  'CVE-2024-40635: a group that begins with a space': (t) => withOperation(t, 58, 9, 0, 0, 1, ' 0', 1, 0, ''),
+  'a missing required slot': (t) => withOperation(t, 67, 9, '/x', ''),
+  'an empty group (CVE-2026-30892)': (t) => withOperation(t, 58, 9, 0, 0, 1, '', 1, 0, ''),
+  'a group that is not a number (CVE-2026-30892)': (t) => withOperation(t, 58, 9, 0, 0, 2, 5, 'x', 1, 0, ''),
+  'a group that begins with a space (CVE-2024-40635)': (t) => withOperation(t, 58, 9, 0, 0, 1, ' 0', 1, 0, ''),
   'a range that is not in ascending order': (t) => withOperation(t, 135, 9, 1, 3, 2),
   'half a range': (t) => withOperation(t, 135, 9, 1, 3),
-  'an optional number that is none': (t) => withOperation(t, 82, 9, 0, 0, 'x', '', 0),
-  'CVE-2021-43784: a list with more strings than there are': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
-  'CVE-2021-43784: a list whose count would overflow': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
-  'CVE-2021-43784: a list whose bytes would overflow 64 bits': (t) =>
+  'an optional number that is not a number': (t) => withOperation(t, 82, 9, 0, 0, 'x', '', 0),
+  'a list count above the number of strings (CVE-2021-43784)': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
+  'a list count that would overflow (CVE-2021-43784)': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
+  'a list whose bytes would overflow 64 bits (CVE-2021-43784)': (t) =>
     withOperation(t, 63, 9, '2305843009213693953', 'a'),
-  'more slots than there may be': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x0099999\0')),
-  'a slot that is no descriptor': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x001\x00-2\0')),
-  'nothing but its name': () => bytes('runt-plan-1\0'),
+  'more slots than allowed': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x0099999\0')),
+  'a slot that is not a descriptor': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x001\x00-2\0')),
+  'only its magic': () => bytes('runt-plan-1\0'),
 };
 
 test(
-  'what the broken plans are made from is a plan',
+  'the plan from which the broken ones are made is valid',
   onGround(async ({ rootfs }) => {
     const { ops, mark } = marking(rootfs);
     const outcome = await perform(ops);
@@ -70,7 +70,7 @@ test(
 
 for (const [name, breakIt] of Object.entries(broken)) {
   test(
-    `is refused before anything is done: ${name}`,
+    `a plan with ${name} is refused before anything is done`,
     onGround(async ({ rootfs }) => {
       const { text, mark } = marking(rootfs);
       const body = breakIt(text);
@@ -95,7 +95,7 @@ for (const [name, length] of [
   });
 }
 
-test('a frame that ends early ends runt-init without a word', async () => {
+test('after a truncated frame runt-init ends without a report', async () => {
   const whole = frame(encoded([{ op: 'procfs', at: '' }]));
   const outcome = await perform([], { raw: whole.subarray(0, -3), hangUp: true });
   assert.equal([outcome.code, outcome.reports], [1, []]);

@@ -39,7 +39,7 @@ function inDirectory(f: (dir: string) => void): void {
   }
 }
 
-test('every operation of runt-init reaches its own C function', () => {
+test('every operation of runt-init calls its own C function', () => {
   inDirectory((dir) => {
     const { status, stderr, program } = link(dir, names);
     assert.is(status, 0, stderr);

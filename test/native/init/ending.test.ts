@@ -1,4 +1,4 @@
-/** What happens when runt-init, or the runtime, ends in the middle; and what is reported on the way. */
+/** A runt-init or a runtime that ends before it has finished, and the reports sent before. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ const calls = [
 
 for (const call of calls) {
   test(
-    `runt-init is killed at its ${call}: told, and nothing is left`,
+    `a runt-init killed at its ${call} is reported, and nothing is left`,
     onBed((bed) => {
       for (const command of ['run', 'create']) {
         const program = filtered(bed.dir, [`${call}=kill`]);
@@ -48,7 +48,7 @@ for (const call of calls) {
     }),
   );
   test(
-    `runt-init cannot do its ${call} (ENOSPC): told, and nothing is left`,
+    `a runt-init whose ${call} fails with ENOSPC is reported, and nothing is left`,
     onBed((bed) => {
       bed.write();
       const r = bed.runt(['run', '--bundle', bed.bundle, bed.id], { program: filtered(bed.dir, [`${call}=28`]) });
@@ -60,7 +60,7 @@ for (const call of calls) {
 }
 
 test(
-  'the runtime is gone at sync: runt-init ends and does nothing more',
+  'runt-init ends at sync if the runtime has ended, and does nothing more',
   onGround(async ({ rootfs }) => {
     const ops: Op[] = [...intoRoot(rootfs), { op: 'sync', at: '' }, mark];
     const gone = await perform(ops, { hangUp: true });
@@ -73,7 +73,7 @@ test(
 );
 
 test(
-  'the runtime is gone at wait: runt-init ends and executes nothing',
+  'runt-init ends at wait if the runtime has ended, and executes nothing',
   onGround(async ({ rootfs }) => {
     const ops: Op[] = [...intoRoot(rootfs), { op: 'wait', at: '' }, mark];
     const gone = await perform(ops, { hangUp: true });
@@ -82,7 +82,7 @@ test(
   }),
 );
 
-/** `create`, killed after a time, if one is given; how many ms it took. */
+/** Runs `create`, kills it after a time if one is given, and returns how many ms it took. */
 async function killedAfter(bed: Bed, ms?: number): Promise<number> {
   const begin = performance.now();
   const child = spawn(runtPath, ['--root', bed.root, 'create', '--bundle', bed.bundle, bed.id], { stdio: 'ignore' });
@@ -94,12 +94,12 @@ async function killedAfter(bed: Bed, ms?: number): Promise<number> {
 }
 
 test(
-  'create is killed at any time: no process stays that the state does not know, and delete --force cleans up',
+  'after create was killed at any time, no unrecorded process stays, and delete --force cleans up',
   onBed(async (bed) => {
     bed.write();
     const rounds = 20;
     let [whole, created] = [0, 0];
-    // The first is not killed; how long it takes, on this machine and now, says when the others are.
+    // The first run is not killed but measured, which sets the times of the kills.
     for (let round = 0; round <= rounds; round++) {
       const ms = round === 0 ? undefined : Math.ceil((whole * round) / rounds);
       const took = await killedAfter(bed, ms);
@@ -125,7 +125,7 @@ test(
 );
 
 test(
-  'trace: one span for each operation, in order, before created and before exec',
+  'a trace has one span for each operation, in order, before created and before exec',
   onGround(async ({ rootfs }) => {
     const run = andRun('echo ran');
     const ops: Op[] = [...intoRoot(rootfs), ...run.slice(0, -1), { op: 'wait', at: '' }, ...run.slice(-1)];
@@ -144,7 +144,7 @@ test(
       assert.ok(before <= start && start <= end, `span ${index}`);
       before = end;
     }
-    // All but the exec itself, which has not ended when the last spans are sent.
+    // All except the exec itself, which has not ended when the last spans are sent.
     assert.is(numbers.length / 3, ops.length - 1);
     const quiet = await perform(ops, { words: 1 });
     assert.equal(quiet.reports, [['created'], ['exec']]);
@@ -152,7 +152,7 @@ test(
 );
 
 test(
-  'an exec that fails is an error after the word exec',
+  'an exec that fails is reported as an error after "exec"',
   onGround(async ({ rootfs }) => {
     const ops = andRun('true').map((op) => (op.op === 'findExecutable' ? { ...op, name: '/etc/passwd' } : op));
     const found = errorOf(await perform([...intoRoot(rootfs), ...ops]));
@@ -161,7 +161,7 @@ test(
 );
 
 mounting(
-  '--no-pivot: the mounts of proc and sysfs of the host are hidden, and not from the host',
+  "--no-pivot hides the host's mounts of proc and sysfs in the container, and keeps them on the host",
   onGround(async ({ rootfs, dir }) => {
     const spaced = join(dir, 'a place');
     mkdirSync(spaced);
@@ -183,7 +183,7 @@ mounting(
       const ops: Op[] = [
         { op: 'keepFds', at: '', count: 0 },
         { op: 'procfs', at: '' },
-        // MS_SHARED | MS_REC, as with rootfsPropagation shared: the unmounting would be seen by the host.
+        // MS_SHARED | MS_REC, as with rootfsPropagation shared: the unmounts would propagate to the host.
         { op: 'hostPropagation', at: '', flags: (1 << 20) | (1 << 14) },
         { op: 'rootfs', at: '', path: rootfs },
         { op: 'moveRoot', at: '' },

@@ -22,7 +22,7 @@ int main(int argc, char **argv) {
     }
     done++;
     if (done % 16 == 0)
-      usleep(20); /* Leaves the other side some time in each state. */
+      usleep(20); /* Leaves the victim some time in each state. */
   }
   printf("%lu\n", done);
   return 0;

@@ -1,7 +1,7 @@
 /* filter SYSCALL[@ARG&MASK]=ACTION… -- PROGRAM ARGS…: runs a program for which some system calls
- * fail with an errno (a number), as on an older kernel or in another engine's seccomp profile, or
- * kill the caller (`kill`). With @ARG&MASK only calls with a bit of MASK (hexadecimal) set in the
- * low half of that argument. */
+ * fail with an errno (a number), as on an older kernel or in another engine's seccomp profile,
+ * or kill the caller (`kill`). With @ARG&MASK, only calls with a bit of MASK (hexadecimal) set
+ * in the low half of that argument. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     return 125;
   }
   struct sock_fprog program = {n, code};
-  /* As root no_new_privs is not needed, and it would change what the container sees. */
+  /* Root does not need no_new_privs, and it would change what the container sees. */
   if (geteuid() != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
     perror("filter: no_new_privs");
     return 125;

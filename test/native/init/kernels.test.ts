@@ -9,24 +9,24 @@ import { filtered, mountApi } from './perform.js';
 
 const test = needing('kernels', 'root', 'programs');
 
-/** What of the container must not depend on the kernel's age: each line of mountinfo without its numbers, the rest. */
+/** Prints what must not depend on the kernel's age: each line of mountinfo without its numbers, and other facts. */
 const script =
   "sed 's/^[0-9 :]*//; s/ \\(shared\\|master\\):[0-9]*//' /proc/self/mountinfo; grep -E '^(Cap|NoNew|Groups)' /proc/self/status; ls -l /dev; " +
   '(: >/x) 2>&1; (: >/data/x) 2>&1; (echo 1 >/proc/sys/kernel/panic) 2>&1; ls /proc/self/fd | wc -l';
 
 const others = ['memfd_create', 'execveat', 'pidfd_open', 'pidfd_send_signal', 'clone3', 'openat2', 'faccessat2'];
-/** Without openat2, statx and others by themselves, and together. move_mount alone has no other way. */
+/** Without openat2, statx and others alone, and together. move_mount alone has no fallback. */
 const lacks: Record<string, string[]> = {
   'the mount API of Linux 5.2': mountApi,
   'memfd_create and the mount API': ['memfd_create', ...mountApi],
-  'all of these, as in an old Docker': [...mountApi, ...others, 'close_range'],
+  'all newer calls, which an old Docker refuses': [...mountApi, ...others, 'close_range'],
 };
 for (const call of [...mountApi, ...others, 'close_range', 'statx']) if (call !== 'move_mount') lacks[call] = [call];
 
 function prepare(bed: Bed): void {
   const data = join(bed.dir, 'data');
   mkdirSync(data);
-  // A target that is there gives its mode to a tmpfs, and the first container would make it for the second.
+  // An existing target gives its mode to a tmpfs, and the first container would make it for the second.
   mkdirSync(join(bed.rootfs, 'slave'));
   writeFileSync(join(data, 'file'), 'x');
   bed.config.mounts.push(
@@ -37,11 +37,11 @@ function prepare(bed: Bed): void {
 
 for (const [name, calls] of Object.entries(lacks)) {
   for (const [errno, whose] of [
-    [38, 'an older kernel'],
-    [1, 'a filter'],
+    [38, 'on an older kernel'],
+    [1, 'under a seccomp filter'],
   ] as const) {
     test(
-      `without ${name}, as on ${whose}`,
+      `a container is the same without ${name}, as ${whose}`,
       onBed((bed) => {
         prepare(bed);
         const program = filtered(
@@ -51,7 +51,7 @@ for (const [name, calls] of Object.entries(lacks)) {
         for (const userNamespace of [false, true]) {
           if (userNamespace) {
             withUserNamespace(bed.config);
-            // Without open_tree it is bound inside, where the host's access time is locked.
+            // Without open_tree the bind mount is made inside, where the host's atime option is locked.
             bed.config.mounts.at(-2)?.options?.pop();
             execFileSync('chown', ['-R', '100000:100000', bed.rootfs]);
           }
@@ -59,7 +59,7 @@ for (const [name, calls] of Object.entries(lacks)) {
           assert.match(expected, userNamespace ? /\/data ro,nosuid,nodev,/ : /\/data ro,nosuid,nodev,noatime/);
           const r = bed.sh(script, [], { program });
           assert.is(r.code, 0, r.stderr);
-          // mountinfo has the order in which the kernel made the mounts.
+          // mountinfo lists mounts in the order in which the kernel made them.
           assert.equal(r.stdout.split('\n').sort(), expected.split('\n').sort());
         }
       }),
@@ -68,7 +68,7 @@ for (const [name, calls] of Object.entries(lacks)) {
 }
 
 test(
-  'without key rings',
+  'a container is the same without keyrings',
   onBed((bed) => {
     const expected = bed.out(script);
     assert.is(bed.sh(script, [], { program: filtered(bed.dir, ['keyctl=38']) }).stdout, expected);
@@ -77,7 +77,7 @@ test(
 
 for (const rule of ['close_range=38', 'close_range=1']) {
   test(
-    `${rule}: leaked descriptors are closed all the same (CVE-2024-21626)`,
+    `CVE-2024-21626: with ${rule}, leaked descriptors are closed all the same`,
     onBed((bed) => {
       bed.config.process.args = ['/bin/sh', '-c', 'ls /proc/self/fd'];
       bed.write();

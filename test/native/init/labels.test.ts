@@ -1,4 +1,4 @@
-/** Security labels: written where the kernel has the module, an error that names the file where it has not. */
+/** Security labels: written if the kernel has the module; otherwise the error names the file. */
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { mountFs } from '../../../src/plan/mounts/mount-op.js';
@@ -10,7 +10,7 @@ const test = needing('security labels', 'root', 'programs');
 const apparmor = existsSync('/proc/self/attr/apparmor/exec');
 const selinux = existsSync('/sys/fs/selinux/enforce');
 
-/** `file` may be one that no plan has. */
+/** `file` may be one that no plan contains. */
 const label = (file: string, text: string): Op => ({ op: 'securityLabel', at: '/process', file, label: text }) as Op;
 
 async function labelled(file: string, text: string) {
@@ -23,7 +23,7 @@ async function labelled(file: string, text: string) {
 }
 
 if (!apparmor) {
-  test('no AppArmor: its file is not there', async () => {
+  test("without AppArmor, a label's file does not exist", async () => {
     const r = await labelled('apparmor/exec', 'exec unconfined');
     assert.equal(r.reports.at(-1), ['error', '4', '2', 'open', '']);
     assert.is(r.code, 1);
@@ -31,7 +31,7 @@ if (!apparmor) {
 }
 
 if (!selinux && !apparmor) {
-  test('no security module at all: nobody takes the label', async () => {
+  test('without any security module, no label can be written', async () => {
     for (const file of ['exec', 'keycreate']) {
       const r = await labelled(file, 'u:r:t:s0');
       assert.equal(r.reports.at(-1), ['error', '4', '22', 'write', ''], file);
@@ -39,7 +39,7 @@ if (!selinux && !apparmor) {
   });
 }
 
-test('a mount is labelled by its root directory, where the file system takes labels', async () => {
+test('a mount is labelled by its root directory, if the file system supports labels', async () => {
   const ground = new Ground();
   try {
     const mount = (target: string, fstype: string) =>

@@ -1,7 +1,4 @@
-/**
- * What the plan does below a mount, once the directory that it lies on is somewhere else; and what verifyMounts takes
- * and refuses.
- */
+/** Operations below a mount whose directory was moved meanwhile, and what verifyMounts accepts and refuses. */
 import { mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,7 +9,7 @@ import { andRun, errorOf, type Ground, intoRoot, onGround, type Performing, perf
 
 const ESTALE = 116;
 const test = needing('mount-table', 'root', 'programs');
-const mounting = needing('mount-table and what hooks mount', 'root', 'programs', 'mount', 'prlimit');
+const mounting = needing('mount-table and mounts by hooks', 'root', 'programs', 'mount', 'prlimit');
 const limiting = needing('mount-table with few descriptors', 'root', 'programs', 'prlimit');
 
 const fs = (target: string, fstype = 'tmpfs', options: string[] = []): Op =>
@@ -38,14 +35,14 @@ const swap = ({ rootfs }: Ground, name: string): void => {
   renameSync(join(rootfs, name), join(rootfs, '.moved'));
   mkdirSync(join(rootfs, name));
 };
-/** And back. */
+/** Undoes `swap`. */
 const unswap = ({ rootfs }: Ground, name: string): void => {
   rmdirSync(join(rootfs, name));
   renameSync(join(rootfs, '.moved'), join(rootfs, name));
 };
 
 const list = 'cat /proc/self/mountinfo';
-/** The mount points that `list` printed, but the root, in the order of mounting. */
+/** The mount points that `list` printed, except the root, in the order of mounting. */
 const mountsIn = (stdout: string): string[] =>
   stdout
     .split('\n')
@@ -59,7 +56,7 @@ const ways: Record<string, Performing> = {
   'without statx': { filter: ['statx=38'] },
   'with few descriptors': { descriptors: 24 },
   'without mount_setattr': { filter: ['mount_setattr=38'] },
-  // fsconfig is there for `reconfigure`, which has no other way.
+  // fsconfig remains for `reconfigure`, which has no fallback.
   'without the mount API': {
     filter: ['open_tree', 'move_mount', 'fsopen', 'fsmount', 'mount_setattr'].map((call) => `${call}=1`),
   },
@@ -69,7 +66,7 @@ for (const [way, o] of Object.entries(ways)) {
   const suite = o.descriptors ? limiting : test;
   const each = (name: string, body: (ground: Ground) => Promise<void>, to = suite) =>
     to(`${way}: ${name}`, onGround(body));
-  /** What a plan does, in which `awaited` is called at each pause: the script's output, or throws. */
+  /** Performs a plan and calls `awaited` at each pause; returns the script's output, or throws. */
   const run = async (ground: Ground, ops: Op[], script: string, awaited?: () => void): Promise<string> => {
     const outcome = await perform([...intoRoot(ground.rootfs), ...ops, ...andRun(script)], {
       ...o,
@@ -78,7 +75,7 @@ for (const [way, o] of Object.entries(ways)) {
     if (outcome.reports.at(-1)?.[0] !== 'exec') throw new Error(JSON.stringify(outcome));
     return outcome.stdout;
   };
-  /** The index in `ops` of the operation that is blamed for a mount that has moved. */
+  /** The index in `ops` of the operation that is reported for a moved mount. */
   const refused = async (ground: Ground, ops: Op[], awaited?: () => void): Promise<number> => {
     const before = intoRoot(ground.rootfs);
     const error = errorOf(await perform([...before, ...ops, ...andRun('true')], { ...o, ...(awaited && { awaited }) }));
@@ -141,7 +138,7 @@ for (const [way, o] of Object.entries(ways)) {
   });
 
   each(
-    'a mount that was moved away is refused, and its operation named: before the switch and at the end',
+    'a mount that was moved away is refused with its operation, before the switch of root and at the end',
     async (ground) => {
       mkdirSync(join(ground.rootfs, 'proc'), { recursive: true });
       mkdirSync(join(ground.rootfs, 'data/volume'), { recursive: true });
@@ -168,7 +165,7 @@ for (const [way, o] of Object.entries(ways)) {
     },
   );
 
-  each('a path does not lead into a mount of the plan that was moved to it', async (ground) => {
+  each('a path does not lead into a mount of the plan that was moved there', async (ground) => {
     for (const dir of ['proc', 'data']) mkdirSync(join(ground.rootfs, dir), { recursive: true });
     const ops = [fs('/proc', 'proc'), pause, fs('/data/sys')];
     const index = await refused(ground, ops, () => {
@@ -179,7 +176,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.is(index, 0);
   });
 
-  each('symlinks and ".." in a destination: what is below it is found by both names', async (ground) => {
+  each('paths below a destination with symlinks or ".." are found by both names', async (ground) => {
     for (const dir of ['run', 'var']) mkdirSync(join(ground.rootfs, dir), { recursive: true });
     symlinkSync('/run', join(ground.rootfs, 'var/run'));
     const ops = [
@@ -204,7 +201,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.equal(mountsIn(out).sort(), ['/proc', '/run', '/run/a', '/run/a/public', '/run/a/secret', '/run/lock']);
   });
 
-  each('mounts on mounts: one on the same place, one above, a root over the root', async (ground) => {
+  each('mounts on the same target, above each other and over the root are found', async (ground) => {
     for (const dir of ['a/b', 'etc/x']) mkdirSync(join(ground.rootfs, dir), { recursive: true });
     mkdirSync(join(ground.outside, 'secret'));
     const ops = [
@@ -229,40 +226,43 @@ for (const [way, o] of Object.entries(ways)) {
     assert.match(await run(ground, over, `${list}; wc -c </proc/version`), /\n0\n$/);
   });
 
-  each('a read-only path has the mounts below it, and what is masked there is masked in the clone', async (ground) => {
-    const volume = join(ground.outside, 'volume');
-    for (const dir of ['sub/secret', 'sub/deep', 'left']) mkdirSync(join(volume, dir), { recursive: true });
-    writeFileSync(join(volume, 'sub/secret/file'), '');
-    mkdirSync(join(ground.outside, 'inner/secret/file'), { recursive: true });
-    const ops = [
-      fs('/proc', 'proc'),
-      bind(volume, '/data'),
-      bind(join(ground.outside, 'inner'), '/data/sub'),
-      fs('/data/sub/deep'),
-      // A clone leaves it out.
-      fs('/data/left'),
-      { op: 'propagate', at: '', target: '/data/left', propagation: [1 << 17] } as Op,
-      readOnly('/data'),
-      mask('/data/sub/secret'),
-    ];
-    mkdirSync(join(ground.outside, 'inner/deep'));
-    const out = await run(
-      ground,
-      ops,
-      `ls /data/sub/secret | wc -l; ( : >/data/sub/deep/x ) 2>/dev/null || echo refused; ${list}`,
-    );
-    assert.match(out, /^0\nrefused\n/);
-    assert.is(mountsIn(out).filter((target) => target === '/data/sub/secret').length, 1);
-    // The same, and the mount below it is not where the clone should have it.
-    const index = await refused(ground, [...ops.slice(0, 4), pause, readOnly('/data')], () => {
-      renameSync(join(volume, 'sub'), join(volume, 'moved'));
-      mkdirSync(join(volume, 'sub'));
-    });
-    assert.is(index, 2);
-  });
+  each(
+    'a read-only path includes the mounts below it, and masked paths there stay masked in the clone',
+    async (ground) => {
+      const volume = join(ground.outside, 'volume');
+      for (const dir of ['sub/secret', 'sub/deep', 'left']) mkdirSync(join(volume, dir), { recursive: true });
+      writeFileSync(join(volume, 'sub/secret/file'), '');
+      mkdirSync(join(ground.outside, 'inner/secret/file'), { recursive: true });
+      const ops = [
+        fs('/proc', 'proc'),
+        bind(volume, '/data'),
+        bind(join(ground.outside, 'inner'), '/data/sub'),
+        fs('/data/sub/deep'),
+        // A clone leaves it out.
+        fs('/data/left'),
+        { op: 'propagate', at: '', target: '/data/left', propagation: [1 << 17] } as Op,
+        readOnly('/data'),
+        mask('/data/sub/secret'),
+      ];
+      mkdirSync(join(ground.outside, 'inner/deep'));
+      const out = await run(
+        ground,
+        ops,
+        `ls /data/sub/secret | wc -l; ( : >/data/sub/deep/x ) 2>/dev/null || echo refused; ${list}`,
+      );
+      assert.match(out, /^0\nrefused\n/);
+      assert.is(mountsIn(out).filter((target) => target === '/data/sub/secret').length, 1);
+      // The same, but the mount below is not where the clone should have it.
+      const index = await refused(ground, [...ops.slice(0, 4), pause, readOnly('/data')], () => {
+        renameSync(join(volume, 'sub'), join(volume, 'moved'));
+        mkdirSync(join(volume, 'sub'));
+      });
+      assert.is(index, 2);
+    },
+  );
 
   each(
-    'what a hook mounts: on a mount, below one, above one; what it unmounts is refused',
+    'mounts by a hook on, below and above a mount are found, and a mount that it unmounts is refused',
     async (ground) => {
       for (const dir of ['proc', 'dev', 'data/volume', 'tmp']) mkdirSync(join(ground.rootfs, dir), { recursive: true });
       const { rootfs } = ground;
@@ -283,14 +283,14 @@ for (const [way, o] of Object.entries(ways)) {
         ...['/proc/bus', '/proc/bus/secret', '/proc/version'],
       ]);
       assert.is(await refused(ground, [...ops, show, hook(`umount -l ${rootfs}/dev/shm`), verify(false)]), 2);
-      // Another file system in its place is not it.
+      // Another file system on its target is not the same mount.
       const again = `umount -l ${rootfs}/data/volume && mount -t tmpfs hooked ${rootfs}/data/volume`;
       assert.is(await refused(ground, [...ops, show, hook(again), verify(false)]), 3);
     },
     mounting,
   );
 
-  each('hooks get the root at its path only while that leads to the directory that it is', async (ground) => {
+  each("hooks get the root at its path only while the path leads to the root's own directory", async (ground) => {
     const { rootfs } = ground;
     const ops: Op[] = [...intoRoot(rootfs), pause, { op: 'showRoot', at: '', path: rootfs }, hook(`ls ${rootfs}/bin`)];
     const moved = `${rootfs}.moved`;
@@ -307,7 +307,7 @@ for (const [way, o] of Object.entries(ways)) {
     await run(ground, ops.slice(intoRoot(rootfs).length), 'true', () => {});
   });
 
-  each('many mounts, in each other', async (ground) => {
+  each('many nested mounts are found', async (ground) => {
     mkdirSync(join(ground.rootfs, 'many'));
     const ops = [fs('/proc', 'proc'), fs('/many')];
     for (let i = 0; i < 60; i++) ops.push(fs(`/many/${i}`), fs(`/many/${i}/in`), mkdir(`/many/${i}/in/secret`));

@@ -1,4 +1,7 @@
-/** Hand-made plans, performed by runt-init itself: for what no config says, and for kernels that lack something. */
+/**
+ * Hand-made plans, performed by runt-init itself: for plans that no config compiles to, and for kernels that lack
+ * calls.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,18 +29,18 @@ export interface Performing {
   /** Rules for test/native/init/filter.c, e.g. `openat2=38`. */
   filter?: string[];
   trace?: boolean;
-  /** Bytes in the place of the encoded operations, sent as they are (with their frame's length, or without one). */
+  /** Bytes sent instead of the encoded operations, verbatim (with their frame's length, or without one). */
   raw?: Uint8Array;
-  /** Bytes `g` to send after the plan; then, when `hangUp`, the runtime's end is closed. */
+  /** Number of `g` bytes to send after the plan; then, if `hangUp`, the runtime's end is closed. */
   words?: number;
   hangUp?: boolean;
-  /** A program in the place of runt-init. */
+  /** A program to run instead of runt-init. */
   init?: string;
-  /** Called at each operation `await`, which then passes. */
+  /** Called at each operation `await`, which then continues. */
   awaited?: () => void;
-  /** Its limit on descriptors. */
+  /** Its limit of open descriptors. */
   descriptors?: number;
-  /** A process in whose mount namespace it starts, with mounts as they are shared there. */
+  /** A process in whose mount namespace it starts, with the mounts that are shared there. */
   inside?: number;
 }
 
@@ -48,17 +51,17 @@ export const frame = (body: Uint8Array): Uint8Array => {
   return bytes;
 };
 
-/** The wire form of operations. */
+/** The encoded form of operations. */
 export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
   encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
 
-/** What came with Linux 5.2, and mount_setattr(2) with 5.12. */
+/** The mount API of Linux 5.2, and mount_setattr(2) of 5.12. */
 export const mountApi = ['open_tree', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'];
 
-/** The path of the program `name`, built from the C file of that name beside this one; tests that use it need `programs`. */
+/** The path of the program built from the C file `name` beside this one; tests that use it need `programs`. */
 export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
 
-/** A script that runs dist/runt under a filter, to be used as a bed's `program`. */
+/** A script that runs dist/runt under a filter, for a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
   const path = join(dir, `runt-${rules.join('-')}`);
   writeFileSync(
@@ -69,7 +72,7 @@ export function filtered(dir: string, rules: readonly string[]): string {
   return path;
 }
 
-/** The frames of what was heard; the last one may be cut while more is `coming`. */
+/** The frames of received bytes; the last one may be incomplete while more are `coming`. */
 function frames(bytes: Buffer, coming = false): Report[] {
   const found: Report[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -84,7 +87,7 @@ function frames(bytes: Buffer, coming = false): Report[] {
   return found;
 }
 
-/** Runs runt-init in a mount, pid and uts namespace of its own, sends the plan and reads to the end. */
+/** Runs runt-init in a mount, pid and UTS namespace of its own, sends the plan and reads to the end. */
 export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome> {
   const init = o.init ?? join(top, 'build', 'runt-init');
   if (!existsSync(init)) throw new Error(`${init} is not built`);
@@ -132,7 +135,7 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
   });
 }
 
-/** What every plan begins with: a root to work in, nothing shared with the host. */
+/** The beginning of every plan: a root to work in, nothing shared with the host. */
 export const intoRoot = (rootfs: string): Op[] => [
   { op: 'keepFds', at: '', count: 0 },
   { op: 'procfs', at: '' },
@@ -140,7 +143,7 @@ export const intoRoot = (rootfs: string): Op[] => [
   { op: 'rootfs', at: '', path: rootfs },
 ];
 
-/** What ends a plan: into the root, and a shell script there. */
+/** The end of a plan: the switch of root, and a shell script there. */
 export const andRun = (script: string): Op[] => [
   { op: 'pivotRoot', at: '' },
   { op: 'verifyMounts', at: '', last: true },
@@ -149,7 +152,7 @@ export const andRun = (script: string): Op[] => [
   { op: 'exec', at: '', args: ['sh', '-c', script], env: ['PATH=/bin'], homeOfNamed: false },
 ];
 
-/** A directory for one test with a root file system (busybox) in it, and something of the host's beside it. */
+/** A directory for one test with a root file system (busybox), and a directory of the host's beside it. */
 export class Ground {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-init-')));
   readonly rootfs = join(this.dir, 'rootfs');
@@ -167,7 +170,7 @@ export class Ground {
   }
 }
 
-/** A test's body on a ground of its own. */
+/** Runs a test's body on a ground of its own. */
 export const onGround = (body: (ground: Ground) => Promise<void>) => async (): Promise<void> => {
   const ground = new Ground();
   try {
@@ -177,7 +180,7 @@ export const onGround = (body: (ground: Ground) => Promise<void>) => async (): P
   }
 };
 
-/** The error report of an outcome; throws when there is none. */
+/** The error report of an outcome; throws if there is none. */
 export function errorOf(outcome: Outcome): { index: number; errno: number; syscall: string; detail: string } {
   const report = outcome.reports.at(-1);
   if (report?.[0] !== 'error') throw new Error(`no error: ${JSON.stringify(outcome)}`);

@@ -1,4 +1,7 @@
-/** An attacker who changes the container's files while runt mounts on them: nothing may reach the host (CVE-2021-30465, CVE-2024-45310). */
+/**
+ * An attacker that changes the container's files while runt mounts on them: nothing may reach the host (CVE-2021-30465,
+ * CVE-2024-45310).
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +12,7 @@ import { filtered, program } from './perform.js';
 const test = needing('race', 'root', 'programs');
 const DURATION = 1200;
 
-/** Exchanges `dir/name`, a directory, with a symlink to `host`, in a process of its own that counts its turns. */
+/** Exchanges `dir/name`, a directory, with a symlink to `host`, in a process of its own that counts its exchanges. */
 function attack(dir: string, name: string, host: string): ChildProcess {
   if (!existsSync(join(dir, name))) mkdirSync(join(dir, name));
   symlinkSync(host, join(dir, 'link'));
@@ -17,8 +20,8 @@ function attack(dir: string, name: string, host: string): ChildProcess {
 }
 
 /**
- * Creates containers for a while, and at least ten, beside the attacker; how many came up, how many were refused, the
- * attacker's turns.
+ * Creates containers for a while, and at least ten, during the attack; returns how many were made and refused, and the
+ * number of exchanges.
  */
 async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
   const attacker = attack(dir, name, host);
@@ -27,7 +30,7 @@ async function besieged(bed: Bed, dir: string, name: string, host: string, runt?
     turns += d;
   });
   const ended = new Promise((done) => attacker.on('close', done));
-  // Of the machine's mounts those that could be ours: others come and go beside the test.
+  // Only those mounts of the machine that could be ours: others change during the test.
   const ours = () =>
     readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
@@ -61,7 +64,7 @@ for (const [way, rules] of Object.entries(ways)) {
   const runt = (bed: Bed) => (rules.length > 0 ? filtered(bed.dir, rules) : undefined);
 
   test(
-    `CVE-2021-30465, ${way}: a mount target in a shared volume is swapped for a symlink to the host`,
+    `CVE-2021-30465, ${way}: a mount target swapped for a symlink does not lead to a mount outside`,
     onBed(async (bed) => {
       const [volume, host] = [join(bed.dir, 'volume'), join(bed.dir, 'host')];
       mkdirSync(volume);
@@ -70,7 +73,7 @@ for (const [way, rules] of Object.entries(ways)) {
         { destination: '/volume', type: 'bind', source: volume, options: ['rbind'] },
         { destination: '/volume/target', type: 'tmpfs', source: 'raced' },
       );
-      // Wherever in the container it went: what is mounted outside of the root is not seen after the pivot.
+      // At any path in the container: a mount outside the root is not visible after the pivot.
       bed.config.process.args = ['/bin/sh', '-c', 'grep -q raced /proc/self/mountinfo || echo outside >&2'];
       const counts = await besieged(bed, volume, 'target', host, runt(bed));
       assert.ok(counts.turns > 1000, `the attacker had only ${counts.turns} turns`);
@@ -79,7 +82,7 @@ for (const [way, rules] of Object.entries(ways)) {
   );
 
   test(
-    `CVE-2024-45310, ${way}: a directory above a missing mount target is swapped for a symlink to the host`,
+    `CVE-2024-45310, ${way}: a parent of a missing mount target swapped for a symlink makes nothing on the host`,
     onBed(async (bed) => {
       const [volume, host] = [join(bed.dir, 'volume'), join(bed.dir, 'host')];
       mkdirSync(volume);
@@ -96,11 +99,11 @@ for (const [way, rules] of Object.entries(ways)) {
   );
 
   test(
-    `CVE-2019-18837, CVE-2026-41579, ${way}: /dev of the image is swapped for a symlink to the host while nodes are made`,
+    `CVE-2019-18837, CVE-2026-41579, ${way}: /dev swapped for a symlink makes no node on the host`,
     onBed(async (bed) => {
       const host = join(bed.dir, 'host');
       mkdirSync(host);
-      // Without a mount of its own /dev is the image's.
+      // Without a mount of its own, /dev is the image's.
       bed.config.mounts = bed.config.mounts.filter((m) => !m.destination.startsWith('/dev'));
       bed.config.root.readonly = false;
       const counts = await besieged(bed, bed.rootfs, 'dev', host, runt(bed));

@@ -46,19 +46,19 @@ const mountFs = (target: string, fstype: string): Op =>
 
 const ways: Record<string, Performing> = {
   'with openat2': {},
-  'openat2 is missing (ENOSYS)': { filter: ['openat2=38'] },
-  'openat2 is forbidden (EPERM)': { filter: ['openat2=1'] },
+  'without openat2 (ENOSYS)': { filter: ['openat2=38'] },
+  'with openat2 refused (EPERM)': { filter: ['openat2=1'] },
 };
 
 for (const [way, o] of Object.entries(ways)) {
-  /** Performs operations in the root; the errno of the first that fails, 0 when all are done. */
+  /** Performs operations in the root; returns the errno of the first failure, or 0. */
   const attempt = async ({ rootfs }: Ground, ...ops: Op[]): Promise<number> => {
     const error = errorOf(await perform([...intoRoot(rootfs), ...ops], o));
     return error.detail === done ? 0 : error.errno;
   };
   const each = (name: string, body: (ground: Ground) => Promise<void>) => test(`${way}: ${name}`, onGround(body));
 
-  each('what is missing is made, with the mode that is asked for', async (ground) => {
+  each('missing directories are made, with the requested mode', async (ground) => {
     assert.is(await attempt(ground, mkdir('/a/b/./c//d', 0o700), link('/e/f')), 0);
     assert.is(statSync(join(ground.rootfs, 'a/b/c/d')).mode & 0o7777, 0o700);
     assert.is(statSync(join(ground.rootfs, 'a/b/c')).mode & 0o7777, 0o755);
@@ -71,7 +71,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.ok(existsSync(join(ground.rootfs, 'made2')));
   });
 
-  each('an absolute symlink is taken from the root', async (ground) => {
+  each('an absolute symlink is relative to the root', async (ground) => {
     symlinkSync(ground.outside, join(ground.rootfs, 'out'));
     symlinkSync('/etc', join(ground.rootfs, 'in'));
     assert.is(await attempt(ground, mkdir('/in/made'), mkdir('/out/made'), link('/out/link'), device('/out/null')), 0);
@@ -88,7 +88,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.ok(existsSync(join(ground.rootfs, ground.outside, 'made')));
   });
 
-  each('".." after a symlink is the parent of what it leads to', async (ground) => {
+  each('".." after a symlink is the parent of its target', async (ground) => {
     mkdirSync(join(ground.rootfs, 'a/b'), { recursive: true });
     symlinkSync('/a/b', join(ground.rootfs, 'etc/l'));
     assert.is(await attempt(ground, mkdir('/etc/l/../made')), 0);
@@ -105,7 +105,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.ok(statSync(join(ground.rootfs, 'run/systemd/resolve/stub.conf')).isFile());
   });
 
-  each('CVE-2024-45310: a dangling symlink to a host path makes nothing there', async (ground) => {
+  each('CVE-2024-45310: a dangling symlink to a host path makes nothing on the host', async (ground) => {
     writeFileSync(join(ground.outside, 'source'), 'x');
     symlinkSync(join(ground.outside, 'file'), join(ground.rootfs, 'etc/file'));
     symlinkSync(join(ground.outside, 'dir'), join(ground.rootfs, 'etc/dir'));
@@ -115,7 +115,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.equal(readdirSync(join(ground.rootfs, ground.outside)).sort(), ['dir', 'file']);
   });
 
-  each('a loop of symlinks, names and paths that are too long, the wrong kind', async (ground) => {
+  each('symlink loops, names and paths that are too long, and wrong file types are refused', async (ground) => {
     symlinkSync('loop2', join(ground.rootfs, 'loop1'));
     symlinkSync('/loop1', join(ground.rootfs, 'loop2'));
     assert.is(await attempt(ground, mkdir('/loop1/x')), ELOOP);
@@ -124,12 +124,12 @@ for (const [way, o] of Object.entries(ways)) {
     assert.is(await attempt(ground, mkdir('/etc/passwd/x')), ENOTDIR);
     assert.is(await attempt(ground, mkdir('/missing/../x')), ENOENT);
     writeFileSync(join(ground.outside, 'source'), 'x');
-    // move_mount(2) itself says EINVAL.
+    // move_mount(2) itself returns EINVAL.
     assert.is(await attempt(ground, bind(join(ground.outside, 'source'), '/etc')), ENOTDIR);
     assert.is(await attempt(ground, mountFs('/etc/passwd', 'tmpfs')), ENOTDIR);
   });
 
-  each('CVE-2019-19921: proc, sysfs and cgroup are not mounted behind a symlink', async (ground) => {
+  each('CVE-2019-19921: proc, sysfs and cgroup are not mounted through a symlink', async (ground) => {
     mkdirSync(join(ground.rootfs, 'elsewhere'));
     for (const name of ['p', 's']) symlinkSync('/elsewhere', join(ground.rootfs, name));
     symlinkSync('/nowhere', join(ground.rootfs, 'dangling'));
@@ -141,7 +141,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.equal(readdirSync(join(ground.rootfs, 'elsewhere')), []);
   });
 
-  each('a link of procfs (/proc/self/fd) leads nowhere outside', async (ground) => {
+  each('a magic link of procfs (/proc/self/root) does not lead outside', async (ground) => {
     const name = `made-${process.pid}`;
     const ops = [mountFs('/proc', 'proc'), mkdir(`/proc/self/root/${name}`)];
     const outcome = errorOf(await perform([...intoRoot(ground.rootfs), ...ops], o));
@@ -152,7 +152,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.is(existsSync(join(ground.rootfs, name)), o.filter !== undefined);
   });
 
-  each('a required link replaces what is there, another one does not', async (ground) => {
+  each('a required link replaces an existing file, and an optional one does not', async (ground) => {
     writeFileSync(join(ground.rootfs, 'a'), '');
     writeFileSync(join(ground.rootfs, 'b'), '');
     assert.is(await attempt(ground, link('/a', 'y', true), link('/b', 'y', false)), 0);
@@ -160,7 +160,7 @@ for (const [way, o] of Object.entries(ways)) {
     assert.ok(statSync(join(ground.rootfs, 'b')).isFile());
   });
 
-  each('CVE-2025-31133: what stands in the place of /dev/null does not mask', async (ground) => {
+  each('CVE-2025-31133: a file other than the real /dev/null is not used as a mask', async (ground) => {
     writeFileSync(join(ground.rootfs, 'secret'), 'secret');
     const mask: Op = { op: 'mask', at: '', path: '/secret' };
     const null_ = join(ground.rootfs, 'dev/null');

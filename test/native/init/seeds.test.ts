@@ -1,4 +1,4 @@
-/** The seeds of hack/fuzz: a new operation without one is found here, not by the next night's fuzzing. */
+/** The seeds of hack/fuzz: this test finds a new operation without one, before the next night's fuzzing. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Writes the seeds of hack/fuzz into DIR/plan, DIR/json and DIR/seccomp: plans of configs, operations, configs, profiles. */
+/**
+ * Writes the seeds of hack/fuzz into DIR/plan, DIR/json and DIR/seccomp: plans of configs, operations, configs,
+ * profiles.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../../src/plan/compile.js';
@@ -80,7 +83,7 @@ const put = (kind: string, name: string, bytes: Uint8Array | string) => {
   writeFileSync(join(dir, kind, name), bytes);
 };
 
-// What no compiled config has yet stands here with a value of its own, so that every operation is in a seed.
+// Operations that no compiled config contains yet, with example values, so that every operation is in a seed.
 const alone: Op[] = [
   { op: 'isolate', at: '', path: '/rootfs' },
   { op: 'leaveChroot', at: '' },
