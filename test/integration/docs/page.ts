@@ -1,31 +1,31 @@
 /** The commands of a page of docs/, and the output that the page shows. docs/testing.md has the rules. */
 import { spawnSync } from 'node:child_process';
 
-/** A fenced block of code. */
+/** A fenced code block. */
 export interface Block {
   /** The number of its first line. */
   line: number;
   language: string;
   text: string;
-  /** The HTML comment right above it. */
+  /** The HTML comment directly above it. */
   note: string | undefined;
-  /** Whether only empty lines are between it and the block above. */
+  /** Whether only empty lines separate it from the block above. */
   follows: boolean;
 }
 
-/** One command to type. */
+/** One command to run. */
 export interface Step {
   line: number;
-  /** The user who types it. */
+  /** The user who runs it. */
   by: string;
   command: string;
-  /** What the page shows; undefined when it shows nothing and does not matter. */
+  /** The output that the page shows; undefined if it shows none. */
   output: string[] | undefined;
-  /** A command that is meant to fail. */
+  /** Whether the command must fail. */
   fails: boolean;
 }
 
-/** The user who types commands after a `$` prompt. */
+/** The user who runs commands after a `$` prompt. */
 const USER = 'tutor';
 
 /** The fenced blocks of a page, and its comments `<!-- setup … -->` as blocks of the language `setup`. */
@@ -60,7 +60,7 @@ export function blocks(page: string): Block[] {
   return found;
 }
 
-/** The complete commands of a script: lines are joined as long as bash waits for more. */
+/** The complete commands of a script: lines are joined until bash needs no more. */
 export function commands(script: string): { line: number; command: string }[] {
   const found: { line: number; command: string }[] = [];
   let from = 0;
@@ -80,7 +80,7 @@ export function commands(script: string): { line: number; command: string }[] {
   return found;
 }
 
-/** Why a block is not run: the comment above it says so, or needs a program that is not there. */
+/** Why a block is not run: the comment above it excludes it, or needs a program that is missing. */
 export function omission(block: Block, has: (program: string) => boolean, atLength: boolean): string | undefined {
   const [, kind, rest] = /^(not run|at length|needs): (.+)$/.exec(block.note ?? '') ?? [];
   if (kind === 'not run' || (kind === 'at length' && !atLength)) return rest;
@@ -90,7 +90,7 @@ export function omission(block: Block, has: (program: string) => boolean, atLeng
 
 const linesOf = (text: string): string[] => (text === '' ? [] : text.split('\n'));
 
-/** What of a page is typed: its `sh` and `console` blocks, and what `<!-- setup` prepares for them. */
+/** The commands of a page: its `sh` and `console` blocks, and the `<!-- setup` comments that prepare for them. */
 export function steps(page: string, runs: (block: Block) => boolean): Step[] {
   const found: Step[] = [];
   const all = blocks(page);
@@ -109,14 +109,14 @@ export function steps(page: string, runs: (block: Block) => boolean): Step[] {
           found.push({ line: line + n, by, command: shown.slice(2), output: [], fails: false });
         } else found.at(-1)!.output!.push(shown);
       }
-      // A command that is shown to fail says why.
+      // A command that is shown to fail has a message.
       for (const step of found.filter((s) => s.line >= line)) step.fails = step.output!.length > 0;
     } else if (language === 'sh') {
       const by = /^as (\S+)$/.exec(note ?? '')?.[1] ?? 'root';
       const next = all[i + 1];
       const output = next?.follows && ['text', 'json'].includes(next.language) ? linesOf(next.text) : undefined;
       const list = commands(text);
-      // The output is that of the whole block: its commands are typed as one.
+      // The output is that of the whole block, so its commands are run as one.
       const typed = output ? [{ line: 0, command: list.map(({ command }) => command).join('\n') }] : list;
       for (const { command, line: at } of typed) {
         found.push({ line: line + at, by, command, output, fails: note === 'fails' });

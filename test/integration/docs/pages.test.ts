@@ -1,6 +1,6 @@
 /**
- * Every command of README.md and docs/ is typed, and prints what the page shows; docs/testing.md has the rules.
- * RUNT_DOCS_AT_LENGTH=1 also types those that take long (hack/test-all does).
+ * Every command of README.md and docs/ is run, and prints what the page shows; docs/testing.md has the rules.
+ * RUNT_DOCS_AT_LENGTH=1 includes the slow ones (hack/test-all sets it).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,14 +26,14 @@ const test = needing(
 
 const atLength = process.env.RUNT_DOCS_AT_LENGTH === '1';
 const runs = (block: Block): boolean => omission(block, (name) => which(name) !== undefined, atLength) === undefined;
-/** RUNT_DOCS=PART: the pages whose path holds it. */
+/** RUNT_DOCS=PART: only pages whose path contains it. */
 const pages = ['README.md']
   .concat(readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`))
   .filter((name) => name.endsWith('.md') && name.includes(process.env.RUNT_DOCS ?? ''))
   .map((name) => ({ name, list: steps(readFileSync(join(top, name), 'utf8'), runs) }))
   .filter(({ list }) => list.length > 0);
 
-test('there are commands, of both users, and `…` means what it says', () => {
+test('the pages have commands, and `…` matches as documented', () => {
   assert.ok(process.env.RUNT_DOCS || pages.flatMap(({ list }) => list).length > 60);
   assert.ok(shows(['a…c', '…', 'd'], ['abc', 'x', 'y', 'd']) && shows(['…', 'd'], ['d']));
   assert.not.ok(shows(['a'], ['a', 'b']) || shows([], ['a']) || shows(['a.c'], ['abc']) || shows(['a'], []));

@@ -1,4 +1,4 @@
-/** Shells to type the commands of a page into, on a copy of the machine's files. */
+/** Shells that run the commands of a page on a copy of the machine's files. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { COMMAND_LIMIT, DEADLINE, eventually } from '../../deadline.js';
 import { runtPath, top } from '../bed/place.js';
 
-/** A bash that gets one command after the other. */
+/** A bash that runs one command after the other. */
 export class Shell {
   readonly #bash: ChildProcess;
   #text = '';
@@ -24,11 +24,11 @@ export class Shell {
     this.#bash.stdin!.write('exec 2>&1\n');
   }
 
-  /** What a command printed, on standard error too, and its status. */
+  /** Runs a command and returns its output (stdout and stderr) and its status. */
   async type(command: string, ms = COMMAND_LIMIT): Promise<{ lines: string[]; status: number }> {
     this.#text = '';
     const mark = `--- ${Math.random()}`;
-    // What the shell reads is not for the command.
+    // The command must not read the shell's own input.
     this.#bash.stdin!.write(`{ ${command}\n} </dev/null\nprintf '\\n%s %d\\n' '${mark}' $?\n`);
     const look = () => {
       const at = this.#text.indexOf(`\n${mark} `);
@@ -44,7 +44,7 @@ export class Shell {
     };
   }
 
-  /** Ends it: its input is over. What still hangs then is killed. */
+  /** Closes the shell's input, and kills the shell if it still hangs. */
   async end(): Promise<void> {
     this.#bash.stdin!.end();
     if (this.#ended) return;
@@ -54,7 +54,7 @@ export class Shell {
   }
 }
 
-/** A machine of its own as far as files go: what its shells write is seen by nobody else, and ends with them. */
+/** A machine with files of its own: no other process sees what its shells write, and it ends with them. */
 export class Machine {
   readonly #users = new Map<string, Shell>();
 
@@ -79,7 +79,7 @@ export class Machine {
       CHECKOUT: top,
       DEBIAN_FRONTEND: 'noninteractive',
     };
-    // The names of the containers are those of their cgroups: one such machine at a time.
+    // Container names are cgroup names too, so only one such machine runs at a time.
     const lock = ['--no-fork', join(tmpdir(), 'runt-docs.lock')];
     const shell = new Shell('flock', [...lock, 'unshare', '--mount', '--propagation', 'private', 'bash'], env);
     const machine = new Machine(shell, env, dir);
@@ -99,24 +99,24 @@ export class Machine {
     const dir = this.dir;
     const root = `${dir}/root`;
     return [
-      // A lower layer may not hold the upper one: a file system of its own.
+      // On a file system of its own: a lower layer must not contain the upper one.
       `mount -t tmpfs tmpfs ${dir}/layer && mkdir ${dir}/layer/upper ${dir}/layer/work`,
       `mount -t overlay -o lowerdir=/,upperdir=${dir}/layer/upper,workdir=${dir}/layer/work overlay ${root}`,
       ...['proc', 'sys', 'dev'].map((name) => `mount --rbind /${name} ${root}/${name}`),
       ...['home', 'srv'].map((name) => `mount --bind ${dir}/${name} ${root}/${name}`),
-      // The checkout may be there.
+      // The checkout may be below /tmp.
       `mount -t tmpfs -o mode=1777 tmpfs ${root}/tmp`,
       `mkdir -p ${root}${top} ${root}/old && mount --rbind ${top} ${root}${top}`,
       `mount -t tmpfs -o mode=755 tmpfs ${root}/run`,
       `install -D -m 755 ${runtPath} ${root}/usr/local/bin/runt`,
       `ln -sf runt ${root}/usr/local/bin/containerd-shim-runt-v1`,
       `cd ${root} && pivot_root . old && umount -l old && rmdir old && cd /root`,
-      // As systemd leaves it on Debian: what a container must not let out would be seen.
+      // As under systemd on Debian: a mount that a container leaks would be visible.
       'mount --make-rshared /',
     ];
   }
 
-  /** The shell of a user. */
+  /** Starts a shell of a user, or returns the running one. */
   async shell(name: string): Promise<Shell> {
     if (name === 'root') return this.root;
     let shell = this.#users.get(name);

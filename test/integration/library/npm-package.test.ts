@@ -1,4 +1,4 @@
-/** The npm package as it is published: its first example, with its types, in a directory that has nothing else. */
+/** The npm package as published: its first example, with its types, in a directory without anything else. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const test = needing('npm package', 'root', 'npm');
 const exec = promisify(execFile);
 
 test(
-  'its first example passes tsc --strict and runs',
+  'the first example of the npm package passes tsc --strict and runs',
   onBed(async (bed) => {
     const dir = mkdtempSync(join(tmpdir(), 'runt-npm-'));
     try {
@@ -23,7 +23,7 @@ test(
       const modules = join(dir, 'node_modules');
       mkdirSync(join(modules, 'runt-oci'), { recursive: true });
       execFileSync('tar', ['-xzf', join(dir, tarball), '-C', join(modules, 'runt-oci'), '--strip-components=1']);
-      // What npm would fetch: the dependency with its binary, and the optional peer.
+      // The packages that npm would install: the dependency with its binary, and the optional peer.
       for (const name of ['koffi', '@koromix', '@types', 'undici-types']) {
         symlinkSync(join(top, 'node_modules', name), join(modules, name));
       }
