@@ -1,10 +1,12 @@
-// Tables of docs/conformance.md, from the logs of hack/test-all: conformance.mjs LOGS OUT.md. A part without a log
-// here, because another checkout ran it, preserves its row, its section and its column of a shared section of OUT.md.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// Tables of what ran where, from the logs of hack/test-all: conformance.mjs LOGS OUT.md PAGE.md. A part without a log
+// keeps its row, its section and its column of a shared section of OUT.md. PAGE.md is the short form
+// (hack/conformance-page.mjs).
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { page } from './conformance-page.mjs';
 
-const [logs, out] = process.argv.slice(2);
+const [logs, out, shortPage] = process.argv.slice(2);
 const text = (name) => (existsSync(join(logs, name)) ? readFileSync(join(logs, name), 'utf8') : '');
 
 const before = existsSync(out) ? readFileSync(out, 'utf8') : '';
@@ -114,6 +116,7 @@ const enginesOnV2 = [
 const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
   tests: 'all tests, here',
+  docs: 'commands of the docs, with those that take long',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
   'systemd-bookworm': "kernel tests under Debian bookworm's systemd (252), User Mode Linux",
   'systemd-sid': "kernel tests under Debian sid's systemd, User Mode Linux",
@@ -188,7 +191,7 @@ for (const [name, title] of [
 ]) {
   const judge = printed(name, (l) => !/^judge: /.test(l) && !/^(go|vm): /.test(l));
   const indented = judge.map((l) => (/^(runt|crun|runc): /.test(l) ? `    ${l}` : l));
-  section(title, judge.length > 1 ? ['See [contributing.md](contributing.md).', '', ...indented] : []);
+  section(title, judge.length > 1 ? ['See docs/testing.md.', '', ...indented] : []);
 }
 
 // For each engine of each suite (and cgroup manager): a header, the versions, a line per scenario, and the sum.
@@ -213,7 +216,7 @@ for (const [name, title] of [
   if (engines.length > 0)
     engines.unshift('| engine | Debian | versions | passed | failed | skipped |', '|---|---|---|---|---|---|');
   if (notPassed.length > 0) engines.push('', '```', ...notPassed, '```');
-  section(title, engines.length > 0 ? ['See [contributing.md](contributing.md).', '', ...engines] : []);
+  section(title, engines.length > 0 ? ['See docs/testing.md.', '', ...engines] : []);
 }
 
 // As printed, without the tests that passed with every handler.
@@ -226,8 +229,7 @@ for (const [name, title] of [
 ]) {
   const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: |warning: Using '/;
   const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
-  const page = name === 'runc' ? 'contributing.md' : 'shim.md#kubernetes-cri';
-  section(title, cri.length > 1 ? [`See [${page}](${page}).`, '', ...cri] : []);
+  section(title, cri.length > 1 ? ['See docs/testing.md.', '', ...cri] : []);
 }
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
@@ -245,5 +247,9 @@ const bench = text('bench')
   .trimEnd()
   .split('\n')
   .filter((l) => !l.startsWith('bench: written'));
-section('Bench', bench.length > 1 ? ['See [bench.md](bench.md).', '', '```', ...bench, '```'] : []);
-writeFileSync(out, `${lines.join('\n').replaceAll(/\n{3,}/g, '\n\n')}\n`);
+section('Bench', bench.length > 1 ? ['See docs/bench.md.', '', '```', ...bench, '```'] : []);
+const tables = `${lines.join('\n').replaceAll(/\n{3,}/g, '\n\n')}\n`;
+mkdirSync(dirname(out), { recursive: true });
+writeFileSync(out, tables);
+const layout = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'v2' : 'v1';
+writeFileSync(shortPage, page(tables, existsSync(shortPage) ? readFileSync(shortPage, 'utf8') : '', layout));

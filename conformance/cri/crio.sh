@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here and tools, from setup.sh
-# CRI-O as the engine of CRI: the handlers runc, and runt with the file of docs/install.md, both through conmon.
+# CRI-O as the engine of CRI: the handlers runc, and runt by the file of docs/engines/cri-o.md, both by conmon.
 # shellcheck source=conformance/engines/page
 . "$here/page"
 

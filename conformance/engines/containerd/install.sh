@@ -1,22 +1,44 @@
-# containerd with the file of docs/install.md: the resulting configuration, and a container. Pods need a client of CRI.
+# containerd as docs/engines/containerd.md and kubernetes.md say. Pods need a client of CRI.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
 
-scenario_ctr_install_page() {
-  local block=1
-  containerd --version | grep -q ' 2\.' || block=2
-  page /etc/containerd/config.toml $block >/tmp/page.toml
-  containerd --config /tmp/page.toml config dump | sed -n '/runtimes.runt\]/,/SystemdCgroup/p' | grep -E 'runtimes.runt|runtime_type|BinaryName|SystemdCgroup' | tr -d " '\""
+# daemon_with FILE: a containerd with that config, and CRI, in the place of the usual one, which comes back at the end
+# of the scenario
+daemon_with() {
   pkill -x containerd
   until_dead
   trap 'pkill -x containerd; until_dead; daemon' EXIT
-  # The paths are the usual ones, so that the image is found; CRI is enabled.
-  sed "1a root = '/var/lib/containerd'\nstate = '/run/containerd'\n[grpc]\n  address = '/run/containerd.sock'" /tmp/page.toml >/tmp/page-here.toml
+  # Its directories are those of the usual one, so that the image is there.
+  sed "1a root = '/var/lib/containerd'\nstate = '/run/containerd'\n[grpc]\n  address = '/run/containerd.sock'" "$1" >/tmp/page-here.toml
   (
     containerd --config /tmp/page-here.toml >>/tmp/containerd.log 2>&1 </dev/null &
     disown
   )
   eventually ctr version
   ctr plugins ls | awk '/\.cri/ && $NF == "error" || $2 == "cri" { print $1, $2, $NF }' | sort
+}
+
+# dumped FILE: what containerd makes of the handler in it
+dumped() {
+  containerd --config "$1" config dump | sed -n '/runtimes.runt\]/,/SystemdCgroup/p' |
+    grep -E 'runtimes.runt|runtime_type|runtime_path|BinaryName|SystemdCgroup' | tr -d " '\""
+}
+
+scenario_ctr_install_page() {
+  local file=config-1.7.toml
+  ! containerd --version | grep -q ' v\?2\.' || file=config-runc-shim.toml
+  for name in config.toml config-runc-shim.toml config-1.7.toml; do
+    page "/etc/containerd/$name" >"/tmp/$name"
+    # Each version has its own form of the file.
+    [[ $file = config-1.7.toml ]] && [[ $name != config-1.7.toml ]] || dumped "/tmp/$name"
+  done
+  daemon_with "/tmp/$file"
   run --rm "$bb" c1 echo by path
+}
+
+scenario_ctr_commands_page() {
+  ctr image tag "$bb" docker.io/library/busybox:latest >/dev/null
+  trap 'ctr image rm docker.io/library/busybox:latest >/dev/null' EXIT
+  export CONTAINERD_ADDRESS=/run/containerd.sock
+  holds containerd
 }

@@ -1,4 +1,4 @@
-# Docker with the files of docs/install.md.
+# Docker as docs/engines/docker.md says.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
 
@@ -16,7 +16,7 @@ with_page() {
 }
 
 scenario_docker_install_page() {
-  page /etc/docker/daemon.json >/tmp/page.json
+  page /etc/docker/daemon.json 2 >/tmp/page.json
   with_page /tmp/page.json
   run --rm bb echo by name
   docker run -d --runtime "$RUNTIME" --network none --name cc bb sleep 1000
@@ -26,7 +26,7 @@ scenario_docker_install_page() {
 }
 
 scenario_docker_install_page_default() {
-  page /etc/docker/daemon.json | sed "s/^{/{ \"default-runtime\": \"$RUNTIME\",/" >/tmp/page.json
+  page /etc/docker/daemon.json 2 | sed "s/^{/{ \"default-runtime\": \"$RUNTIME\",/" >/tmp/page.json
   with_page /tmp/page.json
   docker run -d --network none --name cc bb sleep 1000
   docker inspect -f '{{.HostConfig.Runtime}}' cc
@@ -36,7 +36,7 @@ scenario_docker_install_page_default() {
 
 # No program named runc in PATH works, so the runtime of the page must run the build steps.
 scenario_docker_install_page_build() {
-  page /etc/docker/daemon.json >/tmp/page.json
+  page /etc/docker/daemon.json 2 >/tmp/page.json
   rm -rf /tmp/path /tmp/context
   mkdir -p /tmp/path /tmp/context
   if [[ $(docker version -f '{{.Server.Version}}') == 20.* ]]; then
@@ -50,4 +50,17 @@ scenario_docker_install_page_build() {
   DOCKER_BUILDKIT=1 docker build -q --no-cache --network none -t built /tmp/context >/dev/null 2>/tmp/err || { tail -n 3 /tmp/err; exit 1; }
   docker run --runtime runt --network none --rm built
   docker rmi -f built >/dev/null
+}
+
+scenario_docker_install_page_shim() {
+  [[ $(docker version -f '{{.Server.Version}}') != 20.* ]] || {
+    echo 'Docker 20.10 takes no shim'
+    exit 77
+  }
+  sed -n '/"runtimeType"/p' /checkout/docs/engines/docker.md | sed '1s/^/{/; $s/$/}/' >/tmp/page.json
+  with_page /tmp/page.json
+  docker run --rm --runtime runt --network none bb echo by the shim
+  docker run -d --runtime runt --network none --name cc bb sleep 1000
+  docker exec cc echo inside
+  docker rm -f cc
 }

@@ -116,7 +116,7 @@ function hasCgroupV2(): boolean {
 }
 
 /** Whether the kernel can make pairs of virtual network devices (veth(4)). */
-function hasVeth(): boolean {
+export function hasVeth(): boolean {
   return spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'type', 'veth'], { stdio: 'ignore' }).status === 0;
 }
 

@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { needing } from '../bed/bed.js';
-import { which } from '../bed/needs.js';
-import { top } from '../bed/place.js';
+import { hasVeth, which } from '../bed/needs.js';
+import { runtPath, top } from '../bed/place.js';
 import { type Block, omission, shows, steps } from './page.js';
 import { Machine } from './shell.js';
 
@@ -25,8 +25,9 @@ const test = needing(
 );
 
 const atLength = process.env.RUNT_DOCS_AT_LENGTH === '1';
-const runs = (block: Block): boolean => omission(block, (name) => which(name) !== undefined, atLength) === undefined;
-/** RUNT_DOCS=PART: only pages whose path contains it. */
+const has = (need: string): boolean => (need === 'veth' ? hasVeth() : which(need) !== undefined);
+const runs = (block: Block): boolean => omission(block, has, atLength) === undefined;
+/** RUNT_DOCS=PART: the pages whose path holds it. */
 const pages = ['README.md']
   .concat(readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`))
   .filter((name) => name.endsWith('.md') && name.includes(process.env.RUNT_DOCS ?? ''))
@@ -50,7 +51,7 @@ for (const { name, list } of pages) {
         assert.ok(!output || shows(output, lines), report);
         assert.ok(status === 0 || fails, report);
       }
-      assert.equal((await machine.root.type('runt list --quiet')).lines, [], `${name} leaves containers`);
+      assert.equal((await machine.root.type(`${runtPath} list --quiet`)).lines, [], `${name} leaves containers`);
     } finally {
       await machine.end();
     }

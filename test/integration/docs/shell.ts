@@ -65,8 +65,8 @@ export class Machine {
   ) {}
 
   /**
-   * A private mount namespace, entered by pivot_root: the machine's root file system below an overlay, with a /home, a
-   * /srv and a /run of its own, and with runt in /usr/local/bin.
+   * Private mount and network namespaces, entered by pivot_root: the machine's root file system below an overlay, with a
+   * /home, a /srv and a /run of its own, and with runt in /usr/local/bin.
    */
   static async make(): Promise<Machine> {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-docs-')));
@@ -81,7 +81,7 @@ export class Machine {
     };
     // Container names are cgroup names too, so only one such machine runs at a time.
     const lock = ['--no-fork', join(tmpdir(), 'runt-docs.lock')];
-    const shell = new Shell('flock', [...lock, 'unshare', '--mount', '--propagation', 'private', 'bash'], env);
+    const shell = new Shell('flock', [...lock, 'unshare', '--mount', '--net', '--propagation', 'private', 'bash'], env);
     const machine = new Machine(shell, env, dir);
     try {
       for (const command of machine.#setup()) {
@@ -133,7 +133,9 @@ export class Machine {
 
   async end(): Promise<void> {
     for (const shell of this.#users.values()) await shell.end();
-    await this.root.type('for id in $(runt list --quiet); do runt delete --force $id; done').catch(() => {});
+    await this.root
+      .type(`for id in $(${runtPath} list --quiet); do ${runtPath} delete --force $id; done`)
+      .catch(() => {});
     await this.root.end();
     rmSync(this.dir, { recursive: true, force: true });
   }

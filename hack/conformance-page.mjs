@@ -1,0 +1,250 @@
+// docs/conformance.md, the short page, from the long tables of hack/conformance.mjs. A part that is not in the tables,
+// because another checkout ran it, keeps what the page had.
+
+/** The lines of a section, without its heading and empty lines at its ends; empty if there is none. */
+function section(text, title) {
+  const lines = text.split('\n');
+  const from = lines.indexOf(`## ${title}`);
+  if (from < 0) return [];
+  const length = lines.slice(from + 1).findIndex((line) => line.startsWith('## '));
+  return lines
+    .slice(from + 1, length < 0 ? undefined : from + 1 + length)
+    .join('\n')
+    .trim()
+    .split('\n');
+}
+
+/** The rows of the tables in some lines, as cells; heads and rulers left out. */
+function rows(lines) {
+  const all = lines.filter((line) => line.startsWith('| ') || line.startsWith('|-'));
+  return all.filter((_, i) => !all[i].startsWith('|-') && !all[i + 1]?.startsWith('|-')).map((line) => cells(line));
+}
+const cells = (line) => line.slice(2, -2).split(' | ');
+const row = (...columns) => `| ${columns.join(' | ')} |`;
+
+/** Rows by a key: those of `old`, replaced by and before those of `made`. */
+function merged(old, made, key) {
+  const known = new Map(old.map((columns) => [key(columns), columns]));
+  for (const columns of made) known.set(key(columns), columns);
+  return [...known.values()];
+}
+
+/** Parts whose numbers are in the table of engines. */
+const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O)/;
+
+/** When each part of the engines ran, by the title of its section. */
+const titles = {
+  Engines: 'engines, with runt as with runc',
+  'Podman on cgroup v2': 'podman on cgroup v2, with',
+  'Podman on cgroup v2 under systemd': 'podman on cgroup v2 under systemd',
+  'Containerd, conmon and docker on cgroup v2': 'containerd, conmon and docker on cgroup v2, with',
+  'Containerd, conmon and docker on cgroup v2 under systemd':
+    'containerd, conmon and docker on cgroup v2 under systemd',
+  'The shim under containerd': 'containerd 1.6, 1.7 and 2.1',
+  'The shim under a containerd newer than those of Debian': 'containerd 2.4',
+  'The shim under containerd on cgroup v2': 'containerd 1.7 on cgroup v2',
+  'Checkpoint and restore by podman': 'podman checkpoint and restore',
+};
+/** Sections of crictl and critest. */
+const cri = {
+  "Kubernetes' CRI": 'v1',
+  "Kubernetes' CRI on cgroup v2": 'v2',
+  'CRI-O': 'v1',
+  'CRI-O on cgroup v2': 'v2',
+};
+
+/** `podman 5.8.6` of "podman version 5.8.6, buildah version …". */
+const version = (text) =>
+  text
+    .split(', ')[0]
+    .replace(' version ', ' ')
+    .replace(/[+~](?:dfsg|ds|unknown)[^ ]*$/, '')
+    .replace(' v', ' ');
+const means = {
+  shim: "runt's shim",
+  'shim-grpc': "runt's shim, gRPC",
+  containerd: "runc's shim, runt",
+};
+
+function engineRows(tables, when, layout) {
+  const made = [];
+  for (const [title, part] of Object.entries(titles)) {
+    const lines = section(tables, title);
+    for (const [engine, suite, versions, passed, failed, skipped] of rows(lines)) {
+      const [debian, driver] = suite.split(', ');
+      // That containerd cannot do it at all; podman and CRI-O call conmon.
+      if (versions.startsWith('skipped') || engine === 'conmon') continue;
+      const by = title.startsWith('Checkpoint') ? 'criu' : (means[engine] ?? '');
+      made.push([
+        version(versions),
+        by,
+        debian,
+        driver ? `v2, ${driver}` : layout,
+        passed,
+        failed,
+        skipped,
+        when(part),
+      ]);
+    }
+  }
+  for (const title of cri) {
+    let engine = '';
+    let suite = '';
+    for (const line of section(tables, title)) {
+      const [, names] = /^ {4}(.*), runc version .*crictl version/.exec(line) ?? [];
+      if (names) engine = version(names);
+      suite = /^ {4}── critest(?:, crio)? of (.+)$/.exec(line)?.[1] ?? suite;
+      const sum = /^ {4}critest: (\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line);
+      if (!sum) continue;
+      const [debian, driver] = suite.split(', ');
+      const at = driver ? `v2, ${driver}` : layout;
+      made.push([engine, 'critest', debian, at, ...sum.slice(1), when(title === 'CRI-O' ? 'CRI-O: ' : title)]);
+    }
+  }
+  return made;
+}
+
+/** Rows of both managers of cgroups with the same numbers, as one. */
+function joined(list) {
+  const all = [];
+  for (const columns of list) {
+    const v2 = /^v2, (.*)/.exec(columns[3]);
+    const other = v2 && all.find((o) => o[3].startsWith('v2, ') && same(o, columns));
+    if (other) {
+      other[3] += ` and ${v2[1]}`;
+      if (other[7] < columns[7]) other[7] = columns[7];
+    } else all.push([...columns]);
+  }
+  return all;
+}
+/** What `joined` has joined. */
+const split = (list) =>
+  list.flatMap((columns) => {
+    const [first, second] = columns[3].split(' and ');
+    const one = columns.with(3, first);
+    return second ? [one, columns.with(3, `v2, ${second}`)] : [one];
+  });
+/** Whether two rows differ in the manager of cgroups and the day alone. */
+const same = (a, b) => [0, 1, 2, 4, 5, 6].every((i) => a[i] === b[i]);
+
+/** Lines `| programs | reason |` of the validation programs that fail with runt. */
+function failingPrograms(tables) {
+  const reasons = new Map();
+  for (const title of ["The OCI's validation programs", "The OCI's validation programs on cgroup v2"]) {
+    for (const [program, runt, , , reason] of rows(section(tables, title))) {
+      if (!runt?.startsWith('**failed**') || reason === undefined) continue;
+      const of = reasons.get(reason.trim()) ?? new Set();
+      reasons.set(reason.trim(), of.add(program.replace(/^linux_cgroups_(relative_)?/, 'cgroups_')));
+    }
+  }
+  // One reason is the beginning of another: the same, at length.
+  const brief = [...reasons].filter(
+    ([reason]) => ![...reasons.keys()].some((r) => r !== reason && reason.startsWith(r)),
+  );
+  return brief.map(([reason, programs]) => row([...programs].join(', '), reason));
+}
+
+/** What critest says that fails with runt, each once, and why it is excused. */
+function failingPods(tables) {
+  const names = new Set();
+  const excuses = new Set();
+  for (const title of cri) {
+    let engine = '';
+    for (const line of section(tables, title)) {
+      engine = /^ {4}── critest/.test(line) ? (title.startsWith('CRI-O') ? 'CRI-O' : 'containerd') : engine;
+      const [, runc, runt, name] =
+        /^ {4}(passed|failed|skipped) +(passed|failed|skipped) +(?:(?:passed|failed|skipped) +)?(.+)$/.exec(line) ?? [];
+      if (runt === 'failed' && runc === 'failed')
+        names.add(`${engine}: ${name.replace(/ (?:runtime )?should .*$/, '')}`);
+      const [, excuse] = /^ {4}excused with runt: (.*)$/.exec(line) ?? [];
+      if (excuse) excuses.add(excuse);
+    }
+  }
+  return { names: [...names], excuses: [...excuses] };
+}
+
+/** runc's own tests that pass with runc and not with runt: why. */
+const excusedTests = (tables) =>
+  section(tables, "runc's own tests").flatMap((line) => /^ {4}\(\d+\) (.*)$/.exec(line)?.[1] ?? []);
+
+/**
+ * @param tables what hack/conformance.mjs has written
+ * @param before the page as it is
+ * @param layout the version of cgroups on this machine
+ */
+export function page(tables, before, layout) {
+  const parts = rows(tables.split('\n## ')[0].split('\n')).filter(([, date]) => date !== '–');
+  const when = (part) => parts.find(([name]) => name.startsWith(part))?.[1] ?? '–';
+  const results = merged(
+    rows(section(before, 'Results')),
+    parts.filter(([name]) => !ofEngines.test(name)).map(([name, date, , result]) => [name, date, result]),
+    ([name]) => name,
+  );
+  /** An update of an engine by Debian takes the row of the one before; containerd has several on one suite. */
+  const key = ([engine, by, debian, at]) => [engine.replace(/(\d+\.\d+)\..*/, '$1'), by, debian, at].join(' | ');
+  const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
+  const programs = failingPrograms(tables);
+  const pods = failingPods(tables);
+  const own = excusedTests(tables).map((why) => `* ${why}`);
+  const oldPods = section(before, "Kubernetes' CRI");
+  const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
+  return `${[
+    '# Conformance',
+    '',
+    '<!-- Written by `make test-all`; do not edit. -->',
+    '',
+    'What ran where the last time that `make test-all` did, what fails, and why. The long tables, test by test, are in',
+    '`build/conformance/tables.md` after a run; [testing](testing.md) tells how each part works.',
+    '',
+    '<!-- not run: it takes an hour -->',
+    '```sh',
+    'RUNT_TEST_ALL="tests engines" make test-all',
+    '```',
+    '',
+    '## Results',
+    '',
+    `"Here" is ${machine}.`,
+    '',
+    row('part', 'when', 'result'),
+    '|---|---|---|',
+    ...results.map((columns) => row(...columns)),
+    '',
+    '## Engines',
+    '',
+    'Each scenario gives the same output and status with runt as with runc (with `critest`: passes if it does with runc).',
+    '',
+    row('engine', 'by', 'Debian', 'cgroup', 'passed', 'failed', 'skipped', 'when'),
+    '|---|---|---|---|---|---|---|---|',
+    ...engines.map((columns) => row(...columns)),
+    '',
+    'Skipped is what does not work with runc there, needs criu or a disk that the machine lacks, or is about AppArmor.',
+    '',
+    "## The OCI's validation programs",
+    '',
+    'These fail with runt, most of them with crun and runc too:',
+    '',
+    row('program', 'why'),
+    '|---|---|',
+    ...(programs.length > 0 ? programs : rows(section(before, "The OCI's validation programs")).map((r) => row(...r))),
+    '',
+    "## Kubernetes' CRI",
+    '',
+    ...(pods.names.length > 0
+      ? [
+          'Tests of critest that fail with runc and with runt:',
+          '',
+          ...pods.names.map((name) => `* ${name}`),
+          '',
+          'Tests that pass with runc and not with runt, and the reason:',
+          '',
+          ...pods.excuses.map((why) => `* ${why}`),
+        ]
+      : oldPods),
+    '',
+    "## runc's own tests",
+    '',
+    'Tests of runc 1.4 that pass with runc and not with runt (`conformance/runc/known.json` has their names):',
+    '',
+    ...(own.length > 0 ? own : section(before, "runc's own tests").filter((line) => line.startsWith('* '))),
+  ].join('\n')}\n`;
+}
