@@ -16,6 +16,7 @@ for-test-all := test lint fuzz
 for-coverage := test
 for-fuzz := fuzz
 for-bench := demo
+for-pictures := demo
 for-lint := lint
 for-fmt := lint
 for-release := release
@@ -45,7 +46,7 @@ test-root: build
 test-vm: build
 	@hack/test-vm
 
-# All of it, at length: tests, cgroup v2, fuzzing, bench; the tables go to docs/conformance.md. As root.
+# All of it, at length: tests, cgroup v2, fuzzing, bench; the results go to docs/conformance.md. As root.
 test-all: build
 	@hack/test-all
 
@@ -61,6 +62,10 @@ fuzz: build
 
 bench: build
 	@$(node) hack/bench/bench.mjs
+
+# The pictures of README.md, from real output (as root).
+pictures: build
+	@$(node) hack/pictures.mjs
 
 lint: build
 	@hack/lint
@@ -97,4 +102,4 @@ release dist: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench lint fmt install release dist clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench pictures lint fmt install release dist clean
