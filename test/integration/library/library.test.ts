@@ -312,12 +312,10 @@ test(
       const output: string[] = [];
       for (const [i, example] of examples.entries()) {
         const code = example
+          .replaceAll('/srv/hello/rootfs', bed.rootfs)
           .replaceAll('/srv/hello', join(dir, 'hello'))
           .replaceAll('/srv/web', bed.bundle)
-          .replace(
-            /^((?:import .*\n)+)/,
-            `$1const root = ${JSON.stringify(bed.root)}, rootfs = ${JSON.stringify(bed.rootfs)};\n`,
-          );
+          .replaceAll('new Runtime()', `new Runtime({ root: ${JSON.stringify(bed.root)} })`);
         writeFileSync(join(dir, `${i}.mjs`), code);
         const { stdout } = await promisify(execFile)(process.execPath, [join(dir, `${i}.mjs`)], {
           timeout: COMMAND_LIMIT,
