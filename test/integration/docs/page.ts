@@ -135,7 +135,7 @@ export function shows(expected: readonly string[], actual: readonly string[]): b
       : `${line
           .split('…')
           .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-          .join('.*')}\n`,
+          .join('[^\\n]*')}\n`,
   );
   return new RegExp(`^${pattern.join('')}$`).test(actual.map((line) => `${line}\n`).join(''));
 }
