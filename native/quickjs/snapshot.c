@@ -10,7 +10,10 @@
  * The program is not position-independent, so every pointer stays valid. Data that differs
  * from process to process (stack, vdso, libc's record of its start) is not in them, or is made
  * again before main. The PT_GNU_RELRO part of the data becomes a read-only segment: a start
- * relocates nothing, so nothing ever writes to it. */
+ * relocates nothing, so nothing ever writes to it.
+ *
+ * Two processes are compared, and words that differ between them (addresses of the stack, its
+ * canary, the process id) are zero in OUTPUT: the same PROGRAM gives the same OUTPUT. */
 #define _GNU_SOURCE
 #include "memory.h"
 #include <elf.h>
@@ -104,8 +107,47 @@ struct part {
   uint64_t address;
   size_t size;
   unsigned flags;
-  const void *data;
+  uint8_t *data;
 };
+
+/* Runs the program until its state is complete, and fills the parts from its memory. */
+static void take_parts(const char *program, uint64_t wanted, uint64_t end_at, struct part *parts) {
+  pid_t pid = start(program);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/mem", pid);
+  int memory = open(path, O_RDWR | O_CLOEXEC), yes = 1;
+  if (memory < 0 || pwrite(memory, &yes, sizeof yes, (off_t)wanted) != sizeof yes)
+    fail(path);
+  await_stop(pid);
+  uint64_t *end = take(memory, end_at, sizeof *end);
+  uint64_t from = (uint64_t)(uintptr_t)GATHERED_AT;
+  if (*end <= from || *end > from + GATHERED_SIZE)
+    refuse("the program gathered nothing");
+  parts[HEAP] = (struct part){.address = from, .size = *end - from, .flags = PF_R | PF_W};
+  for (int i = 0; i < PARTS; i++)
+    parts[i].data = take(memory, parts[i].address, parts[i].size);
+  close(memory);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+}
+
+/* There are a dozen; more mean that something random is in the state. */
+enum { MOST_DIFFERENCES = 32 };
+
+/* Zeroes the aligned words of `part` that are others in `second`. Returns how many there are. */
+static unsigned zero_differences(struct part *part, const struct part *second) {
+  if (part->size != second->size)
+    refuse("the program's state has another size in each process");
+  unsigned differing = 0;
+  for (size_t at = 0; at + sizeof(uint64_t) <= part->size; at += sizeof(uint64_t)) {
+    uint8_t *word = part->data + at;
+    if (memcmp(word, second->data + at, sizeof(uint64_t)) != 0) {
+      memset(word, 0, sizeof(uint64_t));
+      differing++;
+    }
+  }
+  return differing;
+}
 
 /* Finds the data segment and the part of it that is never written; neither may be missing. */
 static void find_data(const Elf64_Ehdr *elf, const Elf64_Phdr *headers, struct part *relro,
@@ -176,21 +218,15 @@ int main(int argc, char **argv) {
   struct part parts[PARTS] = {0};
   find_data(elf, headers, &parts[RELRO], &parts[DATA]);
 
-  pid_t pid = start(argv[1]);
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/mem", pid);
-  int memory = open(path, O_RDWR | O_CLOEXEC), yes = 1;
-  if (memory < 0 || pwrite(memory, &yes, sizeof yes, (off_t)wanted) != sizeof yes)
-    fail(path);
-  await_stop(pid);
-  uint64_t *end = take(memory, end_at, sizeof *end);
-  uint64_t from = (uint64_t)(uintptr_t)GATHERED_AT;
-  if (*end <= from || *end > from + GATHERED_SIZE)
-    refuse("the program gathered nothing");
-  parts[HEAP] = (struct part){.address = from, .size = *end - from, .flags = PF_R | PF_W};
+  take_parts(argv[1], wanted, end_at, parts);
+  struct part second[PARTS];
+  memcpy(second, parts, sizeof parts);
+  take_parts(argv[1], wanted, end_at, second);
+  unsigned differing = 0;
   for (int i = 0; i < PARTS; i++)
-    parts[i].data = take(memory, parts[i].address, parts[i].size);
-  kill(pid, SIGKILL);
+    differing += zero_differences(&parts[i], &second[i]);
+  if (differing > MOST_DIFFERENCES)
+    refuse("the program's state is another one in each process");
 
   int out = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
   if (out < 0)
