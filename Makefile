@@ -81,8 +81,9 @@ install: build
 	install -D -m 0755 dist/runt $(DESTDIR)$(PREFIX)/bin/runt
 	ln -sf runt $(DESTDIR)$(PREFIX)/bin/containerd-shim-runt-v1
 	ln -sf runt $(DESTDIR)$(PREFIX)/bin/containerd-shim-runt-grpc-v1
-	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	install -d $(share)/man/man1 $(share)/man/man8 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	install -m 0644 dist/share/man1/*.1 $(share)/man/man1
+	install -m 0644 dist/share/man8/*.8 $(share)/man/man8
 	install -m 0644 dist/share/completion/runt $(share)/bash-completion/completions
 	install -m 0644 dist/share/completion/_runt $(share)/zsh/site-functions
 	install -m 0644 dist/share/completion/runt.fish $(share)/fish/vendor_completions.d

@@ -53,6 +53,9 @@ export function sourceTime() {
 const sourceDate = (seconds = sourceTime()) =>
   seconds === undefined ? 'unknown' : new Date(Number(seconds) * 1000).toISOString().replace('.000', '');
 
+/** The date of the man pages, `2026-11-29`; '' outside of git. */
+export const pageDate = () => (sourceTime() === undefined ? '' : sourceDate().slice(0, 10));
+
 /** Constants of the sources. */
 export const define = {
   __RUNT_VERSION__: JSON.stringify(version),
@@ -449,14 +452,16 @@ async function all() {
   await node();
   types();
   // Man pages and completions, from the same tables as --help.
-  const words = [
+  const pageSources = [
+    'package.json',
     'src/cli/command-syntax.ts',
-    'src/cli/commands/help-command.ts',
-    'src/cli/man-pages.ts',
     'src/cli/commands/completion-command.ts',
+    ...files('src/cli/help', '.ts'),
+    ...files('src/cli/man', '.ts'),
     'hack/man.mjs',
   ];
-  if (isStale('dist/share/man1/runt.1', ['package.json', ...words]))
+  const page = 'dist/share/man8/containerd-shim-runt-v1.8';
+  if (isStale(page, pageSources) || !readFileSync(page, 'utf8').includes(`"${pageDate()}"`))
     run(process.execPath, 'hack/man.mjs', 'dist/share');
   if (!(await program(command, 'dist/runt', 'build/runt', debug || process.env.RUNT_COVERAGE !== undefined))) {
     console.error('build: RUNT_WITHOUT_QUICKJS is set: dist/runt is not made, dist/cli.js is');

@@ -1,8 +1,8 @@
-// Man pages and completions, from the tables of --help: man.mjs OUT makes OUT/man1/*.1 and OUT/completion/*.
+// Man pages and completions, from the tables of --help: man.mjs OUT makes OUT/man1, OUT/man8 and OUT/completion.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
-import { define } from './build.mjs';
+import { define, pageDate } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const out = process.argv[2] ?? 'dist/share';
@@ -23,13 +23,15 @@ async function load(entry) {
   return import(new URL(`../${file}`, import.meta.url));
 }
 
-const { manualPages } = await load('src/cli/man-pages.ts');
+const { manPages } = await load('src/cli/man/man-pages.ts');
 const { scripts } = await load('src/cli/commands/completion-command.ts');
+const pages = Object.entries(manPages(pageDate()));
 rmSync(out, { recursive: true, force: true });
 for (const [dir, files] of [
-  ['man1', manualPages()],
-  ['completion', scripts()],
+  ['man1', pages.filter(([name]) => name.endsWith('.1'))],
+  ['man8', pages.filter(([name]) => name.endsWith('.8'))],
+  ['completion', Object.entries(scripts())],
 ]) {
   mkdirSync(`${out}/${dir}`, { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(`${out}/${dir}/${name}`, text);
+  for (const [name, text] of files) writeFileSync(`${out}/${dir}/${name}`, text);
 }

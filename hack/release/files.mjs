@@ -79,9 +79,11 @@ export function tar(dir, ...paths) {
 export function stage(prefix, arch, { zipPages = false, zsh = 'zsh/site-functions' } = {}) {
   put(`${prefix}/bin/runt`, readFileSync(`${programs(arch)}/runt`), 0o755);
   symlinkSync('runt', `${prefix}/bin/containerd-shim-runt-v1`);
-  for (const page of readdirSync('dist/share/man1')) {
-    const text = readFileSync(`dist/share/man1/${page}`);
-    put(`${prefix}/share/man/man1/${page}${zipPages ? '.gz' : ''}`, zipPages ? zip(text) : text);
+  for (const section of ['man1', 'man8']) {
+    for (const page of readdirSync(`dist/share/${section}`)) {
+      const text = readFileSync(`dist/share/${section}/${page}`);
+      put(`${prefix}/share/man/${section}/${page}${zipPages ? '.gz' : ''}`, zipPages ? zip(text) : text);
+    }
   }
   const completion = (from, to) => put(`${prefix}/share/${to}`, readFileSync(`dist/share/completion/${from}`));
   completion('runt', 'bash-completion/completions/runt');

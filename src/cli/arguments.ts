@@ -119,11 +119,11 @@ export function parseBool(where: string, shown: string, value: string): boolean 
   throw usageError(where, `flag ${shown} must be true or false, not "${value}"`);
 }
 
-/** Checks the number of arguments against the command's form (`<must> [may]`). Throws ERR_USAGE. */
+/** Checks the number of arguments against the command's form (`MUST [MAY]`). Throws ERR_USAGE. */
 export function checkArguments(where: string, form: string, args: readonly string[]): void {
   const names = form === '' ? [] : form.split(' ');
   for (let i = args.length; i < names.length; i++) {
-    if (names[i]![0] === '<') throw usageError(where, `missing argument ${names[i]}`);
+    if (names[i]![0] !== '[') throw usageError(where, `missing argument ${names[i]}`);
   }
   if (args.length > names.length && !form.includes('…')) {
     const takes = names.length === 0 ? 'takes none' : `takes ${form}`;

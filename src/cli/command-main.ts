@@ -71,13 +71,7 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
   checkArguments(name, form, args);
   // `create` and `run` may fail before the container exists: do not record their failures with it.
   const [id] = args;
-  if (
-    id !== undefined &&
-    form.startsWith('<container-id>') &&
-    name !== 'create' &&
-    name !== 'run' &&
-    name !== 'debug'
-  ) {
+  if (id !== undefined && form.startsWith('ID') && name !== 'create' && name !== 'run' && name !== 'debug') {
     asked.about = { command: name, id };
   }
   const { command: run } = await loaders[command]();

@@ -1,7 +1,9 @@
 /** The table of all commands with their arguments and flags, for the parser and `--help`. */
+import type { Placeholder } from './help/placeholders.js';
 
 /**
- * Flags: their descriptions are in `cli/commands/help-command.ts`, which the compiler keeps complete.
+ * Flags. Their descriptions are in `cli/help/command-descriptions.ts`, their placeholders in `cli/help/flag-values.ts`;
+ * the compiler keeps both complete.
  *
  * A flag's key is its name and its short name (`bundle|b`). Its kind is
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string
@@ -57,18 +59,21 @@ const criuFlags = {
   'empty-ns': 'list',
 } as const;
 
-/** `<x>` is a required argument, `[x]` an optional one; `[x…]` is everything after the first argument, flags too. */
+type Argument = Extract<Placeholder, 'ID' | 'DIR' | 'SIGNAL' | 'COMMAND' | 'PS-OPTION'> | 'DIR|FILE' | 'bash|zsh|fish';
+type FormPart = Argument | `[${Argument}]` | `[${Argument}…]`;
+
+/** `X` is a required argument, `[X]` an optional one; `[X…]` is everything after the first argument, flags too. */
 export const commands = {
-  create: { args: '<container-id>', flags: createFlags },
-  start: { args: '<container-id>', flags: { trace: 'str', ...help } },
+  create: { args: 'ID', flags: createFlags },
+  start: { args: 'ID', flags: { trace: 'str', ...help } },
   run: {
-    args: '<container-id>',
+    args: 'ID',
     flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool' },
   },
-  state: { args: '<container-id>', flags: help },
-  wait: { args: '<container-id>', flags: { pid: 'int', 'format|f': 'text|json', ...help } },
+  state: { args: 'ID', flags: help },
+  wait: { args: 'ID', flags: { pid: 'int', 'format|f': 'text|json', ...help } },
   exec: {
-    args: '<container-id> [command…]',
+    args: 'ID [COMMAND…]',
     flags: {
       'process|p': 'str',
       cwd: 'str',
@@ -92,9 +97,9 @@ export const commands = {
       ...help,
     },
   },
-  ps: { args: '<container-id> [ps-option…]', flags: { 'format|f': 'table|json', ...help } },
+  ps: { args: 'ID [PS-OPTION…]', flags: { 'format|f': 'table|json', ...help } },
   checkpoint: {
-    args: '<container-id>',
+    args: 'ID',
     flags: {
       ...criuFlags,
       'parent-path': 'str',
@@ -108,7 +113,7 @@ export const commands = {
     },
   },
   restore: {
-    args: '<container-id>',
+    args: 'ID',
     flags: {
       'bundle|b': 'str',
       'config|f': 'str',
@@ -125,10 +130,10 @@ export const commands = {
       ...help,
     },
   },
-  pause: { args: '<container-id>', flags: help },
-  resume: { args: '<container-id>', flags: help },
+  pause: { args: 'ID', flags: help },
+  resume: { args: 'ID', flags: help },
   update: {
-    args: '<container-id>',
+    args: 'ID',
     flags: {
       'resources|r': 'str',
       'blkio-weight': 'str',
@@ -152,12 +157,12 @@ export const commands = {
       ...help,
     },
   },
-  events: { args: '<container-id>', flags: { interval: 'str', stats: 'bool', ...help } },
-  kill: { args: '<container-id> [signal]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
-  delete: { args: '<container-id>', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
+  events: { args: 'ID', flags: { interval: 'str', stats: 'bool', ...help } },
+  kill: { args: 'ID [SIGNAL]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
+  delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
   spec: {
-    args: '[command…]',
+    args: '[COMMAND…]',
     flags: {
       'bundle|b': 'str',
       'file|f': 'str',
@@ -182,9 +187,9 @@ export const commands = {
     },
   },
   version: { args: '', flags: { 'format|f': 'text|json', ...help } },
-  validate: { args: '[bundle-or-file]', flags: { strict: 'bool', format: 'text|json', ...help } },
+  validate: { args: '[DIR|FILE]', flags: { strict: 'bool', format: 'text|json', ...help } },
   explain: {
-    args: '[bundle] [other-bundle]',
+    args: '[DIR] [DIR]',
     flags: {
       'config|f': 'str',
       diff: 'bool',
@@ -198,10 +203,10 @@ export const commands = {
   },
   features: { args: '', flags: help },
   serve: { args: '', flags: { listen: 'str', ...help } },
-  debug: { args: '<container-id>', flags: { 'format|f': 'text|json', ...help } },
-  completion: { args: '<shell>', flags: help },
-  help: { args: '[command]', flags: help },
-} as const;
+  debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
+  completion: { args: 'bash|zsh|fish', flags: help },
+  help: { args: '[COMMAND]', flags: help },
+} as const satisfies Record<string, { args: '' | FormPart | `${FormPart} ${FormPart}`; flags: Flags }>;
 
 export type CommandName = keyof typeof commands;
 

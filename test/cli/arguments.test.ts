@@ -154,14 +154,11 @@ test('the global flags end at the first argument', () => {
 
 test('missing and extra arguments are named', () => {
   const message = (form: string, ...args: string[]) => fault(() => checkArguments('kill', form, args)).message;
-  checkArguments('kill', '<container-id> [signal]', ['a']);
-  checkArguments('kill', '<container-id> [signal]', ['a', 'b']);
+  checkArguments('kill', 'ID [SIGNAL]', ['a']);
+  checkArguments('kill', 'ID [SIGNAL]', ['a', 'b']);
   checkArguments('list', '', []);
-  assert.is(message('<container-id> [signal]'), 'kill: missing argument <container-id>');
-  assert.is(
-    message('<container-id> [signal]', 'a', 'b', 'c'),
-    'kill: unexpected argument "c": kill takes <container-id> [signal]',
-  );
+  assert.is(message('ID [SIGNAL]'), 'kill: missing argument ID');
+  assert.is(message('ID [SIGNAL]', 'a', 'b', 'c'), 'kill: unexpected argument "c": kill takes ID [SIGNAL]');
   assert.is(message('', 'x'), 'kill: unexpected argument "x": kill takes none');
 });
 

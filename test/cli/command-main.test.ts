@@ -2,7 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../src/cli/command-main.js';
-import { commands, globals } from '../../src/cli/command-syntax.js';
+import { type CommandName, commands, globals } from '../../src/cli/command-syntax.js';
+import { commandExamples } from '../../src/cli/help/command-examples.js';
+import { usageLines } from '../../src/cli/help/flag-lines.js';
 import type { Native } from '../../src/sys/abi.js';
 import { fakeHost } from '../sys/fake-host.js';
 
@@ -39,11 +41,12 @@ test('the help names every command and every global flag', async () => {
   }
 });
 
-test('the help of a command names its flags and arguments, in every form of the request', async () => {
+test('the help of a command has its flags, arguments and examples, in every form of the request', async () => {
   for (const [name, { args, flags }] of Object.entries(commands)) {
     const { status, out } = await runt([name, '--help']);
     assert.is(status, 0);
-    assert.match(out, `runt ${name} [flags]${args && ` ${args}`}\n`);
+    for (const line of usageLines(name as CommandName)) assert.match(out, `  runt ${line}\n`);
+    for (const { line } of commandExamples[name as CommandName]) assert.match(out, `\n  ${line}\n`);
     for (const key of Object.keys(flags)) assert.match(out, `--${key.split('|')[0]}`, `${name} ${key}`);
     assert.is((await runt(['help', name])).out, out);
     // After the id, exec and ps pass all arguments on.
@@ -53,10 +56,23 @@ test('the help of a command names its flags and arguments, in every form of the 
 });
 
 test('the help is coloured only on a terminal, and never with NO_COLOR', async () => {
-  const terminal: Partial<Native> = { isTerminal: (fd) => (fd === 1 ? 1 : 0) };
+  const terminal: Partial<Native> = { isTerminal: (fd) => (fd === 1 ? 1 : 0), windowSize: () => -25 };
   assert.match((await runt(['help'], terminal)).out, '\x1b[1mUsage:');
   assert.not.match((await runt(['help'], terminal, { NO_COLOR: '1' })).out, '\x1b');
   assert.not.match((await runt(['help'])).out, '\x1b');
+});
+
+test('a terminal wraps the descriptions of flags', async () => {
+  const terminal: Partial<Native> = {
+    isTerminal: () => 1,
+    windowSize: (_fd, size) => {
+      new DataView(size.buffer).setInt32(0, 80, true);
+      return 0;
+    },
+  };
+  const lines = (await runt(['run', '--help'], terminal, { NO_COLOR: '1' })).out.split('\n');
+  assert.ok(lines.every((line) => line.length <= 80));
+  assert.ok((await runt(['run', '--help'])).out.split('\n').some((line) => line.length > 80));
 });
 
 test('an unknown command exits 1 and suggests the nearest one', async () => {
@@ -122,15 +138,12 @@ test('an error in the global flags is logged if --log stands before it', async (
 
 test('the text log has one line in the format of logrus', async () => {
   const { log } = await runt(['--log', '/l', 'start'], logAt9);
-  assert.is(
-    log,
-    'time="2023-11-14T22:13:20.123456789Z" level=error msg="start: missing argument <container-id>" code=ERR_USAGE\n',
-  );
+  assert.is(log, 'time="2023-11-14T22:13:20.123456789Z" level=error msg="start: missing argument ID" code=ERR_USAGE\n');
 });
 
 test('a JSON log without a file is written to standard error, without the text', async () => {
   const { err } = await runt(['--log-format', 'json', 'start']);
-  assert.is(JSON.parse(err).msg, 'start: missing argument <container-id>');
+  assert.is(JSON.parse(err).msg, 'start: missing argument ID');
 });
 
 test('a log that cannot be opened is an error before anything is done', async () => {

@@ -3,7 +3,9 @@ import { capabilityNames, signalNames } from '../../sys/kernel-names.js';
 import { usageError } from '../arguments.js';
 import { print } from '../command-output.js';
 import { type Call, type CommandName, commands } from '../command-syntax.js';
-import { type FlagLine, flagLines, wordsOf } from './help-command.js';
+import { commandDescriptions } from '../help/command-descriptions.js';
+import { type FlagLine, flagLines } from '../help/flag-lines.js';
+import { isPlaceholder, type Placeholder } from '../help/placeholders.js';
 
 const shells = { bash, zsh, fish } as const;
 
@@ -22,40 +24,55 @@ export function scripts(): Readonly<Record<string, string>> {
 }
 
 const names = Object.keys(commands) as CommandName[];
-type Value = 'none' | 'directory' | 'file' | 'word' | readonly string[];
+/** What completes a value: paths, container IDs, a list of words, or nothing ('text'). */
+type Value = 'none' | 'directory' | 'file' | 'text' | readonly string[];
 
-function kindOf({ value }: FlagLine): Value {
+const placeholderValues: { readonly [P in Placeholder]?: () => Value } = {
+  DIR: () => 'directory',
+  FILE: () => 'file',
+  SOCKET: () => 'file',
+  SIGNAL: signalNames,
+  CAPABILITY: capabilityNames,
+};
+
+function completionOf({ value }: FlagLine): Value {
   if (value === '') return 'none';
-  if (value.includes('|')) return value.split('|');
-  if (value === 'SIGNAL') return signalNames();
-  if (value === 'CAPABILITY') return capabilityNames();
-  if (value === 'DIR') return 'directory';
-  return ['FILE', 'SOCKET', 'PATH'].includes(value) ? 'file' : 'word';
+  return isPlaceholder(value) ? (placeholderValues[value]?.() ?? 'text') : value.split('|');
 }
 
 /** The kind of a command's first argument. */
-function firstArgument(name: CommandName): 'container' | 'directory' | 'command' | 'shell' | 'none' {
-  const [first = ''] = commands[name].args.split(' ');
-  // The caller chooses a new id.
-  if (first === '<container-id>') return name === 'create' || name === 'run' ? 'none' : 'container';
-  if (first === '<shell>') return 'shell';
-  if (first === '[command]') return 'command';
-  return first.startsWith('[bundle') ? 'directory' : 'none';
+function firstArgument(name: CommandName): 'container' | 'directory' | 'file' | 'command' | 'shell' | 'none' {
+  switch (commands[name].args.split(' ')[0]) {
+    case 'ID':
+      // The caller chooses the ID of a new container.
+      return name === 'create' || name === 'run' || name === 'restore' ? 'none' : 'container';
+    case 'bash|zsh|fish':
+      return 'shell';
+    case '[COMMAND]':
+      return 'command';
+    case '[DIR]':
+      return 'directory';
+    case '[DIR|FILE]':
+      return 'file';
+    default:
+      return 'none';
+  }
 }
 
+/** The spellings of a flag. */
 const spelled = (f: FlagLine): string[] => [`--${f.name}`, ...(f.short === undefined ? [] : [`-${f.short}`])];
 
 function bash(): string {
   const values = (where: CommandName | ''): string[] => {
     const lines = flagLines(where).filter((f) => f.value !== '');
     return lines.map((f) => {
-      const value = kindOf(f);
+      const value = completionOf(f);
       const reply =
         value === 'directory'
           ? 'compgen -d -- "$cur"'
           : value === 'file'
             ? 'compgen -f -- "$cur"'
-            : value === 'word'
+            : value === 'text'
               ? ':'
               : `compgen -W '${(value as readonly string[]).join(' ')}' -- "$cur"`;
       return `    ${where === '' ? '' : `${where}:`}${spelled(f).join(`|${where === '' ? '' : `${where}:`}`)}) _runt_reply ${reply}; return ;;`;
@@ -68,8 +85,9 @@ function bash(): string {
       .map((flag) => `${before}${flag}`)
       .join('|');
   const argument: Record<ReturnType<typeof firstArgument>, string> = {
-    container: '_runt_reply _runt_ids',
+    container: '((count > 0)) || _runt_reply _runt_ids',
     directory: '_runt_reply compgen -d -- "$cur"',
+    file: '_runt_reply compgen -f -- "$cur"',
     command: `_runt_reply compgen -W '${names.join(' ')}' -- "$cur"`,
     shell: '_runt_reply compgen -W \'bash zsh fish\' -- "$cur"',
     none: ':',
@@ -81,9 +99,9 @@ _runt() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= prefix= i=1 count=0 word
   local -a root=()
   COMPREPLY=()
-  # "--flag=value" comes as three words.
+  # Readline splits "--flag=value" into three words.
   if [[ $cur = = ]]; then cur=; elif [[ $prev = = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
-  # As one word, where = is not in COMP_WORDBREAKS.
+  # It does not split where = is not in COMP_WORDBREAKS.
   if [[ $cur = -*=* ]]; then prefix=\${cur%%=*}=; prev=\${cur%%=*}; cur=\${cur#*=}; fi
   while ((i < COMP_CWORD)); do
     word=\${COMP_WORDS[i]}
@@ -117,7 +135,7 @@ ${names.map((n) => `    ${n}) _runt_reply compgen -W '${flagLines(n).flatMap(spe
     esac
     return
   fi
-  # The arguments before this one: words that are not flags, nor values of flags.
+  # Count the arguments before this one: neither flags nor values of flags.
   for ((i += 1; i < COMP_CWORD; i++)); do
     case $command:\${COMP_WORDS[i]} in
     ${names
@@ -139,13 +157,13 @@ complete -F _runt runt
 `;
 }
 
-/** A word in single quotes, for zsh and fish. */
+/** A text in single quotes, for zsh and fish. */
 const quoted = (text: string, mark: string): string => `'${text.replaceAll("'", mark)}'`;
 
 function zsh(): string {
   const spec = (f: FlagLine): string[] => {
     const text = f.text.replace(/[[\]:\\]/g, (c) => `\\${c}`);
-    const value = kindOf(f);
+    const value = completionOf(f);
     const after =
       value === 'none'
         ? ''
@@ -153,7 +171,7 @@ function zsh(): string {
           ? ':directory:_files -/'
           : value === 'file'
             ? ':file:_files'
-            : value === 'word'
+            : value === 'text'
               ? `:${f.name}: `
               : `:${f.name}:(${(value as readonly string[]).join(' ')})`;
     return spelled(f).map((s) =>
@@ -162,7 +180,8 @@ function zsh(): string {
   };
   const argument: Record<ReturnType<typeof firstArgument>, string> = {
     container: "'1:container:_runt_ids'",
-    directory: "'*:bundle:_files -/'",
+    directory: "'*:directory:_files -/'",
+    file: "'1:file:_files'",
     command: `'1:command:(${names.join(' ')})'`,
     shell: "'1:shell:(bash zsh fish)'",
     none: '',
@@ -189,7 +208,7 @@ ${flags('')}
   command)
     local -a all
     all=(
-${names.map((n) => `      ${quoted(`${n}:${wordsOf(n).summary}`, "'\\''")}`).join('\n')}
+${names.map((n) => `      ${quoted(`${n}:${commandDescriptions[n].summary}`, "'\\''")}`).join('\n')}
     )
     _describe command all
     ;;
@@ -207,7 +226,7 @@ _runt "$@"
 function fish(): string {
   const q = (text: string) => quoted(text.replaceAll('\\', '\\\\'), "\\'");
   const line = (where: CommandName | '', f: FlagLine): string => {
-    const value = kindOf(f);
+    const value = completionOf(f);
     const when = where === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${where}`;
     const short = f.short === undefined ? '' : ` -s ${f.short}`;
     const after =
@@ -217,7 +236,7 @@ function fish(): string {
           ? " -x -a '(__fish_complete_directories)'"
           : value === 'file'
             ? ' -r -F'
-            : value === 'word'
+            : value === 'text'
               ? ' -x'
               : ` -x -a ${q((value as readonly string[]).join(' '))}`;
     return `complete -c runt -n '${when}' -l ${f.name}${short}${after} -d ${q(f.text)}`;
@@ -225,6 +244,7 @@ function fish(): string {
   const argument: Record<ReturnType<typeof firstArgument>, string> = {
     container: "'(runt list -q 2>/dev/null)'",
     directory: "'(__fish_complete_directories)'",
+    file: "'(__fish_complete_path (commandline -ct))'",
     command: q(names.join(' ')),
     shell: "'bash zsh fish'",
     none: '',
@@ -232,7 +252,7 @@ function fish(): string {
   return [
     '# fish completion of runt; made by "runt completion fish"',
     'complete -c runt -f',
-    ...names.map((n) => `complete -c runt -n '__fish_use_subcommand' -a ${n} -d ${q(wordsOf(n).summary)}`),
+    ...names.map((n) => `complete -c runt -n '__fish_use_subcommand' -a ${n} -d ${q(commandDescriptions[n].summary)}`),
     ...flagLines('').map((f) => line('', f)),
     `complete -c runt -n '__fish_seen_subcommand_from kill; and test (count (commandline -opc)) -ge 3' -a ${q(signalNames().join(' '))}`,
     ...names.flatMap((n) => [

@@ -1,4 +1,4 @@
-/** Completion scripts and man pages: their contents, and what the shells make of them. */
+/** Completion scripts: complete, and what the shells offer with them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { main } from '../../../src/cli/command-main.js';
-import { type CommandName, commands, globals } from '../../../src/cli/command-syntax.js';
+import { type CommandName, commands } from '../../../src/cli/command-syntax.js';
 import { scripts } from '../../../src/cli/commands/completion-command.js';
-import { flagLines } from '../../../src/cli/commands/help-command.js';
-import { manualPages } from '../../../src/cli/man-pages.js';
+import { flagLines } from '../../../src/cli/help/flag-lines.js';
 import { fakeHost } from '../../sys/fake-host.js';
 
 const names = Object.keys(commands) as CommandName[];
@@ -41,12 +40,6 @@ test('each script names every command and every long flag', () => {
         assert.match(text, name === 'runt.fish' ? `-l ${flag.name}` : `--${flag.name}`);
     }
     assert.not.match(text, 'undefined');
-  }
-});
-
-test("every flag's value has a placeholder with a meaning", () => {
-  for (const where of ['', ...names] as const) {
-    for (const { name, value } of flagLines(where)) assert.not.equal(value, 'value', `${where} --${name}`);
   }
 });
 
@@ -92,6 +85,8 @@ test('bash completes commands, flags, and the choices of a flag', () =>
     assert.equal(complete('--rootless', ''), ['true', 'false', 'auto']);
     assert.equal(complete('list', '--f'), ['--format']);
     assert.equal(complete('list', '-f', ''), ['table', 'json']);
+    assert.equal(complete('checkpoint', '--empty-ns', ''), ['network']);
+    assert.equal(complete('update', '--cpu-idle', ''), ['0', '1']);
   }));
 
 test('bash completes container ids', () =>
@@ -102,6 +97,8 @@ test('bash completes container ids', () =>
     assert.equal(complete('--root', '=', '/r', 'delete', ''), ['other']);
     assert.equal(complete('--root=/r', 'delete', ''), ['other']);
     assert.equal(complete('kill', '-s', 'KILL', 'w'), ['web']);
+    assert.equal(complete('restore', ''), []);
+    assert.equal(complete('exec', 'web', ''), []);
   }));
 
 test('bash completes signals, capabilities, files and directories', () =>
@@ -115,6 +112,7 @@ test('bash completes signals, capabilities, files and directories', () =>
     assert.equal(complete('completion', 'z'), ['zsh']);
     assert.equal(complete('create', '--pid-file', 'script-runt.'), ['script-runt.fish']);
     assert.equal(complete('create', '--bundle', 'script'), []);
+    assert.equal(complete('validate', 'script-runt.'), ['script-runt.fish']);
     assert.equal(complete('update', '--memory', ''), []);
     assert.equal(complete('help', 'val'), ['validate']);
   }));
@@ -151,34 +149,10 @@ if (has('fish')) {
       assert.equal(complete('runt cre'), ['create']);
       assert.equal(complete('runt --log-format ').sort(), ['json', 'text']);
       assert.equal(complete('runt state ').sort(), ['db', 'web']);
+      assert.equal(complete(`runt validate ${dir}/script-runt.`), [`${dir}/script-runt.fish`]);
       assert.equal(complete('runt kill --reg'), ['--regex']);
       assert.equal(complete('runt list --format=').sort(), ['--format=json', '--format=table']);
     });
-  });
-}
-
-test('each command has a man page with every flag and argument', () => {
-  const pages = manualPages();
-  assert.equal(Object.keys(pages), ['runt.1', ...names.map((n) => `runt-${n}.1`)]);
-  const plain = (page: string) => page.replaceAll('\\-', '-').replaceAll(/\\f[BIR]/g, '');
-  for (const key of Object.keys(globals)) assert.match(plain(pages['runt.1']!), `--${key.split('|')[0]}`);
-  for (const name of names) {
-    const page = plain(pages[`runt-${name}.1`]!);
-    assert.match(page, `runt [global flags] ${name} [flags]${commands[name].args && ` ${commands[name].args}`}\n`);
-    for (const flag of flagLines(name)) assert.match(page, `--${flag.name}`);
-    // A line that begins with a dot or a quote is a roff request: only the intended ones may.
-    for (const line of pages[`runt-${name}.1`]!.split('\n')) {
-      if (/^[.']/.test(line)) assert.match(line, /^\.(TH|SH|TP|PP)\b/);
-    }
-  }
-});
-
-if (has('groff')) {
-  test('groff reports no warnings for the man pages', () => {
-    for (const [name, page] of Object.entries(manualPages())) {
-      const r = spawnSync('groff', ['-man', '-ww', '-Tutf8', '-Kutf8'], { input: page, encoding: 'utf8' });
-      assert.equal([r.status, r.stderr], [0, ''], name);
-    }
   });
 }
 

@@ -33,6 +33,7 @@ const needed = [
   '/bin/runt',
   '/share/man/man1/runt.1.gz',
   '/share/man/man1/runt-create.1.gz',
+  '/share/man/man8/containerd-shim-runt-v1.8.gz',
   '/share/bash-completion/completions/runt',
   '/share/zsh/vendor-completions/_runt',
   '/share/fish/vendor_completions.d/runt.fish',
