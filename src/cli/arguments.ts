@@ -3,7 +3,7 @@ import { RuntError } from '../sys/error.js';
 import type { Flags } from './command-syntax.js';
 
 /** A word that the parser does not know, and the words that are allowed there. */
-export interface Unknown {
+export interface UnknownWord {
   /** The command, '' before it. */
   readonly where: string;
   readonly wrong: string;
@@ -12,7 +12,7 @@ export interface Unknown {
 
 /**
  * An error in the command line. `where` is the command, '' before it. For a `wrong` word the report suggests a
- * correction (mistyped.ts).
+ * correction (suggestion.ts).
  */
 export function usageError(where: string, message: string, wrong = '', candidates: readonly string[] = []): RuntError {
   const error = new RuntError({ code: 'ERR_USAGE', message: `${where && `${where}: `}${message}` });
@@ -104,9 +104,9 @@ function parseValue(where: string, shown: string, kind: string, value: string): 
     return Number(value);
   }
   if (kind.includes('|')) {
-    const words = kind.split('|');
-    if (!words.includes(value)) {
-      throw usageError(where, `flag ${shown} must be ${words.join(' or ')}, not "${value}"`, value, words);
+    const choices = kind.split('|');
+    if (!choices.includes(value)) {
+      throw usageError(where, `flag ${shown} must be ${choices.join(' or ')}, not "${value}"`, value, choices);
     }
   }
   return value;

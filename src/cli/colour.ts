@@ -1,8 +1,8 @@
 /** The colours and the width of the terminal. */
 import { host, native } from '../sys/host.js';
 
-/** Whether to colour standard output: it is a terminal, and NO_COLOR is unset (https://no-color.org). */
-export function colour(): boolean {
+/** Whether standard output has colours: it is a terminal, and NO_COLOR is unset (https://no-color.org). */
+export function isColoured(): boolean {
   return !host.env.NO_COLOR && native.isTerminal(1) === 1;
 }
 

@@ -23,14 +23,14 @@ export type Sink = (fd: number, level: Level, message: string, fields: Fields) =
 let sink: Sink | undefined;
 
 /** The log level of `--debug` or `--log-level`; undefined without either. */
-export function threshold(global: Globals): Level | undefined {
+export function logLevel(global: Globals): Level | undefined {
   return global.debug ? 'debug' : global['log-level'];
 }
 
 /** Opens `--log` before the command does anything. At level debug logs the command line. Throws ERR_LOG. */
 export async function openLog(global: Globals): Promise<void> {
   if (global.log !== undefined) logFd = await openTarget(global.log);
-  if (threshold(global) !== 'debug') return;
+  if (logLevel(global) !== 'debug') return;
   const { versionText } = await import('./commands/version-command.js');
   writeLine(
     global,
@@ -57,7 +57,7 @@ async function openTarget(log: string): Promise<number> {
 }
 
 /** Whether `--log` is open. */
-export const hasLog = (): boolean => logFd >= 0;
+export const isLogOpen = (): boolean => logFd >= 0;
 
 /**
  * Opens `--log` for a failure before openLog: an error in the command line. If that fails, the error appears only on
@@ -79,7 +79,7 @@ export function closeLog(): void {
  * log for failures: warn then only at a level that includes warnings, and only in the log.
  */
 export function reportWarning(global: Globals, sentence: string): void {
-  const level = threshold(global);
+  const level = logLevel(global);
   if (level === 'error') return;
   if (global.log === undefined) printError(`runt: warning: ${printable(sentence)}\n`);
   else if (level !== undefined) writeLine(global, 'warning', sentence, {});
@@ -88,26 +88,26 @@ export function reportWarning(global: Globals, sentence: string): void {
 /** Writes one line to the log, or to standard error without a log. */
 export function writeLine(global: Globals, level: Level, message: string, fields: Fields): void {
   if (sink) {
-    written(global, sink(logFd, level, message, fields));
+    checkWritten(global, sink(logFd, level, message, fields));
     return;
   }
   const time = timestamp(native.realtime());
   const line =
     global['log-format'] === 'json'
       ? toJson({ level, msg: message, time, ...fields })
-      : [`time="${time}"`, `level=${level}`, `msg=${JSON.stringify(message)}`, ...pairs(fields)].join(' ');
+      : [`time="${time}"`, `level=${level}`, `msg=${JSON.stringify(message)}`, ...keyValuePairs(fields)].join(' ');
   if (logFd < 0) printError(`${line}\n`);
-  else written(global, native.write(logFd, host.encode(`${line}\n`)));
+  else checkWritten(global, native.write(logFd, host.encode(`${line}\n`)));
 }
 
-function written(global: Globals, result: number): void {
+function checkWritten(global: Globals, result: number): void {
   // Otherwise each further line waits again for a reader that has stopped.
   if (result === -E.ETIMEDOUT) sink = () => 0;
   if (result < 0) printError(`runt: the log ${global.log} was not written: ${errnoName(-result)}\n`);
 }
 
 /** key=value pairs in the file format of logrus: quoted when needed. */
-export function pairs(fields: Fields): string[] {
+export function keyValuePairs(fields: Fields): string[] {
   return Object.entries(fields)
     .filter(([key]) => key !== 'violations')
     .map(([key, value]) => {

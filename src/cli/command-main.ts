@@ -3,7 +3,7 @@ import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, usageError } from './arguments.js';
 import { printError } from './command-output.js';
 import { type Call, type CommandName, commands, globals, type Values } from './command-syntax.js';
-import type { About } from './failure-report.js';
+import type { FailedCommand } from './failure-report.js';
 
 type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
 
@@ -38,12 +38,12 @@ const loaders: Loaders = {
 /** Runs the command line of `host.args`. Never throws. @returns the exit status */
 export async function main(): Promise<number> {
   const global: Values<typeof globals> = {};
-  const asked: { about?: About } = {};
+  const context: { command?: FailedCommand } = {};
   try {
-    return await dispatch(global, asked);
+    return await dispatch(global, context);
   } catch (error) {
     try {
-      return await (await import('./failure-report.js')).reportFailure(error, global, asked.about);
+      return await (await import('./failure-report.js')).reportFailure(error, global, context.command);
     } catch (second) {
       printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
       return 1;
@@ -51,8 +51,8 @@ export async function main(): Promise<number> {
   }
 }
 
-async function dispatch(global: Values<typeof globals>, asked: { about?: About }): Promise<number> {
-  const [name, ...words] = parseFlags('', globals, host.args, global, true);
+async function dispatch(global: Values<typeof globals>, context: { command?: FailedCommand }): Promise<number> {
+  const [name, ...rest] = parseFlags('', globals, host.args, global, true);
   if (global.version) return loaders.version().then(({ command }) => command({ global, flags: global, args: [] }));
   if (global.format) throw usageError('', 'unknown flag --format');
   if (global.debug || global['log-level'] === 'debug' || global.log !== undefined) {
@@ -66,13 +66,13 @@ async function dispatch(global: Values<typeof globals>, asked: { about?: About }
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
   const { args: form } = commands[command];
-  const args = parseFlags(name, commands[command].flags, words, flags, form.includes('…'));
+  const args = parseFlags(name, commands[command].flags, rest, flags, form.includes('…'));
   if (flags.help) return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [name] });
   checkArguments(name, form, args);
   // `create` and `run` may fail before the container exists: do not record their failures with it.
   const [id] = args;
   if (id !== undefined && form.startsWith('ID') && name !== 'create' && name !== 'run' && name !== 'debug') {
-    asked.about = { command: name, id };
+    context.command = { command: name, id };
   }
   const { command: run } = await loaders[command]();
   // Both types come from the table: parseFlags fills the flags of commands[N], and command N takes them.

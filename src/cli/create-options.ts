@@ -31,8 +31,8 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(host.env.NOTIFY_SOCKET ? { notifySocket: host.env.NOTIFY_SOCKET } : {}),
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     rootless: rootlessMode(where, global.rootless),
-    ...unsafeAnnotations(global),
-    ...hookTimeout(where, global),
+    ...annotationPolicyOption(global),
+    ...hookTimeoutOption(where, global),
     ...(flags.trace === undefined ? {} : { trace: absolute(flags.trace) }),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
@@ -45,12 +45,12 @@ export function isVerbose(global: Call<'create'>['global']): boolean {
 }
 
 /** `--unsafe-annotations` if set; otherwise the environment decides. */
-export const unsafeAnnotations = ({
+export const annotationPolicyOption = ({
   'unsafe-annotations': policy,
 }: Call<'create'>['global']): Pick<CreateOptions, 'unsafeAnnotations'> => (policy ? { unsafeAnnotations: policy } : {});
 
 /** `--hook-timeout` in seconds if set; otherwise the environment decides. Throws ERR_USAGE. */
-export function hookTimeout(where: string, global: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> {
+export function hookTimeoutOption(where: string, global: Call<'create'>['global']): Pick<CreateOptions, 'hookTimeout'> {
   const text = global['hook-timeout'];
   if (text === undefined) return {};
   const seconds = parseSeconds(text);

@@ -3,21 +3,21 @@ import { printable } from '../plan/printable-text.js';
 import { RuntError } from '../sys/error.js';
 import { clipped } from '../sys/report/clipped-text.js';
 import { reportOf } from '../sys/report/error-report.js';
-import { closeLog, hasLog, openLogForFailure, threshold, writeLine } from './command-log.js';
+import { closeLog, isLogOpen, logLevel, openLogForFailure, writeLine } from './command-log.js';
 import { printError } from './command-output.js';
 import type { globals, Values } from './command-syntax.js';
-import { sayMeant } from './mistyped.js';
+import { addSuggestion } from './suggestion.js';
 
 type Globals = Values<typeof globals>;
 
 /** The failed command and its container. */
-export interface About {
+export interface FailedCommand {
   readonly command: string;
   readonly id: string;
 }
 
 /** Records the failure in the container's state, for `runt debug`. */
-async function keep(e: RuntError, global: Globals, { command, id }: About): Promise<void> {
+async function recordFailure(e: RuntError, global: Globals, { command, id }: FailedCommand): Promise<void> {
   try {
     const [{ noteError }, { findRoot }] = [
       await import('../container/state/last-error.js'),
@@ -36,19 +36,19 @@ async function keep(e: RuntError, global: Globals, { command, id }: About): Prom
  * `--debug` writes more.
  * @returns the exit status
  */
-export async function reportFailure(error: unknown, global: Globals, about?: About): Promise<number> {
+export async function reportFailure(error: unknown, global: Globals, failed?: FailedCommand): Promise<number> {
   const e = error instanceof RuntError ? error : internalError(error);
-  sayMeant(e);
-  if (about) await keep(e, global, about);
+  addSuggestion(e);
+  if (failed) await recordFailure(e, global, failed);
   if (e.code !== 'ERR_LOG') await openLogForFailure(global);
   const fields: Record<string, unknown> = {};
   for (const key of ['code', 'op', 'path', 'pointer', 'errno', 'syscall', 'hint', 'violations'] as const) {
     if (e[key] !== undefined) fields[key] = e[key];
   }
-  if (hasLog() || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
-  if (hasLog() || global['log-format'] !== 'json')
+  if (isLogOpen() || global['log-format'] === 'json') writeLine(global, 'error', sentence(e), fields);
+  if (isLogOpen() || global['log-format'] !== 'json')
     printError(`runt: ${reportOf(e).split('\n').map(shown).join('\n')}\n`);
-  if (threshold(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
+  if (logLevel(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   closeLog();
   return e.exit ?? 1;
 }

@@ -2,7 +2,7 @@
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { timestamp } from '../sys/timestamp.js';
-import { pairs, type Sink } from './command-log.js';
+import { keyValuePairs, type Sink } from './command-log.js';
 
 const JOURNAL = '/run/systemd/journal/socket';
 const SYSLOG = '/dev/log';
@@ -65,7 +65,7 @@ function syslogSink(name: string): Sink {
     const [date = '', time = ''] = timestamp(native.realtime()).split('T');
     const [, month, day] = date.split('-');
     const when = `${months[Number(month) - 1]} ${String(Number(day)).padStart(2)} ${time.slice(0, 8)}`;
-    const text = [message.replaceAll('\n', ' '), ...pairs(fields)].join(' ');
+    const text = [message.replaceAll('\n', ' '), ...keyValuePairs(fields)].join(' ');
     return native.write(
       fd,
       host.encode(`<${8 * facility + severity[level]}>${when} ${name}[${native.pid()}]: ${text}`),

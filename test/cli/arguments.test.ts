@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
 import { commands, globals } from '../../src/cli/command-syntax.js';
-import { sayMeant } from '../../src/cli/mistyped.js';
+import { addSuggestion } from '../../src/cli/suggestion.js';
 import type { RuntError } from '../../src/sys/error.js';
 
 function parse(name: keyof typeof commands, ...args: string[]) {
@@ -16,7 +16,7 @@ function fault(f: () => unknown): RuntError {
   try {
     f();
   } catch (e) {
-    sayMeant(e as RuntError);
+    addSuggestion(e as RuntError);
     return e as RuntError;
   }
   throw new Error('nothing was thrown');

@@ -3,7 +3,7 @@ import { checkpoint } from '../../container/criu/checkpoint.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
-import { unsafeAnnotations } from '../create-options.js';
+import { annotationPolicyOption } from '../create-options.js';
 import { criuFlags, imagePaths } from '../criu-flags.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -23,7 +23,7 @@ export async function command(call: Call<'checkpoint'>): Promise<number> {
     ...(flags['parent-path'] ? { parentPath: flags['parent-path'] } : {}),
     ...(server ? { pageServer: pageServer(server) } : {}),
     ...(flags['status-fd'] === undefined ? {} : { statusFd: flags['status-fd'] }),
-    ...unsafeAnnotations(global),
+    ...annotationPolicyOption(global),
     warn: (sentence) => reportWarning(global, sentence),
   });
   return 0;

@@ -7,7 +7,7 @@ import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
-import { rootlessMode, unsafeAnnotations } from '../create-options.js';
+import { annotationPolicyOption, rootlessMode } from '../create-options.js';
 import { reportFailure } from '../failure-report.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -59,7 +59,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     ignorePaused: flags['ignore-paused'] === true,
     rootless: rootlessMode('exec', global.rootless),
-    ...unsafeAnnotations(global),
+    ...annotationPolicyOption(global),
     ...(trace !== undefined && { trace: absolute(trace) }),
     warn: (sentence) => reportWarning(global, sentence),
   });

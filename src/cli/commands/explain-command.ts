@@ -5,11 +5,17 @@ import { explainDiff, explainDiffJson } from '../../plan/explain/plan-diff.js';
 import type { Plan } from '../../plan/plan-ops.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
-import { colour, terminalWidth } from '../colour.js';
+import { isColoured, terminalWidth } from '../colour.js';
 import { reportWarning } from '../command-log.js';
 import { print } from '../command-output.js';
 import type { Call } from '../command-syntax.js';
-import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from '../create-options.js';
+import {
+  annotationPolicyOption,
+  cgroupManager,
+  hookTimeoutOption,
+  isVerbose,
+  rootlessMode,
+} from '../create-options.js';
 import { findRoot } from '../root-flag.js';
 
 export async function command(call: Call<'explain'>): Promise<number> {
@@ -33,7 +39,7 @@ export async function command(call: Call<'explain'>): Promise<number> {
 
 function look(): Look {
   const width = terminalWidth();
-  return { colour: colour(), ...(width !== undefined && { width }) };
+  return { colour: isColoured(), ...(width !== undefined && { width }) };
 }
 
 async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: string): Promise<Plan> {
@@ -48,8 +54,8 @@ async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: st
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,
     rootless: rootlessMode('explain', global.rootless),
-    ...unsafeAnnotations(global),
-    ...hookTimeout('explain', global),
+    ...annotationPolicyOption(global),
+    ...hookTimeoutOption('explain', global),
     debug: isVerbose(global),
     warn: (sentence: string) => reportWarning(global, sentence),
   };

@@ -1,6 +1,6 @@
 /** `runt help` and `--help`. Loaded on demand. */
 import { usageError } from '../arguments.js';
-import { colour, terminalWidth } from '../colour.js';
+import { isColoured, terminalWidth } from '../colour.js';
 import { print } from '../command-output.js';
 import { type Call, type CommandName, commands } from '../command-syntax.js';
 import { commandDescriptions } from '../help/command-descriptions.js';
@@ -83,5 +83,5 @@ function columns(rows: readonly (readonly [term: string, description: string])[]
 }
 
 function heading(text: string): string {
-  return colour() ? `\x1b[1m${text}:\x1b[0m` : `${text}:`;
+  return isColoured() ? `\x1b[1m${text}:\x1b[0m` : `${text}:`;
 }

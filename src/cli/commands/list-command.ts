@@ -8,25 +8,25 @@ import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';
 
 export function command({ global, flags }: Call<'list'>): number {
-  const unknown: RuntError[] = [];
+  const failures: RuntError[] = [];
   const entries = list({
     root: rootDirectory(global),
     warn: (sentence) => reportWarning(global, sentence),
-    unknown: (error) => unknown.push(error),
+    unknown: (error) => failures.push(error),
   });
   if (flags.quiet) print(entries.map((e) => `${e.id}\n`).join(''));
   else if (flags.format === 'json') print(`${JSON.stringify(entries)}\n`);
   else {
     const rows = entries.map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
-    print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
+    print(formatTable([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
   }
   // Throw after printing: one unreadable container must not hide the others.
-  if (unknown[0]) throw unknown[0];
+  if (failures[0]) throw failures[0];
   return 0;
 }
 
 /** Columns at least 12 wide with three spaces between them, as in runc: scripts parse them with awk. */
-export function table(texts: readonly (readonly string[])[]): string {
+export function formatTable(texts: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   // A path may contain a line feed.
   const rows = texts.map((row) => row.map(printable));

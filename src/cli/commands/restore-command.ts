@@ -3,7 +3,13 @@ import { restore } from '../../container/criu/restore.js';
 import { absolute } from '../absolute-path.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
-import { cgroupManager, hookTimeout, isVerbose, rootlessMode, unsafeAnnotations } from '../create-options.js';
+import {
+  annotationPolicyOption,
+  cgroupManager,
+  hookTimeoutOption,
+  isVerbose,
+  rootlessMode,
+} from '../create-options.js';
 import { criuFlags, imagePaths } from '../criu-flags.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -28,8 +34,8 @@ export async function command(call: Call<'restore'>): Promise<number> {
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     rootless: rootlessMode('restore', global.rootless),
-    ...unsafeAnnotations(global),
-    ...hookTimeout('restore', global),
+    ...annotationPolicyOption(global),
+    ...hookTimeoutOption('restore', global),
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   });

@@ -13,11 +13,11 @@ import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
 
 export async function command({ flags, args }: Call<'spec'>): Promise<number> {
-  const { bundle = '.', file = 'config.json', schema, ...given } = flags;
+  const { bundle = '.', file = 'config.json', schema, ...specFlags } = flags;
   if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
   const ids = callerIds();
   const options: Record<string, unknown> = args.length > 0 ? { args } : {};
-  for (const [flag, value] of Object.entries(given)) options[camelCase(flag)] = value;
+  for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
   const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
   const isPlain = Object.keys(options).every((key) => key === 'rootless');
   const spec = isPlain

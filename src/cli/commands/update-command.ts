@@ -16,7 +16,7 @@ type Flags = Call<'update'>['flags'];
 type Kind = 'integer' | 'bytes' | 'text';
 
 /** The property of LinuxResources that each flag sets, and the kind of its value. */
-const places: { readonly [F in keyof Flags]?: readonly [section: string, key: string, kind: Kind] } = {
+const limitFlags: { readonly [F in keyof Flags]?: readonly [section: string, key: string, kind: Kind] } = {
   'blkio-weight': ['blockIO', 'weight', 'integer'],
   'cpu-period': ['cpu', 'period', 'integer'],
   'cpu-quota': ['cpu', 'quota', 'integer'],
@@ -56,7 +56,7 @@ export async function command({ global, flags, args }: Call<'update'>): Promise<
 
 function fromFlags(flags: Flags): Record<string, Record<string, unknown>> {
   const resources: Record<string, Record<string, unknown>> = {};
-  for (const [name, [section, key, kind]] of Object.entries(places) as [keyof Flags, [string, string, Kind]][]) {
+  for (const [name, [section, key, kind]] of Object.entries(limitFlags) as [keyof Flags, [string, string, Kind]][]) {
     const text = flags[name];
     if (typeof text !== 'string') continue;
     const value = kind === 'text' ? text : kind === 'bytes' ? bytes(text) : integer(text);

@@ -36,7 +36,7 @@ export async function command({ global, flags, args }: Call<'validate'>): Promis
   return 0;
 }
 
-interface Found {
+interface ValidationResult {
   readonly violations: readonly Violation[];
   /** Whether the list was cut. */
   readonly more: boolean;
@@ -45,7 +45,7 @@ interface Found {
   readonly error?: RuntError;
 }
 
-interface Asked {
+interface ValidateOptions {
   /** Treat warnings about the config and unknown properties as violations. */
   readonly strict: boolean;
   readonly policy: AnnotationPolicy;
@@ -53,7 +53,7 @@ interface Asked {
   readonly collect: boolean;
 }
 
-async function findingsOf(path: string, { strict, policy, collect }: Asked): Promise<Found> {
+async function findingsOf(path: string, { strict, policy, collect }: ValidateOptions): Promise<ValidationResult> {
   let judged: JudgedSpec;
   try {
     judged = judgeFile(path);
@@ -62,49 +62,52 @@ async function findingsOf(path: string, { strict, policy, collect }: Asked): Pro
     return { violations: error.violations, more: false, warnings: [] };
   }
   const { spec, findings } = judged;
-  const kept = findings.violations.length === 0;
-  const foreign = kept ? undefined : invalid(path, findings.violations);
-  if (foreign?.code === 'ERR_SPEC_UNSUPPORTED') {
+  const isValid = findings.violations.length === 0;
+  const platformError = isValid ? undefined : invalid(path, findings.violations);
+  if (platformError?.code === 'ERR_SPEC_UNSUPPORTED') {
     const { foreignViolations } = await import('../../spec/rules/other-platforms.js');
-    const wrong = foreignViolations(path);
-    for (const violation of wrong) findings.add(violation);
+    const platformViolations = foreignViolations(path);
+    for (const violation of platformViolations) findings.add(violation);
     const message = `${path} is for another platform than Linux, and not valid for that one`;
     const { violations, more, warnings } = findings;
     const all = { violations: [...violations], ...(more && { more }) };
-    const error = wrong.length > 0 ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all }) : foreign;
+    const error =
+      platformViolations.length > 0
+        ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all })
+        : platformError;
     return { violations, more, warnings, error };
   }
 
   const unsafe = findUnsafe(textsOf(spec.annotations), ['create', 'systemd']);
-  const named = unsafe.map(({ at, value, effect }) => ({
+  const annotationViolations = unsafe.map(({ at, value, effect }) => ({
     pointer: at,
     value,
     expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
     see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
   }));
-  const others = new Findings();
-  if (policy === 'deny') for (const violation of named) others.add(violation);
-  let refused: RuntError | undefined;
-  if (kept) {
+  const moreFindings = new Findings();
+  if (policy === 'deny') for (const violation of annotationViolations) moreFindings.add(violation);
+  let planError: RuntError | undefined;
+  if (isValid) {
     const { asViolation, refusedEverywhere } = await import('../../plan/ideal-hosts.js');
-    refused = refusedEverywhere(validSpec(judged, path).spec);
-    if (refused) others.add(asViolation(refused));
+    planError = refusedEverywhere(validSpec(judged, path).spec);
+    if (planError) moreFindings.add(asViolation(planError));
   }
-  const forgiven = kept && others.violations.length === 0;
+  const isAccepted = isValid && moreFindings.violations.length === 0;
   if (strict) {
-    for (const violation of findings.warnings) others.add(violation);
+    for (const violation of findings.warnings) moreFindings.add(violation);
     eachUnknownProperty(spec, (pointer, nearest) => {
-      others.refuse(pointer, undefined, () => `be a property of the runtime-spec${meant(nearest())}`, '');
+      moreFindings.refuse(pointer, undefined, () => `be a property of the runtime-spec${suggestionOf(nearest())}`, '');
     });
   }
 
-  for (const violation of others.violations) findings.add(violation);
+  for (const violation of moreFindings.violations) findings.add(violation);
   const { violations } = findings;
-  const more = findings.more || others.more;
+  const more = findings.more || moreFindings.more;
   // Only warn about facts that depend on this machine or on the config's author.
-  const calls = forgiven ? unknownCalls(spec.linux?.seccomp) : [];
+  const calls = isAccepted ? unknownCalls(spec.linux?.seccomp) : [];
   const notes = new Findings();
-  for (const { pointer, value, expected, see = '' } of [...calls, ...(policy === 'warn' ? named : [])])
+  for (const { pointer, value, expected, see = '' } of [...calls, ...(policy === 'warn' ? annotationViolations : [])])
     notes.warn(pointer, value, expected, see);
   const warnings = [...(strict ? [] : findings.warnings), ...notes.warnings];
   if (violations.length === 0) return { violations, more, warnings };
@@ -112,17 +115,17 @@ async function findingsOf(path: string, { strict, policy, collect }: Asked): Pro
   const all = { violations: [...violations], ...(more && { more }) };
   const message = `${path} is not strictly valid: it has ${countOf(violations, more)}`;
   const error =
-    kept && violations.length === unsafe.length && policy === 'deny'
+    isValid && violations.length === unsafe.length && policy === 'deny'
       ? deniedError(unsafe)
-      : refused && violations.length === 1
-        ? refused
-        : forgiven
+      : planError && violations.length === 1
+        ? planError
+        : isAccepted
           ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all })
           : invalid(path, violations, more);
   return { violations, more, warnings, error };
 }
 
-const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
+const suggestionOf = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
 /** The annotations with text values, of a config that may break the schema. */
 function textsOf(annotations: unknown): Record<string, string> {

@@ -1,11 +1,11 @@
 /** Suggestions for an unknown word on the command line. */
 import type { RuntError } from '../sys/error.js';
 import { nearest } from '../sys/nearest-word.js';
-import type { Unknown } from './arguments.js';
+import type { UnknownWord } from './arguments.js';
 import { globals } from './command-syntax.js';
 
 /** Commands of engines, and the equivalent of runt. */
-const elsewhere: Readonly<Record<string, string>> = {
+const equivalents: Readonly<Record<string, string>> = {
   rm: 'runt delete ID',
   ls: 'runt list',
   info: 'runt features, or runt debug ID',
@@ -19,12 +19,11 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 /** Commands of engines that no runtime has. */
-const engines = 'attach build commit cp diff images import load login logs port pull push rename rmi save tag'.split(
-  ' ',
-);
+const engineCommands =
+  'attach build commit cp diff images import load login logs port pull push rename rmi save tag'.split(' ');
 
 /** Adds a suggestion to an error about an unknown word. */
-export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
+export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): void {
   if (!error.unknown) return;
   const { where, wrong, candidates } = error.unknown;
   const flag = wrong.replace(/^--?/, '');
@@ -34,8 +33,8 @@ export function sayMeant(error: RuntError & { unknown?: Unknown }): void {
     return;
   }
   if (flag === wrong && (where === '' || where === 'help')) {
-    if (Object.hasOwn(elsewhere, wrong)) error.hint = `engines call it so: use ${elsewhere[wrong]}`;
-    else if (engines.includes(wrong)) {
+    if (Object.hasOwn(equivalents, wrong)) error.hint = `engines call it so: use ${equivalents[wrong]}`;
+    else if (engineCommands.includes(wrong)) {
       error.hint = `this is done by engines, not by a runtime: use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}`;
     }
     if (error.hint) return;
