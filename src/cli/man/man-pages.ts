@@ -39,7 +39,7 @@ function overview(): string[] {
       ...names.flatMap((n) => item(pageName(`runt-${n}`, 1), sentence(commandDescriptions[n].summary))),
     ),
     ...section('OPTIONS', ...flagLines('').flatMap(option)),
-    ...section('VALUES', ...Object.entries(placeholders).flatMap(([name, text]) => item(italic(name), sentence(text)))),
+    ...section('VALUES', ...Object.entries(placeholders).flatMap(([name, text]) => item(italic(name), text))),
     ...section('EXAMPLES', ...examples(overviewExamples)),
     ...section(
       'EXIT STATUS',
@@ -110,7 +110,7 @@ function usedVariables(): Variable[] {
 const stateItem = (): string[] =>
   item(
     stateDirectory.map(italic).join(', '),
-    'The state of all containers: the default of --root for root, and for other users.',
+    'The state of all containers. The default of --root is the first one for root, and the second one for other users.',
   );
 
 /** Upper case at the beginning, except for a word that the user types, and a full stop. */
