@@ -52,11 +52,13 @@ const PROGRAMS = [
   'build/test/quickjs/whole',
   'build/test/faulty-pieces/whole',
 ];
-/** Tests of the programs' size, flags and mappings: they examine the product, which has no counters. */
+/** Tests of the programs' size, memory, flags, mappings and package: they examine the product, which has no counters. */
 const OF_THE_PRODUCT = [
   'test/sys/budget.test.ts',
   'test/native/core/hardening.test.ts',
   'test/integration/command/hardening.test.ts',
+  'test/integration/library/package.test.ts',
+  'test/integration/shim/shim-memory.test.ts',
 ];
 /** Tools of the build. */
 const TOOLS = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
