@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/plan/compile.js';
+import { rows, sentence } from '../../src/plan/explain/op-messages.js';
 import type { CompileOptions, HostFacts } from '../../src/plan/host-facts.js';
 import type { Plan } from '../../src/plan/plan-ops.js';
 import type { Spec } from '../../src/spec/config-types.js';
@@ -421,6 +422,16 @@ test('every operation has the pointer of a config value, or belongs to the runti
         ['linux', 'process', 'mounts', 'root', 'hostname', 'domainname', 'hooks'].includes(first!),
         `${op.op} ${op.at}`,
       );
+    }
+  }
+});
+
+test('every operation has a sentence and rows, in which no field is missing', () => {
+  for (const { spec, facts = hostFacts(), options = {} } of Object.values(cases)) {
+    for (const op of compile(spec, facts, compileOptions(options)).plan.ops) {
+      const texts = [sentence(op), ...rows(op).flat()].map(String);
+      assert.match(texts[0]!, /^[a-z]/, op.op);
+      for (const text of texts) assert.not.match(text, /undefined|NaN|\[object/, op.op);
     }
   }
 });

@@ -99,6 +99,33 @@ const setns = (flag: number): Op => ({
 });
 const netDevice: Op = { op: 'netDevice', at: '/linux/netDevices/eth1', name: 'eth1', target: 'eth0' };
 const inUserns: Around = { userNamespace: true };
+const rdt: Op = { op: 'rdtGroup', at: '/linux/intelRdt', path: '/sys/fs/resctrl/x', make: 'new', schemata: [] };
+const rule: Op = {
+  op: 'seccompProgram',
+  at: '/linux/seccomp/syscalls/0/args',
+  profile: { architectures: [], defaultAction: 0, syscalls: [] },
+  slot: 0,
+};
+const filter = (at = '/linux/seccomp'): Op => ({ op: 'seccomp', at, slot: 0, flags: 0, late: false, summary: '' });
+const terminal: Op = { op: 'terminal', at: '/process/terminal', slot: 0, uid: 1000, console: true };
+const consoleSocket: Op = { op: 'consoleConnect', at: '', path: '/run/console', slot: 0 };
+const label = (file: 'exec' | 'apparmor/exec'): Op => ({
+  op: 'securityLabel',
+  at: '',
+  file,
+  label: file === 'exec' ? 'a:b:c:d' : 'exec web',
+});
+const named: Op = {
+  op: 'namedUser',
+  at: '/process/user',
+  user: 'web',
+  group: 'www',
+  gid: 0,
+  groups: [],
+  setGroups: true,
+  groupsOptional: false,
+  pipes: false,
+};
 
 /** The cause, the failed operation, errno, the circumstances, and the text that the hint must have. */
 const causes: [cause: string, op: Op, errno: number, around: Around, says: RegExp][] = [
@@ -731,6 +758,62 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     { syscall: 'accept4' },
     /^give runt.*allow accept4/,
   ],
+  // resctrl
+  ['a class with another schema', rdt, E.EINVAL, { syscall: 'schemata' }, /another schema/],
+  ['a class that is missing', rdt, E.ENOENT, {}, /not there.*make it first/],
+  ['a group that is there', rdt, E.EEXIST, {}, /rmdir/],
+  ['no more classes', rdt, E.ENOSPC, {}, /no more classes/],
+  ['a schema that the CPU refuses', rdt, E.EINVAL, {}, /info\/ of the resctrl/],
+  ['resctrl without root', rdt, E.EPERM, {}, /only root/],
+
+  // seccomp
+  ['too many conditions', rule, E.ENOMEM, {}, /64 conditions/],
+  ['too many rules', { ...rule, at: '/linux/seccomp' }, E.E2BIG, {}, /4096 instructions/],
+  ['no process for the listener', filter(), E.EAGAIN, { syscall: 'clone' }, /pids\.limit/],
+  ['a ready-made program', filter('/annotations/x'), E.EINVAL, { syscall: 'seccomp' }, /ready-made program/],
+  ['flags of a newer kernel', filter(), E.EINVAL, { syscall: 'seccomp' }, /Linux 5\.19/],
+  ['a filter without rights', filter(), E.EACCES, { syscall: 'seccomp' }, /noNewPrivileges/],
+  ['a second listener', filter(), E.EBUSY, { syscall: 'seccomp' }, /SCMP_ACT_NOTIFY/],
+  ['filters that are too long', filter(), E.ENOMEM, { syscall: 'seccomp' }, /32768/],
+
+  // terminal
+  ['a console that is a link', terminal, E.ELOOP, { detail: '/dev/console' }, /\/dev\/console.*tmpfs on \/dev/],
+  ['no devpts', terminal, E.ENODEV, { detail: '/dev/pts' }, /devpts, and there is none/],
+  ['a mount over the devpts', terminal, E.EXDEV, { detail: '/dev/pts' }, /another mount in the way/],
+  ['a devpts without devices', terminal, E.EACCES, { detail: '/dev/pts/ptmx' }, /nodev/],
+  ['no more terminals', terminal, E.ENOSPC, {}, /kernel\.pty\.max/],
+  ['a user that is not mapped', terminal, E.EINVAL, { syscall: 'fchown' }, /uidMappings/],
+  ['a console socket that was closed', terminal, E.EPIPE, {}, /closed/],
+  ['no console socket', consoleSocket, E.ENOENT, {}, /nothing is at that path/],
+  ['a console socket without a listener', consoleSocket, E.ECONNREFUSED, {}, /nobody listens/],
+  ['a console socket that is full', consoleSocket, E.ETIMEDOUT, {}, /--console-socket/],
+
+  // labels
+  ['an unknown SELinux label', label('exec'), E.EINVAL, {}, /user:role:type:level/],
+  ['a label that the policy forbids', label('exec'), E.EACCES, {}, /policy does not let/],
+  ['no AppArmor', label('apparmor/exec'), E.ENOENT, { syscall: 'open' }, /AppArmor is not enabled/],
+  ['a profile that is not loaded', label('apparmor/exec'), E.ENOENT, {}, /profile web.*apparmor_parser/],
+  ['a profile that runt may not enter', label('apparmor/exec'), E.EACCES, {}, /confined itself.*to web/],
+  ['AppArmor that is off', label('apparmor/exec'), E.EINVAL, {}, /AppArmor is not enabled/],
+
+  // names of the container
+  ['no passwd', named, E.EACCES, { syscall: 'open', detail: '/etc/passwd' }, /\/etc\/passwd .*give numbers/],
+  ['an unknown group', named, E.ENOENT, { syscall: 'group', detail: 'www' }, /no group "www"/],
+  ['a line without an id', named, E.EINVAL, { syscall: 'passwd', detail: 'web' }, /no usable id for "web"/],
+  ['a name that is not mapped', named, E.EINVAL, { ...inUserns, syscall: 'setresuid' }, /web is not mapped/],
+
+  // namespaces
+  ['a pid namespace beside', setns(CLONE_NEWPID), E.EINVAL, {}, /above or beside/],
+  ['lo without rights', { op: 'loopback', at: '' }, E.EPERM, {}, /CAP_NET_ADMIN over/],
+  [
+    'a clock below zero',
+    { op: 'timeEnter', at: '/linux/timeOffsets', boottime: -1, monotonicNanosecs: 0, boottimeNanosecs: 0 },
+    E.ERANGE,
+    {},
+    /146 years/,
+  ],
+  ['a sysctl out of range', sysctl, E.ERANGE, {}, /does not take "x" for net\.core\.somaxconn/],
+
   ['too many open files', bind, E.EMFILE, {}, /ulimit -n/],
   ['too many open files of the host', bind, E.ENFILE, {}, /fs\.file-max/],
   ['a name that is too long', { op: 'mkdir', at: '', path: 'x', mode: 0 }, E.ENAMETOOLONG, {}, /255 bytes/],
