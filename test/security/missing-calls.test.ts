@@ -253,7 +253,7 @@ newer(
 );
 
 test(
-  'without the mount API too, runt-init runs from an unlinked file of its own that cannot be written meanwhile',
+  'without the mount API too, runt-init runs from an unlinked file of its own that cannot be written',
   onBed((bed) => {
     const calls = ['memfd_create', ...mountApi];
     const { shared, nlink, mode, running, path } = imageOf(bed, calls);

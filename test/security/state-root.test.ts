@@ -212,7 +212,7 @@ test(
 );
 
 test(
-  "a state.json that is a FIFO, socket, device, link or another user's file blocks nothing and hides no container",
+  'an unsafe state.json (FIFO, device, link, of another user, writable) blocks nothing and hides no container',
   onBed(async (bed) => {
     rootOf(bed, 0);
     bed.write();
@@ -259,7 +259,7 @@ test(
 );
 
 test(
-  'a record with impossible pids hides no other container, and can be removed',
+  'a record with invalid processes hides no other container, and can be removed',
   onBed((bed) => {
     rootOf(bed, 0);
     bed.write();

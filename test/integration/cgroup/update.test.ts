@@ -186,7 +186,7 @@ anywhere(
 );
 
 anywhere(
-  'errors in the input name their JSON pointer',
+  'errors name the JSON pointer, the position in the input, the flag or the file',
   running((bed) => {
     assert.match(apply(bed, { cpu: { shares: 'x' } }).stderr, '  at  /cpu/shares must be an integer, found "x"');
     if (hasCgroupV1()) {

@@ -28,7 +28,7 @@ strangers(
 );
 
 test(
-  'the text of explain and the JSON plan have the same JSON pointers',
+  'explain prints the JSON pointers of values as text and in the JSON plan',
   onBed((bed) => {
     bed.config.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
     bed.write();
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  'validate prints every violation, and --strict unknown properties too',
+  'validate prints a violation, and --strict an unknown property too',
   onBed((bed) => {
     bed.write({ ...bed.config, hostname: 5, process: { ...bed.config.process, cwd: 'x' }, extra: 1 });
     const r = bed.runt(['validate', bed.bundle]);

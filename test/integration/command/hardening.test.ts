@@ -24,7 +24,7 @@ const mappings = (pid: number | string): Mapping[] =>
 const isRandom = readFileSync('/proc/sys/kernel/randomize_va_space', 'utf8').trim() !== '0';
 
 test(
-  'a waiting runt-init has no page that is writable and executable, read-only RELRO, and a random address',
+  'a waiting runt-init has no writable executable page, a read-only RELRO and a random address',
   onBed((bed) => {
     const addresses = new Set<bigint>();
     for (let round = 0; round < 4; round++) {

@@ -359,7 +359,7 @@ test(
 );
 
 test(
-  'when a start was killed after connecting and another follows, the container runs and the other says so',
+  'when a start is killed after connecting, the container starts all the same, and the next start is refused',
   onBed(async (bed) => {
     for (const hook of [false, true]) {
       bed.config.process.args = ['/bin/sleep', '1000'];

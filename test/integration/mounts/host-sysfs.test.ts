@@ -126,7 +126,7 @@ test(
 );
 
 test(
-  "later mounts below the host's /sys do not propagate, and a link at /sys is not followed",
+  'a symlink at /sys of the image is not followed',
   onBed((bed) => {
     withUserNamespace(bed.config);
     without(bed, 'network');

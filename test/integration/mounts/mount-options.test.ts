@@ -46,7 +46,7 @@ function inMountNamespace(bed: Bed, script: string, ...flags: string[]) {
 }
 
 flagged(
-  'each mount flag has its effect, on a new file system and on a bind mount',
+  'each mount flag is set, on a new file system and on a bind mount',
   onBed((bed) => {
     bed.config.root.readonly = false;
     const expected: Record<string, string[]> = {
@@ -233,7 +233,7 @@ deep/er 755 0:0 directory
 );
 
 test(
-  'tmpcopyup works in a user namespace and on a missing directory, and fails when the size is too small',
+  'tmpcopyup works in a user namespace with mode and uid options, and fails if the size is too small',
   onBed((bed) => {
     withUserNamespace(bed.config);
     const below = join(bed.rootfs, 'var', 'lib');

@@ -214,7 +214,7 @@ for (const uid of [0, 1000, 65534]) {
 }
 
 test(
-  'a joined user namespace works, and a uid that is not mapped is refused',
+  'a joined user namespace works, and a run with an unmapped uid leaves nothing',
   onBed((bed) => {
     mapped(bed, 0);
     bed.started();
@@ -279,7 +279,7 @@ mounting(
 );
 
 test(
-  'root of the container takes no file of another owner, and opens it if it may',
+  'root of the container does not become the owner of a file of another user, and opens it if it may',
   onBed((bed) => {
     const out = file(bed, 'out', 77);
     bed.config.process.args = ['/bin/sh', '-c', 'echo x > /dev/stdout'];

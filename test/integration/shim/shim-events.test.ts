@@ -39,7 +39,7 @@ test(
 );
 
 test(
-  "a process in the host's pid namespace has an exit event with its status",
+  "the status of a process in the host's pid namespace is reported",
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.linux.namespaces = bed.config.linux.namespaces?.filter(({ type }) => type !== 'pid') ?? [];
@@ -160,7 +160,7 @@ test(
 );
 
 test(
-  "the shim has its starter's OOM score plus one and the cgroup of the options, and replaces a stale socket",
+  "the shim has its starter's OOM score plus one, replaces a stale socket, and refuses a missing cgroup",
   onEngine(async (engine, bed) => {
     bed.write();
     const connect = async () => {

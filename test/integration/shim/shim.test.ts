@@ -106,7 +106,7 @@ test(
 );
 
 test(
-  'after the shim was killed, delete ends the container and repeatedly prints the true status',
+  'after the shim was killed, delete prints the true status, and can be repeated',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sh', '-c', 'exit 9'];
     bed.write();

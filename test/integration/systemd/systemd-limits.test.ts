@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  'an update with a hanging bus fails and changes no file, and the next one updates systemd',
+  'an update with a hanging bus fails and changes no file, and the next one succeeds',
   onBed((bed) => {
     bed.config.linux.resources = { ...bed.config.linux.resources, pids: { limit: 77 }, memory: { limit: 64 * MiB } };
     const unit = started(bed);
