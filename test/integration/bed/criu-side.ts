@@ -7,7 +7,7 @@ import { Bed, type CommandOptions, type Result } from './bed.js';
 import { programs, runtPath } from './place.js';
 
 /** ms that one command may take: the machine is emulated. */
-const patience = 120_000;
+const commandTime = 120_000;
 
 export class Side {
   readonly name: string;
@@ -36,7 +36,7 @@ export class Side {
 
   /** Runs `NAME --root ROOT ARGS…`. */
   call(args: readonly string[], o: CommandOptions = {}): Result {
-    return this.bed.runt([...this.globals, ...args], { program: this.program, timeout: patience, ...o });
+    return this.bed.runt([...this.globals, ...args], { program: this.program, timeout: commandTime, ...o });
   }
 
   /** Runs `call`, requires exit status 0, and returns stdout. */

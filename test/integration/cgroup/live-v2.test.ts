@@ -319,7 +319,7 @@ test(
 );
 
 /** Moves a process of the host into a cgroup; resolves when it is there. */
-async function stranger(path: string): Promise<{ pid: number; ended: () => boolean; kill: () => void }> {
+async function hostProcess(path: string): Promise<{ pid: number; ended: () => boolean; kill: () => void }> {
   const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
   writeFileSync(`${path}/cgroup.procs`, String(child.pid));
   const ended = () => child.exitCode !== null || child.signalCode !== null;
@@ -334,7 +334,7 @@ for (const frozen of [false, true])
       mkdirSync(top);
       bed.config.linux.cgroupsPath = `/${bed.id}-top/box`;
       bed.started();
-      const other = await stranger(`${top}/box`);
+      const other = await hostProcess(`${top}/box`);
       try {
         if (frozen) writeFileSync(`${top}/cgroup.freeze`, '1');
         else {

@@ -5,9 +5,9 @@ import * as assert from 'uvu/assert';
 import { needing, onBed } from '../bed/bed.js';
 
 const test = needing('commands', 'root');
-const strangers = needing('commands of another user', 'root', 'open-checkout');
+const otherUser = needing('commands of another user', 'root', 'open-checkout');
 
-strangers(
+otherUser(
   'explain and validate need neither root nor capabilities, and write nothing',
   onBed((bed) => {
     bed.write();
@@ -172,4 +172,4 @@ test(
 );
 
 test.run();
-strangers.run();
+otherUser.run();

@@ -24,7 +24,7 @@ const descriptor = createRequire(import.meta.url)('protobufjs/ext/descriptor') a
 };
 const test = needing('serve', 'root');
 const notified = needing('serve and sd_notify', 'root', 'programs');
-const strangers = needing('serve and other users', 'root', 'open-checkout');
+const otherUser = needing('serve and other users', 'root', 'open-checkout');
 interface Failure {
   code: number;
   details: string;
@@ -283,7 +283,7 @@ test(
   }),
 );
 
-strangers(
+otherUser(
   'the socket has mode 0600 and checks peer credentials; only a stale socket is replaced',
   onApi(async (api, bed) => {
     const tried = (address: string) => {
@@ -517,4 +517,4 @@ test(
 
 test.run();
 notified.run();
-strangers.run();
+otherUser.run();

@@ -26,7 +26,7 @@ import { runtPath } from '../../integration/bed/place.js';
 import { andRun, errorOf, intoRoot, onGround, perform } from './perform.js';
 
 const test = needing('advisories', 'root', 'programs');
-const strangers = needing('advisories with another user', 'root', 'programs', 'open-checkout');
+const otherUser = needing('advisories with another user', 'root', 'programs', 'open-checkout');
 const [EPERM, EINVAL] = [1, 22];
 
 /** Runs the container with descriptors from 3 on that the caller leaks. */
@@ -140,7 +140,7 @@ test(
   }),
 );
 
-strangers(
+otherUser(
   'CVE-2020-15257: only the owner can connect to the socket of start',
   onBed((bed) => {
     assert.is(bed.create().code, 0);
@@ -152,13 +152,13 @@ strangers(
     for (const path of [bed.root, join(bed.root, bed.id)]) chmodSync(path, 0o755);
     chmodSync(socket, 0o666);
     const say = `require('node:net').connect(${JSON.stringify(socket)}).on('close', () => console.log('closed')).resume()`;
-    const stranger = spawnSync(process.execPath, ['-e', say], {
+    const peer = spawnSync(process.execPath, ['-e', say], {
       uid: 1000,
       gid: 1000,
       timeout: COMMAND_LIMIT,
       encoding: 'utf8',
     });
-    assert.is(stranger.stdout, 'closed\n', stranger.stderr);
+    assert.is(peer.stdout, 'closed\n', peer.stderr);
     assert.is(bed.state().status, 'created');
     assert.is(bed.start().code, 0);
     bed.until('stopped');
@@ -229,7 +229,7 @@ test(
   }),
 );
 
-strangers(
+otherUser(
   'CVE-2023-25809: they are read-only for a rootless container without a cgroup namespace',
   onBed((bed) => {
     bed.config.linux.namespaces.push({ type: 'user' });
@@ -362,4 +362,4 @@ test(
 );
 
 test.run();
-strangers.run();
+otherUser.run();
