@@ -68,7 +68,7 @@ function refuseWithoutProc(): never {
     path: '/proc/self/cgroup',
     errno: E.ENOENT,
     syscall: 'open',
-    hint: 'no procfs is mounted on /proc, as in a new chroot, or the kernel has no cgroups: mount it (mount -t proc proc /proc)',
+    hint: 'run "mount -t proc proc /proc": no procfs is mounted there, as in a new chroot, or the kernel has no cgroups',
     see: 'proc(5)',
   });
 }

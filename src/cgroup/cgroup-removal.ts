@@ -62,8 +62,8 @@ function busy(path: string): RuntError {
     syscall: 'rmdir',
     hint:
       pids.length > 0
-        ? `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} still in it: kill --all, or wait for what hangs in the kernel`
-        : 'the kernel still holds it: a process in it is ending, or a cgroup of another pid namespace is below it',
+        ? `kill process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more` : ''} (kill --all), or wait for what hangs in the kernel: the cgroup is not empty`
+        : 'try again: a process in it is ending, or a cgroup of another pid namespace is below it',
     see: 'cgroups(7)',
   });
 }

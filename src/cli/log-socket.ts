@@ -23,7 +23,7 @@ export function openSocket(log: string): { readonly fd: number; readonly sink: S
     message: `open the log ${log}: ${path}`,
     path,
     syscall: 'connect',
-    hint: journal ? 'systemd-journald does not run here' : 'no syslog daemon listens here',
+    hint: journal ? 'start systemd-journald: it does not run here' : 'start a syslog daemon: none listens here',
   });
   return { fd, sink: journal ? journalSink(name) : syslogSink(name) };
 }

@@ -13,6 +13,6 @@ export function rootDirectory(global: Values<typeof globals>): string {
   throw new RuntError({
     code: 'ERR_USAGE',
     message: 'no directory for the state of containers',
-    hint: 'for a user who is not root it is $XDG_RUNTIME_DIR/runt, and XDG_RUNTIME_DIR is not set; --root DIR names another',
+    hint: 'set XDG_RUNTIME_DIR, or name a directory with --root DIR: an ordinary user has $XDG_RUNTIME_DIR/runt',
   });
 }

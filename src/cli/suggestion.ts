@@ -2,7 +2,7 @@
 import type { RuntError } from '../sys/error.js';
 import { nearest } from '../sys/nearest-word.js';
 import type { UnknownWord } from './arguments.js';
-import { globals } from './command-syntax.js';
+import { commands, type Flags, globals } from './command-syntax.js';
 
 /** Commands of engines, and the equivalent of runt. */
 const equivalents: Readonly<Record<string, string>> = {
@@ -10,7 +10,7 @@ const equivalents: Readonly<Record<string, string>> = {
   ls: 'runt list',
   info: 'runt features, or runt debug ID',
   restart: 'runt delete --force ID, then runt run ID',
-  stop: 'runt kill ID, which sends TERM, then runt delete ID',
+  stop: 'runt kill ID KILL, then runt delete ID: TERM ends the first process of a pid namespace only if it handles TERM',
   inspect: 'runt state ID, or runt debug ID for all that is known',
   stats: 'runt events --stats ID',
   top: 'runt ps ID',
@@ -29,21 +29,25 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
   const flag = wrong.replace(/^--?/, '');
   if (where !== '' && flag !== wrong && isGlobal(flag)) {
     error.message += `: it is a global flag`;
-    error.hint = `global flags stand before the command: write runt ${wrong}${kindOf(flag) === 'bool' ? '' : ' …'} ${where} …`;
+    error.hint = `write runt ${wrong}${kindOf(flag) === 'bool' ? '' : ' …'} ${where} …: global flags stand before the command`;
     return;
   }
   if (flag === wrong && (where === '' || where === 'help')) {
-    if (Object.hasOwn(equivalents, wrong)) error.hint = `engines call it so: use ${equivalents[wrong]}`;
+    if (Object.hasOwn(equivalents, wrong)) error.hint = `use ${equivalents[wrong]}`;
     else if (engineCommands.includes(wrong)) {
-      error.hint = `this is done by engines, not by a runtime: use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}`;
+      error.hint = `use podman ${wrong}, docker ${wrong} or nerdctl ${wrong}: engines do this, not runtimes`;
     }
     if (error.hint) return;
+  }
+  if ((where === 'run' || where === 'create') && flag !== wrong && keyOf(commands.spec.flags, flag)) {
+    error.hint = `write it into config.json, which runt spec ${wrong} does: ${where} takes such values from the bundle`;
+    return;
   }
   const near = nearest(wrong, candidates);
   if (near !== undefined) error.message += `; did you mean ${near}?`;
 }
 
-const globalKey = (name: string): string | undefined =>
-  Object.keys(globals).find((key) => key.split('|').includes(name));
-const isGlobal = (name: string): boolean => globalKey(name) !== undefined;
-const kindOf = (name: string): string => (globals as Readonly<Record<string, string>>)[globalKey(name) ?? ''] ?? '';
+const keyOf = (flags: Flags, name: string): string | undefined =>
+  Object.keys(flags).find((key) => key.split('|').includes(name));
+const isGlobal = (name: string): boolean => keyOf(globals, name) !== undefined;
+const kindOf = (name: string): string => (globals as Flags)[keyOf(globals, name) ?? ''] ?? '';

@@ -67,10 +67,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   checkMounted(record.cgroups);
   const status = statusOf(o.root, record);
   if (status !== 'stopped' && status !== 'created' && !o.force && !(await endsSoon(record))) {
-    throw new RuntError({
-      code: 'ERR_CONTAINER_STATUS',
-      message: `cannot delete container ${o.id} that is not stopped: ${status}`,
-    });
+    throw (await import('./failure/delete-failure.js')).notStopped(o.id, status);
   }
   // Without a pid namespace, or with a unit, the delete kills a whole tree of cgroups.
   if (!record.pidNamespace || record.unit) {

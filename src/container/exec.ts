@@ -415,7 +415,7 @@ const badCgroup = (text: string, why: string): RuntError =>
   new RuntError({
     code: 'ERR_CGROUP_PATH',
     message: `exec: --cgroup "${text}": ${why}`,
-    hint: 'it is [CONTROLLER[,CONTROLLER…]:]PATH, a cgroup that exists below the container’s',
+    hint: 'write [CONTROLLER[,CONTROLLER…]:]PATH, with the path of a cgroup that exists below the container’s',
   });
 
 /** Controllers of a directory's v1 hierarchy. */

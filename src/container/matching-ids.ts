@@ -38,7 +38,7 @@ export async function forEach(ids: readonly string[], f: (id: string) => Promise
     }
   }
   if (failed.length > 1 && first instanceof RuntError) {
-    const all = `failed for ${failed.length} of ${ids.length} containers: ${failed.slice(0, 20).join(', ')}`;
+    const all = `look at ${failed.slice(0, 20).join(', ')} too: it failed for ${failed.length} of ${ids.length} containers`;
     first.hint = first.hint === undefined ? all : `${first.hint}; ${all}`;
   }
   if (failed.length > 0) throw first;

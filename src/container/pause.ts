@@ -30,7 +30,7 @@ export function pause(o: PauseOptions): Promise<void> {
       message: `pause ${o.id}: its processes do not freeze`,
       path: freezer.file,
       errno: E.ETIMEDOUT,
-      hint: `a process of it hangs in the kernel; after ${freezeTime / 1000} s the container was left running`,
+      hint: `find the process that hangs in the kernel, in state D of ps(1): after ${freezeTime / 1000} s runt let the container run again`,
       see: 'cgroups(7)',
     });
   });
@@ -56,6 +56,7 @@ export function resume(o: PauseOptions): Promise<void> {
       message: `resume ${o.id}: its processes stay frozen`,
       path: freezer.file,
       errno: E.ETIMEDOUT,
+      hint: `write ${freezer.thawed} to ${freezer.file} yourself, and read it: the kernel has not applied it within ${freezeTime / 1000} s`,
       see: 'cgroups(7)',
     });
   });
@@ -75,7 +76,7 @@ function freezerFor(command: string, id: string, directories: readonly string[])
   throw new RuntError({
     code: 'ERR_CGROUP',
     message: `${command} ${id}: the container has no cgroup, and so no freezer`,
-    hint: 'a rootless container gets a cgroup only where one was delegated to its user, and with --cgroup-manager disabled none does',
+    hint: 'create it without --cgroup-manager disabled, and delegate a cgroup to the user if it is rootless: then it gets a cgroup',
     see: 'cgroups(7)',
   });
 }

@@ -58,7 +58,7 @@ export async function table(o: PsOptions, options: readonly string[]): Promise<s
     throw new RuntError({
       code: 'ERR_PS',
       message: `ps ${o.id}: the output of ps has no column PID, by which the processes are found`,
-      hint: 'choose options of ps that print it: -o pid,…',
+      hint: 'choose options of ps that print it, such as -o pid,args',
     });
   }
   // Numbers end where their header ends; earlier columns may contain spaces. A name with wide characters shifts the
@@ -73,6 +73,7 @@ export async function table(o: PsOptions, options: readonly string[]): Promise<s
   return `${[header, ...ours].join('\n')}\n`;
 }
 
+const noPs = 'install ps (package procps), or use --format json, which needs none';
 const words = (line: string): string[] => line.split(/[ \t]/).filter((w) => w !== '');
 const isNumber = (word: string): boolean => /^[0-9]{1,10}$/.test(word);
 
@@ -82,7 +83,8 @@ async function runPs(options: readonly string[]): Promise<string> {
     .filter((d) => d.startsWith('/'))
     .map((d) => `${d}/ps`)
     .find((p) => native.access(p, X_OK) === 0);
-  if (path === undefined) throw new RuntError({ code: 'ERR_PS', message: 'the host has no ps', errno: E.ENOENT });
+  if (path === undefined)
+    throw new RuntError({ code: 'ERR_PS', message: 'find the program ps', errno: E.ENOENT, hint: noPs });
   const pair = new Uint8Array(16);
   check(native.socketPair(pair), { code: 'ERR_PS', message: `run ${path}`, syscall: 'socketpair' });
   const [ours, theirs] = fdPair(pair);

@@ -33,8 +33,8 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   if (!record.supervisor) {
     throw new RuntError({
       code: 'ERR_NOT_SUPERVISED',
-      message: `wait ${o.id}: nobody keeps how this container ends`,
-      hint: 'only the parent of a process sees its status: create it with --supervise, or ask who ran runt',
+      message: `wait ${o.id}: the container has no supervisor, so its exit status is not recorded`,
+      hint: 'create it with --supervise, or ask the program that ran runt: only the parent of a process sees its exit status',
     });
   }
   stay();
@@ -75,7 +75,7 @@ function lastExec(stateDir: string, id: string, pid: number): Executed {
   throw new RuntError({
     code: 'ERR_STATUS_LOST',
     message: `wait ${id}: no exec with pid ${pid} is recorded`,
-    hint: `only one of "exec --detach" is; its record goes when it was read, and when ${Protocol.UNREAD_MAX} newer ones are unread`,
+    hint: `wait once for each "exec --detach": its record goes when it is read, and when ${Protocol.UNREAD_MAX} newer ones are unread`,
   });
 }
 

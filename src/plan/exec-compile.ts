@@ -160,7 +160,7 @@ const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
 function number(flag: string, text: string): number {
   const value = Number(text);
   if (!isNumber(text) || value > maxId)
-    throw usage(`${flag} "${text}" is no id: it must be a number from 0 to ${maxId}`);
+    throw usage(`${flag} "${text}" is not an id: it must be a number from 0 to ${maxId}`);
   return value;
 }
 

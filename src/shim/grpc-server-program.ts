@@ -13,7 +13,7 @@ export function wantedProtocol(): Protocol | undefined {
   const protocol = host.env.RUNT_SHIM_PROTOCOL;
   if (!protocol) return undefined;
   if (protocol === 'grpc' || protocol === 'ttrpc') return protocol;
-  throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: ${protocol}` });
+  throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL must be grpc or ttrpc, not ${protocol}` });
 }
 
 /** Program, argv[0] and first argument. @throws RuntError ERR_SHIM */
@@ -31,7 +31,7 @@ function nodeProgram(id: string): string {
   throw new RuntError({
     code: 'ERR_SHIM',
     message: `start the shim of ${id}: there is no Node.js`,
-    hint: 'the gRPC shim needs Node.js 20 or newer in the PATH of containerd, or RUNT_NODE; io.containerd.runt.v1 needs none',
+    hint: 'install Node.js 20 or newer in the PATH of containerd, or name it in RUNT_NODE (io.containerd.runt.v1 needs none)',
   });
 }
 
@@ -68,9 +68,9 @@ export function unreliable(version: string, what: Spoken): string {
   const who = /^v?2\./.test(version) ? `containerd ${version}` : 'containerd 2';
   const done =
     what === 'ttrpc'
-      ? 'ttrpc is spoken in its place, unless RUNT_SHIM_PROTOCOL=grpc'
-      : 'RUNT_SHIM_PROTOCOL=grpc insists on it';
-  return `${version ? '' : 'containerd told no version; '}${who} often takes a gRPC shim for ended before its connection has begun: ${done}`;
+      ? 'the shim speaks ttrpc instead, unless RUNT_SHIM_PROTOCOL=grpc'
+      : 'the shim speaks gRPC all the same, because of RUNT_SHIM_PROTOCOL=grpc';
+  return `${version ? '' : 'the version of containerd is unknown; '}${who} often takes a gRPC shim for dead before it is connected: ${done}`;
 }
 
 /** The file beside the server's socket that holds the server's protocol. */
@@ -90,7 +90,7 @@ export async function heardSpoken(socket: string): Promise<Spoken> {
   }
   throw new RuntError({
     code: 'ERR_SHIM',
-    message: 'the gRPC shim did not begin',
-    hint: "its words are in containerd's log",
+    message: 'start the gRPC shim: it is not ready',
+    hint: 'look into the log of containerd, which has its output',
   });
 }

@@ -33,7 +33,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
       message: 'serve speaks gRPC, which this static binary does not',
-      hint: 'it needs Node.js 20 or newer: install the Debian package runt-serve and run "runt-serve --listen …", or run "npx runt-oci serve …"',
+      hint: 'install the Debian package runt-serve and run "runt-serve --listen …", or run "npx runt-oci serve …", with Node.js 20 or newer',
     });
   }
   const path = pathOf(o.listen);
@@ -85,7 +85,7 @@ function pathOf(listen: string): string {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
       message: `serve does not listen at ${listen}`,
-      hint: 'only at a unix socket, whose file says who may use it: unix:///run/runt.sock',
+      hint: 'name a unix socket, such as unix:///run/runt.sock: the mode of its file says who may use it',
     });
   }
   const path = rest.replace(/^\/\/(?=\/)/, '');
@@ -93,7 +93,7 @@ function pathOf(listen: string): string {
   throw new RuntError({
     code: 'ERR_USAGE',
     message: `--listen ${listen || "''"}: not an absolute path`,
-    hint: 'such as unix:///run/runt.sock',
+    hint: 'write it as unix:///run/runt.sock',
   });
 }
 
@@ -108,7 +108,7 @@ async function listenAt(path: string): Promise<number> {
     await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) return listener;
-    throw new RuntError({ ...facts, message: `${path} is in use: somebody listens there` });
+    throw new RuntError({ ...facts, message: `listen at ${path}: it is in use, a server listens there` });
   } finally {
     native.close(dir);
   }

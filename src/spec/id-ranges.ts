@@ -25,7 +25,7 @@ export function idRanges(
       const numbers = /^(\d{1,10})-(\d{1,10})-(\d{1,10})$/.exec(range)?.slice(1).map(Number) ?? [];
       const [containerID = 0, hostID = 0, size = 0] = numbers;
       if (size === 0 || hostID + size > 0xffffffff || containerID + size > 0xffffffff)
-        return `"${range}" is no range FROM-TO-LENGTH of ids`;
+        return `"${range}" is not a range FROM-TO-LENGTH of ids`;
       const home = container?.find((m) => hostID >= m.containerID && hostID + size <= m.containerID + m.size);
       if (relative && !home) return `"@${range}" is not within one mapping of the container's user namespace`;
       const first = relative && home ? hostID - home.containerID + home.hostID : hostID;

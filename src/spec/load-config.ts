@@ -74,11 +74,11 @@ export function judgeFile(path: string): JudgedSpec {
 function whyMissing(path: string): string {
   const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
   const r = reach(bundle);
-  if (r === -E.ENOENT) return `there is no directory ${bundle}: correct the path of the bundle (--bundle)`;
+  if (r === -E.ENOENT) return `correct the path of the bundle (--bundle): there is no directory ${bundle}`;
   if (r === -E.ENOTDIR || reach(`${bundle}/.`) === -E.ENOTDIR)
-    return `${bundle} is not a directory: name the directory that has the config.json (--bundle)`;
-  if (!path.endsWith('/config.json')) return `there is no ${path}: name a config file or a bundle that is there`;
-  return `${bundle} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`;
+    return `name the directory that has the config.json (--bundle): ${bundle} is not a directory`;
+  if (!path.endsWith('/config.json')) return `name a config file or a bundle that exists: there is no ${path}`;
+  return `write a config.json with "runt spec", or name another directory (--bundle): ${bundle} is not a bundle`;
 }
 
 /** Checks the first `length` bytes as a config.json. @throws as judgeFile */

@@ -159,7 +159,7 @@ function processOptions(process: Process, o: SpecOptions, refuse: Refuse): void 
   }
   if (o.tty !== undefined) process.terminal = o.tty;
   if (o.cwd !== undefined) {
-    if (!o.cwd.startsWith('/')) throw refuse('cwd', o.cwd, 'is no absolute path');
+    if (!o.cwd.startsWith('/')) throw refuse('cwd', o.cwd, 'is not an absolute path');
     process.cwd = o.cwd;
   }
   if (o.user !== undefined) {
@@ -224,7 +224,7 @@ function limits(o: SpecOptions, refuse: Refuse): Resources {
   if (o.memory !== undefined) {
     const limit = bytes(String(o.memory));
     if (limit === undefined || limit === 0n || limit > Number.MAX_SAFE_INTEGER) {
-      throw refuse('memory', o.memory, 'is no size: it must be such as 64m, 1g or 1048576, or -1 for no limit');
+      throw refuse('memory', o.memory, 'is not a size such as 64m, 1g or 1048576, or -1 for no limit');
     }
     resources.memory = { limit: Number(limit) };
   }
@@ -232,13 +232,13 @@ function limits(o: SpecOptions, refuse: Refuse): Resources {
     const text = String(o.cpus);
     const quota = /^[0-9]{1,6}(\.[0-9]{1,9})?$/.test(text) ? Math.round(Number(text) * periodMicroseconds) : 0;
     // The kernel's minimum quota is 1 ms.
-    if (quota < 1000) throw refuse('cpus', text, 'is no number of CPUs: it must be such as 2 or 0.5, at least 0.01');
+    if (quota < 1000) throw refuse('cpus', text, 'is not a number of CPUs such as 2 or 0.5, at least 0.01');
     resources.cpu = { quota, period: periodMicroseconds };
   }
   if (o.pids !== undefined) {
     const text = String(o.pids);
     if (!/^(-1|[1-9][0-9]{0,8})$/.test(text)) {
-      throw refuse('pids', text, 'is no number of processes: it must be at least 1, or -1 for no limit');
+      throw refuse('pids', text, 'is not a number of processes, at least 1, or -1 for no limit');
     }
     resources.pids = { limit: Number(text) };
   }

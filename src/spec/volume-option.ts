@@ -44,7 +44,7 @@ function optionProblem(option: string, { mapped, rootless }: Owner): string | un
     case 'superblock':
     case 'tmpcopyup':
     case 'remount':
-      return `has "${option}", which is no option of a bind mount${suggestion(option, mountOptionNames())}`;
+      return `has "${option}", which is not an option of a bind mount${suggestion(option, mountOptionNames())}`;
     case 'idmap':
       if (rootless) return `has "${option}": the kernel lets only root of the host map the ids of a mount`;
       return mapped || option.includes('=')

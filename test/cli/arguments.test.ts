@@ -111,10 +111,10 @@ test('an unknown flag is refused with the nearest one', () => {
 test('a global flag after the command is refused with a hint to move it', () => {
   const e = fault(() => parse('list', '--root', '/r'));
   assert.is(e.message, 'list: unknown flag --root: it is a global flag');
-  assert.is(e.hint, 'global flags stand before the command: write runt --root … list …');
+  assert.is(e.hint, 'write runt --root … list …: global flags stand before the command');
   assert.is(
     fault(() => parse('list', '--debug')).hint,
-    'global flags stand before the command: write runt --debug list …',
+    'write runt --debug list …: global flags stand before the command',
   );
 });
 

@@ -100,11 +100,8 @@ test('--format before a command is refused: it belongs to --version', async () =
 });
 
 test('a command that only engines have is refused with the command of runt or the engine to use', async () => {
-  assert.match(
-    (await runt(['rm', 'x'])).err,
-    'runt: unknown command rm\n  why engines call it so: use runt delete ID\n',
-  );
-  assert.match((await runt(['stop', 'x'])).err, 'use runt kill ID, which sends TERM, then runt delete ID');
+  assert.match((await runt(['rm', 'x'])).err, 'runt: unknown command rm\n  fix use runt delete ID\n');
+  assert.match((await runt(['stop', 'x'])).err, 'use runt kill ID KILL, then runt delete ID: TERM ends');
   assert.match((await runt(['inspect', 'x'])).err, 'use runt state ID');
   assert.match((await runt(['logs', 'x'])).err, 'use podman logs, docker logs or nerdctl logs');
   assert.match((await runt(['help', 'rm'])).err, 'use runt delete');
@@ -162,7 +159,7 @@ test('an unexpected exception is reported as a bug of runt, with its stack only 
   };
   const { status, err, log } = await runt(['--log=/l', '--log-format=json', '--root', 'r', 'list'], boom);
   assert.is(status, 1);
-  assert.match(err, /^runt: internal error: TypeError: boom\n {2}why this is a defect of runt/);
+  assert.match(err, /^runt: internal error: TypeError: boom\n {2}fix report this defect of runt/);
   const line = JSON.parse(log);
   assert.is(line.code, 'ERR_INTERNAL');
   assert.is(line.msg, 'internal error: TypeError: boom');
@@ -206,7 +203,7 @@ test('kill refuses an unknown signal', async () => {
 });
 
 test('kill refuses two signals', async () => {
-  assert.is((await runt(['kill', '-9', 'x', 'TERM'])).err, 'runt: kill: two signals, "9" and "TERM"\n');
+  assert.is((await runt(['kill', '-9', 'x', 'TERM'])).err, 'runt: kill: two signals are given, "9" and "TERM"\n');
 });
 
 test.run();

@@ -151,7 +151,7 @@ test('delete does not kill the processes of a cgroup that holds this command or 
   const inner = await c.failure(() => del(c, true));
   assert.is(
     told(c, inner),
-    'ERR_CGROUP_BUSY delete web: what is in its cgroup /sys/fs/cgroup/web is not ended: the container inner is in it or below',
+    'ERR_CGROUP_BUSY delete web: kill the processes in its cgroup /sys/fs/cgroup/web: the container inner is in it or below',
   );
   const own = new FakeContainer({ status: 'running', record: { pidNamespace: false } });
   own.kernel.processes.own.cgroups.set(
@@ -159,7 +159,7 @@ test('delete does not kill the processes of a cgroup that holds this command or 
     own.kernel.tree.directory('/sys/fs/cgroup/web/runt'),
   );
   const error = await own.failure(() => del(own, true));
-  assert.match(error.message, /web is not ended: this command is in it too$/);
+  assert.match(error.message, /web: this command is in it too$/);
   for (const each of [c, own]) assert.equal(each.process?.signals, []);
 });
 

@@ -111,7 +111,7 @@ test('ps without a PID column, a failing ps and a host without ps are errors', a
   assert.equal(errors, [
     'ERR_PS ps web: the output of ps has no column PID, by which the processes are found',
     'ERR_PS /bin/ps ended with status 1: error: bad option',
-    'ERR_PS the host has no ps: ENOENT (no such file or directory)',
+    'ERR_PS find the program ps: ENOENT (no such file or directory)',
   ]);
 });
 

@@ -368,7 +368,7 @@ test('plan-rest.json has the operations after the wait, and a late seccomp filte
     { op: 'capabilities', at: '', effective: 5n, permitted: 5n, inheritable: 0n, ambient: 0n },
   ] satisfies readonly Op[];
   keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
-  const kept = [0, 1, 2, 3].map((i) => keptOp(c.root, c.id, i)?.op);
+  const kept = [0, 1, 2, 3].map((i) => keptOp(c.root, c.id, i)?.op.op);
   assert.equal(kept, ['seccomp', undefined, undefined, 'capabilities']);
   assert.throws(() => keepPlanRest(c.root, c.id, { version: 1, ops } as Plan), /write the rest of the plan .*EEXIST/);
 });

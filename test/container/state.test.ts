@@ -172,8 +172,8 @@ test('a failure of one container does not stop the command for the others; the e
     c.failure(() => forEach(['a', 'b', 'c'], async (id) => failing(ids, hint)(id)));
   const one = await run(['b']);
   assert.equal([told(c, one), one.hint, done.splice(0)], ['ERR_PROCESS no b', undefined, ['a', 'b', 'c']]);
-  assert.is((await run(['b', 'c'])).hint, 'failed for 2 of 3 containers: b, c');
-  assert.is((await run(['a', 'b'], 'wait')).hint, 'wait; failed for 2 of 3 containers: a, b');
+  assert.is((await run(['b', 'c'])).hint, 'look at b, c too: it failed for 2 of 3 containers');
+  assert.is((await run(['a', 'b'], 'wait')).hint, 'wait; look at a, b too: it failed for 2 of 3 containers');
   await c.run(() => forEach([], async () => {}));
 });
 

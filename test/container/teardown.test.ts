@@ -189,7 +189,10 @@ test('a cgroup that stays busy for 5 s is an error that names its processes', as
   const began = c.kernel.clock.now;
   const error = await c.failure(() => teardown(remains(c)));
   assert.is(told(c, error), 'ERR_CGROUP_BUSY remove cgroup /sys/fs/cgroup/web: EBUSY (device or resource busy)');
-  assert.is(error.hint, 'process 2600 is still in it: kill --all, or wait for what hangs in the kernel');
+  assert.is(
+    error.hint,
+    'kill process 2600 (kill --all), or wait for what hangs in the kernel: the cgroup is not empty',
+  );
   const waited = c.kernel.clock.now - began;
   assert.ok(waited >= 5000 && waited < 6000, `${waited} ms`);
   assert.ok(c.left.includes('~/web'));
@@ -229,7 +232,7 @@ test('after a foreground run, a container below the cgroup prevents its removal'
   await c.run(() => removeEnded('run', c.options, c.record));
   assert.equal(c.left, ['/sys/fs/cgroup/web', '~/web']);
   assert.equal(c.warnings, [
-    'delete web: what is in its cgroup /sys/fs/cgroup/web is not ended: the container inner is in it or below; the container stays until it is deleted: delete inner first (runt delete --force inner)',
+    'delete web: kill the processes in its cgroup /sys/fs/cgroup/web: the container inner is in it or below; the container stays until it is deleted: delete inner first (runt delete --force inner)',
   ]);
   removeStateDir(c.root, 'inner');
   await c.run(() => removeEnded('run', c.options, c.record));

@@ -26,7 +26,10 @@ const write = (c: FakeContainer, name: string, value: object | string): void =>
 test('wait refuses a container without a supervisor, whose exit status is not recorded', async () => {
   const c = new FakeContainer({ status: 'running' });
   const error = await c.failure(() => wait(c.options));
-  assert.is(told(c, error), 'ERR_NOT_SUPERVISED wait web: nobody keeps how this container ends');
+  assert.is(
+    told(c, error),
+    'ERR_NOT_SUPERVISED wait web: the container has no supervisor, so its exit status is not recorded',
+  );
 });
 
 test('wait returns the record of a stopped container at once', async () => {
@@ -55,7 +58,10 @@ test('the record says whether the container was killed by a signal, or by the OO
 test('without a record and a supervisor the status is lost, and none is invented', async () => {
   const c = supervised({ stopped: true, dead: true });
   const error = await c.failure(() => wait(c.options));
-  assert.is(told(c, error), 'ERR_STATUS_LOST wait web: the container has ended, and its supervisor was gone before');
+  assert.is(
+    told(c, error),
+    'ERR_STATUS_LOST wait web: the exit status of the container is lost: its supervisor ended first',
+  );
   assert.equal(c.kernel.open, [c.root]);
 });
 
@@ -130,7 +136,7 @@ test('the status of an exec that a supervisor adopted, but did not see end, is l
   const c = supervised();
   write(c, 'exec-77-100.json', { lost: true, pid: 77 });
   const error = await c.failure(() => wait({ ...c.options, pid: 77 }));
-  assert.match(told(c, error), /^ERR_STATUS_LOST wait web: process 77 has ended/);
+  assert.match(told(c, error), /^ERR_STATUS_LOST wait web: the exit status of process 77 is lost/);
 });
 
 test('waitForExec returns the status of the exec and closes its pidfd', async () => {

@@ -185,7 +185,7 @@ test(
     try {
       await eventually('the listener', () => existsSync(path), 20_000);
       chmodSync(directory, 0o700);
-      refused(/is in use: another user listens there/);
+      refused(/it is in use, another user listens there/);
     } finally {
       listener.kill('SIGKILL');
     }

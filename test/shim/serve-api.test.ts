@@ -79,7 +79,7 @@ test('a socket in use, another file at its path, and a missing directory are ref
   kernel.sockets.listen('/run/used', (end) => {
     end.onHangUp = () => end.drop();
   });
-  assert.is(await refusal(kernel, '/run/used'), 'ERR_SHIM /run/used is in use: somebody listens there');
+  assert.is(await refusal(kernel, '/run/used'), 'ERR_SHIM listen at /run/used: it is in use, a server listens there');
   kernel.tree.file('/run/file');
   assert.match(await refusal(kernel, '/run/file'), /^ERR_SHIM .*\/run\/file/);
   assert.ok(kernel.tree.at('/run/file'));
@@ -143,7 +143,7 @@ test('the gRPC shim records beside its socket the protocol that it speaks with e
   for (const [version, env, spoken, note] of [
     ['1.7.20', {}, 'grpc 2', /^$/],
     ['2.1.0', {}, 'ttrpc', /containerd 2.1.0 often takes a gRPC shim/],
-    ['', { RUNT_SHIM_PROTOCOL: 'grpc' }, 'grpc 3', /containerd told no version/],
+    ['', { RUNT_SHIM_PROTOCOL: 'grpc' }, 'grpc 3', /version of containerd is unknown/],
     ['2.1.0', { RUNT_SHIM_VERSION: '1.7' }, 'grpc 2', /^$/],
   ] as const) {
     const grpc = Object.assign(new FakeGrpc(), { version });

@@ -24,7 +24,7 @@ const schemas = {
 
 /** Violations of rules beyond the schema in good configs. Configs for other platforms are refused by name. */
 const REFUSED: Readonly<Record<string, string>> = {
-  'linux-netdevice.json': '/linux/netDevices must be absent, or linux.namespaces have one of type network',
+  'linux-netdevice.json': '/linux/netDevices must be absent, or linux.namespaces must have an entry of type network',
   'freebsd-example.json': '/freebsd must be absent: it configures FreeBSD, and runt runs Linux containers',
   'freebsd-minimal.json': '/freebsd must be absent: it configures FreeBSD, and runt runs Linux containers',
   'zos-example.json': '/zos must be absent: it configures z/OS, and runt runs Linux containers',

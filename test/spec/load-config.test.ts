@@ -36,14 +36,14 @@ test('a file that is larger than the first buffer is read completely', () => {
 test('a missing file has a hint about bundles, and a file that is too large has the limit', () => {
   const missing = loadError(join(dir, 'none', 'config.json'));
   assert.is(missing.code, 'ERR_SPEC_MISSING');
-  assert.is(missing.hint, `there is no directory ${dir}/none: correct the path of the bundle (--bundle)`);
+  assert.is(missing.hint, `correct the path of the bundle (--bundle): there is no directory ${dir}/none`);
   const empty = loadError(join(dir, 'config.json'));
   assert.is(
     empty.hint,
-    `${dir} is not a bundle: write a config.json in it with "runt spec", or name another directory (--bundle)`,
+    `write a config.json with "runt spec", or name another directory (--bundle): ${dir} is not a bundle`,
   );
   writeFileSync(join(dir, 'file'), '');
-  assert.match(loadError(join(dir, 'file', 'config.json')).hint ?? '', /file is not a directory: name the directory/);
+  assert.match(loadError(join(dir, 'file', 'config.json')).hint ?? '', /^name the directory .*file is not a directory/);
   const path = join(dir, 'huge.json');
   writeFileSync(path, ' '.repeat(MAX_CONFIG + 1));
   const huge = loadError(path);
@@ -57,7 +57,7 @@ test('a missing file has a hint about bundles, and a file that is too large has 
 test('a text that is not JSON is refused with line and column', () => {
   const error = errorOf('{\n  "ociVersion": "1.0.0",\n  "root": {"path": "r",}\n}');
   assert.is(error.code, 'ERR_SPEC_JSON');
-  assert.is(error.message, 'config.json:3:24 is not JSON: a comma stands before "}"');
+  assert.is(error.message, 'config.json:3:24 is not JSON: a comma before "}"');
 });
 
 test('the top level must be an object', () => {

@@ -133,7 +133,7 @@ function byteOrder(bytes: Uint8Array): boolean {
 }
 
 const garbled = (): RuntError =>
-  new RuntError({ code: 'ERR_SYSTEMD', message: 'read from D-Bus: what came is no message of its protocol' });
+  new RuntError({ code: 'ERR_SYSTEMD', message: 'read from D-Bus: the message is malformed' });
 
 class Writer {
   private buffer = new Uint8Array(512);

@@ -91,7 +91,7 @@ export async function openBus(addresses: readonly Address[] = systemAddresses, p
         path: address.path,
         errno: -socket,
         syscall: 'connect',
-        hint: 'systemd does not run here, or its bus cannot be reached: without --systemd-cgroup runt makes cgroups by itself',
+        hint: 'leave --systemd-cgroup out, and runt makes the cgroups itself: systemd does not run here, or its bus cannot be reached',
       });
       if (socket === -E.ENOENT || socket === -E.ECONNREFUSED) continue;
       break;
@@ -239,7 +239,7 @@ export class Bus {
         this.buffer = this.buffer.slice(at + 1);
         return text;
       }
-      if (this.buffer.length > 4096) throw broken('its answer to the authentication has no end');
+      if (this.buffer.length > 4096) throw broken('its answer to the authentication is too long');
       await this.more(end);
     }
   }
@@ -286,6 +286,6 @@ function lost(message: string, result: number, syscall: string): RuntError {
 }
 
 const late = (patience: number, what: string): RuntError =>
-  broken(`there was no end in ${patience / 1000} seconds: ${what}`);
+  broken(`no answer within ${patience / 1000} seconds: ${what}`);
 
 const broken = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

@@ -26,7 +26,8 @@ export function scopeName(cgroupsPath: string | undefined, id: string, user: boo
   if (name === '') throw refused(asked, 'names no unit');
   if (name.endsWith('.slice')) throw refused(asked, 'names a slice: a slice holds units, and processes are in a scope');
   const unit = `${prefix}-${name}.scope`;
-  if (!valid.test(unit)) throw refused(asked, `makes "${unit}", which is no name of a unit`, cgroupsPath === undefined);
+  if (!valid.test(unit))
+    throw refused(asked, `makes "${unit}", which is not the name of a unit`, cgroupsPath === undefined);
   const parent = slice === '' ? (user ? 'user.slice' : 'system.slice') : slice === '-' ? '-.slice' : slice;
   return { unit, slice: parent, path: `${slicePath(parent, asked)}/${unit}` };
 }
@@ -36,7 +37,7 @@ function slicePath(slice: string, asked: string): string {
   if (slice === '-.slice') return '';
   const parts = slice.endsWith('.slice') ? slice.slice(0, -'.slice'.length).split('-') : [''];
   if (!valid.test(slice) || parts.some((part) => part === '')) {
-    throw refused(asked, `names "${slice}", which is no slice: one is called NAME.slice, and a dash is a level below`);
+    throw refused(asked, `names "${slice}", which is not a slice: NAME.slice is one, and each dash in it is a level`);
   }
   return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
 }
@@ -46,6 +47,6 @@ function refused(value: string, why: string, fromId = false): RuntError {
     code: 'ERR_CGROUP_PATH',
     message: `the cgroup path ${why}`,
     ...(fromId ? { path: value } : { pointer: '/linux/cgroupsPath', value }),
-    hint: 'with --systemd-cgroup it is slice:prefix:name, such as "system.slice:runt:web", or is left out',
+    hint: 'write it as slice:prefix:name, such as "system.slice:runt:web", or leave it out: --systemd-cgroup needs this form',
   });
 }

@@ -84,7 +84,7 @@ class Parser {
     if (c === '@') {
       this.at++;
       const signature = this.word(/[a-zA-Z(){}]/);
-      if (!isType(signature)) throw bad(this.text, `has "@${signature}", which is no type of D-Bus`);
+      if (!isType(signature)) throw bad(this.text, `has "@${signature}", which is not a type of D-Bus`);
       return { kind: 'typed', signature, node: this.value(depth + 1) };
     }
     if (c === '"' || c === "'") return { kind: 'string', text: this.quoted(c) };
@@ -95,13 +95,15 @@ class Parser {
     if (/^[+-]?[0-9.]/.test(word)) return { kind: 'number', text: word };
     throw bad(
       this.text,
-      word === '' ? 'ends too early, or has a character that begins no value' : `has "${word}", which is no value`,
+      word === ''
+        ? 'ends too early, or has a character that cannot begin a value'
+        : `has "${word}", which is not a value`,
     );
   }
 
   end(): void {
     this.space();
-    if (this.at < this.text.length) throw bad(this.text, `has "${this.text.slice(this.at)}" behind its end`);
+    if (this.at < this.text.length) throw bad(this.text, `has "${this.text.slice(this.at)}" after its end`);
   }
 
   private list(close: string, depth: number): Node[] {
@@ -142,7 +144,7 @@ class Parser {
         const code = this.text.slice(this.at + 1, this.at + 1 + digits);
         if (digits > 0) {
           if (!/^[0-9a-fA-F]+$/.test(code) || code.length < digits || Number.parseInt(code, 16) > 0x10ffff) {
-            throw bad(this.text, `has the escape "\\${c}${code}", which is no character`);
+            throw bad(this.text, `has the escape "\\${c}${code}", which is not a character`);
           }
           c = String.fromCodePoint(Number.parseInt(code, 16));
           this.at += digits;
@@ -202,7 +204,7 @@ function typeOf(node: Node): string {
 }
 
 function convert(node: Node, type: string): Value {
-  const wrong = (what: string) => bad(what, `is no value of the type "${type}"`);
+  const wrong = (what: string) => bad(what, `is not a value of the type "${type}"`);
   switch (node.kind) {
     case 'typed':
       if (node.signature !== type) throw wrong(`a value of the type "${node.signature}"`);
@@ -275,6 +277,6 @@ function bad(text: string, why: string): RuntError {
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `${text} ${why}`,
-    hint: 'properties are written as GVariant text: true, uint64 5000000, \'text\', ["a", "b"]',
+    hint: `write the value as GVariant text: true, uint64 5000000, 'text', ["a", "b"]`,
   });
 }

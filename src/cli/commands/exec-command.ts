@@ -27,7 +27,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     throw usageError('exec', 'process args cannot be empty: give a command after the id, or --process FILE');
   }
   if (process !== undefined && command.length > 0) {
-    throw usageError('exec', `--process gives the command, "${command[0]}" is one more`);
+    throw usageError('exec', `unexpected argument "${command[0]}": the file of --process has the command`);
   }
   if (flags.interactive === false) {
     throw usageError(

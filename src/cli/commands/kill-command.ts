@@ -7,7 +7,7 @@ import { rootDirectory } from '../root-directory.js';
 
 export async function command({ global, flags, args }: Call<'kill'>): Promise<number> {
   if (flags.signal !== undefined && args[1] !== undefined) {
-    throw usageError('kill', `two signals, "${flags.signal}" and "${args[1]}"`);
+    throw usageError('kill', `two signals are given, "${flags.signal}" and "${args[1]}"`);
   }
   const signal = signalOf(flags.signal ?? args[1] ?? 'TERM');
   const root = rootDirectory(global);

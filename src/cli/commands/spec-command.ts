@@ -39,7 +39,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
       path,
       errno: -result,
       syscall: 'openat',
-      ...(result === -E.EEXIST ? { hint: 'an existing file is never overwritten; remove it first' } : {}),
+      ...(result === -E.EEXIST ? { hint: 'remove the file first: spec never overwrites one' } : {}),
     });
   }
   return 0;

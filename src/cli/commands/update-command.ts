@@ -78,7 +78,7 @@ async function standardInput(): Promise<string> {
   let data = new Uint8Array(65536);
   for (let length = 0; ; ) {
     if (length === data.length) {
-      if (length >= maxInput) throw usageError('update', 'more than 1 MiB of resources on standard input');
+      if (length >= maxInput) throw usageError('update', 'read standard input: it has more than 1 MiB');
       const larger = new Uint8Array(data.length * 4);
       larger.set(data);
       data = larger;

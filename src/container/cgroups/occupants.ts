@@ -56,7 +56,7 @@ export function checkAlone(root: string, id: string, own: readonly string[], uni
   const busy = (path: string, why: string, hint: string): RuntError =>
     new RuntError({
       code: 'ERR_CGROUP_BUSY',
-      message: `delete ${id}: what is in its cgroup ${path} is not ended: ${why}`,
+      message: `delete ${id}: kill the processes in its cgroup ${path}: ${why}`,
       path,
       hint,
     });

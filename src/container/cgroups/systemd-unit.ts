@@ -206,7 +206,7 @@ const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
     message: `the container's unit is there already: ${op.unit}`,
     op: op.op,
     pointer: op.at,
-    hint: 'another container, or what is left of one, has it: stop it, or name another in linux.cgroupsPath',
+    hint: 'stop the unit, or name another in linux.cgroupsPath: another container, or what is left of one, has it',
     cause,
   });
 
@@ -235,7 +235,7 @@ async function giveUp(bus: Bus, unit: string): Promise<void> {
 function checkPlace(op: ScopeOp, pid: number): void {
   const place = unifiedPlace(pid);
   if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
-  const found = place || 'no place that can be seen';
+  const found = place || 'a path that cannot be found';
   throw scopeFailed(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
 }
 
@@ -257,7 +257,7 @@ export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => v
     await stopUnit(unit);
   } catch (error) {
     if (!(error instanceof RuntError)) throw error;
-    warn?.(`systemd was not told that ${unit.name} ends: ${error.message}`);
+    warn?.(`stop the unit ${unit.name}, whose container is removed: ${error.message}`);
   }
 }
 

@@ -158,7 +158,7 @@ export class Criu {
     } catch (cause) {
       throw new RuntError({
         code: 'ERR_CRIU',
-        message: `${this.what}: ${this.path} sent what is no answer of criu's`,
+        message: `${this.what}: ${this.path} sent a malformed answer`,
         cause,
       });
     }
@@ -173,9 +173,9 @@ export class Criu {
   private died(how: string): RuntError {
     return new RuntError({
       code: 'ERR_CRIU',
-      message: `${this.what}: ${this.path} ${how} before it had done what it was asked`,
+      message: `${this.what}: ${this.path} ${how} before it had answered`,
       path: this.path,
-      hint: '"criu check" tells whether it can work on this kernel',
+      hint: 'run "criu check": it shows whether criu works on this kernel',
       see: 'criu(8)',
     });
   }
@@ -218,7 +218,7 @@ export function refusal(what: string, path: string, answer: CriuResponse, log: s
     message: `${what}: criu failed${told ? `: ${told}` : ''}`,
     path,
     ...(answer.cr_errno ? { errno: answer.cr_errno } : {}),
-    hint: `${said && !told?.includes(said) ? `${said}; ` : ''}log file: ${log}`,
+    hint: `read the log file ${log}${said && !told?.includes(said) ? `: ${said}` : ''}`,
     see: 'criu(8)',
   });
 }

@@ -28,7 +28,7 @@ export function findCriu(what: string, named: string | undefined): string {
     });
   if (name.includes('/')) {
     if (name.startsWith('/') && native.access(name, X_OK) === 0) return name;
-    throw missing(`at ${name}${name.startsWith('/') ? '' : ', which is no absolute path'}`);
+    throw missing(`at ${name}${name.startsWith('/') ? '' : ', which is not an absolute path'}`);
   }
   const directories = searchPath()
     .split(':')

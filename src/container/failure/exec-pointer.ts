@@ -15,6 +15,18 @@ const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
   terminal: (o) => o.terminal,
 };
 
+/** Names of fields in hints, and what sets them on the command line. */
+const named = [
+  ['process.args[0]', 'the command'],
+  ['process.args', 'the command'],
+  ['process.cwd', '--cwd'],
+  ['process.env', '--env'],
+  ['process.user.additionalGids', '--additional-gids'],
+  ['process.user', '--user'],
+  ['process.capabilities', '--cap'],
+  ['process.apparmorProfile', '--apparmor'],
+] as const;
+
 /**
  * Corrects an error's pointer and document. The compiler has one process, merged of all three; a pointer into the file
  * of --process is relative to the process.
@@ -34,7 +46,9 @@ export function placeOfExec(
   const field = /^\/process\/([^/]+)/.exec(error.pointer ?? '')?.[1];
   if (field === undefined || error.document !== undefined) return error;
   if (document === undefined) {
-    if (flags[field]?.(o)) error.document = 'the command line';
+    if (!flags[field]?.(o)) return error;
+    error.document = 'the command line';
+    for (const [name, flag] of named) if (error.hint) error.hint = error.hint.replaceAll(name, flag);
   } else if (given.includes(field)) {
     error.document = document;
     error.pointer = inFile(error.pointer ?? '');

@@ -44,15 +44,17 @@ function sayObstacle(path: string, name: string, mend: string): string | undefin
   if (!found) return undefined;
   switch (found.what) {
     case 'missing':
-      return found.path === path ? undefined : `there is no ${found.path} on the way to ${name}: make it, or ${mend}`;
+      return found.path === path
+        ? undefined
+        : `make ${found.path}, or ${mend}: it is on the way to ${name}, and does not exist`;
     case 'dangling':
-      return `${found.path} is a symbolic link to something that does not exist: make that, or ${mend}`;
+      return `make the target of the symbolic link ${found.path}, or ${mend}: it does not exist`;
     case 'file':
-      return `${found.path} is a file, and ${name} is looked for in it: ${mend}`;
+      return `${mend}: ${found.path} is a file, and ${name} is looked for in it`;
     case 'loop':
-      return `the symbolic links at ${found.path} lead in a circle: correct them, or ${mend}`;
+      return `correct the symbolic links at ${found.path}, or ${mend}: they lead in a circle`;
     case 'closed':
-      return `runt may not search ${found.path}: give it search permission (chmod +x) there, or ${mend}`;
+      return `give runt search permission (chmod +x) on ${found.path}, or ${mend}: it may not search that directory`;
   }
 }
 
@@ -81,7 +83,7 @@ function unlike(source: string, op: Op): Hint | undefined {
   if (op.op !== 'mountBind' || mode < 0) return undefined;
   const [one, other] = (mode & S_IFMT) === S_IFDIR ? ['directory', 'file'] : ['file', 'directory'];
   return because(
-    `the source ${source} is a ${one}, and ${op.target} is a ${other} in the rootfs: bind like on like, or remove ${op.target} from the rootfs`,
+    `bind a ${one} on a ${one}, or remove ${op.target} from the rootfs: the source ${source} is a ${one}, and ${op.target} is a ${other} in the rootfs`,
     'runtime-spec config.md#mounts',
   );
 }
@@ -94,7 +96,7 @@ function hostNoexec(op: Extract<Op, { op: 'findExecutable' | 'exec' }>, detail: 
   const path = `${mount.source}${mount.rest}`;
   if (!isNoexec(path)) return undefined;
   return because(
-    `${mount.destination} (/mounts/${mount.index}) shows ${mount.source}, which the host has mounted with "noexec": add "exec" to its options, or put the program elsewhere`,
+    `add "exec" to the options of ${mount.destination} (/mounts/${mount.index}), or put the program elsewhere: the host has mounted its source ${mount.source} with "noexec"`,
     'mount(8)',
   );
 }
@@ -112,18 +114,18 @@ export function whyNotExecuted(path: string, errno: number): string | undefined 
   const found = sayObstacle(path, `${path} on the host`, "correct the hook's path");
   if (found) return found;
   const stat = tryStat(path);
-  if (!stat) return `there is no ${path} on the host: install the program, or correct the hook's path`;
-  if ((stat.mode & S_IFMT) !== S_IFREG) return `${path} is not a file on the host: name a program in the hook's path`;
+  if (!stat) return `install ${path} on the host, or correct the hook's path: there is no such program`;
+  if ((stat.mode & S_IFMT) !== S_IFREG) return `name a program in the hook's path: ${path} is not a file on the host`;
   if (errno === E.ENOENT) {
     const interpreter = interpreterOf(path);
     return interpreter === undefined
-      ? `the dynamic loader of ${path} is not on the host: install its C library, or use a static program`
-      : `${path} is a script, and its interpreter ${interpreter} is not on the host: install it, or correct the first line of the script`;
+      ? `install the C library of ${path} on the host, or use a static program: its dynamic loader is not there`
+      : `install ${interpreter} on the host, or correct the first line of the script ${path}: it names this interpreter, which is not there`;
   }
   if (errno === E.EACCES && (stat.mode & 0o111) === 0)
-    return `${path} lacks the x permission on the host: make it executable (chmod +x)`;
+    return `make ${path} executable on the host (chmod +x): it lacks the x permission`;
   if (errno === E.EACCES && isNoexec(path))
-    return `${path} is on a file system that is mounted with "noexec" on the host: move the program, or mount that with exec`;
+    return `move ${path}, or mount its file system with "exec": the host has mounted it with "noexec"`;
   return undefined;
 }
 

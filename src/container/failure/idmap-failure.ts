@@ -12,7 +12,7 @@ export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefi
   if (op.op === 'idMapNamespace') {
     return errno === E.EPERM || errno === E.EINVAL
       ? because(
-          `the kernel does not take the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount: each host id must be one that runt has itself`,
+          `map only host ids that runt has itself: the kernel does not take the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount`,
           'user_namespaces(7)',
         )
       : undefined;
@@ -24,16 +24,16 @@ export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefi
       const type = tree ? typeOf(op.source) : op.fstype;
       const where = tree ? `${type}, which ${op.source} is on,` : type;
       const below = tree && op.recursive ? ', or a file system mounted below has not' : '';
-      return because(`${where} has no id-mapped mounts in this kernel${below}: bind it without mappings`, see);
+      return because(`bind it without mappings: ${where} has no id-mapped mounts in this kernel${below}`, see);
     }
     case E.EPERM:
       return because(
-        `${tree ? op.source : 'it'} is id-mapped already, or belongs to a user namespace that runt does not control: bind what it was made from`,
+        `bind what ${tree ? op.source : 'it'} was made from: it is id-mapped already, or belongs to a user namespace that runt does not control`,
         see,
       );
     case E.EOPNOTSUPP:
       return because(
-        'a file system with an option longer than 255 bytes, or one that only mount(2) takes (silent, iversion, acl), cannot be mapped: leave that option out',
+        'remove options longer than 255 bytes, and those that only mount(2) takes (silent, iversion, acl): a file system with one of them cannot be id-mapped',
         see,
       );
     default:

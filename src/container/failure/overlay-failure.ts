@@ -17,16 +17,19 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   if (op.op !== 'mountFs' || op.fstype !== 'overlay' || detail.includes('Unknown parameter')) return undefined;
   const { lower, upper, work } = directories(op);
   if (upper !== undefined && work === undefined)
-    return because('an overlay with an upperdir needs a workdir: add one on the same file system, beside it', see);
-  if (lower.length === 0) return because('an overlay needs a lowerdir: add one', see);
+    return because(
+      'add a workdir beside the upperdir, on the same file system: an overlay with an upperdir needs one',
+      see,
+    );
+  if (lower.length === 0) return because('add a lowerdir: an overlay needs one', see);
   if (lower.length === 1 && upper === undefined)
     return because(
-      'an overlay of one layer needs an upperdir and a workdir: add them, or bind the layer with "ro" instead',
+      'add an upperdir and a workdir, or bind the layer with "ro" instead: an overlay of one layer needs them',
       see,
     );
   if (errno === E.EACCES && /^(lowerdir|datadir|upperdir|workdir)\+?=/.test(detail))
     return because(
-      `root of the container may not search a directory on the way to ${detail}, or not write to it: give others search permission (chmod o+x) on its parents, and the upperdir and workdir to root of the container`,
+      `give others search permission (chmod o+x) on the parents of ${detail}, and the upperdir and workdir to root of the container: it may not search one of them, or not write to it`,
       see,
     );
   for (const [what, path] of [...lower.map((l) => ['lowerdir', l] as const), ['upperdir', upper], ['workdir', work]]) {
@@ -36,21 +39,21 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   if (upper === undefined || work === undefined) return undefined;
   if (errno === E.EROFS && detail === 'workdir')
     return because(
-      `the kernel cannot empty ${work}/work, which something else has filled, and so would mount the overlay read-only: empty the workdir`,
+      `empty the workdir: something else has filled ${work}/work, which the kernel cannot empty, and so would mount the overlay read-only`,
       see,
     );
   if (device(upper) !== device(work))
     return because(
-      `the upperdir ${upper} and the workdir ${work} are on different file systems: they must be on the same mount`,
+      `put the upperdir and the workdir on one mount: ${upper} and ${work} are on different file systems`,
       see,
     );
   if (isAtOrBelow(work, upper) || isAtOrBelow(upper, work))
-    return because(`one of the upperdir ${upper} and the workdir ${work} is in the other: put them side by side`, see);
+    return because(`put the upperdir and the workdir side by side: one of ${upper} and ${work} is in the other`, see);
   if (errno === E.EBUSY)
-    return because(`another overlay uses the upperdir ${upper} or the workdir ${work}: give each its own`, see);
+    return because(`give each overlay its own upperdir and workdir: another one uses ${upper} or ${work}`, see);
   if (errno === E.EINVAL && native.statfsType(upper) === overlayMagic)
     return because(
-      `the upperdir ${upper} is on an overlay itself, as in most containers, and the kernel takes none there: put upperdir and workdir on another file system (a volume, or a tmpfs)`,
+      `put the upperdir and the workdir on another file system (a volume, or a tmpfs): ${upper} is on an overlay itself, as in most containers, and the kernel takes none there`,
       see,
     );
   return undefined;
@@ -59,9 +62,9 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
 function lookAt(what: string, path: string): Hint | undefined {
   const data = new Uint8Array(64);
   const r = native.stat(AT_FDCWD, path, 0, data);
-  if (r === -E.ENOENT) return because(`the ${what} ${path} does not exist: make it, or correct the option`, see);
+  if (r === -E.ENOENT) return because(`make the ${what} ${path}, or correct the option: it does not exist`, see);
   if (r === -E.ENOTDIR || (r === 0 && (mode(data) & 0o170000) !== 0o040000))
-    return because(`the ${what} ${path} is not a directory`, see);
+    return because(`name a directory as ${what}: ${path} is not one`, see);
   return undefined;
 }
 

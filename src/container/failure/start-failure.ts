@@ -17,23 +17,24 @@ export function execFailed(
   record: ContainerRecord,
   report: { readonly index: number; readonly errno: number; readonly syscall: string; readonly detail: string },
 ): RuntError {
-  const op = keptOp(root, record.id, report.index);
-  if (!op) {
+  const kept = keptOp(root, record.id, report.index);
+  if (!kept) {
     // Another runt created the container, or the file was damaged.
     const { errno, syscall, detail } = report;
     const message = `start ${record.id}: execute the process${detail && ` (${detail})`}`;
     return new RuntError({ code: 'ERR_EXEC', message, errno, syscall });
   }
+  const { op } = kept;
   if (op.op === 'exec' && op.args.length === 0) {
     return new RuntError({
       code: 'ERR_SPEC_INVALID',
       message: `start ${record.id}: the config has no process`,
       pointer: '/process',
-      hint: 'the container can be deleted, and created again with a process',
+      hint: 'delete the container, and create it again with a process',
       see: 'runtime-spec runtime.md#start',
     });
   }
-  return failure('start', record.id, { op, ...report }, readSpec(keptConfig(root, record)));
+  return failure('start', record.id, { ...kept, ...report }, readSpec(keptConfig(root, record)));
 }
 
 function readSpec(path: string): Spec | undefined {
@@ -57,7 +58,11 @@ export function notStarted({ id, cgroups }: ContainerRecord, status: string): Ru
       : status === 'running'
         ? `cannot start an already running container: ${id}`
         : `cannot start a container in the ${status} state: ${id}`;
-  return new RuntError({ code: 'ERR_CONTAINER_STATUS', message });
+  return new RuntError({
+    code: 'ERR_CONTAINER_STATUS',
+    message,
+    ...(status === 'stopped' && { hint: 'delete it, and create it again: a container starts only once' }),
+  });
 }
 
 /** The error when runt-init closed the connection without a report. */
@@ -67,7 +72,7 @@ export async function notHeard(root: string, record: ContainerRecord): Promise<R
   return new RuntError({
     code: 'ERR_INIT_DIED',
     message: `start ${record.id}: runt-init ended before it executed the process`,
-    hint: 'it was killed, by a signal or because its cgroup is out of memory',
+    hint: 'look into dmesg: a signal killed it, or its cgroup is out of memory',
   });
 }
 

@@ -105,7 +105,7 @@ const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000
 function hint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
   if (how === 'timeout')
     return {
-      hint: 'find out what it waits for, or give it more time: "timeout" of the hook, in seconds, or --hook-timeout',
+      hint: 'find out what it waits for, or raise its "timeout" (in seconds) or --hook-timeout',
     };
   if (how !== 'exec') return {};
   return {
@@ -115,27 +115,27 @@ function hint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd):
 
 /** A hook of the host's file system, which the runtime can inspect. */
 function whyNotOutside(point: HookName, path: string, errno: number): string {
-  const onHost = 'the program, and the interpreter that its first line names, must be on the host';
+  const onHost = 'install the program on the host, and the interpreter that its first line names';
   return (
     whyNotExecuted(path, errno) ??
     (point === 'createContainer'
-      ? `${onHost}, and the container's root, as the id that it has there, must be allowed to execute them`
-      : `${onHost} and executable: install or correct them`)
+      ? `${onHost}, and let root of the container execute both, as the id that it has on the host`
+      : `${onHost}, and make both executable`)
   );
 }
 
 function whyNotInside(path: string, errno: number, spec?: Spec): string {
   switch (errno) {
     case E.ENOENT:
-      return `startContainer hooks are looked up in the container, and ${path}, its interpreter or its dynamic loader is not in the rootfs: add it to the image, or use a createContainer hook`;
+      return `add ${path}, its interpreter or its dynamic loader to the image, or use a createContainer hook: startContainer hooks are looked up in the container, and one of these is not in the rootfs`;
     case E.ENOTDIR:
-      return `a component of ${path} is a file in the container, where startContainer hooks are looked up: correct the hook's path`;
+      return `correct the hook's path: a component of ${path} is a file in the container, where startContainer hooks are looked up`;
     case E.EACCES:
       return (
         noexecHint(spec, path) ??
-        `the user of the process may not execute ${path} in the container: add the x permission (chmod +x) there, or remove noexec from the mount that it is on`
+        `add the x permission (chmod +x) to ${path} in the container, or remove "noexec" from the mount that it is on: the user of the process may not execute it`
       );
     default:
-      return 'startContainer hooks are looked up in the container: put the program, its interpreter and its libraries into the rootfs, and let the user of the process execute it';
+      return 'put the program, its interpreter and its libraries into the rootfs, and let the user of the process execute it: startContainer hooks are looked up in the container';
   }
 }

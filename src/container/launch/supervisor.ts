@@ -265,5 +265,5 @@ const unreached = (errno: number): RuntError =>
     code: 'ERR_SUPERVISOR',
     message: 'reach the supervisor of the container',
     errno,
-    hint: 'it was killed, or the container has ended',
+    hint: 'look at "runt state": the supervisor was killed, or the container has ended',
   });

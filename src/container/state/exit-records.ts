@@ -149,8 +149,8 @@ export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
 export function statusLost(what: string, pid?: number): RuntError {
   const why =
     pid === undefined
-      ? 'the container has ended, and its supervisor was gone before'
-      : `process ${pid} has ended, and its supervisor was gone before, or its status was read by somebody else`;
+      ? 'the exit status of the container is lost: its supervisor ended first'
+      : `the exit status of process ${pid} is lost: its supervisor ended first, or another program has read it`;
   return new RuntError({ code: 'ERR_STATUS_LOST', message: `${what}: ${why}` });
 }
 

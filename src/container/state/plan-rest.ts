@@ -18,6 +18,13 @@ const restOf = ({ ops: all }: Plan): PlanRest => {
 /** Fields that no message shows. Each hook has its own copy: with them the file could reach megabytes. */
 const unshown: Readonly<Record<string, unknown>> = { env: [], beforePid: '', afterPid: '' };
 
+/** An operation of the rest. */
+interface KeptOp {
+  readonly op: Op;
+  /** No seccomp filter is left to load: runt-init has loaded the container's, if it has one. */
+  readonly filtered: boolean;
+}
+
 /** Writes the operations that follow the report `created`. @throws RuntError ERR_STATE */
 export function keepPlanRest(root: string, id: string, plan: Plan): void {
   const text = JSON.stringify(restOf(plan), (key, value) =>
@@ -31,7 +38,7 @@ export function keepPlanRest(root: string, id: string, plan: Plan): void {
  * runt with other operations: then the failure that the caller reports has no operation.
  * @throws RuntError ERR_STATE
  */
-export function keptOp(root: string, id: string, index: number): Op | undefined {
+export function keptOp(root: string, id: string, index: number): KeptOp | undefined {
   const text = withState(root, id, (dir) => entryText(dir, planRestFile));
   let rest: unknown;
   try {
@@ -39,11 +46,11 @@ export function keptOp(root: string, id: string, index: number): Op | undefined 
   } catch {
     return undefined;
   }
-  const entry: unknown = Array.isArray(rest)
-    ? rest.find((pair) => Array.isArray(pair) && pair[0] === index)
-    : undefined;
-  const op: unknown = Array.isArray(entry) ? entry[1] : undefined;
-  return isOp(op) ? op : undefined;
+  const entries = (Array.isArray(rest) ? rest.filter(Array.isArray) : []) as unknown[][];
+  const op = entries.find(([i]) => i === index)?.[1];
+  if (!isOp(op)) return undefined;
+  const filters = entries.some(([i, each]) => isOp(each) && each.op === 'seccomp' && (Number(i) > index || each.late));
+  return { op, filtered: !filters };
 }
 
 /** Whether a value is an operation of this runt, with fields of the right types. */

@@ -46,8 +46,8 @@ export async function salvagedRecord(
     return recordFrom(id, { ...salvaged, cgroups: [...new Set([...salvaged.cgroups, ...around(root, id, salvaged)])] });
   }
   const ended = await endSalvagedCgroups(root, id, warn);
-  const what = ended ? 'what was in its cgroup was ended' : 'what ran, if anything did, was not ended';
-  warn?.(`${why}; it tells no process, so ${what}`);
+  const what = ended ? 'runt killed what was in its cgroup' : 'runt killed nothing';
+  warn?.(`${why}; it names no process: ${what}`);
   return undefined;
 }
 
@@ -68,8 +68,8 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
     const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && carriesId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
-      const why = above ? 'this command is in it too' : 'its name does not carry the id of the container';
-      throw unsure(root, id, `what runs in the cgroup ${path} may be its, but ${why}`, path);
+      const why = above ? 'this command is in it too' : 'its name does not have the id of the container';
+      throw unsure(root, id, `the processes in the cgroup ${path} may be its own, but ${why}`, path);
     }
   }
   const found = ours.filter(isCgroup);
@@ -134,7 +134,7 @@ function configuredCgroups(root: string, id: string): string[] {
     // A zombie still shows its cgroup, but no cgroup.procs lists it (cgroups(7)).
     const state = processStat(pid)?.state;
     if (state !== undefined && state !== 'Z' && state !== 'X') {
-      throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its`, other);
+      throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its own`, other);
     }
   }
   return paths;
@@ -165,7 +165,7 @@ function cgroupsPathOf(root: string, id: string): string | undefined {
   throw unsure(
     root,
     id,
-    'its config.json cannot be used either, so its cgroup is not known',
+    'its config.json cannot be used either, so that its cgroup is unknown',
     `${root}/${id}/config.json`,
   );
 }
@@ -179,8 +179,8 @@ function ownPaths(): string[] {
 function unsure(root: string, id: string, why: string, path: string): RuntError {
   return new RuntError({
     code: 'ERR_STATE_CORRUPT',
-    message: `delete ${id}: its state tells no process, and ${why}`,
+    message: `delete ${id}: its state names no process, and ${why}`,
     path,
-    hint: `end what runs of the container, then remove ${root}/${id}`,
+    hint: `kill what runs of the container, then remove ${root}/${id}`,
   });
 }

@@ -92,7 +92,7 @@ export function checkId(id: string): void {
     throw new RuntError({
       code: 'ERR_CONTAINER_ID',
       message: `invalid container ID format: ${JSON.stringify(id)}`,
-      hint: 'an id has 1 to 255 characters of A-Z a-z 0-9 _ + - and, not first, a dot',
+      hint: 'use 1 to 255 characters of A-Z a-z 0-9 _ + - and, not first, a dot',
     });
   }
 }
@@ -230,7 +230,7 @@ function otherVersion(id: string, path: string, version: unknown): RuntError {
     code: 'ERR_STATE_VERSION',
     message: `the state of container ${id} has format version ${version}, and this runt reads version 1`,
     path,
-    hint: `${version > 1 ? 'a newer' : 'another'} runt made it: use that one; "delete --force" ends the container and removes it`,
+    hint: `use the ${version > 1 ? 'newer ' : ''}runt that made it, or run "runt delete --force ${id}", which ends and removes the container`,
   });
 }
 
@@ -259,7 +259,7 @@ const corrupt = (id: string, path: string, why: string): RuntError =>
     code: 'ERR_STATE_CORRUPT',
     message: `the state of container ${id} cannot be used: ${why}`,
     path,
-    hint: '"delete --force" ends what it still tells of, and removes what is left',
+    hint: `run "runt delete --force ${id}": it ends what the state still names, and removes the rest`,
   });
 
 /**

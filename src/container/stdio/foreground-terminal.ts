@@ -36,7 +36,7 @@ export function checkConsole(what: string, terminal: boolean, socket: string | u
       message: `${what}: cannot allocate tty if runt will detach without setting console socket`,
       pointer: '/process/terminal',
       value: true,
-      hint: 'give --console-socket, a socket that receives the terminal, or run it in the foreground, or set terminal to false',
+      hint: 'add --console-socket, a socket that receives the terminal, or run in the foreground, or set process.terminal to false',
     });
   }
   if (socket !== undefined && (stays || !terminal)) {
@@ -44,8 +44,8 @@ export function checkConsole(what: string, terminal: boolean, socket: string | u
       code: 'ERR_TERMINAL',
       message: `${what}: cannot use console socket if runt will not detach or allocate tty`,
       hint: terminal
-        ? 'in the foreground runt itself serves the terminal'
-        : 'set process.terminal to true, or give no console socket',
+        ? 'remove --console-socket: in the foreground runt itself relays the terminal'
+        : 'set process.terminal to true, or remove --console-socket',
     });
   }
 }
@@ -81,7 +81,7 @@ export class Terminal {
       pointer: '/process/terminal',
       value: true,
       errno: -fd,
-      hint: 'the process wants a terminal and the caller has none: run it in a terminal, detach with --console-socket, or set terminal to false',
+      hint: 'run it in a terminal, detach with --console-socket, or set process.terminal to false: the process has a terminal, and the caller of runt has none',
     });
   }
 

@@ -107,7 +107,7 @@ export class Notify {
         path: this.address,
         errno,
         syscall,
-        hint: 'NOTIFY_SOCKET names the socket of the service manager, which must listen there',
+        hint: 'unset NOTIFY_SOCKET, or start the service manager that listens there',
       });
     if (socket < 0) throw failed(-socket, 'connect');
     const say = async (text: string, fds = new Uint8Array(0)) => {

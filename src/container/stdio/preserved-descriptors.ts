@@ -34,11 +34,11 @@ export function checkPreserved({ preserveFds = 0, listen }: { preserveFds?: numb
     else last = fd;
   }
   if (last < 0) {
-    const from = first === 3 ? 'from 3 on' : 'after those of LISTEN_FDS';
+    const from = first === 3 ? 'from 3 on' : 'that follow those of LISTEN_FDS';
     checkOpen(
       first,
       `--preserve-fds ${preserveFds}`,
-      `it counts the descriptors ${from}, and the caller has opened none of them for the process`,
+      `open the descriptors ${from} before you run runt: --preserve-fds counts them, and none is open`,
     );
   }
   for (const fd of missing) holes.add(fd);

@@ -10,11 +10,10 @@ export function write(id: string, resources: Resources, ops: readonly Op[]): () 
   if (!refused) return takeBack;
   // The pointers are relative to the resources, and so is the value.
   const error = failure('update', id, refused.failed, resources as unknown as Spec);
-  error.hint = [
-    ...(error.hint ? [error.hint] : []),
+  const what =
     refused.kept.length === 0
       ? 'nothing was changed'
-      : `these have their new values and would not take back the old ones: ${refused.kept.join(', ')}`,
-  ].join('; ');
+      : `these files have their new values, and do not take the old ones back: ${refused.kept.join(', ')}`;
+  error.hint = `${error.hint ?? 'correct the value'}; ${what}`;
   throw error;
 }

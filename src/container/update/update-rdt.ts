@@ -38,7 +38,7 @@ export function withClass(id: string, spec: Spec): Spec {
   throw new RuntError({
     code: 'ERR_RDT',
     message: `update ${id}: the container has no resctrl group whose schema could be changed`,
-    hint: 'one that is made with linux.intelRdt has one; to make it now would leave out what runs already',
+    hint: 'create it with linux.intelRdt: a group that is made now would leave out the processes that run already',
     see: 'runtime-spec config-linux.md#intelrdt',
   });
 }
@@ -68,8 +68,10 @@ export function setSchemata(id: string, mount: string, path: string, schemas: Rd
       message: `update ${id}: write ${text.trim().replaceAll('\n', ', ')}${said && ` (${said})`}`,
       path: file,
       syscall: 'write',
-      ...(errno === -E.ENOENT && { hint: 'the group was removed while the container ran' }),
-      ...(errno === -E.EINVAL && { hint: 'the CPU does not take this schema: see info/ of the resctrl file system' }),
+      ...(errno === -E.ENOENT && { hint: 'create the container again: its group was removed while it ran' }),
+      ...(errno === -E.EINVAL && {
+        hint: 'correct the schema: the CPU does not take it (info/ of the resctrl file system shows what it has)',
+      }),
     });
   };
   // All lines in one write: the kernel accepts all of them or none.

@@ -39,9 +39,9 @@ export async function updateUnit(
     const refused = refusedBySystemd(error);
     if (!refused) save(root, { ...record, unit: { ...unit, unsettled: true } });
     error.hint = [
-      ...(error.hint ? [error.hint] : []),
-      kept.length > 0 ? `these files would not take their old values back: ${kept.join(', ')}` : 'no limit was changed',
-      ...(refused ? [] : ['systemd may still apply what it was sent: repeat the update, which settles it']),
+      error.hint ?? 'correct the value',
+      ...(refused ? [] : ['repeat the update, because systemd may still apply the values of this one']),
+      kept.length > 0 ? `these files do not take their old values back: ${kept.join(', ')}` : 'no limit was changed',
     ].join('; ');
     throw error;
   }

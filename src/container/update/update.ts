@@ -37,7 +37,7 @@ export async function update(o: UpdateOptions): Promise<void> {
       throw new RuntError({
         code: 'ERR_CGROUP',
         message: `update ${o.id}: the container has no cgroup, and so no limits`,
-        hint: 'a rootless container gets a cgroup only where one was delegated to its user, and with --cgroup-manager disabled none does',
+        hint: 'create it without --cgroup-manager disabled, and delegate a cgroup to the user if it is rootless: then it gets a cgroup',
         see: 'cgroups(7)',
       });
     }
@@ -51,7 +51,7 @@ export async function update(o: UpdateOptions): Promise<void> {
       if (error instanceof RuntError) {
         error.document ??= o.document;
         if (kept)
-          error.hint = `${error.hint ? `${error.hint}; ` : ''}the new schema of the resctrl group stays: ${kept}`;
+          error.hint = `${error.hint ?? 'correct the value'}; the new schema of the resctrl group stays: ${kept}`;
       }
       throw error;
     }

@@ -101,7 +101,7 @@ function refuseLimits(facts: CgroupFacts, asked: Resources): void {
     message: `a limit ("${first.file}") for a container without a cgroup`,
     pointer: first.at,
     value: first.value,
-    hint: '--cgroup-manager disabled makes none: leave it out, or remove the limit',
+    hint: 'leave --cgroup-manager disabled out, or remove the limit: it makes no cgroup',
   });
 }
 
@@ -179,8 +179,8 @@ export function noController(setting: Setting, facts: CgroupFacts): RuntError {
     ...(setting.value === '' ? {} : { value: setting.value }),
     hint:
       have.length === 0
-        ? 'no cgroup hierarchy is mounted below /sys/fs/cgroup: mount them, or remove this value'
-        : `there is ${have.join(', ')}: enable the controller (kernel command line cgroup_enable=, or a v1 mount that holds it), or remove this value`,
+        ? 'mount the cgroup hierarchies, or remove this value: none is mounted below /sys/fs/cgroup'
+        : `enable the controller (kernel command line cgroup_enable=, or a v1 mount that holds it), or remove this value: the host has ${have.join(', ')}`,
     see: 'cgroups(7)',
   });
 }
@@ -192,7 +192,7 @@ export function notDelegated(setting: Setting, path: string): RuntError {
     path,
     pointer: setting.at,
     ...(setting.value === '' ? {} : { value: setting.value }),
-    hint: 'the user has no write access to that cgroup: have it delegated (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit',
+    hint: 'delegate the cgroup to the user (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit: the user may not write to it',
     see: 'cgroups(7), "Cgroups delegation"',
   });
 }

@@ -26,13 +26,13 @@ export function cgroupHint(f: Failure): Hint | undefined {
   const { op, errno } = f;
   if (f.facts.cgroupGone) {
     return because(
-      'the cgroup is gone: its last process ended, or somebody removed it; look whether the container still runs (runt state), and for the kernel’s OOM messages (dmesg)',
+      'run "runt state", and look into dmesg for an OOM kill: the cgroup is gone, because its last process ended or somebody removed it',
       'cgroups(7)',
     );
   }
   if (errno === E.EROFS) {
     return because(
-      'cgroups are mounted read-only here, as inside most containers: mount them writable, or run the outer container with its own cgroup namespace and write access',
+      'mount the cgroups writable, or run the outer container with its own cgroup namespace and write access: they are mounted read-only here, as inside most containers',
       delegation,
     );
   }
@@ -47,51 +47,48 @@ export function cgroupHint(f: Failure): Hint | undefined {
   if (op.op === 'cgroupDevices') {
     if (errno === E.EPERM) {
       return because(
-        'a device filter of cgroup v2 is a BPF program, and attaching one needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN: run runt as root and not inside a restricted container',
+        'run runt as root, and outside of a restricted container: attaching a device filter of cgroup v2, a BPF program, needs CAP_SYS_ADMIN, or CAP_BPF and CAP_NET_ADMIN',
         'bpf(2)',
       );
     }
     if (errno === E.EINVAL || errno === E.ENOSYS) {
-      return because(
-        'this kernel cannot filter devices on cgroup v2 (CONFIG_CGROUP_BPF): use a kernel that can',
-        'bpf(2)',
-      );
+      return because('use a kernel with CONFIG_CGROUP_BPF: this one cannot filter devices on cgroup v2', 'bpf(2)');
     }
     if (errno === E.E2BIG) {
       return because(
-        'the cgroup has 64 device filters already, or the list of devices is too long for one: use a new cgroup, or fewer rules',
+        'use a new cgroup, or fewer device rules: the cgroup has 64 device filters already, or the rules are too many for one filter',
         'bpf(2)',
       );
     }
   }
   if (errno === E.EACCES || errno === E.EPERM) {
     return because(
-      'this cgroup is not delegated to the user: have it delegated (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or ask for no limits',
+      'delegate this cgroup to the user (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limits: the user may not write to it',
       delegation,
     );
   }
   if (op.op === 'cgroupCreate' && (errno === E.EAGAIN || errno === E.ENOSPC)) {
     return because(
-      'the host has reached cgroup.max.descendants or cgroup.max.depth, or 65535 cgroups: remove unused ones',
+      'remove unused cgroups: the host has reached cgroup.max.descendants, cgroup.max.depth or 65535 cgroups',
       'cgroups(7)',
     );
   }
   if (op.op === 'cgroupControllers') {
     if (errno === E.EBUSY) {
       return because(
-        'a cgroup above has processes of its own, and v2 gives controllers only to the children of cgroups that have none: move them into a child, or name another linux.cgroupsPath',
+        'move the processes of the cgroup above into a child of it, or name another linux.cgroupsPath: cgroup v2 gives controllers only to the children of cgroups without processes',
         'cgroups(7), "no internal processes"',
       );
     }
     if (errno === E.EOPNOTSUPP) {
       return because(
-        'a cgroup above is threaded, and such a tree has no memory, io or other controllers of whole processes: name another linux.cgroupsPath',
+        'name another linux.cgroupsPath: a cgroup above is threaded, and below it there are no memory, io and other controllers that act on whole processes',
         'cgroups(7), "Thread mode"',
       );
     }
     if (errno === E.ENOENT || errno === E.EINVAL) {
       return because(
-        'a controller that the limits need is not enabled in the cgroup above: write it to cgroup.subtree_control there, or have it delegated',
+        'write the controller to cgroup.subtree_control of the cgroup above, or delegate it to the user: the limits need a controller that is not enabled there',
         'cgroups(7), "Controllers"',
       );
     }
@@ -99,19 +96,19 @@ export function cgroupHint(f: Failure): Hint | undefined {
   if (op.op === 'cgroupEnter' || op.op === 'cgroupFork' || op.op === 'clone') {
     if (errno === E.ENOSPC) {
       return because(
-        'the cpuset of the cgroup holds no CPU or no memory node: set linux.resources.cpu.cpus and mems to what its parent has',
+        'set linux.resources.cpu.cpus and mems to those of the parent cgroup: the cpuset of this cgroup has no CPU or no memory node',
         'cpuset(7)',
       );
     }
     if (errno === E.EBUSY) {
       return because(
-        'that cgroup gives controllers to its children, so it can hold no process itself: name another linux.cgroupsPath',
+        'name another linux.cgroupsPath: that cgroup gives controllers to its children, so it cannot hold a process itself',
         'cgroups(7), "no internal processes"',
       );
     }
     if (errno === E.EOPNOTSUPP) {
       return because(
-        'that cgroup is threaded or below a threaded one, and takes no whole process: name another linux.cgroupsPath',
+        'name another linux.cgroupsPath: that cgroup is threaded, or below a threaded one, and cannot hold a whole process',
         'cgroups(7), "Thread mode"',
       );
     }
@@ -127,82 +124,85 @@ function cgroupWriteHint(f: Failure, file: string): Hint | undefined {
   if (errno === E.ENOENT || errno === E.EOPNOTSUPP) {
     if (file.includes('memsw') || file === 'memory.swap.max') {
       return because(
-        'the kernel does not account swap (command line swapaccount=0 or no CONFIG_SWAP): remove linux.resources.memory.swap',
+        'remove linux.resources.memory.swap: the kernel does not account swap (swapaccount=0 on its command line, or no CONFIG_SWAP)',
       );
     }
     if (file.includes('kmem')) {
       return because(
-        'this kernel limits kernel memory no longer apart (deprecated in 5.4): remove it, the memory limit counts it',
+        'remove kernel and kernelTCP from linux.resources.memory: this kernel has no separate limit of them (deprecated in 5.4), the memory limit counts them',
       );
     }
     if (file.startsWith('cpu.rt_')) {
       return because(
-        'this kernel schedules real-time tasks without groups (CONFIG_RT_GROUP_SCHED): remove the realtime values',
+        'remove the realtime values from linux.resources.cpu: this kernel schedules real-time tasks without groups (CONFIG_RT_GROUP_SCHED)',
       );
     }
     if (file.startsWith('cpu.cfs_burst') || file === 'cpu.max.burst') {
-      return because('this kernel cannot let CPU quotas burst (Linux 5.14): remove linux.resources.cpu.burst');
+      return because('remove linux.resources.cpu.burst: it needs Linux 5.14');
     }
-    if (file === 'cpu.idle')
-      return because('this kernel has no cpu.idle (Linux 5.15): remove linux.resources.cpu.idle');
+    if (file === 'cpu.idle') return because('remove linux.resources.cpu.idle: it needs Linux 5.15');
     if (file.startsWith('blkio.leaf_weight')) {
-      return because('leaf weights went from the kernel with the CFQ scheduler (Linux 5.0): remove them');
+      return because(
+        'remove the leaf weights from linux.resources.blockIO: Linux 5.0 removed them, with the CFQ scheduler',
+      );
     }
     if (file.includes('weight')) {
       return because(
-        'this kernel shares block I/O by weight only with the BFQ scheduler or, on v2, io.cost: load and choose bfq for the device, or remove the weight',
+        'choose the BFQ scheduler for the device (or io.cost, on cgroup v2), or remove the weight: otherwise the kernel does not share block I/O by weight',
       );
     }
     if (file.startsWith('hugetlb.')) {
-      return because('the kernel has no huge pages of this size: /sys/kernel/mm/hugepages lists those that it has');
+      return because(
+        'choose a page size that /sys/kernel/mm/hugepages lists: the kernel has no huge pages of this size',
+      );
     }
-    return because(`this kernel has no ${file}: remove the value, or use a kernel that has it`);
+    return because(`remove the value, or use another kernel: this one has no ${file}`);
   }
   if (memory && (errno === E.EBUSY || errno === E.ENOMEM)) {
     return (
       smallMemory(f) ??
-      because('more memory is in use than the limit allows, and the kernel cannot take it back: raise the limit')
+      because('raise the limit: more memory is in use than it allows, and the kernel cannot reclaim it')
     );
   }
   if (memory && errno === E.EINVAL) {
     return because(
-      'the kernel takes bytes or -1, and the limit of memory and swap together never below the limit of memory: correct the values',
+      'give bytes or -1, and for memory and swap together at least the limit of memory: the kernel takes nothing else',
       'runtime-spec config-linux.md#memory',
     );
   }
   if (file.startsWith('cpuset.')) {
     if (errno === E.EINVAL || errno === E.EACCES || errno === E.ENOSPC || errno === E.ERANGE) {
       return because(
-        'the list names CPUs or memory nodes that the host does not have online or that the parent cgroup does not hold: see cpuset.cpus and cpuset.mems there',
+        'name CPUs and memory nodes that cpuset.cpus and cpuset.mems of the parent cgroup list: one of these is offline, or the parent does not have it',
         'cpuset(7), "List format"',
       );
     }
   }
   if (file.startsWith('cpu.') && errno === E.EINVAL) {
     if (file === 'cpu.weight' || file === 'cpu.shares')
-      return because('an idle cgroup takes no shares: set cpu.idle to 0 too (runt update --cpu-idle 0)');
+      return because('set cpu.idle to 0 too (runt update --cpu-idle 0): an idle cgroup takes no shares');
     return file.startsWith('cpu.rt_')
       ? because(
-          'real-time runtime must fit into its period and into what the parent cgroup has left: give the parent some first (cpu.rt_runtime_us)',
+          'give the parent cgroup real-time runtime first (cpu.rt_runtime_us): that of the container must fit into its period, and into what the parent has left',
         )
       : because(
-          'the kernel takes quotas and periods from 1000 µs, periods up to 1000000 µs, a burst up to the quota, and no larger share than the parent cgroup has',
+          'choose a quota and a period of at least 1000 µs, a period of at most 1000000 µs, a burst of at most the quota, and no larger share than the parent cgroup has: the kernel takes nothing else',
         );
   }
   if ((file.startsWith('blkio.') || file.startsWith('io.')) && (errno === E.ENODEV || errno === E.ENXIO)) {
     return because(
-      'there is no block device of this number here: limits are for whole disks (lsblk), not for partitions',
+      'name a whole disk that lsblk lists: this host has no block device of this number, or it is a partition, which takes no limits',
     );
   }
   if (file === 'net_prio.ifpriomap' && errno === E.ENODEV) {
-    return because('there is no network interface of this name on the host');
+    return because('name a network interface that "ip link" lists: the host has none of this name');
   }
   if (file === 'rdma.max' && (errno === E.ENODEV || errno === E.EINVAL)) {
-    return because('there is no RDMA device of this name on the host (/sys/class/infiniband lists them)');
+    return because('name an RDMA device that /sys/class/infiniband lists: the host has none of this name');
   }
   if (file.startsWith('devices.') && errno === E.EPERM) {
     return because(
-      'the parent cgroup does not allow this device, or runt lacks CAP_SYS_ADMIN: a cgroup can allow only what its parent allows',
+      'allow the device in the parent cgroup, or give runt CAP_SYS_ADMIN: a cgroup can allow only what its parent allows',
       'runtime-spec config-linux.md#allowed-device-list',
     );
   }

@@ -51,7 +51,7 @@ export function scopes(
       const paths = scopePaths(spec, facts, id, manager?.cgroup, version);
       if (!(user instanceof RuntError)) return paths;
       refuseLimits(limitsOf(spec), user);
-      warn(`the container has no cgroup of its own: there is no systemd of the user's: ${user.message}`);
+      warn(`the container has no cgroup of its own: the user has no systemd: ${user.message}`);
       return { v1: [], unified: { ...paths.unified!, writable: false } };
     },
     scopeOps: (before, spec, options) => scopeOps(before, spec, options, manager, version),
@@ -85,7 +85,7 @@ function subgroup(spec: Spec, limits: readonly Setting[], version?: number): str
   if (value === undefined) return version !== undefined && changesOnReload(limits, version) ? '/container' : '';
   if (value === '') return '';
   if (isCgroupName(value)) return `/${value}`;
-  const message = `${systemdSubgroup} must name one cgroup, which no file of the kernel's is called like`;
+  const message = `${systemdSubgroup} must name one cgroup, and not a file of the kernel`;
   throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
 }
 
@@ -209,7 +209,7 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
     if (!key.startsWith(systemdProperty)) continue;
     const name = key.slice(systemdProperty.length);
     try {
-      if (!/^[A-Za-z]{3,64}$/.test(name)) throw bad(`${JSON.stringify(name)} is no name of a property`);
+      if (!/^[A-Za-z]{3,64}$/.test(name)) throw bad(`${JSON.stringify(name)} is not the name of a property`);
       const why = Object.hasOwn(reserved, name) ? reserved[name] : undefined;
       if (why !== undefined) throw bad(`the property ${name} is reserved: it ${why}`);
       const variant = parseVariant(value);
@@ -217,11 +217,11 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
       checkProperty(seconds ? `${name.slice(0, -3)}USec` : name, variant, limits);
       if (!seconds) list.push({ name, ...variant });
       else if (typeof variant.value === 'bigint' || typeof variant.value === 'number') {
-        if (variant.value < 0) throw bad(`${value} is no time`);
+        if (variant.value < 0) throw bad(`${value} is not a time`);
         const us =
           typeof variant.value === 'bigint' ? variant.value * 1_000_000n : BigInt(Math.round(variant.value * 1e6));
         list.push(property(`${name.slice(0, -3)}USec`, 't', us));
-      } else throw bad(`${value} is no number of seconds`);
+      } else throw bad(`${value} is not a number of seconds`);
     } catch (error) {
       if (error instanceof RuntError) {
         error.pointer ??= `/annotations/${segment(key)}`;

@@ -14,29 +14,29 @@ function deviceHint(f: Failure, op: OpOf<'device'>): Hint | undefined {
   if (f.errno === E.EPERM) {
     return f.facts.userNamespace || f.facts.rootless
       ? because(
-          'device nodes cannot be made in a user namespace, and the host has no such node to bind: make it on the host, or remove it',
+          'make the device node on the host, or remove the device: nobody can make device nodes in a user namespace, and the host has no such node to bind',
           'mknod(2)',
         )
       : because(
-          'making device nodes needs CAP_MKNOD and a device list (linux.resources.devices) of the cgroup that lets "m"',
+          'give runt CAP_MKNOD, and allow "m" for this device in linux.resources.devices: making a device node needs both',
           'mknod(2)',
         );
   }
   if (f.errno === E.ENOENT && op.bind) {
     return because(
-      `the host has no ${op.path}, nor ${op.type === 'b' ? '/dev/block' : '/dev/char'}/${op.major}:${op.minor}, which without the right to make device nodes is bound from there: make it, or remove it`,
+      `make ${op.path} on the host, or remove the device: runt may not make device nodes here, so it binds those of the host, and there is neither ${op.path} nor ${op.type === 'b' ? '/dev/block' : '/dev/char'}/${op.major}:${op.minor}`,
       'runtime-spec config-linux.md#devices',
     );
   }
   if (f.errno === E.ENODEV) {
     return because(
-      `${op.path} of the host is not device ${op.type} ${op.major}:${op.minor}, which without the right to make device nodes is bound from there: make it on the host, or remove it`,
+      `make the device ${op.type} ${op.major}:${op.minor} at ${op.path} on the host, or remove it: runt may not make device nodes here, so it binds those of the host, and ${op.path} is another one there`,
       'runtime-spec config-linux.md#devices',
     );
   }
   if (f.errno === E.EEXIST) {
     return because(
-      `the rootfs has something else at ${op.path}: remove it there, or mount a tmpfs on /dev`,
+      `remove ${op.path} from the rootfs, or mount a tmpfs on /dev: something else is there`,
       'runtime-spec config-linux.md#devices',
     );
   }

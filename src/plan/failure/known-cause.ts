@@ -55,7 +55,7 @@ export function smallMemory(failure: Failure): Hint | undefined {
   const limit = failure.spec?.linux?.resources?.memory?.limit;
   if (limit === undefined || limit === null || limit <= 0 || limit >= 16 << 20) return undefined;
   return because(
-    `the container may use ${limit} bytes of memory (linux.resources.memory.limit), and the kernel needed more than that: raise the limit`,
+    `raise linux.resources.memory.limit: the container may use ${limit} bytes of memory, and the kernel needed more than that`,
     'runtime-spec config-linux.md#memory',
   );
 }
@@ -64,13 +64,13 @@ export function smallMemory(failure: Failure): Hint | undefined {
 export function forkHint(f: Failure): Hint | undefined {
   if (f.errno === E.EAGAIN) {
     return because(
-      'no more processes may be made: raise linux.resources.pids.limit, pids.max of the cgroups above, or the limit of processes of the user (ulimit -u)',
+      "raise linux.resources.pids.limit, pids.max of the cgroups above, or the user's limit of processes (ulimit -u): no more processes may be made",
       'fork(2)',
     );
   }
   if (f.errno === E.ENOMEM) {
     return because(
-      'the first process of the pid namespace has ended, and with it the namespace: no process can begin in it any more',
+      'start the container of the pid namespace again: its first process has ended, so no process can begin in it',
       'pid_namespaces(7), "The namespace init process"',
     );
   }

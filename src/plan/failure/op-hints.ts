@@ -1,4 +1,4 @@
-/** Error codes of failed operations, and the known causes of their failures: the `why` line of an error. */
+/** Error codes of failed operations, and the known causes of their failures: the `fix` line of an error. */
 import { E } from '../../sys/errno.js';
 import { cgroupFailures } from '../cgroup/cgroup-hints.js';
 import { deviceFailures } from '../devices/device-hints.js';
@@ -61,7 +61,7 @@ function missingCall({ op, syscall }: Failure): Hint {
       'mount_setattr(2)',
     );
   if (op.op === 'reconfigure')
-    return because(`${allow}, or add "bind" to change the mount alone: the file system is changed by it`, see);
+    return because(`${allow}, or add "bind" to change the mount alone: only this call changes the file system`, see);
   if (op.op === 'moveRoot')
     return because(`${allow}, or leave --no-pivot or rootfsPropagation out: together they need it`, see);
   return because(`${allow}, or use Linux 5.10 or newer: runt has no other way to do this`, see);
@@ -73,31 +73,33 @@ function anywhere(f: Failure): Hint | undefined {
     case E.ENOMEM:
       return (
         smallMemory(f) ??
-        because('the host, or the cgroup that runt runs in, has no memory left: free some or raise its limit')
+        because(
+          'free memory, or raise the limit of the cgroup that runt runs in: the host or that cgroup has none left',
+        )
       );
     case E.ENOSYS:
       return missingCall(f);
     case E.EMFILE:
-      return because('runt may open no more files: raise its limit (ulimit -n)', 'getrlimit(2), RLIMIT_NOFILE');
+      return because('raise the limit of open files (ulimit -n): runt may open no more', 'getrlimit(2), RLIMIT_NOFILE');
     case E.ENFILE:
-      return because('the host has all the files open that it allows: raise the sysctl fs.file-max', 'proc_sys_fs(5)');
+      return because('raise the sysctl fs.file-max: the host has as many files open as it allows', 'proc_sys_fs(5)');
     case E.ENAMETOOLONG:
       return because(
-        'a name in the path has more than 255 bytes, or the path more than 4095: shorten it',
+        'shorten the path: a name in it has more than 255 bytes, or all of it more than 4095',
         'path_resolution(7)',
       );
     case E.ELOOP:
       return because(
-        'a part of the path is a symbolic link where none may be, or the links lead in a circle: make it a real directory or file in the rootfs',
+        'make the path a real directory or file in the rootfs: a part of it is a symbolic link where none may be, or its links lead in a circle',
         'CVE-2019-19921, openat2(2)',
       );
     case E.EIO:
-      return because('the disk or file system below it reports errors: see the kernel log (dmesg)');
+      return because('look into the kernel log (dmesg): the disk or the file system reports errors');
     case E.EPERM:
       return f.facts.userNamespace || f.facts.rootless
         ? undefined
         : because(
-            `give runt the capability that this needs, usually CAP_SYS_ADMIN, or allow ${f.syscall}(2) in the seccomp filter around it`,
+            `give runt the capability that this needs, usually CAP_SYS_ADMIN, or allow ${f.syscall}(2) in the seccomp filter around it: the kernel refuses the call`,
             'capabilities(7)',
           );
     default:

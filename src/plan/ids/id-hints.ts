@@ -10,7 +10,7 @@ export const idFailures: Failures<keyof typeof idTable> = {
     hint: (f) =>
       f.errno === E.EPERM
         ? because(
-            'setgroups was denied in an outer user namespace already and cannot be allowed again inside',
+            'run runt outside of its user namespace: setgroups(2) is denied there, and cannot be allowed again in a namespace below',
             'user_namespaces(7)',
           )
         : undefined,
@@ -26,7 +26,7 @@ export const idFailures: Failures<keyof typeof idTable> = {
     hint: (f) =>
       f.errno === E.EINVAL
         ? because(
-            'id 0 of the container is not mapped, and the container is set up as its root: map containerID 0 in linux.uidMappings and linux.gidMappings',
+            'map containerID 0 in linux.uidMappings and linux.gidMappings: runt-init sets the container up as its root, and that is not mapped',
             'user_namespaces(7)',
           )
         : undefined,
@@ -39,7 +39,7 @@ export const idFailures: Failures<keyof typeof idTable> = {
 function idMapHint(f: Failure, { kind, helper }: OpOf<'idMap'>): Hint | undefined {
   if (helper !== undefined && f.errno === E.ENOENT) {
     return because(
-      `${helper} is not there: install newuidmap and newgidmap (package uidmap), or map only the user's own id`,
+      `install newuidmap and newgidmap (package uidmap), or map only the user's own id: ${helper} is not there`,
       'newuidmap(1)',
     );
   }
@@ -48,16 +48,16 @@ function idMapHint(f: Failure, { kind, helper }: OpOf<'idMap'>): Hint | undefine
     case E.EACCES:
       return helper === undefined
         ? because(
-            `the mapping holds ids that runt may not give away: without root only the user's own ${kind === 'gid' ? 'group' : 'id'} can be mapped, or ranges of /etc/sub${kind} through new${kind}map`,
+            `map only the user's own ${kind === 'gid' ? 'group' : 'id'}, or ranges that /etc/sub${kind} gives to the user, with new${kind}map installed: without root runt may map no others`,
             'user_namespaces(7), "Defining user and group ID mappings"',
           )
         : because(
-            `/etc/sub${kind} does not give the mapped ids to the user: add a range (usermod --add-sub${kind}s)`,
+            `add a range (usermod --add-sub${kind}s): /etc/sub${kind} does not give the mapped ids to the user`,
             `sub${kind}(5)`,
           );
     case E.EINVAL:
       return because(
-        'the kernel takes at most 340 mappings that do not overlap, on either side, with sizes above 0',
+        'give at most 340 mappings, with sizes above 0, that do not overlap inside or outside: the kernel takes nothing else',
         'user_namespaces(7), "Defining user and group ID mappings"',
       );
     default:
@@ -71,27 +71,24 @@ function userHint(f: Failure, op: OpOf<'user'>): Hint | undefined {
   if (f.errno === E.EINVAL && userNamespace) {
     return groups
       ? because(
-          'a group of process.user.additionalGids is not mapped in the user namespace: map it in linux.gidMappings, or remove it',
+          'map the groups of process.user.additionalGids in linux.gidMappings, or remove them: the user namespace does not map one of them',
           'user_namespaces(7)',
         )
       : because(
-          `user ${op.uid} or group ${op.gid} is not mapped in the user namespace: map it in linux.uidMappings and gidMappings, or use a mapped one in process.user`,
+          `map user ${op.uid} in linux.uidMappings and group ${op.gid} in linux.gidMappings, or use mapped ids in process.user: the user namespace does not map one of them`,
           'user_namespaces(7)',
         );
   }
   if (f.errno === E.EINVAL && groups)
-    return because('there are more than 65536 groups in process.user.additionalGids', 'setgroups(2)');
+    return because('remove groups from process.user.additionalGids: there are more than 65536', 'setgroups(2)');
   if (f.errno === E.EPERM && groups) {
     return because(
-      'setgroups is denied in this user namespace, because an ordinary user wrote its gid map: remove process.user.additionalGids, or map groups through newgidmap',
+      'remove process.user.additionalGids, or map groups through newgidmap: setgroups(2) is denied in this user namespace, because an ordinary user wrote its gid map',
       'user_namespaces(7), "The /proc/pid/setgroups file"',
     );
   }
   if (f.errno === E.EAGAIN)
-    return because(
-      'the user has more processes than his limit allows (RLIMIT_NPROC in process.rlimits): raise it',
-      'setresuid(2)',
-    );
+    return because('raise RLIMIT_NPROC in process.rlimits: the user has more processes than it allows', 'setresuid(2)');
   return undefined;
 }
 
@@ -99,14 +96,14 @@ function namedUserHint(f: Failure, op: OpOf<'namedUser'>): Hint | undefined {
   const file = f.syscall === 'group' || f.detail === '/etc/group' ? '/etc/group' : '/etc/passwd';
   const see = file === '/etc/group' ? 'group(5)' : 'passwd(5)';
   const kind = file === '/etc/group' ? 'group' : 'user';
-  if (f.syscall === 'open') return because(`${file} of the container cannot be read: give numbers`, see);
+  if (f.syscall === 'open') return because(`give numbers: ${file} of the container cannot be read`, see);
   if (f.syscall.startsWith('setgroups')) return userHint(f, { ...op, op: 'user', uid: 0 });
   if (f.syscall !== 'passwd' && f.syscall !== 'group') {
     if (f.errno !== E.EINVAL || !f.facts.userNamespace) return undefined;
-    return because(`${op.user} is not mapped in the user namespace: use one that is`, 'user_namespaces(7)');
+    return because(`use a mapped user: the user namespace does not map ${op.user}`, 'user_namespaces(7)');
   }
   const name = JSON.stringify(f.detail);
   return f.errno === E.ENOENT
-    ? because(`${file} of the container has no ${kind} ${name}: add it to the image, or give a number`, see)
-    : because(`${file} of the container has no usable id for ${name}: correct the line, or give a number`, see);
+    ? because(`add the ${kind} ${name} to the image, or give a number: ${file} of the container does not have it`, see)
+    : because(`correct the line of ${name} in ${file} of the container, or give a number: it has no usable id`, see);
 }

@@ -53,6 +53,6 @@ export const moduleOff = (module: keyof typeof reasons, pointer: string, value: 
     message: `${module} is not enabled on this host`,
     pointer,
     value,
-    hint: `${reasons[module]}: enable it, or remove the field, which would have no effect`,
+    hint: `enable it, or remove the field, which would have no effect: ${reasons[module]}`,
     see: `runtime-spec ${clause}`,
   });

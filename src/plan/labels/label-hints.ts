@@ -14,35 +14,45 @@ function securityHint(f: Failure, op: OpOf<'securityLabel'>): Hint | undefined {
   if (op.file !== 'apparmor/exec') {
     if (f.errno === E.EINVAL) {
       return because(
-        'the SELinux policy of this host has no such label (user:role:type:level), or SELinux is not enabled',
+        "use a label (user:role:type:level) of the host's SELinux policy, or enable SELinux: the policy has no such label",
         'selinux(8)',
       );
     }
-    if (f.errno === E.EACCES) return because('the SELinux policy does not let runt give this label', 'selinux(8)');
+    if (f.errno === E.EACCES)
+      return because('allow runt to set this label in the SELinux policy: the policy denies it', 'selinux(8)');
     return undefined;
   }
   const profile = (op.label ?? '').slice('exec '.length);
-  if (f.syscall === 'open') return because('AppArmor is not enabled on this kernel', 'apparmor(7)');
+  if (f.syscall === 'open')
+    return because(
+      'enable AppArmor in the kernel, or remove process.apparmorProfile: the kernel runs without it',
+      'apparmor(7)',
+    );
   if (f.errno === E.ENOENT) {
     return because(
-      `the profile ${profile} is not loaded: load it with apparmor_parser, or correct the name`,
+      `load the profile ${profile} with apparmor_parser, or correct the name: it is not loaded`,
       'apparmor(7)',
     );
   }
   if (f.errno === E.EACCES || f.errno === E.EPERM) {
     return because(
-      `runt is confined itself, by a profile that does not let it change to ${profile}, or that no_new_privs lets nobody leave`,
+      `allow the change to ${profile} in the AppArmor profile that runt itself runs under, or run runt unconfined: that profile forbids it, or no_new_privs does`,
       'apparmor(7)',
     );
   }
-  return f.errno === E.EINVAL ? because('AppArmor is not enabled on this kernel', 'apparmor(7)') : undefined;
+  return f.errno === E.EINVAL
+    ? because(
+        'enable AppArmor in the kernel, or remove process.apparmorProfile: the kernel runs without it',
+        'apparmor(7)',
+      )
+    : undefined;
 }
 
 function keyringHint(f: Failure): Hint | undefined {
   switch (f.errno) {
     case E.EDQUOT:
       return because(
-        'the user has all the keyrings that he may have: raise the sysctls kernel.keys.maxkeys and maxbytes (root_maxkeys for root), or use --no-new-keyring',
+        'raise the sysctls kernel.keys.maxkeys and maxbytes (root_maxkeys for root), or use --no-new-keyring: the user has as many keyrings as they allow',
         'keyrings(7)',
       );
     case E.ENOSYS:

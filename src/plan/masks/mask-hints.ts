@@ -10,7 +10,7 @@ export const maskFailures: Failures<keyof typeof maskTable> = {
     hint: (f, { path }) =>
       f.errno === E.ENODEV
         ? because(
-            'files are masked by binding /dev/null of the container over them, and that is not the null device (c 1:3), perhaps put there to lift the mask: remove it from the image or from the mounts',
+            'remove /dev/null from the image or from the mounts: runt masks files by binding it over them, and it is not the null device (c 1:3), perhaps put there to lift the mask',
             'CVE-2025-31133',
           )
         : targetHint(f, path),
@@ -20,7 +20,7 @@ export const maskFailures: Failures<keyof typeof maskTable> = {
     hint: (f, { path }) =>
       f.errno === E.EINVAL
         ? because(
-            `${path} is on a mount with unbindable propagation, and paths are made read-only by binding them on themselves: give that mount another propagation, or "ro"`,
+            `give the mount of ${path} another propagation, or the option "ro": it is unbindable, and runt makes paths read-only by binding them on themselves`,
             'mount_namespaces(7)',
           )
         : targetHint(f, path),

@@ -17,44 +17,44 @@ export function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | u
     case E.EINVAL:
       if (facts.userNamespace && unmapped !== undefined) {
         return because(
-          `the container has a user namespace and mounts ${op.fstype} with "${unmapped}", which is not mapped: map the id, or use one that is`,
+          `map the id of "${unmapped}", or use a mapped one: ${op.fstype} is mounted in the container's user namespace, which does not map it`,
           mounts,
         );
       }
       if (f.syscall === 'fsmount' && Number(op.attrs) & MOUNT_ATTR_NOSYMFOLLOW)
-        return because('nosymfollow needs Linux 5.14', 'mount_setattr(2)');
-      if (message) return because(`the kernel says "${message}": correct the options of the mount`, mounts);
+        return because('remove nosymfollow: it needs Linux 5.14', 'mount_setattr(2)');
+      if (message) return because(`correct the options of the mount: the kernel says "${message}"`, mounts);
       return because(
         option === undefined
-          ? `${op.fstype} does not take one of the options ${op.options.join(',') || '(none)'}: correct them`
-          : `${op.fstype} does not take the option "${option}": correct or remove it`,
+          ? `correct the options ${op.options.join(',') || '(none)'}: ${op.fstype} does not take one of them`
+          : `correct or remove the option "${option}": ${op.fstype} does not take it`,
         mounts,
       );
     case E.E2BIG:
-      return because(
-        'the options of the mount are too long for the kernel: shorten them, or split the mount',
-        'mount(2)',
-      );
+      return because('shorten the options of the mount, or split it: they are too long for the kernel', 'mount(2)');
     case E.ENODEV:
       return because(
-        `this kernel has no file system "${op.fstype}": load its module, or correct the type (see /proc/filesystems)`,
+        `load the module of "${op.fstype}", or correct the type (see /proc/filesystems): this kernel has no such file system`,
         mounts,
       );
     case E.ENOTBLK:
       return because(
-        `${op.source} is not a block device, which ${op.fstype} needs: correct the source, or set it up with losetup`,
+        `correct the source, or set it up with losetup: ${op.fstype} needs a block device, and ${op.source} is not one`,
         mounts,
       );
     case E.ENXIO:
-      return because(`there is no device behind ${op.source}`, mounts);
+      return because(`correct the source, or attach its device: there is no device behind ${op.source}`, mounts);
     case E.EBUSY:
       if (op.fstype === 'cgroup') {
         return because(
-          'a hierarchy with one of these controllers is mounted otherwise already: v1 controllers can be grouped in one way only',
+          'group the controllers as the host does (/proc/self/cgroup): one of them is in another hierarchy already, and a controller of v1 can be in one only',
           'cgroups(7)',
         );
       }
-      return because(`${op.source} is in use, or mounted with other options already`, mounts);
+      return because(
+        `unmount ${op.source}, or use the options that it is mounted with: it is in use, or mounted with others already`,
+        mounts,
+      );
     case E.EPERM:
     case E.EACCES:
       return fsPermissionHint(f, op);
@@ -66,12 +66,12 @@ export function fsHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint | u
 function copyHint(errno: number, op: Extract<Op, { op: 'mountFs' }>): Hint | undefined {
   if (errno === E.ENOSPC)
     return because(
-      `what ${op.target} holds does not fit into the tmpfs that tmpcopyup copies it to: raise its size and nr_inodes`,
+      `raise size and nr_inodes of the tmpfs: what ${op.target} holds, which tmpcopyup copies, does not fit into it`,
       mounts,
     );
   if (errno === E.EPERM)
     return because(
-      `${op.target} holds a device, or a file of an owner, that may not be made in a user namespace: remove it from the image, or leave tmpcopyup out`,
+      `remove devices, and files of owners that are not mapped, from ${op.target} of the image, or remove tmpcopyup: it cannot make them in a user namespace`,
       'user_namespaces(7)',
     );
   return undefined;
@@ -82,7 +82,7 @@ function fsPermissionHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint 
   const isNew = (type: string) => namespaces?.some((n) => n.type === type && !n.path) ?? true;
   if (op.fstype === 'mqueue' && !isNew('ipc')) {
     return because(
-      'mqueue shows the IPC namespace, and the container has none of its own: add "ipc" to linux.namespaces, or bind /dev/mqueue',
+      'add "ipc" to linux.namespaces, or bind /dev/mqueue: mqueue shows the IPC namespace, and the container has none of its own',
       'mq_overview(7)',
     );
   }
@@ -91,35 +91,35 @@ function fsPermissionHint(f: Failure, op: Extract<Op, { op: 'mountFs' }>): Hint 
     return isNew('pid')
       ? procHint()
       : because(
-          'proc shows the pid namespace, and the container has none of its own in its user namespace: add "pid" to linux.namespaces, or bind /proc',
+          'add "pid" to linux.namespaces, or bind /proc: proc shows the pid namespace, and the container has none of its own in its user namespace',
           'user_namespaces(7)',
         );
   if (op.fstype === 'sysfs') {
     return isNew('network')
       ? because(
-          "in a user namespace sysfs can be mounted only where all of the host's is visible, and here parts are covered: bind /sys recursively (rbind, ro) instead",
+          "bind /sys recursively (rbind, ro) instead: a user namespace can mount sysfs only where all of the host's is visible, and here parts are covered",
           'user_namespaces(7)',
         )
       : because(
-          'sysfs shows the network namespace, and the container has none of its own in its user namespace: add "network" to linux.namespaces, or bind /sys recursively (rbind, ro)',
+          'add "network" to linux.namespaces, or bind /sys recursively (rbind, ro): sysfs shows the network namespace, and the container has none of its own in its user namespace',
           'user_namespaces(7)',
         );
   }
   if (op.fstype === 'cgroup' || op.fstype === 'cgroup2') {
     return because(
-      'in a user namespace cgroups can be mounted only in a cgroup namespace of its own: add "cgroup" to linux.namespaces, or bind /sys/fs/cgroup',
+      'add "cgroup" to linux.namespaces, or bind /sys/fs/cgroup: a user namespace can mount cgroups only in a cgroup namespace of its own',
       'cgroup_namespaces(7)',
     );
   }
   return because(
-    `a user namespace may not mount ${op.fstype}, or not with these options: only file systems made for it are allowed (tmpfs, overlay since Linux 5.11, proc, sysfs, devpts, mqueue, cgroup, fuse …)`,
+    `bind a mount of the host instead: a user namespace may not mount ${op.fstype}, or not with these options (it may mount tmpfs, overlay since Linux 5.11, proc, sysfs, devpts, mqueue, cgroup, fuse …)`,
     'user_namespaces(7)',
   );
 }
 
 export function procHint(): Hint {
   return because(
-    "in a user namespace proc can be mounted only where all of the host's is visible, and here parts of /proc are masked, as inside most containers: run the outer container with an unmasked /proc, or bind it",
+    "run the outer container with an unmasked /proc, or bind it: a user namespace can mount proc only where all of the host's is visible, and here parts of /proc are masked, as inside most containers",
     'user_namespaces(7)',
   );
 }

@@ -29,18 +29,15 @@ function changeHint(f: Failure, op: ChangeOp): Hint | undefined {
 function sourceHint(f: Failure, source: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
-      return because(
-        `the source ${source} of the bind mount does not exist on the host: make it, or correct the mount's source`,
-        mounts,
-      );
+      return because(`make ${source} on the host, or correct the mount's source: it does not exist there`, mounts);
     case E.EACCES:
       return because(
-        `runt may not search a directory on the way to ${source}: give it the permission, or bind another path${f.facts.oldMounts ? '; or allow open_tree(2), by which root of the host opens it' : ''}`,
+        `give runt search permission (chmod +x) on the parents of ${source}, ${f.facts.oldMounts ? 'allow open_tree(2), by which root of the host opens it, ' : ''}or bind another path: runt may not search one of them`,
         'path_resolution(7)',
       );
     case E.EINVAL:
       return because(
-        `${source} is on an unbindable mount, or has mounts below it that may not be seen alone: bind it recursively (rbind)`,
+        `bind ${source} recursively (rbind), or bind another path: it is on an unbindable mount, or has locked mounts below it, which must come with it`,
         'open_tree(2)',
       );
     default:
@@ -58,13 +55,13 @@ function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
       return detail === op.source ? sourceHint(f, op.source) : undefined;
     case E.EEXIST:
       return because(
-        `something else is at ${op.target}, where copy-symlink makes a symlink: remove it from the rootfs, or bind without copy-symlink`,
+        `remove ${op.target} from the rootfs, or bind without copy-symlink: something else is where copy-symlink makes the symlink`,
         mounts,
       );
     case E.ENOTDIR:
       if (f.syscall === 'openat2') return undefined;
       return because(
-        `one of ${op.source} and ${op.target} is a directory and the other a file: bind like on like, or remove the target from the rootfs`,
+        `bind a directory on a directory and a file on a file, or remove ${op.target} from the rootfs: it is one of these, and ${op.source} the other`,
         mounts,
       );
     case E.EPERM:
@@ -79,12 +76,15 @@ function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
 function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
   const { errno, detail, syscall } = f;
   if (errno === E.ENOENT || (errno === E.EINVAL && (syscall === 'fspick' || detail === op.target)))
-    return because(`nothing is mounted on ${op.target} that could be changed: put the mount itself before it`, mounts);
+    return because(
+      `put the mount itself before this entry: nothing is mounted on ${op.target} that could be changed`,
+      mounts,
+    );
   if (op.op === 'reconfigure' && errno === E.EINVAL)
-    return because(`the file system does not take "${detail}" once it is mounted: give it when it is mounted`, mounts);
+    return because(`give "${detail}" when the file system is mounted: it does not take this option later`, mounts);
   if (op.op === 'reconfigure' && errno === E.EPERM && f.facts.userNamespace)
     return because(
-      `a user namespace may not change the file system on ${op.target}, which is not its own: add "bind" to change the mount alone`,
+      `add "bind" to change the mount alone: a user namespace may not change the file system on ${op.target}, which is not its own`,
       'mount_namespaces(7)',
     );
   return attrsHint(f);
@@ -94,7 +94,7 @@ function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
 function attrsHint(f: Failure): Hint | undefined {
   if (f.errno === E.EINVAL && f.syscall === 'mount_setattr') {
     return because(
-      'the kernel does not take these mount attributes: the file system supports no id-mapped mounts, or the flags contradict each other',
+      'bind without id mappings, or correct the flags: the file system supports no id-mapped mounts, or the flags contradict each other',
       'mount_setattr(2)',
     );
   }
@@ -104,7 +104,7 @@ function attrsHint(f: Failure): Hint | undefined {
 
 function lockedHint(): Hint {
   return because(
-    'flags that the host has set on this mount (ro, nosuid, nodev, noexec, atime) are locked in a user namespace: leave them as they are, or bind a mount that has not got them',
+    'keep the flags that the host has set on this mount (ro, nosuid, nodev, noexec, atime), or bind a mount without them: a user namespace cannot remove them',
     'mount_namespaces(7), "Restrictions on mount namespaces"',
   );
 }

@@ -120,7 +120,7 @@ const isBelow = (path: string, rootfs: string): boolean =>
 function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
   const message = bind
     ? 'an id-mapped bind mount without root: the kernel lets only root of the host map the ids of its file systems'
-    : `an id-mapped ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+    : `an id-mapped ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both map its ids`;
   return new RuntError({ code: 'ERR_UNSUPPORTED', message, pointer: at, value: mount });
 }
 

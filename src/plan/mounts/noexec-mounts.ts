@@ -33,5 +33,5 @@ export function mountOf(spec: Spec | undefined, path: string): MountOf | undefin
 export function noexecHint(spec: Spec | undefined, path: string): string | undefined {
   const mount = mountOf(spec, path);
   if (!mount?.noexec) return undefined;
-  return `${path} is on the mount ${mount.destination} (/mounts/${mount.index}), which has "noexec": remove it from its options, or put the program elsewhere`;
+  return `remove "noexec" from the options of the mount ${mount.destination} (/mounts/${mount.index}), or put the program elsewhere: ${path} is on that mount`;
 }

@@ -6,7 +6,7 @@ import { because, type Failure, type Failures, forkHint, type Hint } from '../fa
 import type { OpOf } from '../plan-ops.js';
 import type { namespaceTable } from './namespace-ops.js';
 
-const noTime = 'this kernel has no time namespaces (Linux 5.6, CONFIG_TIME_NS): remove "time" from linux.namespaces';
+const noTime = 'remove "time" from linux.namespaces: this kernel has no time namespaces (Linux 5.6, CONFIG_TIME_NS)';
 
 export const namespaceFailures: Failures<keyof typeof namespaceTable> = {
   clone: {
@@ -28,7 +28,7 @@ export const namespaceFailures: Failures<keyof typeof namespaceTable> = {
     hint: (f) =>
       f.errno === E.ERANGE
         ? because(
-            'with the offset the clock would be below zero, or beyond 146 years: choose another',
+            'choose another offset: with this one the clock would be below zero, or beyond 146 years',
             'time_namespaces(7)',
           )
         : undefined,
@@ -44,19 +44,19 @@ function joinHint(f: Failure, op: OpOf<'setns'>): Hint | undefined {
     case E.EPERM:
       return flag === CLONE_NEWUSER
         ? because(
-            'to join a user namespace takes root, or the user who made it, outside of it',
+            'run runt as root, or as the user who made the user namespace, and outside of it: nobody else may join it',
             'setns(2), "User namespaces"',
           )
         : because(
             f.facts.rootless
-              ? 'the namespace belongs to a user namespace in which runt has no rights: join that user namespace too, or make a namespace of its own'
-              : 'the namespace belongs to a user namespace in which the container has no rights: give the container the same user namespace, or none',
+              ? 'join the user namespace that owns this namespace too, or remove the path to make a new one: runt has no rights in the owner'
+              : 'give the container the user namespace that owns this namespace, or no user namespace: it has no rights in the owner',
             'setns(2)',
           );
     case E.EINVAL:
       if (flag === CLONE_NEWPID)
         return because(
-          'only the pid namespace of runt, or one below it, can be joined: this one is above or beside it',
+          'join the pid namespace of runt, or one below it: the kernel allows no other, and this one is above or beside it',
           'setns(2), "PID namespaces"',
         );
       if (flag === CLONE_NEWTIME) return because(noTime, 'time_namespaces(7)');
@@ -72,30 +72,30 @@ function makeHint(f: Failure, flags: bigint): Hint | undefined {
     case E.EINVAL:
       if (has(CLONE_NEWTIME)) {
         return because(
-          'this kernel has no time namespaces (Linux 5.6, CONFIG_TIME_NS): remove "time" from linux.namespaces',
+          'remove "time" from linux.namespaces: this kernel has no time namespaces (Linux 5.6, CONFIG_TIME_NS)',
           'time_namespaces(7)',
         );
       }
       if (has(CLONE_NEWCGROUP)) {
         return because(
-          'this kernel has no cgroup namespaces (CONFIG_CGROUPS): remove "cgroup" from linux.namespaces',
+          'remove "cgroup" from linux.namespaces: this kernel has no cgroup namespaces (CONFIG_CGROUPS)',
           'cgroup_namespaces(7)',
         );
       }
       return because(
-        'this kernel was built without one of the namespaces in linux.namespaces: see /proc/self/ns for those it has',
+        'remove the namespaces that /proc/self/ns does not list from linux.namespaces: this kernel was built without one of them',
         'namespaces(7)',
       );
     case E.ENOSPC:
     case E.EUSERS:
       return because(
-        'a limit on the number of namespaces is reached: raise the sysctls user.max_*_namespaces (user.max_user_namespaces for user namespaces, which also nest 32 deep at most)',
+        'raise the sysctls user.max_*_namespaces, such as user.max_user_namespaces: the limit on the number of namespaces is reached (user namespaces also nest 32 deep at most)',
         'namespaces(7), "The /proc/sys/user directory"',
       );
     case E.EPERM:
       return has(CLONE_NEWUSER)
         ? because(
-            'users may not make user namespaces here: runt runs in a chroot, or the host forbids it (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces)',
+            'allow users to make user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces): the host forbids it, or runt runs in a chroot',
             'user_namespaces(7)',
           )
         : because(
@@ -106,7 +106,7 @@ function makeHint(f: Failure, flags: bigint): Hint | undefined {
           );
     case E.EAGAIN:
       return because(
-        'no more processes may be made: raise pids.max of the cgroup that runt runs in, or the limit of processes of the user (ulimit -u)',
+        "raise pids.max of the cgroup that runt runs in, or the user's limit of processes (ulimit -u): runt may make no more",
         'fork(2)',
       );
     default:
@@ -119,19 +119,19 @@ function sysctlHint(f: Failure, name: string, value: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       return because(
-        `this kernel has no sysctl ${name}, or not in the container's namespaces: load the module that brings it, or remove it`,
+        `load the module that has the sysctl ${name}, or remove it: this kernel does not have it, or not in the container's namespaces`,
         see,
       );
     case E.EACCES:
     case E.EPERM:
     case E.EROFS:
       return because(
-        `${name} belongs to the whole host, or to a namespace that the container has not got of its own (net.* needs network, kernel.msg*, sem, shm* and fs.mqueue.* ipc): set it on the host, or add the namespace`,
+        `set ${name} on the host, or add its namespace to the container (net.*: network; kernel.msg*, sem, shm* and fs.mqueue.*: ipc): it belongs to the whole host, or to a namespace that the container shares with it`,
         see,
       );
     case E.EINVAL:
     case E.ERANGE:
-      return because(`the kernel does not take ${JSON.stringify(value)} for ${name}: correct the value`, see);
+      return because(`correct the value: the kernel does not take ${JSON.stringify(value)} for ${name}`, see);
     default:
       return undefined;
   }
@@ -139,11 +139,11 @@ function sysctlHint(f: Failure, name: string, value: string): Hint | undefined {
 
 function hostnameHint(f: Failure, field: string): Hint | undefined {
   if (f.errno === E.EINVAL || f.errno === E.ENAMETOOLONG) {
-    return because(`a ${field} has at most 64 bytes: shorten it`, 'sethostname(2)');
+    return because(`shorten the ${field}: it may have at most 64 bytes`, 'sethostname(2)');
   }
   if (f.errno === E.EPERM) {
     return because(
-      `the container has no uts namespace of its own, so the ${field} would be the host's: add "uts" to linux.namespaces`,
+      `add "uts" to linux.namespaces: without a uts namespace of its own, the container would change the ${field} of the host`,
       'uts_namespaces(7)',
     );
   }

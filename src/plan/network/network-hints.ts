@@ -12,7 +12,10 @@ export const networkFailures: Failures<keyof typeof networkTable> = {
     code: 'ERR_NAMESPACE',
     hint: (f) =>
       f.errno === E.EPERM
-        ? because('bringing up lo needs CAP_NET_ADMIN over the network namespace', 'network_namespaces(7)')
+        ? because(
+            'give runt CAP_NET_ADMIN over the network namespace: bringing up lo needs it',
+            'network_namespaces(7)',
+          )
         : undefined,
   },
 };
@@ -20,20 +23,17 @@ export const networkFailures: Failures<keyof typeof networkTable> = {
 function netDeviceHint(f: Failure, { name, target }: OpOf<'netDevice'>): Hint | undefined {
   switch (f.errno) {
     case E.ENODEV:
-      return because(
-        `there is no network device ${name} in the network namespace of runt: "ip link" shows those that are there`,
-        SEE,
-      );
+      return because(`name a device that "ip link" lists: the network namespace of runt has no ${name}`, SEE);
     case E.EEXIST:
       return because(
-        `the container's network namespace has a device ${target} already: give it another name (linux.netDevices, name)`,
+        `give the device another name (linux.netDevices, name): the container's network namespace has a device ${target} already`,
         SEE,
       );
     case E.EPERM:
-      return because('give runt CAP_NET_ADMIN in both network namespaces: moving a device takes it', 'capabilities(7)');
+      return because('give runt CAP_NET_ADMIN in both network namespaces: moving a device needs it', 'capabilities(7)');
     case E.EINVAL:
       return because(
-        `the kernel does not let ${name} leave its network namespace: loopback, bridges of some drivers and wireless devices may not be moved one by one`,
+        `move another device: the kernel does not let ${name} leave its network namespace, as loopback, wireless devices and some bridges`,
         'network_namespaces(7)',
       );
     default:

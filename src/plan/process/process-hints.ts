@@ -30,7 +30,7 @@ export const processFailures: Failures<keyof typeof processTable> = {
     hint: (f) =>
       f.errno === E.EACCES || f.errno === E.EPERM
         ? because(
-            'only CAP_SYS_RESOURCE may lower oom_score_adj, and runt has not got it: ask for a value that is not below its own, or give it the capability',
+            'set oom_score_adj no lower than that of runt itself, or give runt CAP_SYS_RESOURCE: lowering it needs that capability',
             'proc_pid_oom_score_adj(5)',
           )
         : undefined,
@@ -40,7 +40,7 @@ export const processFailures: Failures<keyof typeof processTable> = {
     hint: (f, op) =>
       f.errno === E.EDQUOT
         ? because(
-            `the file that is ${f.detail} is on a file system where user ${op.uid} has used up the quota: raise it, or give another file`,
+            `raise the quota of user ${op.uid}, or use another file as ${f.detail}: the user has used up the quota of that file system`,
             'quota(1)',
           )
         : undefined,
@@ -55,24 +55,22 @@ function stateHint({ errno, facts }: Failure): Hint | undefined {
   if (errno === E.EACCES || errno === E.EPERM || errno === E.EROFS) {
     return because(
       facts.rootless
-        ? 'the user may not write where containers are kept: set XDG_RUNTIME_DIR to a directory of the user, or name one with --root'
-        : 'the directory where containers are kept cannot be written: name another with --root',
+        ? 'set XDG_RUNTIME_DIR to a directory of the user, or name one with --root: the user may not write to the state root'
+        : 'name another directory with --root: the state root cannot be written',
     );
   }
   if (errno === E.ENOSPC || errno === E.EDQUOT) {
-    return because(
-      'the file system of the state directory is full: make room on it, or name another directory with --root',
-    );
+    return because('make room on the file system of the state root, or name another directory with --root: it is full');
   }
   if (errno === E.ENOTDIR)
-    return because('a part of the path of the state directory is a file: name another directory with --root');
+    return because('name another directory with --root: a part of the path of the state root is a file');
   return undefined;
 }
 
 function capabilityHint(f: Failure): Hint | undefined {
   if (f.errno !== E.EPERM) return undefined;
   return because(
-    'runt cannot give capabilities that it has not got itself; ambient ones must be permitted and inheritable too: remove those from process.capabilities',
+    'remove from process.capabilities those that runt does not have, and ambient ones that are not permitted and inheritable too: runt cannot grant them',
     'capabilities(7)',
   );
 }
@@ -81,12 +79,15 @@ function rlimitHint(f: Failure, op: OpOf<'rlimit' | 'prlimit'>): Hint | undefine
   const nofile = 7;
   if (f.errno === E.EPERM) {
     return because(
-      `only CAP_SYS_RESOURCE may raise a hard limit, and runt has not got it${Number(op.resource) === nofile ? ' (or the limit is above the sysctl fs.nr_open)' : ''}: ask for a limit that is not above its own`,
+      `set a limit no higher than that of runt itself${Number(op.resource) === nofile ? ' and the sysctl fs.nr_open' : ''}, or give runt CAP_SYS_RESOURCE: raising a hard limit needs that capability`,
       'getrlimit(2)',
     );
   }
   if (f.errno === E.EINVAL)
-    return because('the soft limit is above the hard limit, or the kernel does not know this limit', 'getrlimit(2)');
+    return because(
+      'lower the soft limit, or remove the entry: the soft limit is above the hard one, or the kernel does not know this limit',
+      'getrlimit(2)',
+    );
   return undefined;
 }
 
@@ -95,18 +96,21 @@ function cwdHint(f: Failure, path: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       if (f.syscall.startsWith('getcwd')) {
-        return because(`${path} leads out of the container's root: process.cwd must be inside of it`, 'CVE-2024-21626');
+        return because(
+          `choose a process.cwd inside of the container's root: ${path} leads out of it`,
+          'CVE-2024-21626',
+        );
       }
       return because(
-        `there is no ${path} in the container and it could not be made: make it in the image, or correct process.cwd`,
+        `make ${path} in the image, or correct process.cwd: it is not in the container, and runt-init could not make it`,
         see,
       );
     case E.ENOTDIR:
-      return because(`${path}, or a part of it, is a file in the container: process.cwd must be a directory`, see);
+      return because(`name a directory in process.cwd: ${path}, or a part of it, is a file in the container`, see);
     case E.EACCES:
     case E.EPERM:
       return because(
-        `the process's user may not enter ${path}: give it search permission on that directory and its parents, or correct process.cwd`,
+        `give the process's user search permission on ${path} and its parents, or correct process.cwd: the user may not enter it`,
         see,
       );
     default:
@@ -119,31 +123,31 @@ function findHint(f: Failure, op: OpOf<'findExecutable'>): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       if (op.name === '')
-        return because('process.args[0] is empty: name the program to run', 'runtime-spec config.md#process');
+        return because('name the program to run in process.args[0]: it is empty', 'runtime-spec config.md#process');
       if (op.name.includes('/'))
         return because(
-          `there is no ${op.name} in the container's root file system: correct process.args[0], or add it to the image`,
+          `correct process.args[0], or add ${op.name} to the image: it is not in the container's root file system`,
           see,
         );
       return op.path === ''
         ? because(
-            `process.env has no PATH, so "${op.name}" is looked for nowhere: set PATH, or give the absolute path in process.args[0]`,
+            `set PATH in process.env, or give an absolute path as process.args[0]: without PATH runt-init cannot look for "${op.name}"`,
             see,
           )
         : because(
-            `"${op.name}" is in none of the directories of the container's PATH (${op.path}): add it to the image, or give the absolute path in process.args[0]`,
+            `add "${op.name}" to the image, or give an absolute path as process.args[0]: it is in none of the directories of the container's PATH (${op.path})`,
             see,
           );
     case E.EISDIR:
-      return because(`${f.detail || op.name} is a directory: process.args[0] must name a program`, see);
+      return because(`name a program in process.args[0]: ${f.detail || op.name} is a directory`, see);
     case E.EACCES:
       return because(
         noexecHint(f.spec, f.detail || op.name) ??
-          `${f.detail || op.name} is not a file that the process's user may execute: add the x permission (chmod +x) to it and to its parents, or remove "noexec" from the mount that it is on`,
+          `add the x permission (chmod +x) to ${f.detail || op.name} and to its parents, or remove "noexec" from the mount that it is on: the process's user may not execute it`,
         see,
       );
     case E.ENOTDIR:
-      return because(`a component of ${op.name} is a file: correct process.args[0]`, see);
+      return because(`correct process.args[0]: a component of ${op.name} is a file`, see);
     default:
       return undefined;
   }
@@ -159,68 +163,65 @@ function execHint(f: Failure, name: string): Hint | undefined {
     case E.ENOENT:
       if (detail.includes('#!')) {
         return because(
-          `${name} is a script, and its interpreter (${detail.slice(detail.indexOf('#!'))}) is not in the container: add it to the image, or correct the first line (a carriage return at its end counts)`,
+          `add the interpreter of the script ${name} to the image, or correct its first line (a carriage return at its end counts): ${detail.slice(detail.indexOf('#!'))} is not in the container`,
           see,
         );
       }
       if (detail.includes(': loader ')) {
         const loader = detail.slice(detail.indexOf(': loader ') + 9);
         return because(
-          `${name} is linked dynamically, and its loader ${loader} is not in the container: use an image with the same C library, or a static program`,
+          `use an image with the same C library, or a static program: ${name} is linked dynamically, and its loader ${loader} is not in the container`,
           'ld.so(8)',
         );
       }
       return because(
-        `${name} was there and is gone, or its interpreter or dynamic loader is not in the container`,
+        `add ${name}, its interpreter or its dynamic loader to the image: one of them is not in the container, or no longer`,
         see,
       );
     case E.ENOEXEC: {
       const machine = machineOf(detail);
       return machine === undefined
         ? because(
-            `the kernel cannot run ${name}: it is a script without "#!" in its first line, or an empty or damaged file`,
+            `add a first line "#!/bin/sh" to ${name} if it is a script, or replace it: the kernel cannot run it without that line, or it is empty or damaged`,
             see,
           )
         : because(
-            `${name} is a program for ${machine}, and this kernel does not run those: use an image for this machine, or install an emulator (binfmt_misc)`,
+            `use an image for this machine, or install an emulator (binfmt_misc): ${name} is a program for ${machine}, and this kernel does not run those`,
             see,
           );
     }
     case E.EACCES:
       return because(
         noexecHint(f.spec, interpreterIn(detail) ?? name) ??
-          `${name} may not be executed: remove "noexec" from the mount that it or its interpreter is on, add the x permission, or ask the security module (AppArmor, SELinux)`,
+          `remove "noexec" from the mount that ${name} or its interpreter is on, add the x permission, or allow it in AppArmor or SELinux: it may not be executed`,
         see,
       );
     case E.EPERM:
       return because(
-        `${name} has capabilities of a file that the bounding set does not hold, or a security module forbids it: add them to process.capabilities.bounding, or remove them (setcap -r)`,
+        `add the file capabilities of ${name} to process.capabilities.bounding, or remove them (setcap -r): the bounding set does not hold them, or a security module forbids the program`,
         'capabilities(7)',
       );
     case E.E2BIG:
       return because(
-        'process.args and process.env together are larger than the kernel allows (a quarter of the stack limit, 128 KiB for each string): shorten them, or raise RLIMIT_STACK',
+        'shorten process.args and process.env, or raise RLIMIT_STACK: together they have more than a quarter of the stack limit, or one string has more than 128 KiB',
         see,
       );
     case E.ETXTBSY:
-      return because(`${name} is open for writing, perhaps still being copied: wait until it is closed`, see);
+      return because(`wait until ${name} is closed: a process has it open for writing, perhaps still to copy it`, see);
     case E.ELIBBAD:
       return because(
-        `the dynamic loader of ${name} is no ELF program for this machine: the image mixes architectures`,
+        `use an image of one architecture: the dynamic loader of ${name} is not an ELF program for this machine`,
         see,
       );
     case E.EISDIR:
-      return because(`the interpreter of ${name} is a directory: correct the first line of the script`, see);
+      return because(`correct the first line of ${name}: the interpreter that it names is a directory`, see);
     case E.ELOOP:
       return because(
-        `${name} is a script whose interpreter is a script, more than four deep, or its links lead in a circle`,
+        `correct ${name}: its interpreter is a script, whose interpreter is one, more than four deep, or its links lead in a circle`,
         see,
       );
     case E.EAGAIN:
-      return because(
-        'the user has more processes than his limit allows (RLIMIT_NPROC in process.rlimits): raise it',
-        see,
-      );
+      return because('raise RLIMIT_NPROC in process.rlimits: the user has more processes than it allows', see);
     case E.ENOMEM:
       return smallMemory(f);
     default:

@@ -62,7 +62,7 @@ export function noResctrl(
     code: 'ERR_UNSUPPORTED',
     message: `${what}Intel RDT: the host has no resctrl file system`,
     ...place,
-    hint: 'its CPU has no such control of caches and memory bandwidth, its kernel was built without it (CONFIG_X86_CPU_RESCTRL), or it is not mounted: mount -t resctrl resctrl /sys/fs/resctrl',
+    hint: 'run "mount -t resctrl resctrl /sys/fs/resctrl", or remove linux.intelRdt: it is not mounted, the kernel was built without it (CONFIG_X86_CPU_RESCTRL), or the CPU cannot control caches and memory bandwidth',
     see: 'runtime-spec config-linux.md#intelrdt',
   });
 }

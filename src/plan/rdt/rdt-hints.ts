@@ -13,28 +13,28 @@ function rdtHint(f: Failure): Hint | undefined {
   const see = 'runtime-spec config-linux.md#intelrdt';
   if (f.syscall === 'schemata') {
     return because(
-      'the class that closID names is there with another schema: correct one of them, or use another class',
+      'correct the schema, or use another closID: the class that it names is there already, with another schema',
       see,
     );
   }
   switch (f.errno) {
     case E.ENOENT:
-      return because(
-        'closID names a class that is not there, and no schema to make it with is given: make it first',
-        see,
-      );
+      return because('make the class that closID names first, or give a schema to make it with: it is not there', see);
     case E.EEXIST:
       return because(
-        'a group of this name is there: another container has it, or one that is gone left it (rmdir it)',
+        'remove the group with rmdir, or use another name: a group of this name is there, of another container or left by one',
         see,
       );
     case E.ENOSPC:
-      return because('the CPU has no more classes or monitoring ids: remove groups that are not used', see);
+      return because('remove unused resctrl groups: the CPU has no more classes or monitoring ids', see);
     case E.EINVAL:
-      return because('the CPU does not take this schema: see info/ of the resctrl file system for what it has', see);
+      return because(
+        'correct the schema: the CPU does not take it (info/ of the resctrl file system shows what it has)',
+        see,
+      );
     case E.EACCES:
     case E.EPERM:
-      return because('only root of the host may change the resctrl file system', see);
+      return because('run runt as root of the host: nobody else may change the resctrl file system', see);
     default:
       return undefined;
   }

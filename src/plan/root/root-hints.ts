@@ -11,7 +11,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f) => {
       if (f.errno !== E.EINVAL) return f.syscall === 'setns' ? switchHint(f) : limitHint(f);
       return because(
-        'the root of runt is on no mount of its mount namespace, as in a container without one: start runt outside of that',
+        'start runt outside of this container or chroot: the root of runt is on no mount of its mount namespace',
         'mount_namespaces(7)',
       );
     },
@@ -23,7 +23,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f, op) => {
       if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
       return because(
-        'without a mount namespace the container lives in mounts that are attached nowhere, so that the host keeps none of them, and Linux 6.15 is the first to mount in such: give it a mount namespace',
+        `add "mount" to linux.namespaces, or use Linux 6.15: without a mount namespace runt attaches the container's mounts nowhere, so that none stays on the host, and older kernels cannot mount in such a tree`,
         'runtime-spec config-linux.md#namespaces',
       );
     },
@@ -38,7 +38,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f) => {
       if (f.errno !== E.EBUSY) return limitHint(f);
       return because(
-        'end the process that has a file of the root open for writing (a daemon that a createContainer hook left behind?), or make it close the file before the hook ends',
+        'end the process that has a file of the root open for writing, or let it close the file before the hook ends: it is perhaps a daemon that a createContainer hook left behind',
         'mount(2), EBUSY',
       );
     },
@@ -48,7 +48,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f, op) => {
       if (f.errno !== E.ESTALE) return limitHint(f);
       return because(
-        `${op.path} was another directory when it became the root: keep others from renaming the directories that lead to it`,
+        `keep others from renaming the directories that lead to ${op.path}: it was another directory when it became the root`,
         'rename(2)',
       );
     },
@@ -59,14 +59,14 @@ function rootfsHint(f: Failure, path: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       return because(
-        `there is no ${path}: unpack an image there, or correct root.path, which is relative to the bundle`,
+        `unpack an image at ${path}, or correct root.path, which is relative to the bundle: it does not exist`,
         'runtime-spec config.md#root',
       );
     case E.ENOTDIR:
-      return because(`${path} is not a directory: root.path must name one`, 'runtime-spec config.md#root');
+      return because(`name a directory in root.path: ${path} is not one`, 'runtime-spec config.md#root');
     case E.EACCES:
       return because(
-        `runt may not search a directory on the way to ${path}: give it search permission (chmod o+x) on its parents`,
+        `give runt search permission (chmod o+x) on the parents of ${path}: runt may not search one of them`,
         'path_resolution(7)',
       );
     default:
@@ -78,33 +78,33 @@ function switchHint(f: Failure): Hint | undefined {
   if (f.syscall === 'setns')
     return because(
       f.errno === E.EXDEV
-        ? 'the container’s root is not the root of its mount namespace, so that setns(2), and with it an exec, would lead to the host: start runt outside of the chroot'
-        : 'runt is in a chroot, and cannot leave it: it lacks CAP_SYS_CHROOT, or a seccomp filter forbids setns(2); start runt outside of the chroot',
+        ? 'start runt outside of the chroot: the container’s root is not the root of its mount namespace, so that setns(2), and with it an exec, would lead to the host'
+        : 'start runt outside of the chroot: it cannot leave it, because it lacks CAP_SYS_CHROOT, or a seccomp filter forbids setns(2)',
       'setns(2)',
     );
   if (f.detail === 'ramdisk')
     return because(
       f.errno === E.EPERM
-        ? 'the root of the host is a ramdisk (initramfs), and in a user namespace its mounts can be neither removed nor kept from the container: remove "user" from linux.namespaces, or move the host to another root (switch_root(8))'
-        : 'the root of the host is a ramdisk (initramfs) with another file system mounted over it: start runt with that one as its root',
+        ? 'remove "user" from linux.namespaces, or move the host to another root (switch_root(8)): the root of the host is a ramdisk (initramfs), whose mounts a user namespace can neither remove nor hide from the container'
+        : 'start runt with the file system that is mounted over the ramdisk as its root: the root of the host is a ramdisk (initramfs)',
       'mount_namespaces(7)',
     );
   if (f.errno === E.EINVAL) {
     return f.op.op === 'pivotRoot'
       ? because(
           f.detail === 'chroot'
-            ? 'runt is in a chroot, and pivot_root(2) cannot leave the root above it either: start runt outside of the chroot'
-            : 'pivot_root(2) cannot leave a root on a mount with shared propagation: use --no-pivot on such a host',
+            ? 'start runt outside of the chroot: pivot_root(2) cannot leave the root above it either'
+            : 'use --no-pivot: pivot_root(2) cannot leave a root on a mount with shared propagation',
           'pivot_root(2)',
         )
       : because(
-          'a mount below a mount with shared propagation cannot be moved: make / private first (mount --make-rprivate /)',
+          'make / private first (mount --make-rprivate /): a mount below a mount with shared propagation cannot be moved',
           'mount(2), "Moving a mount"',
         );
   }
   if (f.errno === E.EBUSY)
     return because(
-      'the rootfs is the root of the host already, or on the same mount: bind it elsewhere first',
+      'bind the rootfs elsewhere first: it is the root of the host already, or on the same mount',
       'pivot_root(2)',
     );
   return limitHint(f);
@@ -115,29 +115,29 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
   switch (f.errno) {
     case E.EROFS:
       return because(
-        `${target} is not in the rootfs and cannot be made, because the rootfs (or the mount it is on) is read-only: make it in the image, or mount a tmpfs above it first`,
+        `make ${target} in the image, or mount a tmpfs above it first: it is not in the rootfs, and cannot be made, because that or the mount there is read-only`,
         mounts,
       );
     case E.ELOOP:
       return because(
-        `${target} is a symbolic link in the rootfs, or leads through one, where a real directory must be: a link could redirect it, so it is refused; replace it in the image`,
+        `replace the symbolic links of ${target} in the image by real directories: runt refuses links there, because they could redirect the mount`,
         'CVE-2019-19921',
       );
     case E.ENOTDIR:
       return because(
         f.syscall === 'move_mount'
-          ? `${target} is a file in the rootfs, and a directory is to be mounted on it (or the other way round): remove it from the image, or correct the path`
-          : `a component of ${target} is a file in the rootfs: correct the image or the path`,
+          ? `remove ${target} from the image, or correct the path: it is a file in the rootfs and a directory is mounted on it, or the other way round`
+          : `correct the image or the path: a component of ${target} is a file in the rootfs`,
         mounts,
       );
     case E.EACCES:
       return because(
-        `root of the container may not search or write a directory on the way to ${target}: its owner is perhaps not mapped in the user namespace`,
+        `give root of the container the directories on the way to ${target}: it may not search or write one of them, whose owner the user namespace perhaps does not map`,
         'path_resolution(7)',
       );
     case E.EOVERFLOW:
       return because(
-        `the owner of a directory on the way to ${target} is not mapped in the user namespace, so nothing can be made in it: change the owner of the rootfs`,
+        `change the owner of the rootfs: the user namespace does not map the owner of a directory on the way to ${target}, so nothing can be made in it`,
         'user_namespaces(7)',
       );
     default:
@@ -153,8 +153,8 @@ export function limitHint(f: Failure): Hint | undefined {
         f.syscall.startsWith('mknod') ||
         f.syscall === 'symlinkat' ||
         (f.syscall.startsWith('open') && f.syscall !== 'open_tree')
-        ? 'the file system of the rootfs is full, or has no inode left'
-        : 'a mount namespace holds no more mounts than the sysctl fs.mount-max: raise it, or mount less',
+        ? 'make room on the file system of the rootfs: it is full, or has no inode left'
+        : 'raise the sysctl fs.mount-max, or mount less: a mount namespace holds no more mounts than it says',
       'proc_sys_fs(5)',
     );
   }

@@ -14,7 +14,7 @@ export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
     hint: (f) =>
       f.errno === E.EPERM
         ? because(
-            'IOPRIO_CLASS_RT needs CAP_SYS_ADMIN or CAP_SYS_NICE on the host, and runt has not got it: ask for IOPRIO_CLASS_BE, or give it the capability',
+            'set IOPRIO_CLASS_BE, or give runt CAP_SYS_NICE or CAP_SYS_ADMIN on the host: IOPRIO_CLASS_RT needs one of them',
             'ioprio_set(2)',
           )
         : undefined,
@@ -24,7 +24,7 @@ export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
     hint: (f) =>
       f.errno === E.EINVAL
         ? because(
-            "none of these CPUs is one that the process may use: they are not in the machine, or not in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
+            "name CPUs that the process may use: none of these is in the machine and in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
             'sched_setaffinity(2)',
           )
         : undefined,
@@ -39,20 +39,20 @@ function schedulerHint(f: Failure, policy: string): Hint | undefined {
     case E.EPERM:
       return policy === 'SCHED_DEADLINE'
         ? because(
-            'SCHED_DEADLINE needs CAP_SYS_NICE on the host, and a process that may run on all CPUs of its cpuset',
+            'give runt CAP_SYS_NICE on the host, and let the process run on all CPUs of its cpuset: SCHED_DEADLINE needs both',
             'sched(7)',
           )
         : because(
-            `${policy === 'SCHED_FIFO' || policy === 'SCHED_RR' ? `${policy}` : 'a lower nice value than that of runt'} needs CAP_SYS_NICE on the host, and on cgroup v1 time for real-time processes (linux.resources.cpu.realtimeRuntime) where the kernel counts it`,
+            `${policy === 'SCHED_FIFO' || policy === 'SCHED_RR' ? `give runt CAP_SYS_NICE on the host and, on cgroup v1, the cgroup time for real-time processes (linux.resources.cpu.realtimeRuntime): ${policy} needs both` : 'give runt CAP_SYS_NICE on the host: a lower nice value than that of runt needs it'}`,
             see,
           );
     case E.EBUSY:
-      return because('the CPUs have not so much time left for SCHED_DEADLINE: ask for a smaller runtime', 'sched(7)');
+      return because('set a smaller runtime: the CPUs do not have that much time left for SCHED_DEADLINE', 'sched(7)');
     case E.EINVAL:
       return because(
         policy === 'SCHED_ISO'
-          ? 'no kernel has SCHED_ISO: it was reserved and never made'
-          : 'the kernel does not take these values together: priority, times (runtime of 1024 ns at least, runtime ≤ deadline ≤ period), or a flag that it does not know or was built without',
+          ? 'use another policy: no kernel has SCHED_ISO, which was reserved and never made'
+          : 'correct the priority, the times (1024 ns ≤ runtime ≤ deadline ≤ period) or the flags: the kernel does not take these values together, or does not know a flag',
         see,
       );
     default:
@@ -62,10 +62,11 @@ function schedulerHint(f: Failure, policy: string): Hint | undefined {
 
 function memoryPolicyHint(f: Failure): Hint | undefined {
   const see = 'set_mempolicy(2)';
-  if (f.errno === E.ENOSYS) return because('this kernel was built without NUMA (CONFIG_NUMA): remove it', see);
+  if (f.errno === E.ENOSYS)
+    return because('remove linux.memoryPolicy: this kernel was built without NUMA (CONFIG_NUMA)', see);
   if (f.errno !== E.EINVAL) return undefined;
   return because(
-    'none of the nodes is one of the machine and of the cpuset of the container, or this kernel does not know the mode (MPOL_PREFERRED_MANY is of Linux 5.15, MPOL_WEIGHTED_INTERLEAVE of 6.9) or does not take it with these flags',
+    "name a node of the machine and of the container's cpuset, and a mode and flags that this kernel has: MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9",
     see,
   );
 }

@@ -18,7 +18,7 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
 export function deniedInitHint(f: Failure): Hint | undefined {
   return f.facts.filtered && f.op.op !== 'exec' && denies(f, f.syscall)
     ? because(
-        `the container's own seccomp profile denies ${f.syscall}(2) to runt-init: allow it in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last`,
+        `allow ${f.syscall} in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: the container's own seccomp profile denies this call to runt-init`,
         SEE,
       )
     : undefined;
@@ -27,7 +27,7 @@ export function deniedInitHint(f: Failure): Hint | undefined {
 /** For the operation `exec`: the profile denies the execve. */
 export function deniedExecHint(f: Failure): Hint | undefined {
   return denies(f, 'execve')
-    ? because('the seccomp profile denies execve: allow it in linux.seccomp.syscalls', SEE)
+    ? because('allow execve in linux.seccomp.syscalls: the seccomp profile denies it', SEE)
     : undefined;
 }
 
@@ -48,19 +48,19 @@ function denies(f: Failure, call: string): boolean {
 function profileHint(f: Failure): Hint | undefined {
   switch (f.errno) {
     case E.EOPNOTSUPP:
-      return because('libseccomp does not know this architecture: remove it from linux.seccomp.architectures', SEE);
+      return because('remove the architecture from linux.seccomp.architectures: libseccomp does not know it', SEE);
     case E.EDOM:
       return because(
-        'one filter cannot serve architectures of both byte orders: remove those that this machine cannot run',
+        'remove the architectures that this machine cannot run: one filter cannot serve both byte orders',
         SEE,
       );
     case E.EINVAL:
-      return because('libseccomp refuses the rule: it takes no such combination of arguments', SEE);
+      return because('correct the arguments of the rule: libseccomp does not take this combination', SEE);
     case E.E2BIG:
     case E.ENOMEM:
-      if (f.op.at.endsWith('/args')) return because('a rule takes at most 64 conditions: split it');
+      if (f.op.at.endsWith('/args')) return because('split the rule: it may have at most 64 conditions');
       return because(
-        'the filter would have more than 4096 instructions, which is all that the kernel loads: use fewer rules or architectures',
+        'use fewer rules or architectures: the filter would have more than the 4096 instructions that the kernel loads',
         'seccomp(2)',
       );
     default:
@@ -71,7 +71,7 @@ function profileHint(f: Failure): Hint | undefined {
 function loadHint(f: Failure): Hint | undefined {
   if (f.syscall === 'clone' && f.errno === E.EAGAIN) {
     return because(
-      'the helper that hands the listener over is one process more than the limits on processes allow: raise linux.resources.pids.limit or RLIMIT_NPROC',
+      'raise linux.resources.pids.limit or RLIMIT_NPROC: runt-init starts a helper to hand over the listener, one process more than they allow',
     );
   }
   if (f.syscall !== 'seccomp') return undefined;
@@ -79,27 +79,27 @@ function loadHint(f: Failure): Hint | undefined {
     case E.EINVAL:
       if (f.op.at.startsWith('/annotations/')) {
         return because(
-          'the kernel refuses the ready-made program: it is no seccomp filter (struct sock_filter)',
+          'correct the program in the annotation: it is not a seccomp filter (struct sock_filter), and the kernel refuses it',
           'seccomp(2)',
         );
       }
       return because(
-        'this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER), or not all of linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is Linux 5.19',
+        'remove flags from linux.seccomp.flags (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs Linux 5.19), or use a kernel with CONFIG_SECCOMP_FILTER: this one lacks one of them',
         'seccomp(2)',
       );
     case E.EACCES:
       return because(
-        'a filter takes process.noNewPrivileges, or CAP_SYS_ADMIN of the runtime in the user namespace',
+        'set process.noNewPrivileges, or give runt CAP_SYS_ADMIN in the user namespace: loading a filter needs one of them',
         'seccomp(2)',
       );
     case E.EBUSY:
       return because(
-        'runt runs under a filter that has a listener already, and the kernel allows one for a process: run it outside, or use no SCMP_ACT_NOTIFY',
+        'run runt outside of its own seccomp filter, or use no SCMP_ACT_NOTIFY: that filter has a listener already, and the kernel allows a process one',
         'seccomp(2)',
       );
     case E.ENOMEM:
       return because(
-        'all filters of a process together may have 32768 instructions; runt itself runs under some',
+        'use fewer rules: all filters of a process together may have 32768 instructions, and runt itself runs under some',
         'seccomp(2)',
       );
     default:

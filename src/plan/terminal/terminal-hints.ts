@@ -12,10 +12,13 @@ export const terminalFailures: Failures<keyof typeof terminalTable> = {
 };
 
 function connectHint({ errno }: Failure): Hint | undefined {
-  if (errno === E.ENOENT) return because('nothing is at that path: who calls runt makes the console socket first');
-  if (errno === E.ECONNREFUSED) return because('nobody listens there: it is no socket, or its owner has ended');
+  if (errno === E.ENOENT) return because('make the console socket before you run runt: nothing is at that path');
+  if (errno === E.ECONNREFUSED)
+    return because(
+      'start the program that listens on --console-socket: nothing listens there, or the path is not a socket',
+    );
   if (errno === E.ETIMEDOUT)
-    return because('the process that listens on --console-socket accepts no connection: restart it');
+    return because('restart the process that listens on --console-socket: it accepts no connection');
   return undefined;
 }
 
@@ -24,7 +27,7 @@ function terminalHint(f: Failure): Hint | undefined {
   if (f.detail === '/dev/console') {
     if (errno === E.ELOOP || errno === E.EISDIR) {
       return because(
-        'the image has a symbolic link or a directory as /dev/console, over which no terminal is bound: remove it, or mount a tmpfs on /dev',
+        'remove /dev/console from the image, or mount a tmpfs on /dev: it is a symbolic link or a directory, and runt binds no terminal over that',
         'CVE-2025-52565',
       );
     }
@@ -34,23 +37,23 @@ function terminalHint(f: Failure): Hint | undefined {
     case E.ENOENT:
     case E.ENODEV:
     case E.ENOTDIR:
-      return because(`the terminal is made in the container's own devpts, and there is none: ${devpts}`);
+      return because(`${devpts}: runt-init makes the terminal in the container's own devpts, and there is none`);
     case E.ELOOP:
     case E.EXDEV:
-      return because(
-        `/dev/pts must be a devpts, without a link or another mount in the way: ${devpts}`,
-        'CVE-2025-52565',
-      );
+      return because(`${devpts}: it is not a devpts, or a link or another mount is in the way`, 'CVE-2025-52565');
     case E.EACCES:
-      return because(`the user may not open /dev/pts/ptmx, or its mount forbids devices (nodev): ${devpts}`);
+      return because(`${devpts}: the user may not open /dev/pts/ptmx, or its mount forbids devices (nodev)`);
     case E.ENOSPC:
-      return because('no more terminals: raise the sysctl kernel.pty.max, or the max= of the devpts', 'pty(7)');
+      return because(
+        'raise the sysctl kernel.pty.max, or the max= of the devpts: it allows no more terminals',
+        'pty(7)',
+      );
     case E.EINVAL:
       return f.syscall === 'fchown'
-        ? because('the uid of the process has no mapping in the user namespace: add one to linux.uidMappings')
+        ? because('add the uid of the process to linux.uidMappings: the user namespace does not map it')
         : undefined;
     case E.EPIPE:
-      return because('who listened on the console socket has closed it');
+      return because('keep the console socket open until it has received the terminal: its owner closed it');
     default:
       return undefined;
   }

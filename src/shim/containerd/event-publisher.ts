@@ -65,7 +65,7 @@ export class Publisher {
     this.queue.push({ what: `${id}: the event ${topic}`, payload });
     this.bytes += payload.length;
     while (this.queue.length > 1 && (this.queue.length > this.limits.events || this.bytes > this.limits.bytes))
-      this.drop('too many wait for containerd');
+      this.drop('too many events wait for containerd');
     this.sending ??= this.send().finally(() => {
       this.sending = undefined;
     });

@@ -135,7 +135,7 @@ function applied(options: runcOptions.Options): RuntimeOptions {
   }
   for (const field of paths) {
     const path = options[field];
-    if (path && !path.startsWith('/')) throw invalid(`the runtime option ${field} is no absolute path: ${path}`);
+    if (path && !path.startsWith('/')) throw invalid(`the runtime option ${field} is not an absolute path: ${path}`);
   }
   const { noPivotRoot: noPivot, binaryName, ioUid } = options;
   const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;

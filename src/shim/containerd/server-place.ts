@@ -46,6 +46,6 @@ function enter(pid: number, path: string): void {
     code: 'ERR_SHIM',
     message: `put the shim into the cgroup ${path}`,
     ...(failed !== undefined && { errno: -failed }),
-    hint: 'it must be there already (the runtime option shim_cgroup)',
+    hint: 'make the cgroup first, or correct the runtime option shim_cgroup',
   });
 }

@@ -43,7 +43,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     throw new RuntError({
       ...facts,
       code: 'ERR_UNSUPPORTED',
-      hint: 'this containerd speaks ttrpc alone (1.6): its runtime type is io.containerd.runt.v1, or RUNT_SHIM_PROTOCOL=ttrpc',
+      hint: 'use the runtime type io.containerd.runt.v1, or set RUNT_SHIM_PROTOCOL=ttrpc: this containerd (1.6) speaks ttrpc alone',
     });
   }
   // containerd does not create the directory that its config names.
@@ -65,7 +65,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
           ...facts,
           message: `${facts.message}: make a group of core scheduling (SCHED_CORE)`,
           syscall: 'prctl',
-          hint: 'it needs Linux 5.14 with CONFIG_SCHED_CORE, and CPUs with SMT on; or set sched_core = false in the config of containerd',
+          hint: 'set sched_core = false in the config of containerd, or use Linux 5.14 with CONFIG_SCHED_CORE, and CPUs with SMT on',
         });
       }
       const { options, parameters } = await ask();

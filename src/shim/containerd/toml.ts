@@ -15,7 +15,7 @@ export function parseToml(text: string): ReadonlyMap<string, TomlValue> {
     if (trimmed === '' || trimmed.startsWith('#')) continue;
     const groups = line.exec(trimmed)?.groups;
     if (!groups)
-      throw bad(i, trimmed, trimmed.startsWith('[') ? 'a table has no place here' : 'NAME = VALUE is expected');
+      throw bad(i, trimmed, trimmed.startsWith('[') ? 'a table is not allowed here' : 'NAME = VALUE is expected');
     const name = groups.name ?? groups.quoted ?? groups.literal ?? '';
     if (values.has(name)) throw bad(i, trimmed, `${name} is there twice`);
     values.set(name, tomlValue(i, trimmed, groups.rest ?? ''));
@@ -41,7 +41,7 @@ function plainText(i: number, whole: string, text: string): string {
     const point = code.length > 1 ? Number.parseInt(code.slice(1), 16) : undefined;
     if (point !== undefined && point <= 0x10ffff) return String.fromCodePoint(point);
     const known = code === '"' || code === '\\' ? code : escapes[code];
-    if (known === undefined) throw bad(i, whole, `\\${code} is no escape`);
+    if (known === undefined) throw bad(i, whole, `\\${code} is not an escape`);
     return known;
   });
 }

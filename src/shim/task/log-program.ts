@@ -59,12 +59,12 @@ export class Logger {
       const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
       if (told && lives && !silent) return logger;
       void logger.end();
-      const hint = !told
-        ? `it was not ready in ${logProgramTime / 1000} s`
+      const why = !told
+        ? `it was not ready within ${logProgramTime / 1000} s`
         : lives
           ? 'it closed descriptor 5 without writing a byte, as binary-v2:// requires'
           : 'it ended before it was ready';
-      throw new RuntError({ ...facts, hint });
+      throw new RuntError({ ...facts, message: `${facts.message}: ${why}` });
     } catch (error) {
       native.close(out[1]);
       native.close(err[1]);

@@ -33,7 +33,7 @@ export function keepTask({ root, id, init, options }: Task): void {
   const text = host.encode(JSON.stringify(kept));
   check(
     withState(root, id, (dir) => (dir < 0 ? dir : native.replaceFile(dir, file, 0o600, text))),
-    { code: 'ERR_STATE', message: `write down the task ${id} in ${root}/${id}/${file}`, path: `${root}/${id}/${file}` },
+    { code: 'ERR_STATE', message: `record the task ${id} in ${root}/${id}/${file}`, path: `${root}/${id}/${file}` },
   );
 }
 

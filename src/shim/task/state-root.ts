@@ -16,7 +16,7 @@ export function rememberRoot(bundle: string, root: string): void {
   const path = `${bundle}/${file}`;
   check(native.replaceFile(AT_FDCWD, path, 0o600, host.encode(root)), {
     code: 'ERR_IO',
-    message: `write down where the state is, in ${path}`,
+    message: `record the state root in ${path}`,
     path,
   });
 }

@@ -114,7 +114,7 @@ const workPath = (c: Subject): string => c.options.criuWorkPath || `${c.bundle}/
 
 function absolute(what: string, path: string): string {
   if (path.startsWith('/')) return path;
-  throw invalid(path === '' ? `${what} is missing` : `${what} is no absolute path: ${path}`);
+  throw invalid(path === '' ? `${what} is missing` : `${what} is not an absolute path: ${path}`);
 }
 
 const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

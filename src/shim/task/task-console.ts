@@ -35,14 +35,22 @@ export class ConsoleSocket {
   /** Receives the master. @throws RuntError ERR_TERMINAL */
   async master(): Promise<number> {
     const connection = await this.accept();
-    if (connection < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
+    if (connection < 0)
+      throw new RuntError({
+        code: 'ERR_TERMINAL',
+        message: 'receive the terminal of the process: runt-init sent none',
+      });
     const fds = new Uint8Array(4);
     await readable(connection, consoleTime);
     const received = native.receiveFds(connection, new Uint8Array(256), fds);
     native.close(connection);
     // `fds` is not filled by a call that fails: 0 would be taken for the terminal.
     const fd = received < 0 ? -1 : new DataView(fds.buffer).getInt32(0, true);
-    if (fd < 0) throw new RuntError({ code: 'ERR_TERMINAL', message: 'no terminal came' });
+    if (fd < 0)
+      throw new RuntError({
+        code: 'ERR_TERMINAL',
+        message: 'receive the terminal of the process: runt-init sent none',
+      });
     check(native.terminalMaster(fd), { code: 'ERR_TERMINAL', message: 'prepare the terminal' });
     return fd;
   }

@@ -37,7 +37,7 @@ export async function claimSocket(dir: number, name: string, path: string): Prom
     if (ours) return undefined;
     throw new RuntError({
       ...facts,
-      message: `${path} is in use: another user listens there`,
+      message: `listen at ${path}: it is in use, another user listens there`,
       hint: 'remove it, and let no other user write to its directory',
     });
   }
@@ -53,7 +53,7 @@ export async function claimSocket(dir: number, name: string, path: string): Prom
   const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
   if (there !== undefined) {
     if ((there.mode & S_IFMT) !== S_IFSOCK)
-      throw new RuntError({ ...facts, message: `${path} is there, and is no socket` });
+      throw new RuntError({ ...facts, message: `listen at ${path}: the file there is not a socket` });
     check(native.unlinkAt(dir, name, 0), facts);
   }
   return check(native.unixListen(dir, name, 128), facts);

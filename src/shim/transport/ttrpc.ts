@@ -170,7 +170,7 @@ export class Connection implements Receiver {
   /** Calls the handler, and keeps no reference to the message meanwhile. */
   private answer(stream: number, message: Uint8Array, handler: Handler): void {
     if (this.clients?.call() === false) {
-      this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls have not been answered yet'));
+      this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls wait for an answer'));
       return;
     }
     let answer: Promise<Uint8Array>;

@@ -35,7 +35,7 @@ interface SyntaxProblem {
 
 /** Whole sentences. */
 const MISTAKES = {
-  openString: 'this string has no end',
+  openString: 'a string has no closing quote',
   control: 'a string has a control character; write it as an escape such as \\n',
   escape: 'a string has an unknown escape',
 };
@@ -68,9 +68,15 @@ export function syntaxError(text: string): SyntaxProblem | undefined {
   };
 }
 
+/** A character in quotes; by its name where the quotes would not show it. */
+function quoted(found: string | undefined): string {
+  if (found === undefined) return 'the end of the text';
+  if (found === '\n') return 'the end of the line';
+  return found === '"' ? "'\"'" : `"${found}"`;
+}
+
 function problem(kind: JsonProblem, found: string | undefined): string {
-  if (kind === 'lastComma') return `a comma stands before "${found}"`;
+  if (kind === 'lastComma') return `a comma before ${quoted(found)}`;
   if (kind in MISTAKES) return MISTAKES[kind as keyof typeof MISTAKES];
-  const what = found === undefined ? 'the text ends' : `"${found}" stands`;
-  return `${what} where ${EXPECTED[kind as keyof typeof EXPECTED]} is expected`;
+  return `expected ${EXPECTED[kind as keyof typeof EXPECTED]}, found ${quoted(found)}`;
 }

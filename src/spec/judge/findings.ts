@@ -27,7 +27,7 @@ export class Findings {
   get warnings(): readonly Violation[] {
     const rest = this.warningCount - this.warned.length;
     if (rest === 0) return this.warned;
-    return [...this.warned, { pointer: '', expected: `give cause for fewer warnings: ${rest} more are not listed` }];
+    return [...this.warned, { pointer: '', expected: `be corrected: ${rest} more warnings are not listed` }];
   }
 
   /** Records a violation. `see` is a page of the runtime-spec, or a man page (`rlimits(2)`). */

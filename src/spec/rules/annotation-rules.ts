@@ -12,7 +12,7 @@ const others: Readonly<Record<string, string>> = {
   'module.wasm.image/variant': 'WebAssembly is not run: the process is an ordinary one',
   'run.oci.seccomp.plugins': 'no plugin is asked',
   'run.oci.seccomp.receiver': 'the receiver is linux.seccomp.listenerPath',
-  'run.oci.seccomp_fail_unknown_syscall': 'a system call that nobody knows is left out of the filter',
+  'run.oci.seccomp_fail_unknown_syscall': 'a system call that libseccomp does not know is left out of the filter',
   'run.oci.systemd.force_cgroup_v1': 'the cgroup mount is that of the host’s version',
   'run.oci.timens_offset': 'the offsets are linux.timeOffsets',
 };
@@ -22,6 +22,6 @@ export function annotationRules({ annotations }: Spec, findings: Findings): void
   for (const [name, instead] of Object.entries(others)) {
     const value = annotations[name];
     if (value !== undefined)
-      findings.warn(`/annotations/${segment(name)}`, value, `be absent, it changes nothing: ${instead}`, SEE);
+      findings.warn(`/annotations/${segment(name)}`, value, `be absent, it has no effect: ${instead}`, SEE);
   }
 }

@@ -16,7 +16,7 @@ export function mappingRules(spec: Spec, findings: Findings): void {
   for (const key of ['uidMappings', 'gidMappings'] as const) {
     const mappings = linux[key];
     if (mappings?.length && !user) {
-      const expected = 'be absent, or linux.namespaces have one of type user';
+      const expected = 'be absent, or linux.namespaces must have an entry of type user';
       findings.refuse(`/linux/${key}`, mappings, expected, SEE);
     }
     if (user && !user.path && !mappings?.length) {

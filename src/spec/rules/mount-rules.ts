@@ -180,7 +180,7 @@ function mappedRules({ type, options = [] }: Mount, at: string, linux: Spec['lin
   const has = (wanted: string, joined: boolean) =>
     linux?.namespaces?.some((n) => n.type === wanted && (!joined || n.path)) ?? false;
   if (!bind && has('user', false)) {
-    const expected = `not be an id-mapped ${type ?? 'mount'} in a user namespace of the container: the kernel lets only who controls both map its ids`;
+    const expected = `not be an id-mapped ${type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both map its ids`;
     findings.refuse(at, undefined, expected, 'mount_setattr(2)');
   }
   if (bind && has('mount', true)) {

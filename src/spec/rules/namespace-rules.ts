@@ -39,7 +39,7 @@ function nameRules(spec: Spec, name: 'hostname' | 'domainname', uts: boolean, fi
   if (!value) return;
   const see = `config.md#${name}`;
   if (!uts) {
-    const expected = 'be absent, or linux.namespaces have one of type uts: it would change the host';
+    const expected = 'be absent, or linux.namespaces must have an entry of type uts: it would change the host';
     findings.refuse(`/${name}`, value, expected, see);
   }
   // Bytes, not characters: the kernel's limit is __NEW_UTS_LEN.
@@ -60,7 +60,12 @@ function timeRules(spec: Spec, index: number | undefined, findings: Findings): v
   if (!offsets || Object.keys(offsets).length === 0) return;
   const see = 'config-linux.md#offset-for-time-namespace';
   if (index === undefined) {
-    findings.refuse('/linux/timeOffsets', offsets, 'be absent, or linux.namespaces have one of type time', see);
+    findings.refuse(
+      '/linux/timeOffsets',
+      offsets,
+      'be absent, or linux.namespaces must have an entry of type time',
+      see,
+    );
   } else if (spec.linux?.namespaces?.[index]?.path) {
     // The kernel only accepts offsets before the first process is in the namespace (time_namespaces(7)).
     const expected = `be absent: /linux/namespaces/${index} joins a time namespace that has its offsets`;
@@ -74,7 +79,12 @@ function netDeviceRules(spec: Spec, network: boolean, findings: Findings): void 
   if (!devices || names.length === 0) return;
   const see = 'config-linux.md#network-devices';
   if (!network) {
-    findings.refuse('/linux/netDevices', devices, 'be absent, or linux.namespaces have one of type network', see);
+    findings.refuse(
+      '/linux/netDevices',
+      devices,
+      'be absent, or linux.namespaces must have an entry of type network',
+      see,
+    );
   }
   const inside = new Map<string, string>();
   for (const name of names) {

@@ -32,7 +32,7 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
     if (namespace === undefined) {
       findings.refuse(at, key, 'belong to a namespace: it would change the host', SEE);
     } else if (!namespaces.has(namespace)) {
-      const expected = `be absent, or linux.namespaces have one of type ${namespace}: it would change the host`;
+      const expected = `be absent, or linux.namespaces must have an entry of type ${namespace}: it would change the host`;
       findings.refuse(at, key, expected, SEE);
     }
   }

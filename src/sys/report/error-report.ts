@@ -3,7 +3,7 @@
 import type { RuntError } from '../error.js';
 import { clipped } from './clipped-text.js';
 
-/** The whole report: the sentence, then `at`, `why` and `see` lines. */
+/** The whole report: the sentence, then `at`, `fix` and `see` lines. */
 export function reportOf(e: RuntError): string {
   const lines = [clipped(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {
@@ -14,7 +14,7 @@ export function reportOf(e: RuntError): string {
     const value = e.value === undefined ? '' : `  ${brief(e.value)}`;
     lines.push(`  at  ${clipped(e.pointer || '/')} in ${e.document ?? 'config.json'}${value}`);
   }
-  if (e.hint) lines.push(`  why ${clipped(e.hint)}`);
+  if (e.hint) lines.push(`  fix ${clipped(e.hint)}`);
   if (e.see) lines.push(`  see ${e.see}`);
   return lines.join('\n');
 }

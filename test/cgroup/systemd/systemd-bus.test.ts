@@ -95,7 +95,7 @@ test('a refused authentication, a closed connection and an invalid message have 
   for (const [auth, why] of [
     ['REJECTED EXTERNAL\r\n', /refused the authentication: REJECTED EXTERNAL/],
     ['DATA\r\nERROR "no"\r\n', /refused the authentication: ERROR "no"/],
-    [`DATA\r\n${'x'.repeat(5000)}`, /has no end/],
+    [`DATA\r\n${'x'.repeat(5000)}`, /is too long/],
   ] as const) {
     await withPeer({ auth, answer }, async (path) => {
       const e = await failure(() => openBus(at(path)));
@@ -104,7 +104,7 @@ test('a refused authentication, a closed connection and an invalid message have 
   }
   await withPeer({ answer: () => [new Uint8Array(64).fill(0x61)] }, async (path) => {
     const bus = await openBus(at(path));
-    assert.match((await failure(() => bus.call('X', '', []))).message, /no message of its protocol/);
+    assert.match((await failure(() => bus.call('X', '', []))).message, /the message is malformed/);
     bus.close();
   });
 });

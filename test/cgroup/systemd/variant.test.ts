@@ -64,15 +64,15 @@ test('a value is written as a text that names its type and is parsed to the same
 test('a text that is not a value is refused with the reason', () => {
   for (const [text, why] of [
     ['', 'ends too early'],
-    ['5 6', 'behind its end'],
-    ['yes', '"yes", which is no value'],
-    ['byte 256', 'no value of the type "y"'],
-    ['uint64 -1', 'no value of the type "t"'],
+    ['5 6', 'after its end'],
+    ['yes', '"yes", which is not a value'],
+    ['byte 256', 'not a value of the type "y"'],
+    ['uint64 -1', 'not a value of the type "t"'],
     ["'open", 'without its closing'],
     ['[]', 'is empty'],
-    ['[1, true]', 'no value of the type "i"'],
-    ['@zz 1', 'no type of D-Bus'],
-    ["'\\uD8'", 'no character'],
+    ['[1, true]', 'not a value of the type "i"'],
+    ['@zz 1', 'not a type of D-Bus'],
+    ["'\\uD8'", 'not a character'],
     ['['.repeat(40), 'nested too deep'],
   ] as const) {
     assert.throws(

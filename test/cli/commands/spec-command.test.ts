@@ -51,7 +51,7 @@ test('spec writes a config.json that validate accepts, and never overwrites a fi
   const { status, err } = await runt(['spec'], { writeFile: () => -17 });
   assert.is(status, 1);
   assert.match(err, 'runt: write /work dir/config.json: EEXIST');
-  assert.match(err, 'never overwritten');
+  assert.match(err, 'spec never overwrites one');
 });
 
 test('spec --rootless adds a user namespace with the ids of the caller', async () => {
@@ -172,7 +172,7 @@ test('validate reports a missing or invalid config.json as an error in both form
     };
     const { status, err } = await runt(['validate', '--format', format, '/b'], broken);
     assert.is(status, 1);
-    assert.match(err, '/b/config.json:1:6 is not JSON: "}" stands where a value is expected');
+    assert.match(err, '/b/config.json:1:6 is not JSON: expected a value, found "}"');
   }
 });
 

@@ -148,7 +148,7 @@ test('startScope fails if systemd does not answer within 30 s', async () => {
   const began = kernel.clock.now;
   const before = kernel.open;
   const error = await failure(kernel, () => startScope(op, undefined, 2500));
-  assert.is(error.message, 'systemd: there was no end in 30 seconds: StartTransientUnit');
+  assert.is(error.message, 'systemd: no answer within 30 seconds: StartTransientUnit');
   const waited = kernel.clock.now - began;
   assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
   assert.equal(kernel.open, before);
@@ -195,7 +195,7 @@ test('endUnit turns an error of systemd into a warning, because the container is
   const warnings: string[] = [];
   await kernel.finish(endUnit({ name: unit }, (sentence) => warnings.push(sentence)));
   assert.equal(warnings, [
-    `systemd was not told that ${unit} ends: systemd: StopUnit: no (org.freedesktop.DBus.Error.AccessDenied)`,
+    `stop the unit ${unit}, whose container is removed: systemd: StopUnit: no (org.freedesktop.DBus.Error.AccessDenied)`,
   ]);
 });
 

@@ -95,7 +95,7 @@ test('if criu fails, the error has the reason from its log, and the container ke
   });
   const error = await host.failure(() => checkpoint(options({ workPath: '/work' })));
   assert.equal([error?.code, error?.errno], ['ERR_CRIU', E.EBUSY]);
-  assert.match(error?.hint ?? '', /Can not dump it; log file: \/work\/dump\.log/);
+  assert.match(error?.hint ?? '', /^read the log file \/work\/dump\.log: .*Can not dump it/);
   assert.equal(left(), whole);
 });
 

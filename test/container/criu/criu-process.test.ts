@@ -116,7 +116,7 @@ test('a criu that ends without a response is reported with its end', async () =>
   const exited = await asked(({ process }) => process.exit(2));
   assert.equal(
     [exited.error?.code, exited.error?.message],
-    ['ERR_CRIU', `checkpoint web: ${path} ended with status 2 before it had done what it was asked`],
+    ['ERR_CRIU', `checkpoint web: ${path} ended with status 2 before it had answered`],
   );
   const killed = await asked(({ process }) => process.signal(SIGKILL));
   assert.match(killed.error?.message ?? '', /was killed by signal 9 before/);
@@ -124,7 +124,7 @@ test('a criu that ends without a response is reported with its end', async () =>
 
 test('a criu that does not answer is killed', async () => {
   const { error, criu } = await asked(() => {}, undefined, 5000);
-  assert.match(error?.message ?? '', /does not answer before it had done what it was asked/);
+  assert.match(error?.message ?? '', /does not answer before it had answered/);
   assert.ok(criu?.process.end);
 });
 
@@ -138,7 +138,7 @@ test('a criu that keeps running after its response is killed', async () => {
 
 test('a message that is not a criu response is an error', async () => {
   const { error } = await asked((criu) => criu.sendBytes(Uint8Array.of(0xff, 0xff, 0xff)));
-  assert.is(error?.message, `checkpoint web: ${path} sent what is no answer of criu's`);
+  assert.is(error?.message, `checkpoint web: ${path} sent a malformed answer`);
 });
 
 test('a criu that cannot be started is an error that leaves no descriptor', async () => {
@@ -175,10 +175,10 @@ test("a refusal has criu's own message, or the first error of its log", () => {
   const of = (answer: object, text = log) => refusal('restore web', path, answer as never, '/w/restore.log', text);
   const own = of({ cr_errmsg: 'Unable to open it\n', cr_errno: 2 });
   assert.is(own.message, 'restore web: criu failed: Unable to open it: ENOENT (no such file or directory)');
-  assert.is(own.hint, 'Error (criu/x.c:2): Unable to open it; log file: /w/restore.log');
+  assert.is(own.hint, 'read the log file /w/restore.log: Error (criu/x.c:2): Unable to open it');
   const harmless = of({ cr_errmsg: "rlimit: Can't setup rlimit for 5" });
   assert.is(harmless.message, 'restore web: criu failed: Error (criu/x.c:2): Unable to open it');
-  assert.is(harmless.hint, 'log file: /w/restore.log');
+  assert.is(harmless.hint, 'read the log file /w/restore.log');
   assert.is(of({}, '').message, 'restore web: criu failed');
 });
 

@@ -127,7 +127,7 @@ test('if criu fails, the error has the reason from its log, and nothing is left'
   });
   const error = await host.failure(() => restore(options()));
   assert.is(error?.message, 'restore web: criu failed: ENOENT (no such file or directory)');
-  assert.match(error?.hint ?? '', /no file \/x; log file: \/images\/restore\.log/);
+  assert.match(error?.hint ?? '', /^read the log file \/images\/restore\.log: .*no file \/x/);
   assert.equal(left(), []);
 });
 
@@ -139,7 +139,7 @@ test('if criu is killed after it made the process, that process is killed with t
     peer.process.signal(SIGKILL);
   });
   const error = await host.failure(() => restore(options()));
-  assert.match(error?.message ?? '', /was killed by signal 9 before it had done what it was asked/);
+  assert.match(error?.message ?? '', /was killed by signal 9 before it had answered/);
   assert.ok(restored.end);
   assert.equal(
     left().filter((what) => !what.startsWith('zombie')),

@@ -59,7 +59,7 @@ test('plan-rest.json has only fields that messages show, and no operations of th
   const kept = new TextDecoder().decode(tree.at(`${root}/web/plan-rest.json`)?.data);
   assert.not.match(kept, /SECRET|ociVersion|hostHook/);
   assert.equal(
-    [keptOp(root, 'web', 1)?.op, keptOp(root, 'web', 2)?.op, keptOp(root, 'web', 3)],
+    [keptOp(root, 'web', 1)?.op.op, keptOp(root, 'web', 2)?.op.op, keptOp(root, 'web', 3)],
     ['hook', 'exec', undefined],
   );
 });

@@ -31,7 +31,7 @@ test('without --force a damaged state is an error that says how to remove it', a
   const c = damaged((text) => text.slice(0, -3));
   const error = await c.failure(() => remove({ ...c.options, force: false }));
   assert.equal([error.code, c.process?.signals], ['ERR_STATE_CORRUPT', []]);
-  assert.match(error.hint ?? '', /"delete --force"/);
+  assert.match(error.hint ?? '', /"runt delete --force web"/);
 });
 
 test('a record that is cut after its process and cgroups still ends both', async () => {
@@ -63,7 +63,7 @@ test("with an empty record, the cgroup of the config that has the container's na
     config(c, '/web');
     await c.run(() => del(c));
     assert.equal([c.process?.signals.includes(SIGKILL), c.left], [true, []]);
-    assert.match(c.warnings[0]!, /it tells no process, so what was in its cgroup was ended$/);
+    assert.match(c.warnings[0]!, /it names no process: runt killed what was in its cgroup$/);
   }
 });
 
@@ -72,7 +72,7 @@ test('an empty record of a container that was never started is removed with a wa
   c.kernel.tree.directory('/sys/fs/cgroup').entries?.delete('web');
   await c.run(() => del(c));
   assert.equal(c.left, []);
-  assert.match(c.warnings[0]!, /so what ran, if anything did, was not ended$/);
+  assert.match(c.warnings[0]!, /runt killed nothing$/);
 });
 
 test('a cgroup with another name that holds processes is left alone, and so is the state', async () => {
@@ -85,7 +85,7 @@ test('a cgroup with another name that holds processes is left alone, and so is t
   const error = await c.failure(() => del(c));
   assert.is(
     told(c, error),
-    'ERR_STATE_CORRUPT delete web: its state tells no process, and what runs in the cgroup /sys/fs/cgroup/system may be its, but its name does not carry the id of the container',
+    'ERR_STATE_CORRUPT delete web: its state names no process, and the processes in the cgroup /sys/fs/cgroup/system may be its own, but its name does not have the id of the container',
   );
   assert.equal([unrelated.signals, c.left.includes('~/web')], [[], true]);
 });
@@ -105,8 +105,8 @@ test('with a damaged config too, nothing is killed, because the cgroup is unknow
     const c = damaged(() => '');
     c.kernel.tree.file(`${c.directory}/config.json`, text);
     const error = await c.failure(() => del(c));
-    assert.match(error.message, /its config.json cannot be used either, so its cgroup is not known$/);
-    assert.is(error.hint && c.short(error.hint), 'end what runs of the container, then remove ~/web');
+    assert.match(error.message, /its config.json cannot be used either, so that its cgroup is unknown$/);
+    assert.is(error.hint && c.short(error.hint), 'kill what runs of the container, then remove ~/web');
   }
 });
 
@@ -115,7 +115,7 @@ test('with a relative path, a process in another cgroup of that name may be the 
   config(c);
   c.kernel.processes.add({ pid: 2700, cgroups: [c.kernel.tree.directory('/sys/fs/cgroup/session/web')] });
   const error = await c.failure(() => del(c));
-  assert.match(error.message, /process 2700 in the cgroup \/session\/web may be its$/);
+  assert.match(error.message, /process 2700 in the cgroup \/session\/web may be its own$/);
   c.kernel.processes.get(2700)?.exit(0);
   await c.run(() => del(c));
   assert.equal(c.left, []);

@@ -72,7 +72,7 @@ test('a file that refuses its old value is named', async () => {
   refuse(c, 'memory.max', (text) => text === '5000');
   refuse(c, 'pids.max', () => true);
   const error = await c.failure(() => change(c, { memory: { limit: 4000 }, pids: { limit: 10 } }));
-  assert.match(error.hint ?? '', /would not take back the old ones: \/sys\/fs\/cgroup\/web\/memory.max$/);
+  assert.match(error.hint ?? '', /do not take the old ones back: \/sys\/fs\/cgroup\/web\/memory.max$/);
 });
 
 test('values that limit each other are written in the order that the kernel accepts', async () => {

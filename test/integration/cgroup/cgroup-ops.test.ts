@@ -96,7 +96,7 @@ test('every v1 hierarchy gets a cgroup with the configured values, which a proce
       for (const directory of all) assert.equal(pidsIn(directory, false), [child.pid!], directory);
       const busy = await removeCgroups(all, 50).catch((e: { code: string; hint: string }) => e);
       assert.is(busy?.code, 'ERR_CGROUP_BUSY');
-      assert.match(busy?.hint ?? '', `process ${child.pid} is`);
+      assert.match(busy?.hint ?? '', `kill process ${child.pid} `);
     } finally {
       child.kill('SIGKILL');
       await gone;

@@ -155,7 +155,7 @@ test(
         busy.stderr,
         `the container's cgroup is not empty: ${pids}\n  at  /linux/cgroupsPath in config.json`,
       );
-      assert.match(busy.stderr, `why process ${other.pid} is in it already`);
+      assert.match(busy.stderr, `fix end process ${other.pid}`);
       assert.is(readFileSync(join(pids, 'cgroup.procs'), 'utf8'), `${other.pid}\n`);
       assert.equal(cgroupsNamed(bed.id), [pids]);
       writeFileSync('/sys/fs/cgroup/pids/cgroup.procs', String(other.pid));

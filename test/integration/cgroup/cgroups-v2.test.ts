@@ -135,7 +135,7 @@ test(
         busy.stderr,
         `the container's cgroup is not empty: ${there}\n  at  /linux/cgroupsPath in config.json`,
       );
-      assert.match(busy.stderr, `why process ${other.pid} is in it already`);
+      assert.match(busy.stderr, `fix end process ${other.pid}`);
       assert.is(readFileSync(join(there, 'cgroup.procs'), 'utf8'), `${other.pid}\n`);
       writeFileSync('/sys/fs/cgroup/cgroup.procs', String(other.pid));
       writeFileSync(join(there, 'cgroup.freeze'), '1');

@@ -27,28 +27,28 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
       writeFileSync(`${b.dir}/f`, '');
       b.config.mounts.push(bind(`${b.dir}/f/x`, '/mnt'));
     },
-    "why DIR/f is a file, and the source DIR/f/x is looked for in it: correct the mount's source",
+    "fix correct the mount's source: DIR/f is a file, and the source DIR/f/x is looked for in it",
   ],
   'a component of a bind destination is a file': [
     (b) => {
       writeFileSync(`${b.rootfs}/ff`, '');
       b.config.mounts.push(bind(b.dir, '/ff/x'));
     },
-    'why a component of /ff/x is a file in the rootfs: correct the image or the path',
+    'fix correct the image or the path: a component of /ff/x is a file in the rootfs',
   ],
   'a component of another destination is a file': [
     (b) => {
       writeFileSync(`${b.rootfs}/ff`, '');
       b.config.mounts.push({ destination: '/ff/x', type: 'tmpfs', source: 't' });
     },
-    'why a component of /ff/x is a file in the rootfs',
+    'fix correct the image or the path: a component of /ff/x is a file in the rootfs',
   ],
   'a directory is bind-mounted on a file': [
     (b) => {
       writeFileSync(`${b.rootfs}/ff`, '');
       b.config.mounts.push(bind(b.dir, '/ff'));
     },
-    'why the source DIR is a directory, and /ff is a file in the rootfs',
+    'remove /ff from the rootfs: the source DIR is a directory, and /ff is a file in the rootfs',
   ],
   'a file is bind-mounted on a directory': [
     (b) => {
@@ -56,32 +56,32 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
       mkdirSync(`${b.rootfs}/dd`);
       b.config.mounts.push(bind(`${b.dir}/f`, '/dd'));
     },
-    'why the source DIR/f is a file, and /dd is a directory in the rootfs',
+    'remove /dd from the rootfs: the source DIR/f is a file, and /dd is a directory in the rootfs',
   ],
   'a directory on the way to a bind source is missing': [
     (b) => b.config.mounts.push(bind(`${b.dir}/none/x`, '/mnt')),
-    'why there is no DIR/none on the way to the source DIR/none/x: make it',
+    'fix make DIR/none, or correct the mount',
   ],
   'a bind source is a loop of symlinks': [
     (b) => {
       symlinkSync('loop', `${b.dir}/loop`);
       b.config.mounts.push(bind(`${b.dir}/loop/x`, '/mnt'));
     },
-    'why the symbolic links at DIR/loop lead in a circle',
+    'fix correct the symbolic links at DIR/loop',
   ],
   'a component of the root is a file': [
     (b) => {
       writeFileSync(`${b.dir}/f`, '');
       b.config.root.path = `${b.dir}/f/x`;
     },
-    'why DIR/f is a file, and the root file system DIR/f/x is looked for in it: correct root.path',
+    'fix correct root.path: DIR/f is a file, and the root file system DIR/f/x is looked for in it',
   ],
   'a program is on a noexec mount': [
     (b) => {
       noexec(b);
       b.config.process.args = ['/ne/p'];
     },
-    'why /ne/p is on the mount /ne (/mounts/7), which has "noexec": remove it',
+    'fix remove "noexec" from the options of the mount /ne (/mounts/7)',
   ],
   'the interpreter of a program is on a noexec mount': [
     (b) => {
@@ -90,7 +90,7 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
       program(`${b.rootfs}/p`, 0o755, '#!/ne/sh\n');
       b.config.process.args = ['/p'];
     },
-    'why /ne/sh is on the mount /ne (/mounts/7), which has "noexec"',
+    'put the program elsewhere: /ne/sh is on that mount',
   ],
   'a program lacks the x permission': [
     (b) => {
@@ -102,38 +102,38 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
     (b) => {
       b.config.hooks = { createRuntime: [{ path: `${program(`${b.dir}/f`)}/x` }] };
     },
-    "why DIR/f is a file, and DIR/f/x on the host is looked for in it: correct the hook's path",
+    "fix correct the hook's path: DIR/f is a file, and DIR/f/x on the host is looked for in it",
   ],
   'a hook is missing': [
     (b) => {
       b.config.hooks = { createContainer: [{ path: `${b.dir}/hook` }] };
     },
-    'why there is no DIR/hook on the host: install the program',
+    'fix install DIR/hook on the host',
   ],
   'the interpreter of a hook is missing': [
     (b) => {
       b.config.hooks = { createRuntime: [{ path: program(`${b.dir}/hook`, 0o755, '#!/none -x\n') }] };
     },
-    'why DIR/hook is a script, and its interpreter /none is not on the host',
+    'fix install /none on the host, or correct the first line of the script DIR/hook',
   ],
   'a hook lacks the x permission': [
     (b) => {
       b.config.hooks = { createRuntime: [{ path: program(`${b.dir}/hook`, 0o644) }] };
     },
-    'why DIR/hook lacks the x permission on the host: make it executable (chmod +x)',
+    'fix make DIR/hook executable on the host (chmod +x)',
   ],
   'a startContainer hook is on a noexec mount': [
     (b) => {
       noexec(b);
       b.config.hooks = { startContainer: [{ path: '/ne/p' }] };
     },
-    'why /ne/p is on the mount /ne (/mounts/7), which has "noexec"',
+    'fix remove "noexec" from the options of the mount /ne (/mounts/7)',
   ],
   'a startContainer hook is missing': [
     (b) => {
       b.config.hooks = { startContainer: [{ path: '/none' }] };
     },
-    'why startContainer hooks are looked up in the container, and /none, its interpreter',
+    'fix add /none, its interpreter or its dynamic loader to the image',
   ],
 };
 
@@ -169,10 +169,10 @@ test(
     bed.config.process.args = ['/volume/p'];
     bed.config.mounts.push(bind(directory, '/volume'));
     const volume = bed.run([], { wrapped });
-    assert.match(volume.stderr, `why /volume (/mounts/7) shows ${directory}, which the host has mounted with "noexec"`);
+    assert.match(volume.stderr, `fix add "exec" to the options of /volume (/mounts/7)`);
     bed.config.hooks = { createRuntime: [{ path: `${directory}/p` }] };
     const hook = bed.run([], { wrapped });
-    assert.match(hook.stderr, `why ${directory}/p is on a file system that is mounted with "noexec" on the host: move`);
+    assert.match(hook.stderr, `fix move ${directory}/p, or mount its file system with "exec"`);
   }),
 );
 
@@ -185,14 +185,14 @@ test(
     assert.match(bed.run(['--trace', pidFile]).stderr, `write the trace ${pidFile}: ENOENT`);
     const bundle = bed.runt(['create', '--bundle', `${bed.dir}/none`, 'x']);
     assert.match(bundle.stderr, `read ${bed.dir}/none/config.json: ENOENT (no such file or directory)`);
-    assert.match(bundle.stderr, `why there is no directory ${bed.dir}/none: correct the path of the bundle (--bundle)`);
+    assert.match(bundle.stderr, `fix correct the path of the bundle (--bundle): there is no directory ${bed.dir}/none`);
     const config = bed.runt(['create', '--bundle', bed.bundle, '--config', 'none.json', 'x']);
-    assert.match(config.stderr, `why there is no ${bed.bundle}/none.json: name a config file`);
+    assert.match(config.stderr, `fix name a config file or a bundle that exists: there is no ${bed.bundle}/none.json`);
     assert.match(
       bed.runt(['validate', `${bed.dir}/gone`]).stderr,
-      `why there is no ${bed.dir}/gone: name a config file`,
+      `fix name a config file or a bundle that exists: there is no ${bed.dir}/gone`,
     );
-    assert.match(bed.runt(['create', '--bundle', bed.dir, 'x']).stderr, `why ${bed.dir} is not a bundle: write`);
+    assert.match(bed.runt(['create', '--bundle', bed.dir, 'x']).stderr, `fix write a config.json with "runt spec"`);
   }),
 );
 

@@ -135,10 +135,7 @@ test(
       [['--rootfs', '/etc/passwd'], 'runt: spec: --rootfs "/etc/passwd" is no directory\n'],
       [['--overlay', '/etc/passwd'], 'runt: spec: --overlay "/etc/passwd" is no directory\n'],
       [['--volume', 'none:/data'], 'runt: spec: --volume "none:/data": none is not there\n'],
-      [
-        ['--pids', 'many'],
-        'runt: spec: --pids "many" is no number of processes: it must be at least 1, or -1 for no limit\n',
-      ],
+      [['--pids', 'many'], 'runt: spec: --pids "many" is not a number of processes, at least 1, or -1 for no limit\n'],
     ] as const) {
       const r = bed.runt(['spec', ...options]);
       assert.equal([r.code, r.stderr], [1, expected]);

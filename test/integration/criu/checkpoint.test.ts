@@ -166,9 +166,9 @@ test(
     assert.is(r.code, 1);
     assert.match(r.stderr, `checkpoint ${bed.id}: criu failed: no such thing`);
     assert.match(r.stderr, 'Error (criu/fake.c:1): no such thing');
-    assert.match(r.stderr, `log file: ${images}/dump.log`);
+    assert.match(r.stderr, `log file ${images}/dump.log`);
     const silent = checkpoint(bed, ['--image-path', images], { FAKE_ERROR: '' });
-    assert.match(silent.stderr, `${fake} ended with status 1 before it had done what it was asked`);
+    assert.match(silent.stderr, `${fake} ended with status 1 before it had answered`);
     assert.is(bed.state().status, 'running');
     ok(bed.delete('--force'));
   }),
@@ -246,7 +246,7 @@ test(
     bed.started();
     const r = checkpoint(bed, ['--image-path', join(bed.dir, 'i')], { FAKE_HEIR: '1' });
     assert.is(r.code, 1);
-    assert.match(r.stderr, /fake-criu ended with status 3 before it had done what it was asked/);
+    assert.match(r.stderr, /fake-criu ended with status 3 before it had answered/);
     assert.is(bed.state().status, 'running');
     ok(bed.delete('--force'));
   }),
@@ -432,7 +432,7 @@ test(
     const r = restore(bed, ['-d', '--image-path', images], { FAKE_ERROR: 'bad image' });
     assert.is(r.code, 1);
     assert.match(r.stderr, `restore ${bed.id}: criu failed: bad image`);
-    assert.match(r.stderr, `log file: ${images}/restore.log`);
+    assert.match(r.stderr, `log file ${images}/restore.log`);
     assert.is(bed.runt(['state', bed.id]).code, 1);
   }),
 );

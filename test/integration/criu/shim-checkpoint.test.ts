@@ -98,7 +98,7 @@ test(
     await engine.run({ options: runc({ criuWorkPath: join(bed.dir, 'work') }) });
     const failed = await refused(checkpoint(engine, join(bed.dir, 'i')));
     assert.match(failed.message, /criu failed: not today/);
-    assert.match(failed.message, `log file: ${join(bed.dir, 'work')}/dump.log`);
+    assert.match(failed.message, `log file ${join(bed.dir, 'work')}/dump.log`);
     assert.match((await refused(checkpoint(engine, ''))).message, /the path of the images is missing/);
     assert.match((await refused(checkpoint(engine, '/i', { cgroupsMode: 'odd' }))).message, /cgroups_mode is one of/);
     const namespaces = checkpoint(engine, '/i', { emptyNamespaces: ['pid'] });

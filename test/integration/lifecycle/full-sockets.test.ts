@@ -177,7 +177,7 @@ test(
     const dir = native.openAt(-100, join(bed.dir, 'd'), 0, 0);
     const error = await claimSocket(dir, 'file', 'file').catch((e: Error) => e);
     native.close(dir);
-    assert.match(String(error), /is no socket/);
+    assert.match(String(error), /is not a socket/);
     assert.ok(statSync(join(bed.dir, 'd', 'file')).isFile());
   }),
 );

@@ -318,7 +318,7 @@ test(
       assert.match(bed.runt(['state', bed.id]).stderr, /the state of container \S+ cannot be used/);
       const r = bed.delete('--force');
       assert.is(r.code, 0);
-      assert.match(r.stderr, /^runt: warning: .* it tells no process/);
+      assert.match(r.stderr, /^runt: warning: .* it names no process/);
       assert.not.ok(existsSync(join(bed.root, bed.id)));
     }
     mkdirSync(stateOf(bed), { recursive: true });
@@ -355,7 +355,7 @@ test(
       withoutProcess(bed, path, text);
       const r = bed.delete('--force');
       assert.is(r.code, 0, `${when}: ${r.stderr}`);
-      assert.match(r.stderr, 'it tells no process, so what was in its cgroup was ended');
+      assert.match(r.stderr, 'it names no process: runt killed what was in its cgroup');
       assert.not.ok(existsSync(join(bed.root, bed.id)), when);
       await eventually(`nothing runs: ${when}`, () => processesOf(bed.mark).length === 0);
       assert.equal(
@@ -408,7 +408,7 @@ test(
     const other = `/runt-other-${process.pid}`;
     const configOf = join(bed.root, bed.id, 'config.json');
     for (const [name, path, damage, why] of [
-      ['a path without the id', other, () => {}, /does not carry the id/],
+      ['a path without the id', other, () => {}, /does not have the id/],
       ['a config that is damaged too', `/${bed.id}`, () => writeFileSync(configOf, '{"linux":'), /config\.json cannot/],
       [
         'a relative path of another creator',

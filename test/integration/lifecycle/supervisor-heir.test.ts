@@ -193,13 +193,13 @@ test(
     await killSupervisor(s.state);
     process.kill(pid, 'SIGKILL');
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
-    assert.match(s.status(pid), /process \d+ has ended, and its supervisor was gone before|no exec with pid/);
+    assert.match(s.status(pid), /status of process \d+ is lost: its supervisor ended first|no exec with pid/);
     const { pid: init } = recordIn(s.state);
     // The supervisor that was started for the exec.
     if (!hasEnded(supervisorIn(s.state))) await killSupervisor(s.state);
     process.kill(init, 'SIGKILL');
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${init}`));
-    assert.match(s.status(), 'the container has ended, and its supervisor was gone before');
+    assert.match(s.status(), 'the exit status of the container is lost: its supervisor ended first');
     const r = bed.runt(['exec', '-d', bed.id, 'true']);
     assert.match(r.stderr, 'cannot exec in a stopped container');
     assert.is(bed.delete().code, 0);
@@ -265,7 +265,7 @@ attacked(
           assert.is(w.stdout, `${status}\n`);
           right++;
         } else {
-          assert.match(w.stderr, /supervisor was gone before|no exec with pid/);
+          assert.match(w.stderr, /supervisor ended first|no exec with pid/);
           lost++;
         }
       }

@@ -170,7 +170,7 @@ test(
     await eventually('its parent has reaped it', () => !existsSync(`/proc/${pid}`));
     const r = bed.runt(['wait', bed.id]);
     assert.is(r.code, 1);
-    assert.match(r.stderr, /its supervisor was gone before/);
+    assert.match(r.stderr, /its supervisor ended first/);
     bed.delete('--force');
   }),
 );
@@ -181,7 +181,7 @@ test(
     bed.started();
     const r = bed.runt(['wait', bed.id]);
     assert.is(r.code, 1);
-    assert.match(r.stderr, /nobody keeps how this container ends/);
+    assert.match(r.stderr, /has no supervisor, so its exit status is not recorded/);
     bed.delete('--force');
   }),
 );

@@ -184,13 +184,13 @@ test(
       [['lowerdir=rootfs:gone', ...proper.slice(1)], /the lowerdir .*gone does not exist/],
       [['lowerdir=rootfs', 'upperdir=gone', 'workdir=writes/work'], /the upperdir .*gone does not exist/],
       [['lowerdir=rootfs', 'upperdir=config.json', 'workdir=writes/work'], /config.json is not a directory/],
-      [['lowerdir=rootfs', 'upperdir=writes/upper'], /needs a workdir/],
-      [['lowerdir=rootfs'], /one layer needs an upperdir/],
-      [['upperdir=writes/upper', 'workdir=writes/work'], /needs a lowerdir/],
+      [['lowerdir=rootfs', 'upperdir=writes/upper'], /add a workdir/],
+      [['lowerdir=rootfs'], /an overlay of one layer/],
+      [['upperdir=writes/upper', 'workdir=writes/work'], /add a lowerdir/],
       [['lowerdir=rootfs', 'upperdir=writes/upper', 'workdir=/dev/shm'], /different file systems/],
       [['lowerdir=rootfs', 'upperdir=writes', 'workdir=writes/work'], /is in the other/],
       // Before 6.5 the kernel does not say which.
-      [[...proper, 'nosuch=1'], /Unknown parameter 'nosuch'|one of the options [^\n]*nosuch/],
+      [[...proper, 'nosuch=1'], /Unknown parameter 'nosuch'|correct the options [^\n]*nosuch/],
     ] as const) {
       bed.config.mounts = [{ destination: '/', type: 'overlay', source: 'o', options: [...options] }, ...mounts];
       const r = bed.run();

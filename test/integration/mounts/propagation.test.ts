@@ -196,7 +196,7 @@ test(
     s.bed.config.mounts[0]!.options = ['unbindable'];
     const r = s.bed.run();
     assert.is(r.code, 1);
-    assert.match(r.stderr, /\/proc\/bus is on a mount with unbindable propagation/);
+    assert.match(r.stderr, /give the mount of \/proc\/bus another propagation/);
   }),
 );
 

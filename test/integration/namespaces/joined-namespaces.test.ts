@@ -240,7 +240,7 @@ test(
     for (const [config, why] of [
       [name, /\/linux\/namespaces\/3\/path[\s\S]*hostname/],
       [sysctl, /\/linux\/namespaces\/1\/path[\s\S]*net.ipv4.ip_forward/],
-      [own('mount'), /\/linux\/namespaces\/4\/path[\s\S]*mounts of its own/],
+      [own('mount'), /\/linux\/namespaces\/4\/path[\s\S]*name another namespace/],
     ] as const) {
       bed.config = config;
       const r = bed.run();
@@ -274,10 +274,10 @@ test(
     writeFileSync(fifo, 'net:[1]\n');
     for (const [file, why] of [
       [path(pod, 'pid'), /it is a pid namespace/],
-      [fifo, /it is no namespace/],
-      ['/dev/null', /it is no namespace/],
-      [bed.dir, /it is no namespace/],
-      [join(bed.dir, 'none'), /ENOENT[\s\S]*the file is not there/],
+      [fifo, /it is not a namespace/],
+      ['/dev/null', /it is not a namespace/],
+      [bed.dir, /it is not a namespace/],
+      [join(bed.dir, 'none'), /ENOENT[\s\S]*its file is not there/],
       ['/proc/4194303/ns/net', /ENOENT[\s\S]*has ended/],
       ['run/netns/x', /absolute path/],
     ] as const) {
@@ -310,7 +310,7 @@ test(
       bed.config.linux.namespaces.push({ type: 'pid', path: children });
       const r = bed.run();
       assert.is(r.code, 1);
-      assert.match(r.stderr, /first process of the pid namespace has ended/);
+      assert.match(r.stderr, /its first process has ended/);
     } finally {
       holder.kill('SIGKILL');
     }
@@ -457,7 +457,7 @@ if (rootlessAllowed) {
         bed.write();
         const refused = call('run', '--bundle', bed.bundle, bed.id);
         assert.is(refused.code, 1);
-        assert.match(refused.stderr, /join that user namespace too/);
+        assert.match(refused.stderr, /join the user namespace that owns/);
       } finally {
         holder.kill('SIGKILL');
       }

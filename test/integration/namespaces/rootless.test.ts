@@ -39,7 +39,7 @@ test(
     const r = call('run', '--bundle', bed.bundle, bed.id);
     assert.is(r.code, 1);
     assert.match(r.stderr, /setgroups|additionalGids/);
-    assert.match(r.stderr, /why /);
+    assert.match(r.stderr, /fix /);
   }),
 );
 

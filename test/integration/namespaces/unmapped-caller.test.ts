@@ -124,14 +124,14 @@ for (const { name, uid, root, takes } of callers) {
       bed.config.hooks = { createContainer: [{ path: join(dir, 'hosts') }] };
       let r = await run();
       assert.is(r.code, 1);
-      assert.match(r.stderr, /hook createContainer 0.*EACCES[\s\S]*the container's root.* must be allowed to execute/);
+      assert.match(r.stderr, /hook createContainer 0.*EACCES[\s\S]*let root of the container execute/);
       delete bed.config.hooks;
       for (const layer of ['upper', 'work']) mkdirSync(join(dir, layer));
       const options = [`lowerdir=${dir}/data`, `upperdir=${dir}/upper`, `workdir=${dir}/work`, 'userxattr'];
       bed.config.mounts.push({ destination: '/tmp', type: 'overlay', source: 'overlay', options });
       r = await run();
       assert.is(r.code, 1);
-      assert.match(r.stderr, /overlay on \/tmp .*EACCES[\s\S]*root of the container may not search .*lowerdir=/);
+      assert.match(r.stderr, /overlay on \/tmp .*EACCES[\s\S]*search permission .* on the parents of .*lowerdir=/);
     }),
   );
 }

@@ -165,7 +165,7 @@ if (rootlessAllowed()) {
       for (const args of [['start'], ['kill'], ['delete', '--force']]) {
         const r = bed.runt([...args, bed.id]);
         assert.is(r.code, 1, args[0]);
-        assert.match(r.stderr, /it belongs to user 1000, and runt runs as user 0\n {2}why .*sudo -u '#1000' runt/);
+        assert.match(r.stderr, /it belongs to user 1000, and runt runs as user 0\n {2}fix .*sudo -u '#1000' runt/);
       }
       const wrapped = ['setpriv', '--reuid', '1000', '--regid', '1000', '--clear-groups'];
       for (const args of [['start'], ['kill', bed.id, 'KILL'], ['delete', '--force']]) {

@@ -374,7 +374,7 @@ test(
     assert.match(refused(bed, '-p', file, bed.id), / {2}at {2}\/cwd must/);
     assert.match(refused(bed, '-p', `${file}.missing`, bed.id), /ENOENT/);
     write(process);
-    assert.match(refused(bed, '-p', file, bed.id, 'id'), /--process gives the command/);
+    assert.match(refused(bed, '-p', file, bed.id, 'id'), /the file of --process has the command/);
     assert.match(refused(bed, bed.id), /process args cannot be empty/);
   }),
 );

@@ -93,7 +93,7 @@ test(
     assert.is(r.code, 1);
     assert.match(
       r.stderr,
-      /nobody_knows_t[\s\S]*EINVAL[\s\S]*\/process\/selinuxLabel[\s\S]*policy of this host has no such label/,
+      /nobody_knows_t[\s\S]*EINVAL[\s\S]*\/process\/selinuxLabel[\s\S]*the policy has no such label/,
     );
     delete bed.config.process.selinuxLabel;
     bed.config.linux.mountLabel = 'system_u:object_r:nobody_knows_t:s0';

@@ -298,8 +298,8 @@ otherUser(
       'shut\n',
     );
     for (const [listen, words] of [
-      [`unix://${api.socket}`, /somebody listens there/],
-      [join(bed.bundle, 'config.json'), /is no socket/],
+      [`unix://${api.socket}`, /a server listens there/],
+      [join(bed.bundle, 'config.json'), /is not a socket/],
       ['tcp://127.0.0.1:1', /does not listen at tcp:\/\/127\.0\.0\.1:1/],
       ['relative.sock', /not an absolute path/],
       [join(bed.dir, 'none', 'x.sock'), /ENOENT/],
@@ -311,7 +311,7 @@ otherUser(
     assert.ok(existsSync(join(bed.bundle, 'config.json')));
     const r = bed.runt(['serve', '--listen', 'unix:///x'], { program: runtPath });
     assert.is(r.code, 1);
-    assert.match(r.stderr, /needs Node\.js/);
+    assert.match(r.stderr, /with Node\.js 20/);
   }),
 );
 

@@ -78,10 +78,10 @@ test(
   onBed((bed) => {
     mkdirSync(join(bed.dir, 's'), { mode: 0o700 });
     for (const [env, words] of [
-      [{ PATH: path }, /speaks ttrpc alone \(1\.6\)/],
+      [{ PATH: path }, /\(1\.6\) speaks ttrpc alone/],
       [{ PATH: '/none', MAX_SHIM_VERSION: '2' }, /there is no Node\.js/],
       [{ PATH: path, MAX_SHIM_VERSION: '2', RUNT_SHIM: '/none/shim.js' }, /make install/],
-      [{ PATH: path, RUNT_SHIM_PROTOCOL: 'http' }, /RUNT_SHIM_PROTOCOL is neither grpc nor ttrpc: http/],
+      [{ PATH: path, RUNT_SHIM_PROTOCOL: 'http' }, /RUNT_SHIM_PROTOCOL must be grpc or ttrpc, not http/],
     ] as const) {
       const r = start(bed, env);
       assert.is(r.code, 1, r.out);
@@ -130,7 +130,7 @@ test(
     assert.equal([answer.version, answer.protocol], [2, 'ttrpc']);
     assert.match(String(answer.address), /^unix:\/\//);
     assert.is(readFileSync(join(bed.bundle, 'address'), 'utf8'), answer.address);
-    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: ttrpc is spoken in its place/);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for dead .*: the shim speaks ttrpc instead/);
     assert.not.ok(existsSync(`${String(answer.address).replace('unix://', '')}.spoken`));
   }),
 );
@@ -140,7 +140,7 @@ test(
   onBed(async (bed) => {
     const { answer, log } = await under(bed, '');
     assert.is(answer.protocol, 'ttrpc');
-    assert.match(log, /containerd told no version; .* ttrpc is spoken/);
+    assert.match(log, /version of containerd is unknown; .* the shim speaks ttrpc/);
   }),
 );
 
@@ -149,7 +149,7 @@ test(
   onBed(async (bed) => {
     const { answer, log } = await under(bed, '2.1.9', { RUNT_SHIM_PROTOCOL: 'grpc', MAX_SHIM_VERSION: '3' });
     assert.equal([answer.version, answer.protocol], [3, 'grpc']);
-    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for ended .*: RUNT_SHIM_PROTOCOL=grpc insists/);
+    assert.match(log, /containerd 2\.1\.9 often takes a gRPC shim for dead .*: the shim speaks gRPC all the same/);
   }),
 );
 

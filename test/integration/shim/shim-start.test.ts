@@ -82,7 +82,7 @@ test(
     await engine.call('Shutdown', task.ShutdownRequest.encode({ id: bed.id }));
     await eventually('the end of the shim', () => !existsSync(path));
     writeFileSync(path, 'mine');
-    assert.throws(() => engine.action('start'), /is there, and is no socket/);
+    assert.throws(() => engine.action('start'), /the file there is not a socket/);
     assert.is(readFileSync(path, 'utf8'), 'mine');
   }),
 );

@@ -26,10 +26,10 @@ for (const [text, why] of [
   ['', /only uids/],
   ['uids=0-1-10;gids=0-1-10;', /only uids/],
   ['uids=0-1-10;uids=0-1-10', /twice/],
-  ['uids=0-1-0;gids=0-1-1', /"0-1-0" is no range/],
-  ['uids=0-1;gids=0-1-1', /"0-1" is no range/],
-  ['uids=0-4294967295-1;gids=0-1-1', /is no range/],
-  ['uids=0x1-1-1;gids=0-1-1', /is no range/],
+  ['uids=0-1-0;gids=0-1-1', /"0-1-0" is not a range/],
+  ['uids=0-1;gids=0-1-1', /"0-1" is not a range/],
+  ['uids=0-4294967295-1;gids=0-1-1', /is not a range/],
+  ['uids=0x1-1-1;gids=0-1-1', /is not a range/],
   ['uids=@0-0-2;gids=0-1-1', /not within one mapping/],
 ] as const) {
   test(`idmap=${text} is refused`, () => {

@@ -136,7 +136,7 @@ test(
       const text = await logged(async () => {
         for (let i = 10; i < 30; i++) publisher.publish('c', `/${i}`, 'TaskExit', value);
       });
-      const lost = [...text.matchAll(/c: the event (\/\d+) is lost: too many wait/g)].map((m) => m[1]);
+      const lost = [...text.matchAll(/c: the event (\/\d+) is lost: too many events wait/g)].map((m) => m[1]);
       assert.equal(lost, numbers(10, 20));
       await containerd.begin();
       await eventually('10 events', () => containerd.topics.length === 10);

@@ -92,7 +92,7 @@ test("containerd's config section for the runtime is read from the message or fr
 
 test('an unsupported option is refused by name', async () => {
   await rejected(runtimeOptions(of({ taskApiVersion: 3 })), /taskApiVersion is not supported/);
-  await rejected(runtimeOptions(of({ root: 'run/x' })), /root is no absolute path: run\/x/);
+  await rejected(runtimeOptions(of({ root: 'run/x' })), /root is not an absolute path: run\/x/);
   const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
   await rejected(runtimeOptions(other), /of type x.Options are not supported/);
   await rejected(runtimeOptions(toml('Colour = "red"')), /the runtime option Colour is not known/);
@@ -110,10 +110,10 @@ test('an unsupported option is refused by name', async () => {
   assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
   await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
   await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
-  await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table has no place here/);
+  await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table is not allowed here/);
   await rejected(runtimeOptions(toml('Root = [1]')), /line 1: a string, true, false or an integer/);
   await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is there twice/);
-  await rejected(runtimeOptions(toml('Root = "/\\q"')), /line 1: \\q is no escape/);
+  await rejected(runtimeOptions(toml('Root = "/\\q"')), /line 1: \\q is not an escape/);
   await rejected(runtimeOptions(toml('Root "/a"')), /line 1: NAME = VALUE/);
 });
 

@@ -226,7 +226,7 @@ test('gRPC: the program of Node.js is found, or the error names what is missing'
   const old = new Engine({ PATH: '/bin' });
   assert.is((await old.failure(args, shim)).code, 'ERR_UNSUPPORTED');
   const wrong = new Engine({ ...env, RUNT_SHIM_PROTOCOL: 'http' });
-  assert.match((await wrong.failure(args, shim)).message, /neither grpc nor ttrpc: http/);
+  assert.match((await wrong.failure(args, shim)).message, /must be grpc or ttrpc, not http/);
 });
 
 test('gRPC: the response has the protocol that the server recorded', async () => {
@@ -255,7 +255,7 @@ test('gRPC: a server that does not start is an error', async () => {
   const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
   for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
   const error = await engine.failure(usualArguments, 'containerd-shim-runt-grpc-v1');
-  assert.equal([error.code, error.message], ['ERR_SHIM', 'the gRPC shim did not begin']);
+  assert.equal([error.code, error.message], ['ERR_SHIM', 'start the gRPC shim: it is not ready']);
 });
 
 test.run();

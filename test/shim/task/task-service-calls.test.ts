@@ -96,8 +96,8 @@ test('Checkpoint refuses unsupported options, paths and namespaces', async () =>
   });
   for (const [request, answer] of [
     [{}, '3 the path of the images is missing'],
-    [{ path: 'images' }, '3 the path of the images is no absolute path: images'],
-    [{ path: '/i', ...options({ workPath: 'w' }) }, '3 work_path is no absolute path: w'],
+    [{ path: 'images' }, '3 the path of the images is not an absolute path: images'],
+    [{ path: '/i', ...options({ workPath: 'w' }) }, '3 work_path is not an absolute path: w'],
     [{ path: '/i', ...options({ cgroupsMode: 'x' }) }, '3 cgroups_mode is one of soft, full, strict, ignore, not x'],
     [{ path: '/i', ...options({ emptyNamespaces: ['ipc'] }) }, '3 empty_namespaces takes network, not ipc'],
   ] as const) {

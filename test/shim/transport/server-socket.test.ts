@@ -49,7 +49,7 @@ test('the socket of another user, and a file that is not a socket, are left alon
   assert.match(theirs.message, /another user listens there/);
   kernel.tree.file('/run/s/file', 'text');
   const file = await failure(kernel, claimSocket(dir, 'file', '/run/s/file'));
-  assert.is(file.message.startsWith('/run/s/file is there, and is no socket'), true, file.message);
+  assert.is(file.message.startsWith('listen at /run/s/file: the file there is not a socket'), true, file.message);
   assert.is(kernel.tree.text('/run/s/file'), 'text');
   assert.is((kernel.tree.at('/run/s/theirs')?.mode ?? 0) & S_IFMT, S_IFSOCK);
 });

@@ -242,8 +242,8 @@ const cases: [string, unknown, string[]][] = [
     'hostname and domainname without a UTS namespace',
     { ...sample(), hostname: 'h', domainname: 'd' },
     [
-      '/hostname must be absent, or linux.namespaces have one of type uts: it would change the host',
-      '/domainname must be absent, or linux.namespaces have one of type uts: it would change the host',
+      '/hostname must be absent, or linux.namespaces must have an entry of type uts: it would change the host',
+      '/domainname must be absent, or linux.namespaces must have an entry of type uts: it would change the host',
     ],
   ],
   [
@@ -263,7 +263,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'timeOffsets without a time namespace',
     withLinux({ timeOffsets: { boottime: { secs: 1 } } }),
-    ['/linux/timeOffsets must be absent, or linux.namespaces have one of type time'],
+    ['/linux/timeOffsets must be absent, or linux.namespaces must have an entry of type time'],
   ],
   [
     'timeOffsets of a joined time namespace',
@@ -276,14 +276,14 @@ const cases: [string, unknown, string[]][] = [
     [
       '/linux/timeOffsets/realtime must be one of boottime, monotonic',
       '/linux/timeOffsets/monotonic/nanosecs must be at most 999999999',
-      '/linux/timeOffsets must be absent, or linux.namespaces have one of type time',
+      '/linux/timeOffsets must be absent, or linux.namespaces must have an entry of type time',
     ],
   ],
   [
     'netDevices',
     withLinux({ netDevices: { eth0: { name: 'a/b' }, 'sixteen-bytes-xx': {}, eth1: { name: 'same' }, same: {} } }),
     [
-      '/linux/netDevices must be absent, or linux.namespaces have one of type network',
+      '/linux/netDevices must be absent, or linux.namespaces must have an entry of type network',
       '/linux/netDevices/eth0/name must be a valid name of a network interface',
       '/linux/netDevices/sixteen-bytes-xx must be the name of a network interface',
       '/linux/netDevices/same must not have the name that eth1 gets in the container',
@@ -302,7 +302,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'mappings without a user namespace',
     withLinux({ uidMappings: [map(0, 0, 1)] }),
-    ['/linux/uidMappings must be absent, or linux.namespaces have one of type user'],
+    ['/linux/uidMappings must be absent, or linux.namespaces must have an entry of type user'],
   ],
   [
     'a user namespace without mappings',
@@ -511,8 +511,8 @@ const cases: [string, unknown, string[]][] = [
       },
     }),
     [
-      '/linux/sysctl/net.core.somaxconn must be absent, or linux.namespaces have one of type network: it would change the host',
-      '/linux/sysctl/kernel.sem must be absent, or linux.namespaces have one of type ipc: it would change the host',
+      '/linux/sysctl/net.core.somaxconn must be absent, or linux.namespaces must have an entry of type network: it would change the host',
+      '/linux/sysctl/kernel.sem must be absent, or linux.namespaces must have an entry of type ipc: it would change the host',
       '/linux/sysctl/vm.swappiness must belong to a namespace: it would change the host',
       '/linux/sysctl/kernel.hostname must not be set here: hostname is the field for it',
       '/linux/sysctl/net~1..~1kernel~1core_pattern must be a kernel parameter such as net.ipv4.ip_forward',
@@ -644,7 +644,7 @@ test('an annotation of crun that has no effect in runt causes a warning', () => 
     toString: 'y',
   };
   assert.equal(words(parse(JSON.stringify({ ...withProcess({}), annotations })).warnings), [
-    '/annotations/run.oci.handler must be absent, it changes nothing: no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
+    '/annotations/run.oci.handler must be absent, it has no effect: no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
   ]);
 });
 

@@ -95,7 +95,7 @@ function checkEmpty(op: CgroupOp, path: string): void {
     message: `the container's cgroup is not empty: ${path}`,
     path,
     pointer: op.at,
-    hint: `process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more are` : ' is'} in it already: end them, or name another linux.cgroupsPath`,
+    hint: `end process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more` : ''}, or name another linux.cgroupsPath: the cgroup has processes already`,
   });
 }
 

@@ -25,7 +25,7 @@ export async function runIdMapHelper(
       path: helper,
       pointer: op.at,
       ...(errno !== undefined && { errno }),
-      hint: `${helper.slice(helper.lastIndexOf('/') + 1)} of the package uidmap must be there, and /etc/sub${op.kind} must give these ids to the user`,
+      hint: `install ${helper.slice(helper.lastIndexOf('/') + 1)} (package uidmap), and give these ids to the user in /etc/sub${op.kind}`,
       see: 'newuidmap(1), subuid(5)',
     });
   if (!helper.startsWith('/')) throw fail('it is not installed');

@@ -35,7 +35,7 @@ export function openNamespace(
     });
   };
   if (fd === -E.ENOTTY) {
-    throw fail('it is no namespace', {
+    throw fail('it is not a namespace', {
       hint: `name a file such as /proc/PID/ns/${fileName(op.type)}, or one on which such a file is bound (ip netns add makes them in /run/netns)`,
     });
   }
@@ -45,14 +45,14 @@ export function openNamespace(
   if (type !== namespaceFlags[op.type]) {
     const found = Object.keys(namespaceFlags).find((name) => namespaceFlags[name] === type);
     throw fail(`it is a ${found ?? `0x${type.toString(16)}`} namespace`, {
-      hint: `the entry's type and its path must agree: name a file such as /proc/PID/ns/${fileName(op.type)}`,
+      hint: `name a file such as /proc/PID/ns/${fileName(op.type)}, or correct the type: they must agree`,
     });
   }
   if (isOwn(op.type, values)) {
     const changed = changes(op.type as NamespaceType, input.spec);
     if (changed) {
       throw fail(`it is that of the host, and ${changed} would change the host`, {
-        hint: `leave out ${changed}, or name another namespace`,
+        hint: op.type === 'mount' ? 'name another namespace' : `remove ${changed}, or name another namespace`,
       });
     }
   }
@@ -76,10 +76,10 @@ export function verifyIdMap(
   if ([...found].sort().join() === [...op.lines].sort().join()) return;
   throw new RuntError({
     code: 'ERR_ID_MAP',
-    message: `${input.command} ${input.record.id}: the user namespace that is joined maps ${op.kind}s as ${found.join(', ') || 'none'}, not as ${op.lines.join(', ')}`,
+    message: `${input.command} ${input.record.id}: join the user namespace: it maps ${op.kind}s as ${found.join(', ') || 'none'}, not as ${op.lines.join(', ')}`,
     op: op.op,
     pointer: op.at,
-    hint: 'leave the mappings out, or give those that the namespace has (first id inside, first id outside, number of ids)',
+    hint: 'remove the mappings, or give those that the namespace has (first id inside, first id outside, number of ids)',
     see: SEE,
   });
 }
@@ -92,10 +92,10 @@ export function fileName(type: string): string {
 function openHint(errno: number, path: string): string | undefined {
   if (errno === E.ENOENT)
     return path.startsWith('/proc/')
-      ? 'the process that had the namespace has ended'
-      : 'the file is not there: who makes the namespace must do it first';
+      ? 'name the namespace of a running process: this one has ended'
+      : 'make the namespace before the container: its file is not there';
   if (errno === E.EACCES || errno === E.EPERM)
-    return 'a namespace of another user’s process can be opened by root alone';
+    return 'run runt as root: nobody else can open a namespace of another user’s process';
   return undefined;
 }
 

@@ -36,8 +36,8 @@ export async function handOver(report: Listener, to: Notified): Promise<void> {
       syscall,
       hint:
         errno === E.ETIMEDOUT
-          ? 'the agent listens there and accepts no connection: restart it'
-          : 'the agent must listen there, with a stream socket, before the container starts',
+          ? 'restart the agent: it listens there and accepts no connection'
+          : 'start the agent before the container: it must listen there, with a stream socket',
     });
   try {
     const socket = await connectTo(report.agent);

@@ -59,7 +59,7 @@ test('create refuses an existing cgroup with processes below it', () => {
     assert.instance(error, RuntError);
     const { code, hint, pointer } = error as RuntError;
     assert.equal([code, pointer], ['ERR_CGROUP_BUSY', at]);
-    assert.match(hint ?? '', new RegExp(`^process ${pids.slice(0, 5).join(', ')} and 2 more are in it already`));
+    assert.match(hint ?? '', new RegExp(`^end process ${pids.slice(0, 5).join(', ')} and 2 more, or`));
   }
 });
 

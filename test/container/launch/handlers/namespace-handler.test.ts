@@ -45,20 +45,20 @@ test('a namespace of another type, or another file, is refused', () => {
   const { pid } = kernel.processes.add();
   const type = refused(kernel, 'network', `/proc/${pid}/ns/uts`);
   assert.is(type.message, `create web: join the network namespace /proc/${pid}/ns/uts: it is a uts namespace`);
-  assert.match(type.hint ?? '', /\/proc\/PID\/ns\/net$/);
+  assert.match(type.hint ?? '', /\/proc\/PID\/ns\/net, or correct/);
   kernel.tree.file('/b/file');
   const file = refused(kernel, 'mount', '/b/file');
-  assert.is(file.message, 'create web: join the mount namespace /b/file: it is no namespace');
+  assert.is(file.message, 'create web: join the mount namespace /b/file: it is not a namespace');
   assert.match(file.hint ?? '', /\/proc\/PID\/ns\/mnt/);
 });
 
 test('a file that cannot be opened is reported with the reason', () => {
   const kernel = new FakeKernel();
   const gone = refused(kernel, 'ipc', '/proc/77/ns/ipc');
-  assert.equal([gone.errno, gone.hint], [E.ENOENT, 'the process that had the namespace has ended']);
-  assert.match(refused(kernel, 'ipc', '/run/netns/x').hint ?? '', /who makes the namespace must do it first/);
+  assert.equal([gone.errno, gone.hint], [E.ENOENT, 'name the namespace of a running process: this one has ended']);
+  assert.match(refused(kernel, 'ipc', '/run/netns/x').hint ?? '', /^make the namespace before the container/);
   kernel.failAt('namespaceOpen', 1, E.EACCES);
-  assert.match(refused(kernel, 'ipc', '/proc/1/ns/ipc').hint ?? '', /can be opened by root alone/);
+  assert.match(refused(kernel, 'ipc', '/proc/1/ns/ipc').hint ?? '', /^run runt as root/);
   kernel.failAt('namespaceOpen', 1, E.EIO);
   assert.is(refused(kernel, 'ipc', '/proc/1/ns/ipc').hint, undefined);
 });
@@ -88,7 +88,7 @@ test('the id map of a joined namespace is compared in any order', () => {
   assert.is(verify(['20 5 1', '0 100000 10']), undefined);
   assert.is(
     verify(['0 100000 11']),
-    'ERR_ID_MAP create web: the user namespace that is joined maps uids as 0 100000 10, 20 5 1, not as 0 100000 11',
+    'ERR_ID_MAP create web: join the user namespace: it maps uids as 0 100000 10, 20 5 1, not as 0 100000 11',
   );
   kernel.tree.at('/proc/2500/gid_map')?.hooks.write?.('');
   assert.match(verify(['0 1 1'], 'gid') ?? '', /maps gids as none, not as 0 1 1$/);
