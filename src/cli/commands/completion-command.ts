@@ -201,7 +201,8 @@ _runt_ids() {
 _runt() {
   local context state state_descr line
   typeset -A opt_args
-  _arguments -C \\
+  # -A: the global flags precede the command.
+  _arguments -C -A '-*' \\
 ${flags('')}
       '1:command:->command' '*::argument:->argument'
   case $state in

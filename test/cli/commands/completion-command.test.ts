@@ -9,6 +9,7 @@ import { main } from '../../../src/cli/command-main.js';
 import { type CommandName, commands } from '../../../src/cli/command-syntax.js';
 import { scripts } from '../../../src/cli/commands/completion-command.js';
 import { flagLines } from '../../../src/cli/help/flag-lines.js';
+import { DEADLINE } from '../../deadline.js';
 import { fakeHost } from '../../sys/fake-host.js';
 
 const names = Object.keys(commands) as CommandName[];
@@ -152,6 +153,41 @@ if (has('fish')) {
       assert.equal(complete(`runt validate ${dir}/script-runt.`), [`${dir}/script-runt.fish`]);
       assert.equal(complete('runt kill --reg'), ['--regex']);
       assert.equal(complete('runt list --format=').sort(), ['--format=json', '--format=table']);
+    });
+  });
+}
+
+if (has('zsh')) {
+  test('zsh completes commands, flags, values of flags, containers and signals', () => {
+    withShell((dir) => {
+      writeFileSync(join(dir, '_runt'), all._runt!);
+      // Each pair: a line before Tab, and a candidate, which is not part of the line.
+      const pairs = [
+        ['runt cre', 'create'],
+        ['runt --log-format ', 'json'],
+        ['runt list --format=', 'table'],
+        ['runt checkpoint --empty-ns ', 'network'],
+        ['runt kill --reg', '--regex'],
+        ['runt validate ./script-runt.', 'script-runt.fish'],
+        ['runt state ', 'web'],
+        ['runt kill web KI', 'KILL'],
+      ];
+      const script = [
+        'zmodload zsh/zpty; zpty z zsh -f -i',
+        `zpty -w z "PATH=$PWD:\\$PATH fpath=($PWD \\$fpath); autoload -U compinit; compinit -u -D; bindkey '^I' list-choices; echo REA''DY"`,
+        `zpty -r -m z text '*READY*'`,
+        ...pairs.map(
+          ([line, candidate]) =>
+            `zpty -n -w z '${line}'$'\\t'; zpty -r -m z text $'*\\n*${candidate}*'; zpty -n -w z $'\\025'`,
+        ),
+        'zpty -d z',
+      ].join('\n');
+      const { status, stderr, error } = spawnSync('zsh', ['-f', '-c', script], {
+        cwd: dir,
+        encoding: 'utf8',
+        timeout: DEADLINE,
+      });
+      assert.equal([error?.message, status, stderr], [undefined, 0, ''], 'a candidate is missing');
     });
   });
 }
