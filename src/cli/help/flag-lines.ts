@@ -22,10 +22,14 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
       name,
       ...(short !== undefined && { short }),
       value: shownValue(name, kind),
-      text: kind === 'list' ? `${text} (repeatable)` : text,
+      text: kind === 'list' ? repeatable(text) : text,
     };
   });
 }
+
+/** A description that ends with its default in parentheses, or has none. */
+const repeatable = (text: string): string =>
+  text.endsWith(')') ? `${text.slice(0, -1)}; repeatable)` : `${text} (repeatable)`;
 
 function shownValue(name: string, kind: string): string {
   if (kind === 'bool') return '';
