@@ -35,7 +35,7 @@ export function explainText(plan: Plan, o: Look & { readonly id: string }): stri
   return blocks.join('\n');
 }
 
-/** The plan as JSON (docs/cli.md, "explain"); integers are exact. */
+/** The plan as JSON (docs/plan-json.md); integers are exact. */
 export function explainJson(plan: Plan): string {
   const operations = plan.ops.map((op, index) => ({ index, ...describe(op) }));
   const unsafe = plan.unsafeAnnotations?.map(({ at, effect }) => ({ at, effect }));

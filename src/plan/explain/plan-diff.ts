@@ -98,7 +98,7 @@ export function explainDiff(before: Plan, after: Plan, o: Look): string {
   return `${kinds.map((k) => `${count(k)} ${k}`).join(', ')}\n\n${body.join('')}`;
 }
 
-/** The differences as JSON (docs/cli.md, "explain"). */
+/** The differences as JSON (docs/plan-json.md). */
 export function explainDiffJson(before: Plan, after: Plan): string {
   const changes = planDiff(before, after).map((c) => ({
     change: c.change,

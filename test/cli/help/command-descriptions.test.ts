@@ -58,7 +58,9 @@ test('docs/cli.md has the values of the help', () => {
 
 test('docs/cli.md has the usage lines of the help', () => {
   for (const name of names) {
-    const documented = [...sectionOf(name).matchAll(/^ {4}(?:node \S+|runt) (.*)$/gm)].map((m) => m[1]!);
+    const usage = [...sectionOf(name).matchAll(/^```text\n([^`]*)^```$/gm)].map((m) => m[1]!).join('');
+    const documented = [...usage.matchAll(/^runt (.*)$/gm)].map((m) => m[1]!);
+    if (name !== 'help') assert.ok(documented.length > 0, name);
     for (const line of documented.filter((l) => l.split(' ')[0] === name)) {
       const flags = line.match(/(?<=\[?)--?[a-z0-9-]+/g) ?? [];
       const known = flagLines(name).flatMap((f) => [`--${f.name}`, `-${f.short}`]);
