@@ -9,12 +9,15 @@ static mode_t type_of(const char *type) {
   return *type == 'b' ? S_IFBLK : *type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
+static int shows_device(const struct stat *st, mode_t type, dev_t device) {
+  return (st->st_mode & S_IFMT) == type && (type == S_IFIFO || st->st_rdev == device);
+}
+
 /* Whether fd is the expected device, by number and type, on the descriptor (CVE-2025-31133,
  * CVE-2026-88265). */
 static int is_device(int fd, mode_t type, dev_t device) {
   struct stat st;
-  return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
-         (type == S_IFIFO || st.st_rdev == device);
+  return fd >= 0 && fstat(fd, &st) == 0 && shows_device(&st, type, device);
 }
 
 /* The host's node of a device: at the same path, or where udev lists it by its number. The
@@ -82,7 +85,10 @@ int op_device(const struct op *op) {
   if (made && !uid && !gid)
     return 0;
   int fd CLEANUP_CLOSE = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (!is_device(fd, type, device))
+  struct stat st;
+  if (fd < 0 || fstat(fd, &st))
+    return fail("openat", path);
+  if (!shows_device(&st, type, device))
     return type == S_IFIFO ? fail_with(EEXIST, "mknod", path) : bind_device(path, type, device);
   if ((uid || gid) && fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH))
     return fail("fchownat", path);
