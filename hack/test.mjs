@@ -14,7 +14,7 @@
 // (hack/test-vm: the time of a small machine is better spent on the tests).
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isKernel, testPaths } from './test-paths.mjs';
@@ -256,7 +256,7 @@ for (const path of later) {
 }
 // For hack/test-vm's table of what ran where.
 if (!bundled && parts.length === 0 && isRoot) writeFileSync('build/test-here.txt', `${lines.join('\n')}\n`);
-if (slow.length) console.log(`\nslow:\n  ${slow.join('\n  ')}`);
+if (slow.length) console.log(`\nslow, at a load of ${loadavg()[1].toFixed(1)}:\n  ${slow.join('\n  ')}`);
 if (skips.length) console.log(`\nskipped:\n  ${skips.join('\n  ')}`);
 if (failures.length) console.log(`\nfailed:\n  ${failures.join('\n  ')}`);
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
