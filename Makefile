@@ -20,7 +20,6 @@ for-pictures := demo
 for-lint := lint
 for-fmt := lint
 for-release := release
-for-dist := release
 
 # What the machine lacks for the goals: Debian packages (as root), Node.js, node_modules. Quick when nothing is missing.
 deps:
@@ -97,10 +96,10 @@ install: build
 
 # All files of a release, in dist/release/, for each ARCH (on amd64 both amd64 and arm64): docs/releasing.md.
 ARCH ?=
-release dist: build
+release: build
 	@$(locked) $(node) hack/release/release.mjs $(ARCH)
 
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench pictures lint fmt install release dist clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench pictures lint fmt install release clean

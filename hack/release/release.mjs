@@ -2,6 +2,7 @@
 //
 //   release.mjs [ARCH…]                amd64, arm64; without one, both on an amd64 machine (hack/arm64 builds arm64)
 //   release.mjs --deb DIR [ARCH…]      only the Debian package runt, in DIR; without ARCH, for this machine
+//   release.mjs --archive DIR [ARCH…]  only the archive of the command
 //   release.mjs --serve DIR [ARCH…]    only the Debian package runt-serve
 //   release.mjs --npm DIR [ARCH…]      only the npm package
 import { createHash } from 'node:crypto';
@@ -16,7 +17,7 @@ import { rpm } from './rpm.mjs';
 import { sbom } from './sbom.mjs';
 
 const [first, directory] = process.argv.slice(2);
-const only = /^--(deb|serve|npm)$/.exec(first ?? '')?.[1];
+const only = /^--(deb|archive|serve|npm)$/.exec(first ?? '')?.[1];
 if (only ? !directory : first?.startsWith('-')) throw new Error(`release: unknown argument ${first}`);
 const asked = process.argv.slice(only ? 4 : 2);
 const possible = here === 'amd64' ? Object.keys(names) : [here];
@@ -31,7 +32,8 @@ if (!only) rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const made = [];
 if (!only || only === 'deb') for (const arch of architectures) made.push(await debian(arch, out));
-if (!only) for (const arch of architectures) for (const make of [rpm, archive, image]) made.push(await make(arch, out));
+if (!only || only === 'archive') for (const arch of architectures) made.push(await archive(arch, out));
+if (!only) for (const arch of architectures) made.push(await rpm(arch, out), await image(arch, out));
 if (!only || only === 'serve') made.push(await debianServe(architectures, out));
 if (!only || only === 'npm') made.push(await npm(architectures, out));
 const base = (path) => path.slice(out.length + 1);
