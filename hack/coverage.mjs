@@ -52,7 +52,7 @@ const PROGRAMS = [
   'build/test/quickjs/whole',
   'build/test/faulty-pieces/whole',
 ];
-/** Tests of the programs' size, memory, flags, mappings and package: they examine the product, which has no counters. */
+/** Tests of the size, memory, flags, mappings and package of the product, which has no counters. */
 const OF_THE_PRODUCT = [
   'test/sys/budget.test.ts',
   'test/native/core/hardening.test.ts',

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const columns = 100;
 
-/** A bundle in a /srv that nobody else sees: what the pictures say is short. */
+/** A bundle in a private /srv, so that the paths in the pictures are short. */
 const bundle = `mount -t tmpfs tmpfs /srv
 mkdir -p /srv/web /srv/site
 hack/rootfs /srv/web/rootfs >/dev/null

@@ -70,7 +70,7 @@ export const debian = (arch, out) =>
     ]);
   });
 
-/** The package for what needs Node.js. It holds the native libraries of these architectures, as the npm package does. */
+/** The package of the parts that need Node.js, with the native libraries of these architectures. */
 export const debianServe = (architectures, out) =>
   inDirectory((root) => {
     const library = `${root}/usr/lib/node_modules/runt-oci`;

@@ -1,4 +1,4 @@
-/** All messages of runt stand in messages.golden.txt. `RUNT_GOLDEN=write node hack/test.mjs messages/` writes it anew. */
+/** messages.golden.txt has all messages of runt. `RUNT_GOLDEN=write node hack/test.mjs messages/` writes it anew. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ const test = suite('messages');
 const golden = 'test/messages/messages.golden.txt';
 const table = messageTable();
 
-/** The rows in order of their texts: a value that is renamed, or a message that moves to another file, is no change. */
+/** The rows in order of their texts: a renamed value, or a message that moves to another file, is not a change. */
 const rows = (text: string): string[] =>
   text
     .replace(/<[^<>|]*>/g, '<>')

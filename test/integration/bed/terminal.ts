@@ -61,7 +61,7 @@ export class Side {
   async ended(): Promise<Ended> {
     await this.#closed;
     const m = /^exit (\d+) (same|changed)$/m.exec(this.#errors);
-    if (!m) throw new Error(`the helper ended without a word: ${this.#errors}`);
+    if (!m) throw new Error(`the helper ended before it printed a line: ${this.#errors}`);
     return { code: Number(m[1]), restored: m[2] === 'same' };
   }
 

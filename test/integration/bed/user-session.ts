@@ -32,7 +32,7 @@ function put(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-/** Starts the session. The machine has neither pam_systemd nor the units of the session's bus, so both are written here. */
+/** Starts the session, and writes what the machine lacks: pam_systemd and the units of the session's bus. */
 export function startSession(bus: boolean): void {
   put(dropIn, `[Service]\nPAMName=\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n`);
   if (bus) {

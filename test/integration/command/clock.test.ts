@@ -52,7 +52,7 @@ for (const [name, seconds] of [
         ok(bed.start());
         ok(bed.runt(['run', '--detach', '--bundle', bed.bundle, second]));
         const made = Date.parse(JSON.parse(bed.runt(['state', second]).stdout).created);
-        assert.ok(Math.abs(made - Date.now()) < 60_000, 'it is told when it was made, by the clock of then');
+        assert.ok(Math.abs(made - Date.now()) < 60_000, 'its time of creation is that of the clock at its creation');
         ok(bed.kill('KILL'));
         assert.is(ok(bed.runt(['wait', bed.id])).stdout, '137\n');
         ok(bed.delete());

@@ -133,7 +133,7 @@ test(
       done = true;
     });
     for (let i = 0; i < 5; i++) await engine.call('State', task.StateRequest.encode({ id: bed.id }));
-    assert.not.ok(done, 'the state was told before the end of the checkpoint');
+    assert.not.ok(done, 'the state was reported before the end of the checkpoint');
     writeFileSync(go, '');
     await dump;
     await engine.over();

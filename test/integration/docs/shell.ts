@@ -7,7 +7,7 @@ import { COMMAND_LIMIT, DEADLINE, eventually } from '../../deadline.js';
 import { runtPath, top } from '../bed/place.js';
 
 /** A bash that runs one command after the other. */
-export class Shell {
+class Shell {
   readonly #bash: ChildProcess;
   #text = '';
   #ended = false;
@@ -65,8 +65,8 @@ export class Machine {
   ) {}
 
   /**
-   * Private mount and network namespaces, entered by pivot_root: the machine's root file system below an overlay, with a
-   * /home, a /srv and a /run of its own, and with runt in /usr/local/bin.
+   * Private mount and network namespaces, entered by pivot_root: the machine's root file system below an overlay, with
+   * a /home, a /srv and a /run of its own, and with runt in /usr/local/bin.
    */
   static async make(): Promise<Machine> {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-docs-')));

@@ -114,7 +114,7 @@ test(
     await raw(address, frame(100, 1, 1, new Uint8Array(40)), 50);
     const garbage = await answered(address, frame(6, 1, 1, Buffer.from([255, 255, 255, 255, 255, 255])));
     const { status } = ttrpc.Response.decode(garbage);
-    assert.ok(status?.code, 'a message that is no request is answered with an error');
+    assert.ok(status?.code, 'a message that is not a request is answered with an error');
   }),
 );
 
