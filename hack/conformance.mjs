@@ -115,6 +115,8 @@ const enginesOnV2 = [
 ];
 const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
+  release: 'files of a release: checked, built twice with the same bytes',
+  newcomer: 'commands of README and getting started on a fresh Debian, with the files of a release',
   tests: 'all tests, here',
   docs: 'commands of the docs, with those that take long',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
@@ -151,7 +153,7 @@ for (const [name, what] of Object.entries(parts)) {
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
   // Before the split, it was part of the row of the first half.
   if (!end && !row && name.endsWith('-2')) continue;
-  const more = end && !['arm64', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
+  const more = end && !['arm64', 'release', 'newcomer', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`

@@ -35,8 +35,10 @@ test(
       );
 
       const example = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(top, 'docs/library.md'), 'utf8'))![1]!;
-      const known = `const root = ${JSON.stringify(bed.root)}, rootfs = ${JSON.stringify(bed.rootfs)};\n`;
-      const code = example.replaceAll('/srv/hello', join(dir, 'hello')).replace(/^((?:import .*\n)+)/, `$1${known}`);
+      const code = example
+        .replaceAll('/srv/hello/rootfs', bed.rootfs)
+        .replaceAll('/srv/hello', join(dir, 'hello'))
+        .replaceAll('new Runtime()', `new Runtime({ root: ${JSON.stringify(bed.root)} })`);
       writeFileSync(join(dir, 'first.mts'), code);
       const tsc = join(top, 'node_modules/typescript/bin/tsc');
       const flags = ['--strict', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];
