@@ -46,12 +46,7 @@ const titles = {
   'Checkpoint and restore by podman': 'podman checkpoint and restore',
 };
 /** Sections of crictl and critest. */
-const cri = {
-  "Kubernetes' CRI": 'v1',
-  "Kubernetes' CRI on cgroup v2": 'v2',
-  'CRI-O': 'v1',
-  'CRI-O on cgroup v2': 'v2',
-};
+const cri = ["Kubernetes' CRI", "Kubernetes' CRI on cgroup v2", 'CRI-O', 'CRI-O on cgroup v2'];
 
 /** `podman 5.8.6` of "podman version 5.8.6, buildah version …". */
 const version = (text) =>

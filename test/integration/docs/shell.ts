@@ -110,6 +110,8 @@ export class Machine {
       `mount -t tmpfs -o mode=755 tmpfs ${root}/run`,
       `install -D -m 755 ${runtPath} ${root}/usr/local/bin/runt`,
       `ln -sf runt ${root}/usr/local/bin/containerd-shim-runt-v1`,
+      // Another dpkg may be at work on the machine.
+      `rm -f ${root}/var/lib/dpkg/updates/[0-9]*`,
       `cd ${root} && pivot_root . old && umount -l old && rmdir old && cd /root`,
       // As under systemd on Debian: a mount that a container leaks would be visible.
       'mount --make-rshared /',

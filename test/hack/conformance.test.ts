@@ -1,0 +1,52 @@
+/** hack/conformance.mjs: the long tables and the short page from the logs of some parts; what did not run stays. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('conformance page');
+
+const engine = (name: string, suite: string, versions: string, sum: string): string =>
+  `── ${name} of ${suite}\n${versions}, runc version 1.3.6+ds1\npassed   ${name}/one   2 s\n${name}: ${sum}\n`;
+
+/** Runs the script on logs of parts; returns the page. */
+function page(dir: string, logs: Record<string, string>): string[] {
+  const from = mkdtempSync(join(dir, 'logs-'));
+  for (const [name, text] of Object.entries(logs)) {
+    writeFileSync(join(from, name), `${text}runt: 1 passed, 0 failed, 0 skipped\n`);
+    writeFileSync(join(from, `${name}.status`), '0 60 2026-12-01\n');
+  }
+  execFileSync(process.execPath, ['hack/conformance.mjs', from, join(dir, 'tables.md'), join(dir, 'page.md')]);
+  return readFileSync(join(dir, 'page.md'), 'utf8').split('\n');
+}
+
+test('a part that runs again replaces its rows, and the others stay', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
+  try {
+    const v2 = (driver: string, sum: string) => engine('podman', `trixie, ${driver}`, 'podman version 5.4.2', sum);
+    const first = page(dir, {
+      engines: engine('docker', 'sid', 'docker 28.5.2+dfsg4, containerd 2.1.9', '43 passed, 0 failed, 0 skipped'),
+      'engines-v2-podman-cgroupfs': v2('cgroupfs', '117 passed, 0 failed, 9 skipped'),
+      'engines-v2-podman-systemd': v2('systemd', '117 passed, 0 failed, 9 skipped'),
+      fuzz: 'fuzz: decode: 1 edges covered\n',
+    });
+    assert.ok(
+      first.some((line) => /^\| docker 28\.5\.2 \| .*\| sid \| v[12] \| 43 \| 0 \| 0 \| 2026-12-01 \|$/.test(line)),
+    );
+    assert.ok(first.includes('| podman 5.4.2 |  | trixie | v2, cgroupfs and systemd | 117 | 0 | 9 | 2026-12-01 |'));
+    assert.ok(first.includes('| fuzzing | 2026-12-01 | passed |'));
+
+    rmSync(join(dir, 'tables.md'));
+    const second = page(dir, { 'engines-v2-podman-systemd': v2('systemd', '116 passed, 0 failed, 10 skipped') });
+    assert.ok(second.some((line) => line.startsWith('| docker 28.5.2 |')));
+    assert.ok(second.includes('| podman 5.4.2 |  | trixie | v2, cgroupfs | 117 | 0 | 9 | 2026-12-01 |'));
+    assert.ok(second.includes('| podman 5.4.2 |  | trixie | v2, systemd | 116 | 0 | 10 | 2026-12-01 |'));
+    assert.ok(second.includes('| fuzzing | 2026-12-01 | passed |'));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test.run();
