@@ -56,7 +56,7 @@ test('the search finds texts, files and anchors', () => {
 
 test('every file that a comment or a page of the docs names is in the tree', () => {
   const named = each(
-    /(?<![\w@:/.<>*$~-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]+\.(?:ts|mjs|c|h)|docs\/[\w-]+\.md|[\w-]+\.(?:ts|mjs|c|h))\b(?!\()/g,
+    /(?<![\w@:/.<>*$~-])((?:\.\.?\/)*(?:[\w.-]+\/)+[\w.-]+\.(?:ts|mjs|c|h)|docs\/(?:[\w-]+\/)*[\w-]+\.md|[\w-]+\.(?:ts|mjs|c|h))\b(?!\()/g,
   );
   assert.ok(named.length > 50, `${named.length} files are named`);
   const lost = named
@@ -77,7 +77,7 @@ test('no comment refers to a document that is not in the tree', () => {
 
 test('every section of the docs that a comment or a link names exists', () => {
   const lost = [
-    ...each(/\b(docs\/[\w-]+\.md)#([\w-]+)/g),
+    ...each(/\b(docs\/(?:[\w-]+\/)*[\w-]+\.md)#([\w-]+)/g),
     ...each(/\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)/g)
       .filter(([file, page, anchor]) => file.endsWith('.md') && (page || anchor))
       .map(([file, page, anchor]) => [file, page ? normalize(join(dirname(file), page)) : file, anchor] as const),

@@ -27,6 +27,7 @@ type Need =
   | 'useradd'
   | 'flock'
   | 'bash'
+  | 'jq'
   | 'musl-gcc'
   | 'cgroups'
   | 'cgroup-v1'

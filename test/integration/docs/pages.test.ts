@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { needing } from '../bed/bed.js';
 import { hasVeth, which } from '../bed/needs.js';
 import { runtPath, top } from '../bed/place.js';
-import { type Block, omission, shows, steps } from './page.js';
+import { type Block, blocks, omission, shows, steps } from './page.js';
 import { Machine } from './shell.js';
 
 const test = needing(
@@ -22,6 +22,7 @@ const test = needing(
   'nsenter',
   'flock',
   'bash',
+  'jq',
 );
 
 const atLength = process.env.RUNT_DOCS_AT_LENGTH === '1';
@@ -31,7 +32,8 @@ const runs = (block: Block): boolean => omission(block, has, atLength) === undef
 const pages = ['README.md']
   .concat(readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`))
   .filter((name) => name.endsWith('.md') && name.includes(process.env.RUNT_DOCS ?? ''))
-  .map((name) => ({ name, list: steps(readFileSync(join(top, name), 'utf8'), runs) }))
+  .map((name) => ({ name, text: readFileSync(join(top, name), 'utf8') }))
+  .map(({ name, text }) => ({ name, text, list: steps(text, runs) }))
   .filter(({ list }) => list.length > 0);
 
 test('the pages have commands, and `…` matches as documented', () => {
@@ -39,6 +41,13 @@ test('the pages have commands, and `…` matches as documented', () => {
   assert.ok(shows(['a…c', '…', 'd'], ['abc', 'x', 'y', 'd']) && shows(['…', 'd'], ['d']));
   assert.not.ok(shows(['a'], ['a', 'b']) || shows([], ['a']) || shows(['a.c'], ['abc']) || shows(['a'], []));
 });
+
+for (const { name, text } of pages) {
+  for (const block of blocks(text)) {
+    const why = /^needs: /.test(block.note ?? '') && omission(block, has, atLength);
+    if (why) console.log(`# note ${name}:${block.line} is not typed: ${why}`);
+  }
+}
 
 for (const { name, list } of pages) {
   test(`every command of ${name} prints what the page shows`, async () => {
