@@ -12,7 +12,7 @@ export function rootDirectory(global: Values<typeof globals>): string {
   if (root !== undefined) return root;
   throw new RuntError({
     code: 'ERR_USAGE',
-    message: 'no directory for the state of containers',
+    message: 'find a directory for the state of containers: neither --root nor XDG_RUNTIME_DIR is set',
     hint: 'set XDG_RUNTIME_DIR, or name a directory with --root DIR: an ordinary user has $XDG_RUNTIME_DIR/runt',
   });
 }

@@ -404,7 +404,7 @@ function subCgroups(asked: readonly string[]): Map<string, string> {
     if (colon >= 0 && controllers.includes('')) throw badCgroup(text, 'a controller has no name');
     for (const controller of controllers) {
       if (paths.has(controller))
-        throw badCgroup(text, controller ? `${controller} has two paths` : 'there are two paths');
+        throw badCgroup(text, controller ? `${controller} has two paths` : 'two paths are given');
       paths.set(controller, parts.length > 0 ? `/${parts.join('/')}` : '');
     }
   }

@@ -119,7 +119,7 @@ async function readAll(fd: number): Promise<string> {
     }
     await readable(fd);
     const n = native.read(fd, data.subarray(length));
-    check(n, { code: 'ERR_PS', message: 'read what ps prints', syscall: 'read' });
+    check(n, { code: 'ERR_PS', message: 'read the output of ps', syscall: 'read' });
     if (n === 0) break;
     length += n;
   }

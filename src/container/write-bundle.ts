@@ -18,12 +18,12 @@ export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Prom
     if (text === undefined) continue;
     const there = tryStat(caller.absolute(text));
     if (there === undefined ? option === 'rootfs' : (there.mode & S_IFMT) !== S_IFDIR) {
-      throw absent(caller, option, text, there === undefined ? 'is not there' : 'is no directory');
+      throw absent(caller, option, text, there === undefined ? 'does not exist' : 'is not a directory');
     }
   }
   for (const text of options.volume ?? []) {
     const source = text.slice(0, text.indexOf(':'));
-    if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} is not there`);
+    if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} does not exist`);
   }
   // Loaded on demand: the plain template is valid.
   const { parseSpec } = await import('../spec/load-config.js');

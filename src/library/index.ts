@@ -116,7 +116,7 @@ function usualRoot(): string {
   if (root !== undefined) return root;
   throw new RuntError({
     code: 'ERR_USAGE',
-    message: 'no directory for the state of containers',
+    message: 'find a directory for the state of containers: neither root nor XDG_RUNTIME_DIR is set',
     hint: 'give the option root, or set XDG_RUNTIME_DIR',
   });
 }

@@ -99,10 +99,10 @@ test('a failed call fails the create, which leaves nothing, except for the calls
     'unixListen: ERR_STATE create web: bind the start socket ~/web/start.sock',
     'socketPair: ERR_NAMESPACE create web: start runt-init in new namespaces',
     'write: ERR_INIT send the plan to runt-init',
-    'writeFile: ERR_STATE keep the config as ~/web/config.json',
+    'writeFile: ERR_STATE store the config in ~/web/config.json',
     'receiveFds: ERR_INIT read from runt-init',
     'replaceFile: ERR_STATE write the state ~/web/state.json',
-    'write: ERR_INIT let runt-init go on',
+    'write: ERR_INIT tell runt-init to continue',
     'replaceFile: ERR_IO create web: write the pid file /b/pid',
     'writeFile: ERR_IO create web: write the trace /b/trace',
   ]) {

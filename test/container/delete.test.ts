@@ -159,7 +159,7 @@ test('delete does not kill the processes of a cgroup that holds this command or 
     own.kernel.tree.directory('/sys/fs/cgroup/web/runt'),
   );
   const error = await own.failure(() => del(own, true));
-  assert.match(error.message, /web: this command is in it too$/);
+  assert.match(error.message, /web: this command runs in it too$/);
   for (const each of [c, own]) assert.equal(each.process?.signals, []);
 });
 

@@ -236,7 +236,7 @@ test('--cgroup accepts an existing cgroup below that of the container', async ()
   assert.is(await why('gone'), 'exec: --cgroup "/gone": there is no cgroup /sys/fs/cgroup/web/gone');
   assert.is(await why('a/../../b'), 'exec: --cgroup "a/../../b": it has ".." in it');
   assert.is(await why('cpu,:a'), 'exec: --cgroup "cpu,:a": a controller has no name');
-  assert.is(await why('a', 'b'), 'exec: --cgroup "b": there are two paths');
+  assert.is(await why('a', 'b'), 'exec: --cgroup "b": two paths are given');
   assert.is(await why('cpu:a', 'cpu:b'), 'exec: --cgroup "cpu:b": cpu has two paths');
   assert.is(await why('cpu:below'), 'exec: --cgroup "cpu": the container has no v1 cgroup with this controller');
 });

@@ -120,7 +120,7 @@ test('a read that fails in the middle of the output is an error, not a shorter t
   // Two reads of the record, then the text of ps.
   c.kernel.failAt('read', 4, E.EIO);
   const error = await c.failure(() => table(c.options, []));
-  assert.is(told(c, error), 'ERR_PS read what ps prints: EIO (input/output error)');
+  assert.is(told(c, error), 'ERR_PS read the output of ps: EIO (input/output error)');
 });
 
 test('whichever call fails, ps leaves out no process and leaks no descriptor', async () => {

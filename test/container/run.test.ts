@@ -82,7 +82,7 @@ test('SIGTERM during the creation ends run, which leaves nothing', async () => {
   const error = await host.failure(() => run(options()));
   assert.equal(
     [error?.code, error?.message, error?.exit],
-    ['ERR_INTERRUPTED', 'run web: ended by SIGTERM before all was done', 128 + SIGTERM],
+    ['ERR_INTERRUPTED', 'run web: ended by SIGTERM before the start was complete', 128 + SIGTERM],
   );
   assert.ok(host.init.process.end);
   assert.equal(left(), []);

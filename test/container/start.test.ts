@@ -267,7 +267,7 @@ test("if the removal after a failed hook fails, start warns, and the hook's erro
   c.kernel.on('removeCgroup', () => -E.EIO);
   const error = await c.failure(() => start(c.options));
   assert.is(error.code, 'ERR_HOOK');
-  assert.match(c.warnings[0]!, /^start web: what the failed hook leaves could not be removed: .*remove cgroup.*EIO/);
+  assert.match(c.warnings[0]!, /^start web: remove what the failed hook left: .*remove cgroup.*EIO/);
 });
 
 test('of two concurrent starts, one executes the process, and the other finds it running', async () => {

@@ -133,7 +133,7 @@ const faults: readonly Fault[] = [
   {
     step: 'the record of the poststop hooks',
     fail: (c) => c.kernel.failAt('replaceFile', 1, E.EIO),
-    error: 'ERR_STATE keep the poststop hooks in ~/.deleted/web: EIO (input/output error)',
+    error: 'ERR_STATE store the poststop hooks in ~/.deleted/web: EIO (input/output error)',
   },
   {
     step: 'the removal of the state directory',

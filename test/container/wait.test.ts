@@ -96,7 +96,7 @@ test('a damaged record is an error that names it', async () => {
     const c = supervised({ stopped: true });
     write(c, 'exit.json', text);
     const error = await c.failure(() => wait(c.options));
-    assert.is(told(c, error), 'ERR_STATE_CORRUPT read how a process ended: ~/web/exit.json is damaged');
+    assert.is(told(c, error), 'ERR_STATE_CORRUPT read the exit status of a process: ~/web/exit.json is damaged');
   }
 });
 

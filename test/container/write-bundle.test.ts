@@ -57,10 +57,10 @@ test('a named path must exist, and be a directory where one is needed', async ()
     errors.push(await refused(kernel, options));
   }
   assert.equal(errors, [
-    'ERR_USAGE spec: --rootfs "/none" is not there',
-    'ERR_USAGE spec: --rootfs "/srv/file" is no directory',
-    'ERR_USAGE spec: --overlay "/srv/file" is no directory',
-    'ERR_USAGE spec: --volume "/none:/data": /none is not there',
+    'ERR_USAGE spec: --rootfs "/none" does not exist',
+    'ERR_USAGE spec: --rootfs "/srv/file" is not a directory',
+    'ERR_USAGE spec: --overlay "/srv/file" is not a directory',
+    'ERR_USAGE spec: --volume "/none:/data": /none does not exist',
   ]);
 });
 

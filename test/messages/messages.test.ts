@@ -26,6 +26,25 @@ test('each message is in the table: read it there before you write the table ane
   );
 });
 
+/** First words of hints. */
+const verbs = new Set(
+  `add allow ask bind change choose chown correct create delegate delete empty enable end find free give group install
+  join keep kill leave load log look lower make map mount move name put raise read remove repeat replace report restart
+  run set shorten split start stop thaw try unmount unpack unset use wait write`.split(/\s+/),
+);
+
+test('a hint begins with a verb: what to do stands before the cause', () => {
+  const hints = table
+    .split('\n')
+    .map((line) => line.split(' | ')[2] ?? '')
+    .filter((hint) => hint !== '' && !hint.startsWith('<'));
+  assert.ok(hints.length > 250, `${hints.length} hints`);
+  assert.equal(
+    hints.filter((hint) => !verbs.has(/[a-z]+/.exec(hint)?.[0] ?? '')),
+    [],
+  );
+});
+
 test('the table has the messages of each kind', () => {
   for (const row of [
     'ERR_MOUNT | mount <fstype> on <target>',

@@ -307,7 +307,7 @@ test(
       writeFileSync(path, text, { mode: 0o600 });
       const waited = bed.runt(['wait', bed.id]);
       assert.is(waited.code, 1);
-      assert.match(waited.stderr, `read how a process ended: ${path} is damaged`);
+      assert.match(waited.stderr, `read the exit status of a process: ${path} is damaged`);
       const args = ['-namespace', 'attack', '-id', bed.id, '-bundle', bed.bundle, 'delete'];
       const deleted = spawnSync(shim, args, { cwd: bed.bundle, encoding: 'utf8', timeout: 20_000 });
       assert.is(deleted.status, 0, deleted.stderr);

@@ -11,7 +11,7 @@ static int clone_null(void) {
   if (fd < 0 || fstat(fd, &st))
     return fail("openat2", "/dev/null");
   if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-    return fail_with(ENODEV, "stat", "/dev/null of the container is no null device");
+    return fail_with(ENODEV, "stat", "/dev/null of the container is not the null device");
   int tree = clone_mount(fd, "", AT_EMPTY_PATH);
   return tree < 0 ? fail(clone_call(), "/dev/null") : tree;
 }

@@ -56,7 +56,7 @@ export function v2BlockIo(b: BlockIO, at: string): Setting[] {
       at: `${at}/${key}`,
     });
   const noLeaf = (key: string, value: number | undefined) => {
-    if (isSet(value)) throw unsupported(`${at}/${key}`, value, 'cgroup v2 has no weight of leaves');
+    if (isSet(value)) throw unsupported(`${at}/${key}`, value, 'cgroup v2 has no leaf weights');
   };
   if (isSet(b.weight)) weigh('weight', b.weight);
   noLeaf('leafWeight', b.leafWeight);

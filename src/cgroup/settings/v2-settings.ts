@@ -76,7 +76,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
   if (isSet(m.kernelTCP) && m.kernelTCP > 0) {
     none('kernelTCP', 'has no limit of TCP memory: it counts in the memory limit');
   }
-  if (m.swappiness !== undefined && m.swappiness !== null) none('swappiness', 'has no swappiness of one cgroup');
+  if (m.swappiness !== undefined && m.swappiness !== null) none('swappiness', 'has no swappiness for a single cgroup');
   if (m.disableOOMKiller) none('disableOOMKiller', 'cannot disable the OOM killer');
   if (m.useHierarchy === false) none('useHierarchy', 'always accounts memory hierarchically');
 

@@ -32,7 +32,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
   if (flags.interactive === false) {
     throw usageError(
       'exec',
-      '--interactive=false: the process reads the standard input of runt; redirect that from /dev/null',
+      '--interactive=false has no effect: the process reads the standard input of runt; redirect that from /dev/null',
     );
   }
   const listen = listenFds(host.env);

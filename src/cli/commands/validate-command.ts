@@ -82,7 +82,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
   const annotationViolations = unsafe.map(({ at, value, effect }) => ({
     pointer: at,
     value,
-    expected: `be absent unless whoever wrote it may do what the runtime may: it ${effect}`,
+    expected: `be absent, unless its author may do all that runt may do: it ${effect}`,
     see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
   }));
   const moreFindings = new Findings();

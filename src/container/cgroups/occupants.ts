@@ -63,7 +63,7 @@ export function checkAlone(root: string, id: string, own: readonly string[], uni
   const { v1, unified } = ownCgroups(readCgroupFacts());
   for (const { path: own } of [...v1, ...(unified ? [unified] : [])]) {
     const above = cgroups.find((path) => isAtOrBelow(own, path));
-    if (above !== undefined) throw busy(above, 'this command is in it too', 'run the command from another cgroup');
+    if (above !== undefined) throw busy(above, 'this command runs in it too', 'run the command from another cgroup');
   }
   for (const other of names(root)) {
     if (other === id) continue;

@@ -203,7 +203,7 @@ const unitExists = (error: unknown): boolean =>
 const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
   new RuntError({
     code: 'ERR_CGROUP_BUSY',
-    message: `the container's unit is there already: ${op.unit}`,
+    message: `the container's unit exists already: ${op.unit}`,
     op: op.op,
     pointer: op.at,
     hint: 'stop the unit, or name another in linux.cgroupsPath: another container, or what is left of one, has it',

@@ -26,7 +26,7 @@ export function openDirectory(what: string, flag: string, path: string): number 
 
 /** Checks that `--parent-path` is relative to the images and exists. @throws RuntError ERR_USAGE */
 export function checkParent(what: string, images: string, parent: string): void {
-  const wrong = parent.startsWith('/') ? 'must be relative to --image-path' : 'is no directory';
+  const wrong = parent.startsWith('/') ? 'must be relative to --image-path' : 'is not a directory';
   const stat = parent.startsWith('/') ? undefined : tryStat(`${images}/${parent}`);
   if (stat && (stat.mode & S_IFMT) === S_IFDIR) return;
   throw new RuntError({ code: 'ERR_USAGE', message: `${what}: --parent-path ${JSON.stringify(parent)} ${wrong}` });

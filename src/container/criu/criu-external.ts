@@ -88,7 +88,7 @@ export function refuseUnrestorable(what: string, spec: Spec): void {
   });
   spec.linux?.namespaces?.forEach(({ type, path }, i) => {
     if (path && ['mount', 'cgroup', 'user'].includes(type)) {
-      refuse(`/linux/namespaces/${i}/path`, `criu cannot restore into a ${type} namespace that is there already`, path);
+      refuse(`/linux/namespaces/${i}/path`, `criu cannot restore into a ${type} namespace that exists already`, path);
     }
   });
   if (spec.linux?.intelRdt) refuse('/linux/intelRdt', 'Intel RDT cannot be restored by this version of runt');

@@ -113,7 +113,7 @@ export class Criu {
     let first: unknown;
     for (;;) {
       // Watch the pidfd too: processes that criu started may keep the other end of the socket open.
-      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('does not answer');
+      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('did not answer');
       const data = new Uint8Array(maxAnswer);
       const fds = new Uint8Array(4);
       const n = native.receiveFds(this.socket, data, fds);
@@ -165,15 +165,17 @@ export class Criu {
   }
 
   private async howItEnded(): Promise<string> {
-    if (!(await readableOrPolled(this.pidfd, criuEndTime))) return 'closed its socket';
+    if (!(await readableOrPolled(this.pidfd, criuEndTime))) return 'closed its socket, and did not answer';
     const { status, signal } = endOf(this.pidfd);
-    return signal ? `was killed by signal ${signal}` : `ended with status ${status}`;
+    return signal
+      ? `was killed by signal ${signal} before it had answered`
+      : `ended with status ${status} before it had answered`;
   }
 
   private died(how: string): RuntError {
     return new RuntError({
       code: 'ERR_CRIU',
-      message: `${this.what}: ${this.path} ${how} before it had answered`,
+      message: `${this.what}: ${this.path} ${how}`,
       path: this.path,
       hint: 'run "criu check": it shows whether criu works on this kernel',
       see: 'criu(8)',

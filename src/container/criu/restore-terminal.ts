@@ -30,8 +30,9 @@ export async function passMaster(
     if (consoleSocket === undefined) {
       throw new RuntError({
         code: 'ERR_TERMINAL',
-        message: `${what}: the images have a terminal and process.terminal of the bundle is not true`,
+        message: `${what}: the images have a terminal, and process.terminal is not true`,
         pointer: '/process/terminal',
+        hint: 'set process.terminal to true, and add --console-socket',
       });
     }
     socket = check(await connectTo(consoleSocket), {

@@ -32,7 +32,7 @@ export class RestoredCgroups {
     if (there !== undefined) {
       throw new RuntError({
         code: 'ERR_CGROUP',
-        message: `${this.what}: the cgroup is there already, which --manage-cgroups-mode strict forbids`,
+        message: `${this.what}: the cgroup exists already, which --manage-cgroups-mode strict forbids`,
         path: there,
       });
     }

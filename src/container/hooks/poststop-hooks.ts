@@ -36,7 +36,7 @@ export async function keepForPoststop(
   if (r >= 0) return;
   throw new RuntError({
     code: 'ERR_STATE',
-    message: `keep the poststop hooks in ${root}/${directory}/${id}`,
+    message: `store the poststop hooks in ${root}/${directory}/${id}`,
     path: `${root}/${directory}/${id}`,
     errno: -r,
   });

@@ -213,7 +213,7 @@ class Output {
 /** A sealed file with the state. */
 function stateFile(state: HookState): number {
   const fd = native.sealedFile(host.encode(JSON.stringify(state)));
-  if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'make the state of a hook', errno: -fd });
+  if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'write the state for a hook', errno: -fd });
   return fd;
 }
 

@@ -25,7 +25,7 @@ export async function startWithHooks(
       try {
         await remove({ root: o.root, id: o.id, force: true, warn });
       } catch (left) {
-        warn(`start ${o.id}: what the failed hook leaves could not be removed: ${left}`);
+        warn(`start ${o.id}: remove what the failed hook left: ${left}`);
       }
     }
     throw error;

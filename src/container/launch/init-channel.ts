@@ -54,7 +54,7 @@ export class InitChannel {
     const message = new Uint8Array(pid === undefined ? 1 : 5);
     message[0] = Protocol.GO;
     if (pid !== undefined) new DataView(message.buffer).setUint32(1, pid, true);
-    this.write(message, 'let runt-init go on');
+    this.write(message, 'tell runt-init to continue');
   }
 
   /** Not an error if the peer has ended: its last report, or the end of file, has the cause. */
@@ -140,7 +140,7 @@ function spansOf(fields: readonly string[]): Span[] {
 const tooLarge = (length: number): RuntError =>
   new RuntError({
     code: 'ERR_SPEC_VALUE',
-    message: `the plan has ${length} bytes; runt-init accepts ${Protocol.PLAN_MAX}`,
+    message: `send the plan to runt-init: it has ${length} bytes, more than ${Protocol.PLAN_MAX}`,
     hint: 'shorten process.env and process.args, or give hooks a short "env" of their own: each hook without one gets that of the process',
   });
 

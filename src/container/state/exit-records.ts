@@ -71,7 +71,11 @@ function read(stateDir: string, exec?: Executed): Written | undefined {
     // It is not JSON.
   }
   const path = `${stateDir}/${name}`;
-  throw new RuntError({ code: 'ERR_STATE_CORRUPT', message: `read how a process ended: ${path} is damaged`, path });
+  throw new RuntError({
+    code: 'ERR_STATE_CORRUPT',
+    message: `read the exit status of a process: ${path} is damaged`,
+    path,
+  });
 }
 
 function isWritten(value: unknown): value is Written {

@@ -68,7 +68,7 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
     const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && carriesId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
-      const why = above ? 'this command is in it too' : 'its name does not have the id of the container';
+      const why = above ? 'this command runs in it too' : 'its name does not have the id of the container';
       throw unsure(root, id, `the processes in the cgroup ${path} may be its own, but ${why}`, path);
     }
   }

@@ -136,7 +136,7 @@ export function writeState(dir: number, record: ContainerRecord): number {
 
 /** Stores the config of a container that is being created. @throws RuntError ERR_STATE */
 export function keepConfig(root: string, id: string, text: Uint8Array): void {
-  keepFile(root, id, configFile, text, 'keep the config as');
+  keepFile(root, id, configFile, text, 'store the config in');
 }
 
 /** Writes a file of a container that is being created. @throws RuntError ERR_STATE, whose message begins with `verb` */
@@ -187,7 +187,7 @@ export function load(root: string, id: string): ContainerRecord {
       if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
       // A delete is removing it or has done so; or its create or delete was killed.
       if (isLocked(root, id) || !isStill(root, id, dir)) throw unknown(root, id);
-      throw corrupt(id, path, 'it has none: its create or its delete was ended in the middle');
+      throw corrupt(id, path, 'it has no state.json, because its create or delete was killed');
     }
     return parseState(content.data, id, path);
   });
@@ -205,7 +205,7 @@ export function parseState(data: Uint8Array, id: string, path: string): Containe
 }
 
 function verify(value: unknown, id: string, path: string): ContainerRecord {
-  if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is no object');
+  if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is not an object');
   const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
   if (r.version !== 1) throw otherVersion(id, path, r.version);
   const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];

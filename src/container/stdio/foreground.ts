@@ -71,7 +71,7 @@ export async function interruptible<T>(what: string, signals: number, work: () =
 function interrupted(what: string, number: number): RuntError {
   return new RuntError({
     code: 'ERR_INTERRUPTED',
-    message: `${what}: ended by ${signalName(number)} before all was done`,
+    message: `${what}: ended by ${signalName(number)} before the start was complete`,
     exit: 128 + number,
   });
 }

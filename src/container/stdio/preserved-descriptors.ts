@@ -23,7 +23,7 @@ export function checkPreserved({ preserveFds = 0, listen }: { preserveFds?: numb
     checkOpen(
       fd,
       `LISTEN_FDS=${first - 3}`,
-      'it counts the descriptors from 3 on that the caller has opened for the process',
+      'open the descriptors from 3 on before you run runt: LISTEN_FDS counts them',
     );
   }
   if (preserveFds === 0) return;
@@ -57,7 +57,7 @@ function fillBelow(last: number): void {
   for (;;) {
     const fd = native.openAt(AT_FDCWD, '/', O_PATH, 0);
     if (fd > last) native.close(fd);
-    if (check(fd, { code: 'ERR_DESCRIPTOR', message: `fill the numbers below descriptor ${last}` }) > last) return;
+    if (check(fd, { code: 'ERR_DESCRIPTOR', message: `occupy the free descriptors below ${last}` }) > last) return;
   }
 }
 

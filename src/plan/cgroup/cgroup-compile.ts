@@ -98,7 +98,7 @@ function refuseLimits(facts: CgroupFacts, asked: Resources): void {
   if (!first) return;
   throw new RuntError({
     code: 'ERR_UNSUPPORTED',
-    message: `a limit ("${first.file}") for a container without a cgroup`,
+    message: `apply the limit "${first.file}": the container has no cgroup`,
     pointer: first.at,
     value: first.value,
     hint: 'leave --cgroup-manager disabled out, or remove the limit: it makes no cgroup',
@@ -188,11 +188,11 @@ export function noController(setting: Setting, facts: CgroupFacts): RuntError {
 export function notDelegated(setting: Setting, path: string): RuntError {
   return new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
-    message: `the cgroup for "${setting.file}" cannot be made without root`,
+    message: `make the cgroup for "${setting.file}": the user may not write there`,
     path,
     pointer: setting.at,
     ...(setting.value === '' ? {} : { value: setting.value }),
-    hint: 'delegate the cgroup to the user (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit: the user may not write to it',
+    hint: 'delegate the cgroup to the user (systemd: Delegate=yes), name a delegated one in linux.cgroupsPath, or remove the limit',
     see: 'cgroups(7), "Cgroups delegation"',
   });
 }

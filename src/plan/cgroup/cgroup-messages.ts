@@ -15,7 +15,7 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
     rows: (op) => row(op, 'write', word(op.path), word(op.value.trim())),
   },
   cgroupInherit: {
-    sentence: (op) => `give ${op.file} of the parents to the cgroup ${op.path}`,
+    sentence: (op) => `copy ${op.file} of the parents into the cgroup ${op.path}`,
     rows: (op) =>
       row(op, 'inherit', word(`${op.path}/${op.file}`), `from the parents, where empty, up to ${word(op.top)}`),
   },
@@ -69,7 +69,7 @@ export const cgroupMessages: Messages<keyof typeof cgroupTable> = {
     rows: (op) => row(op, 'enter cgroup', word(op.path.slice(0, op.path.lastIndexOf('/')))),
   },
   cgroupFork: {
-    sentence: (op) => `begin a process in the cgroup ${op.path}`,
+    sentence: (op) => `start a process in the cgroup ${op.path}`,
     rows: (op) => row(op, 'fork', '', `into the pid namespace, born in the cgroup ${word(op.path)}`),
   },
 };

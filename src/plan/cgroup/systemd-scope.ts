@@ -94,10 +94,10 @@ function refuseLimits([first]: readonly Setting[], why: RuntError): void {
   if (!first) return;
   throw new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
-    message: `the cgroup for "${first.file}" cannot be made: ${why.message}`,
+    message: `make the cgroup for "${first.file}": ${why.message}`,
     pointer: first.at,
     value: first.value,
-    hint: "without root a cgroup is that of a systemd of the user's own, and none is reached: log in through logind, have one kept (loginctl enable-linger), or remove the limit",
+    hint: 'log in through logind, keep a systemd of the user running (loginctl enable-linger), or remove the limit: without root the cgroup is one of that systemd, and none can be reached',
     cause: why,
   });
 }

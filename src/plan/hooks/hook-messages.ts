@@ -9,7 +9,7 @@ export const hookMessages: Messages<keyof typeof hookTable> = {
     rows: (op) => row(op, 'open', word(op.path), list(['appended to by hooks', slot(op.slot)])),
   },
   hookOutput: {
-    sentence: () => 'take the files for the output of hooks',
+    sentence: () => 'receive the files for the output of hooks',
     rows: (op) =>
       row(
         op,

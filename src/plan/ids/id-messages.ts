@@ -62,7 +62,7 @@ export const idMessages: Messages<keyof typeof idTable> = {
     rows: (op) => row(op, 'become root', '', 'of the user namespace'),
   },
   keepGroups: {
-    sentence: () => 'keep the groups',
+    sentence: () => 'keep the supplementary groups',
     rows: (op) => row(op, 'keep groups', '', "the caller's"),
   },
   user: {

@@ -40,7 +40,7 @@ export const namespaceMessages: Messages<keyof typeof namespaceTable> = {
     rows: (op) => wrap('join namespaces', '', namespaces(Number(op.flags)), op.at),
   },
   fork: {
-    sentence: () => 'begin a process in the pid namespace of the container',
+    sentence: () => 'start a process in the pid namespace of the container',
     rows: (op) => row(op, 'fork', '', 'into the pid namespace'),
   },
   await: {

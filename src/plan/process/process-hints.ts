@@ -217,7 +217,7 @@ function execHint(f: Failure, name: string): Hint | undefined {
       return because(`correct the first line of ${name}: the interpreter that it names is a directory`, see);
     case E.ELOOP:
       return because(
-        `correct ${name}: its interpreter is a script, whose interpreter is one, more than four deep, or its links lead in a circle`,
+        `correct the first line of ${name}: its interpreter is a script, and such interpreters nest more than four deep, or links lead in a circle`,
         see,
       );
     case E.EAGAIN:

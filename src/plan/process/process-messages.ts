@@ -38,7 +38,7 @@ export const processMessages: Messages<keyof typeof processTable> = {
     rows: (op) => row(op, 'open procfs', '', 'private, for all writes to /proc'),
   },
   listenFds: {
-    sentence: () => 'hand the activated sockets over',
+    sentence: () => 'pass on the activated sockets (LISTEN_FDS)',
     rows: (op) => {
       const names = op.names === undefined ? '' : ` LISTEN_FDNAMES=${word(op.names)}`;
       return row(op, 'environment', `LISTEN_FDS=${op.count}${names}`, 'LISTEN_PID is the pid in the container');

@@ -115,7 +115,7 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
   switch (f.errno) {
     case E.EROFS:
       return because(
-        `make ${target} in the image, or mount a tmpfs above it first: it is not in the rootfs, and cannot be made, because that or the mount there is read-only`,
+        `make ${target} in the image, or mount a tmpfs above it first: it is not in the rootfs, and cannot be made, because the rootfs, or the mount there, is read-only`,
         mounts,
       );
     case E.ELOOP:
@@ -132,7 +132,7 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
       );
     case E.EACCES:
       return because(
-        `give root of the container the directories on the way to ${target}: it may not search or write one of them, whose owner the user namespace perhaps does not map`,
+        `give root of the container access to the directories that lead to ${target}: it may not search or write one of them, perhaps because the user namespace does not map its owner`,
         'path_resolution(7)',
       );
     case E.EOVERFLOW:
@@ -154,7 +154,7 @@ export function limitHint(f: Failure): Hint | undefined {
         f.syscall === 'symlinkat' ||
         (f.syscall.startsWith('open') && f.syscall !== 'open_tree')
         ? 'make room on the file system of the rootfs: it is full, or has no inode left'
-        : 'raise the sysctl fs.mount-max, or mount less: a mount namespace holds no more mounts than it says',
+        : 'raise the sysctl fs.mount-max, or mount less: the mount namespace has as many mounts as it allows',
       'proc_sys_fs(5)',
     );
   }

@@ -40,8 +40,7 @@ export const schedulingMessages: Messages<keyof typeof schedulingTable> = {
       row(op, 'I/O priority', ioPriorityClasses()[Number(op.class)] ?? `class ${op.class}`, String(op.priority)),
   },
   cpuAffinity: {
-    sentence: (op) =>
-      op.cpus.length > 0 ? `set the CPU affinity ${numbers(op.cpus)}` : 'give up the CPU affinity of runt',
+    sentence: (op) => (op.cpus.length > 0 ? `set the CPU affinity ${numbers(op.cpus)}` : 'reset the CPU affinity'),
     rows: (op) => row(op, 'CPU affinity', numbers(op.cpus) || 'all that its cgroup has'),
   },
   memoryPolicy: {

@@ -99,7 +99,7 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
     if (!known) throw invalid(`the runtime option ${name} is not known`);
     const [field, kind] = known;
     const right = typeof value === kind && (typeof value !== 'number' || (value >= 0 && value < 2 ** 32));
-    if (!right) throw invalid(`the runtime option ${name} is no ${kind}: ${value}`);
+    if (!right) throw invalid(`the runtime option ${name} must be of type ${kind}, not ${value}`);
     Object.assign(options, { [field]: value });
   }
   return { options, own };
@@ -140,8 +140,8 @@ function applied(options: runcOptions.Options): RuntimeOptions {
   const { noPivotRoot: noPivot, binaryName, ioUid } = options;
   const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;
   const notes = [
-    ...(binaryName ? [`the runtime option binary_name (${binaryName}) means nothing: this shim is the runtime`] : []),
-    ...(ioUid ? [`the runtime option io_uid (${ioUid}) means nothing: pipes belong to the process's user`] : []),
+    ...(binaryName ? [`the runtime option binary_name (${binaryName}) has no effect: this shim is the runtime`] : []),
+    ...(ioUid ? [`the runtime option io_uid (${ioUid}) has no effect: pipes belong to the process's user`] : []),
   ];
   const told = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
   return { ...told, criuPath, criuImagePath, criuWorkPath, notes };

@@ -17,7 +17,7 @@ export function parseToml(text: string): ReadonlyMap<string, TomlValue> {
     if (!groups)
       throw bad(i, trimmed, trimmed.startsWith('[') ? 'a table is not allowed here' : 'NAME = VALUE is expected');
     const name = groups.name ?? groups.quoted ?? groups.literal ?? '';
-    if (values.has(name)) throw bad(i, trimmed, `${name} is there twice`);
+    if (values.has(name)) throw bad(i, trimmed, `${name} is given twice`);
     values.set(name, tomlValue(i, trimmed, groups.rest ?? ''));
   }
   return values;

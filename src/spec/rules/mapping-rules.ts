@@ -31,7 +31,7 @@ export function mappingRules(spec: Spec, findings: Findings): void {
 export function idMappingRules(mappings: readonly IdMapping[] | undefined, at: string, findings: Findings): void {
   if (!mappings) return;
   if (mappings.length > MOST) {
-    findings.refuse(at, undefined, `have at most ${MOST} entries, unlike its ${mappings.length}`, 'user_namespaces(7)');
+    findings.refuse(at, undefined, `have at most ${MOST} entries, not ${mappings.length}`, 'user_namespaces(7)');
     return;
   }
   const overlapping = { containerID: overlaps(mappings, 'containerID'), hostID: overlaps(mappings, 'hostID') };

@@ -62,7 +62,7 @@ function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findi
   const isNew = (wanted: string) => linux?.namespaces?.some((n) => n.type === wanted && !n.path) ?? false;
   if (type !== 'sysfs' || !isNew('user') || isNew('network')) return;
   const expected =
-    'be a recursive bind of /sys, or the container have a new network namespace: a new user namespace cannot mount the sysfs of another one, and the /sys of the host is bound, read-only with all mounts below it';
+    'be a recursive bind of /sys, or the container should have a new network namespace: a new user namespace cannot mount the sysfs of another one, and the /sys of the host is bound, read-only with all mounts below it';
   findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
 }
 

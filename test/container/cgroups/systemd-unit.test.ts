@@ -89,7 +89,7 @@ test('startScope resets a failed unit once; an existing unit is an error and sta
   const error = await failure(kernel, () => startScope(op, undefined, 2500));
   assert.equal(
     [error.code, error.message, error.pointer],
-    ['ERR_CGROUP_BUSY', `the container's unit is there already: ${unit}`, '/linux/cgroupsPath'],
+    ['ERR_CGROUP_BUSY', `the container's unit exists already: ${unit}`, '/linux/cgroupsPath'],
   );
   assert.not.ok(
     systemd.calls.some((call) => call.startsWith('StopUnit')),

@@ -158,7 +158,7 @@ test('checkpoint refuses invalid requests before it starts criu', async () => {
   assert.match(await refused(() => init.signal(SIGKILL)), /in stopped state: web/);
   assert.match(await refused(() => {}, { id: 'other' }), /^ERR_NO_CONTAINER/);
   assert.match(await refused(() => {}, { parentPath: '/abs' }), /^ERR_USAGE .*must be relative to --image-path/);
-  assert.match(await refused(() => {}, { parentPath: '../gone' }), /^ERR_USAGE .*is no directory/);
+  assert.match(await refused(() => {}, { parentPath: '../gone' }), /^ERR_USAGE .*is not a directory/);
   assert.match(await refused(() => host.kernel.tree.file('/images')), /^ERR_CRIU .*ENOTDIR/);
 });
 

@@ -30,7 +30,7 @@ test('passMaster sends the master to the console socket', async () => {
       await kernel.finish(passMaster('restore web', master(), undefined, socket).catch((error: unknown) => error)),
     );
   assert.match(await failed('/run/nobody'), /connect to the console socket \/run\/nobody \(--console-socket\): ENOENT/);
-  assert.match(await failed(), /the images have a terminal and process.terminal of the bundle is not true/);
+  assert.match(await failed(), /the images have a terminal, and process.terminal is not true/);
   kernel.failAt('sendFds', 1, E.EPIPE);
   assert.match(await failed('/run/console'), /send the terminal: EPIPE/);
   assert.equal(kernel.open, []);

@@ -130,7 +130,7 @@ test('a go that cannot be written is an error, unless runt-init has ended', () =
   kernel.failAt('write', 1, E.ECONNRESET);
   conversation.start();
   kernel.failAt('write', 1, E.EIO);
-  assert.throws(() => conversation.start(), /let runt-init go on: EIO/);
+  assert.throws(() => conversation.start(), /tell runt-init to continue: EIO/);
 });
 
 test.run();

@@ -96,7 +96,7 @@ test('a cgroup that contains this command is left alone', async () => {
   const inside = c.kernel.tree.directory('/sys/fs/cgroup/web/runt');
   c.kernel.processes.own.cgroups.set(inside.fs, inside);
   const error = await c.failure(() => del(c));
-  assert.match(error.message, /this command is in it too$/);
+  assert.match(error.message, /this command runs in it too$/);
   assert.equal(c.process?.signals, []);
 });
 

@@ -178,7 +178,10 @@ test('a directory without a record is damaged; one that is removed meanwhile is 
   const kernel = withContainer();
   const directory = `${kernel.root}/web`;
   kernel.before('openEntry', 1, () => kernel.tree.at(directory)?.entries?.clear());
-  assert.match(failure(() => load(kernel.root, 'web')).message, /it has none: its create or its delete was ended/);
+  assert.match(
+    failure(() => load(kernel.root, 'web')).message,
+    /it has no state.json, because its create or delete was killed/,
+  );
   kernel.before('openEntry', 1, () => removeStateDirOfOther(kernel));
   assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
 });
@@ -199,7 +202,7 @@ test('a text that is not a record of this version is refused with what it is', (
   };
   const record = (over: object): string => JSON.stringify({ ...recordOf('web'), ...over });
   assert.equal(why('{'), ['ERR_STATE_CORRUPT', 'cannot be used: SyntaxError']);
-  assert.equal(why('null'), ['ERR_STATE_CORRUPT', 'cannot be used: it is no object']);
+  assert.equal(why('null'), ['ERR_STATE_CORRUPT', 'cannot be used: it is not an object']);
   assert.equal(why('{}'), ['ERR_STATE_CORRUPT', 'cannot be used: it has no format version']);
   assert.equal(why(record({ version: 2 })), [
     'ERR_STATE_VERSION',
@@ -304,9 +307,9 @@ test('the config is copied once, and found again', () => {
 
 test('a failed call of the config copy neither writes it nor falls back to that of the bundle', async () => {
   assert.equal(await failures(withContainer, ({ root }) => keepConfig(root, 'web', bytes('{}'))), [
-    'openDirectory: ERR_STATE keep the config as ~/web/config.json',
+    'openDirectory: ERR_STATE store the config in ~/web/config.json',
     'stat: ERR_STATE stat an open file',
-    'writeFile: ERR_STATE keep the config as ~/web/config.json',
+    'writeFile: ERR_STATE store the config in ~/web/config.json',
   ]);
   const kept = withContainer();
   kept.failAt('stat', 2, E.EIO);
@@ -513,7 +516,7 @@ test('a root that cannot be read is an error; a container that cannot be read ca
     ['web'],
   );
   assert.equal(warnings, [
-    'the state of container bad cannot be used: it has none: its create or its delete was ended in the middle',
+    'the state of container bad cannot be used: it has no state.json, because its create or delete was killed',
   ]);
 });
 

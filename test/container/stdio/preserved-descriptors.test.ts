@@ -65,7 +65,7 @@ test('an unused number that cannot be filled is an error', () => {
   kernel.on('openAt', () => -E.EMFILE);
   assert.match(
     refused(() => checkPreserved({ preserveFds: 7 })),
-    /^ERR_DESCRIPTOR fill the numbers below descriptor 9: EMFILE/,
+    /^ERR_DESCRIPTOR occupy the free descriptors below 9: EMFILE/,
   );
 });
 

@@ -131,10 +131,10 @@ test(
   'a missing path or an invalid value is refused before anything is written',
   onBed((bed) => {
     for (const [options, expected] of [
-      [['--rootfs', 'none'], 'runt: spec: --rootfs "none" is not there\n'],
-      [['--rootfs', '/etc/passwd'], 'runt: spec: --rootfs "/etc/passwd" is no directory\n'],
-      [['--overlay', '/etc/passwd'], 'runt: spec: --overlay "/etc/passwd" is no directory\n'],
-      [['--volume', 'none:/data'], 'runt: spec: --volume "none:/data": none is not there\n'],
+      [['--rootfs', 'none'], 'runt: spec: --rootfs "none" does not exist\n'],
+      [['--rootfs', '/etc/passwd'], 'runt: spec: --rootfs "/etc/passwd" is not a directory\n'],
+      [['--overlay', '/etc/passwd'], 'runt: spec: --overlay "/etc/passwd" is not a directory\n'],
+      [['--volume', 'none:/data'], 'runt: spec: --volume "none:/data": none does not exist\n'],
       [['--pids', 'many'], 'runt: spec: --pids "many" is not a number of processes, at least 1, or -1 for no limit\n'],
     ] as const) {
       const r = bed.runt(['spec', ...options]);

@@ -265,7 +265,7 @@ test(
     running.child.kill('SIGTERM');
     const r = await running.exit;
     assert.is(r.code, 143, r.stderr);
-    assert.match(r.stderr, `restore ${bed.id}: ended by SIGTERM before all was done`);
+    assert.match(r.stderr, `restore ${bed.id}: ended by SIGTERM before the start was complete`);
     assert.not.ok(mounted());
     assert.is(bed.runt(['state', bed.id]).code, 1);
   }),

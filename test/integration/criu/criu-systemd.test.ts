@@ -108,7 +108,7 @@ test(
     });
     const busy = restored(bed);
     assert.is(busy.code, 1);
-    assert.match(busy.stderr, `the container's unit is there already: ${unitOf(bed)}`);
+    assert.match(busy.stderr, `the container's unit exists already: ${unitOf(bed)}`);
     assert.is(shown(unitOf(bed), 'SubState'), 'running');
     spawnSync('systemctl', ['stop', unitOf(bed)]);
     await gone(bed);

@@ -98,7 +98,7 @@ function status(bed: Bed, id: string): { status: Status; pid: number } {
   if (r.code !== 0) {
     assert.is(listed, undefined, `list has it, state says: ${r.stderr}`);
     if (/container does not exist/.test(r.stderr)) return { status: 'none', pid: 0 };
-    assert.match(r.stderr, /its create or its delete was ended in the middle/);
+    assert.match(r.stderr, /its create or delete was killed/);
     return { status: 'corrupt', pid: 0 };
   }
   const told = JSON.parse(r.stdout) as { status: Status; pid: number };

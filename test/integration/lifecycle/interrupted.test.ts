@@ -38,7 +38,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
         command.child.kill(signal as NodeJS.Signals);
         const { code, stderr } = await command.exit;
         assert.is(code, status, stderr);
-        assert.match(stderr, new RegExp(`run ${bed.id}: ended by ${signal} before all was done`));
+        assert.match(stderr, new RegExp(`run ${bed.id}: ended by ${signal} before the start was complete`));
         assert.match(bed.runt(['state', bed.id]).stderr, /does not exist/);
         // Hooks in the container have its pids, and end with its init.
         if (!point.endsWith('Container')) assert.ok(hasEnded(Number(readFileSync(begun, 'utf8'))));
@@ -98,7 +98,7 @@ for (const [signal, number] of [
         for (const { exit } of commands) {
           const { code, stderr } = await exit;
           assert.is(code, 128 + number, stderr);
-          assert.match(stderr, `ended by ${signal} before all was done`);
+          assert.match(stderr, `ended by ${signal} before the start was complete`);
         }
         assert.match(bed.runt(['state', other]).stderr, /does not exist/);
         assert.is(bed.state().status, 'running');

@@ -200,7 +200,7 @@ test(
     await engine.over();
     const lines = (await text).trim().split('\n');
     for (const line of lines) assert.match(line, `containerd-shim-runt-v1: ${bed.id}: `);
-    assert.match(lines[0] as string, /binary_name \(\/usr\/bin\/other\) means nothing/);
+    assert.match(lines[0] as string, /binary_name \(\/usr\/bin\/other\) has no effect/);
     assert.match(lines[1] as string, /poststop.*no network/);
     assert.is(lines.length, 2);
   }),

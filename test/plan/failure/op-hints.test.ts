@@ -322,7 +322,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     mountFs('tmpfs'),
     E.EACCES,
     {},
-    /the user namespace perhaps does not map/,
+    /perhaps because the user namespace does not map/,
   ],
   [
     'a rootfs of an owner that is not mapped',
@@ -792,17 +792,23 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   // resctrl
   ['a class with another schema', rdt, E.EINVAL, { syscall: 'schemata' }, /another schema/],
-  ['a class that is missing', rdt, E.ENOENT, {}, /not there.*make it first/],
+  ['a class that is missing', rdt, E.ENOENT, {}, /^make the class .*not there/],
   ['a group that is there', rdt, E.EEXIST, {}, /rmdir/],
   ['no more classes', rdt, E.ENOSPC, {}, /no more classes/],
   ['a schema that the CPU refuses', rdt, E.EINVAL, {}, /info\/ of the resctrl/],
-  ['resctrl without root', rdt, E.EPERM, {}, /only root/],
+  ['resctrl without root', rdt, E.EPERM, {}, /^run runt as root/],
 
   // seccomp
   ['too many conditions', rule, E.ENOMEM, {}, /64 conditions/],
   ['too many rules', { ...rule, at: '/linux/seccomp' }, E.E2BIG, {}, /4096 instructions/],
   ['no process for the listener', filter(), E.EAGAIN, { syscall: 'clone' }, /pids\.limit/],
-  ['a ready-made program', filter('/annotations/x'), E.EINVAL, { syscall: 'seccomp' }, /ready-made program/],
+  [
+    'a ready-made program',
+    filter('/annotations/x'),
+    E.EINVAL,
+    { syscall: 'seccomp' },
+    /^correct the program in the annotation/,
+  ],
   ['flags of a newer kernel', filter(), E.EINVAL, { syscall: 'seccomp' }, /Linux 5\.19/],
   ['a filter without rights', filter(), E.EACCES, { syscall: 'seccomp' }, /noNewPrivileges/],
   ['a second listener', filter(), E.EBUSY, { syscall: 'seccomp' }, /SCMP_ACT_NOTIFY/],
@@ -811,28 +817,28 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   // terminal
   ['a console that is a link', terminal, E.ELOOP, { detail: '/dev/console' }, /\/dev\/console.*tmpfs on \/dev/],
   ['no devpts', terminal, E.ENODEV, { detail: '/dev/pts' }, /devpts, and there is none/],
-  ['a mount over the devpts', terminal, E.EXDEV, { detail: '/dev/pts' }, /another mount in the way/],
+  ['a mount over the devpts', terminal, E.EXDEV, { detail: '/dev/pts' }, /another mount is in the way/],
   ['a devpts without devices', terminal, E.EACCES, { detail: '/dev/pts/ptmx' }, /nodev/],
   ['no more terminals', terminal, E.ENOSPC, {}, /kernel\.pty\.max/],
   ['a user that is not mapped', terminal, E.EINVAL, { syscall: 'fchown' }, /uidMappings/],
   ['a console socket that was closed', terminal, E.EPIPE, {}, /closed/],
   ['no console socket', consoleSocket, E.ENOENT, {}, /nothing is at that path/],
-  ['a console socket without a listener', consoleSocket, E.ECONNREFUSED, {}, /nobody listens/],
+  ['a console socket without a listener', consoleSocket, E.ECONNREFUSED, {}, /nothing listens there/],
   ['a console socket that is full', consoleSocket, E.ETIMEDOUT, {}, /--console-socket/],
 
   // labels
   ['an unknown SELinux label', label('exec'), E.EINVAL, {}, /user:role:type:level/],
-  ['a label that the policy forbids', label('exec'), E.EACCES, {}, /policy does not let/],
-  ['no AppArmor', label('apparmor/exec'), E.ENOENT, { syscall: 'open' }, /AppArmor is not enabled/],
+  ['a label that the policy forbids', label('exec'), E.EACCES, {}, /the policy denies it/],
+  ['no AppArmor', label('apparmor/exec'), E.ENOENT, { syscall: 'open' }, /^enable AppArmor/],
   ['a profile that is not loaded', label('apparmor/exec'), E.ENOENT, {}, /profile web.*apparmor_parser/],
-  ['a profile that runt may not enter', label('apparmor/exec'), E.EACCES, {}, /confined itself.*to web/],
-  ['AppArmor that is off', label('apparmor/exec'), E.EINVAL, {}, /AppArmor is not enabled/],
+  ['a profile that runt may not enter', label('apparmor/exec'), E.EACCES, {}, /^allow the change to web/],
+  ['AppArmor that is off', label('apparmor/exec'), E.EINVAL, {}, /^enable AppArmor/],
 
   // names of the container
-  ['no passwd', named, E.EACCES, { syscall: 'open', detail: '/etc/passwd' }, /\/etc\/passwd .*give numbers/],
-  ['an unknown group', named, E.ENOENT, { syscall: 'group', detail: 'www' }, /no group "www"/],
-  ['a line without an id', named, E.EINVAL, { syscall: 'passwd', detail: 'web' }, /no usable id for "web"/],
-  ['a name that is not mapped', named, E.EINVAL, { ...inUserns, syscall: 'setresuid' }, /web is not mapped/],
+  ['no passwd', named, E.EACCES, { syscall: 'open', detail: '/etc/passwd' }, /^give numbers: \/etc\/passwd/],
+  ['an unknown group', named, E.ENOENT, { syscall: 'group', detail: 'www' }, /^add the group "www"/],
+  ['a line without an id', named, E.EINVAL, { syscall: 'passwd', detail: 'web' }, /line of "web" .*no usable id/],
+  ['a name that is not mapped', named, E.EINVAL, { ...inUserns, syscall: 'setresuid' }, /does not map web/],
 
   // namespaces
   ['a pid namespace beside', setns(CLONE_NEWPID), E.EINVAL, {}, /above or beside/],

@@ -71,8 +71,8 @@ test('options that containerd 1.6 and 1.7 send to a runtime of another type are 
 test('binary_name and io_uid are ignored, with a note', async () => {
   const { notes } = await runtimeOptions(of({ binaryName: '/usr/bin/crun', ioUid: 4 }));
   assert.is(notes.length, 2);
-  assert.match(notes[0] as string, /binary_name \(\/usr\/bin\/crun\) means nothing/);
-  assert.match(notes[1] as string, /io_uid \(4\) means nothing/);
+  assert.match(notes[0] as string, /binary_name \(\/usr\/bin\/crun\) has no effect/);
+  assert.match(notes[1] as string, /io_uid \(4\) has no effect/);
 });
 
 test("containerd's config section for the runtime is read from the message or from a file", async () => {
@@ -96,7 +96,7 @@ test('an unsupported option is refused by name', async () => {
   const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
   await rejected(runtimeOptions(other), /of type x.Options are not supported/);
   await rejected(runtimeOptions(toml('Colour = "red"')), /the runtime option Colour is not known/);
-  await rejected(runtimeOptions(toml('SystemdCgroup = "yes"')), /SystemdCgroup is no boolean: yes/);
+  await rejected(runtimeOptions(toml('SystemdCgroup = "yes"')), /SystemdCgroup must be of type boolean, not yes/);
   await rejected(
     runtimeOptions(toml('UnsafeAnnotations = "no"')),
     /UnsafeAnnotations is neither allow, warn nor deny: no/,
@@ -108,11 +108,11 @@ test('an unsupported option is refused by name', async () => {
   for (const wrong of ['"20"', '1.5', '-1', 'true'])
     await rejected(runtimeOptions(toml(`HookTimeout = ${wrong}`)), /HookTimeout|TOML|line 1/);
   assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
-  await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid is no number: -1/);
+  await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid must be of type number, not -1/);
   await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
   await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table is not allowed here/);
   await rejected(runtimeOptions(toml('Root = [1]')), /line 1: a string, true, false or an integer/);
-  await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is there twice/);
+  await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is given twice/);
   await rejected(runtimeOptions(toml('Root = "/\\q"')), /line 1: \\q is not an escape/);
   await rejected(runtimeOptions(toml('Root "/a"')), /line 1: NAME = VALUE/);
 });

@@ -686,7 +686,7 @@ test('a relative mount destination is deprecated, but valid, and causes a warnin
 test('more than 340 id mappings are refused', () => {
   const uidMappings = Array.from({ length: 341 }, (_, i) => map(i, i, 1));
   assert.equal(complaints(withLinux({ ...user(), uidMappings, gidMappings: uidMappings.slice(0, 340) })), [
-    '/linux/uidMappings must have at most 340 entries, unlike its 341',
+    '/linux/uidMappings must have at most 340 entries, not 341',
   ]);
 });
 

@@ -31,7 +31,7 @@ export async function runIdMapHelper(
   if (!helper.startsWith('/')) throw fail('it is not installed');
   const args = nulList([helper, pid, ...op.lines.flatMap((line) => line.split(' '))]);
   const pair = new Uint8Array(16);
-  if (native.socketPair(pair) < 0) throw fail('no socket pair');
+  if (native.socketPair(pair) < 0) throw fail('socketpair(2) failed');
   const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
   const child = native.spawn(helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
