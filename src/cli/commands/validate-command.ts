@@ -2,7 +2,7 @@
 import { type AnnotationPolicy, annotationPolicy, deniedError, findUnsafe } from '../../plan/annotation-policy.js';
 import { printable } from '../../plan/printable-text.js';
 import { toJson } from '../../spec/json/exact-json.js';
-import { countOf, Findings } from '../../spec/judge/findings.js';
+import { countOf, Findings, propertyExpectation } from '../../spec/judge/findings.js';
 import { eachUnknownProperty } from '../../spec/judge/unknown-properties.js';
 import { invalid, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-config.js';
 import { unknownCalls } from '../../spec/rules/unknown-calls.js';
@@ -96,8 +96,9 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
   const isAccepted = isValid && moreFindings.violations.length === 0;
   if (strict) {
     for (const violation of findings.warnings) moreFindings.add(violation);
+    const warned = new Set(findings.warnings.map(({ pointer }) => pointer));
     eachUnknownProperty(spec, (pointer, nearest) => {
-      moreFindings.refuse(pointer, undefined, () => `be a property of the runtime-spec${suggestionOf(nearest())}`, '');
+      if (!warned.has(pointer)) moreFindings.refuse(pointer, undefined, () => propertyExpectation(nearest()), '');
     });
   }
 
@@ -124,8 +125,6 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
           : invalid(path, violations, more);
   return { violations, more, warnings, error };
 }
-
-const suggestionOf = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
 /** The annotations with text values, of a config that may break the schema. */
 function textsOf(annotations: unknown): Record<string, string> {

@@ -84,6 +84,10 @@ export function warningSentence({ pointer, value, expected }: Violation): string
   return clipped(`${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`);
 }
 
+/** What is expected of an unknown property, of which `near` is a similar known one. */
+export const propertyExpectation = (near: string | undefined): string =>
+  `be a property of the runtime-spec${near === undefined ? '' : `; did you mean "${near}"?`}`;
+
 /** `; did you mean "…"?` if a known name is similar, else ''. */
 export function suggestion(name: string, known: readonly string[]): string {
   const near = nearest(name, known);

@@ -17,21 +17,18 @@ export function eachUnknownProperty(spec: unknown, seen: Seen): void {
 function object(value: unknown, definition: string, pointer: string, seen: Seen): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const known = keys[definition]!;
-  for (const key of Object.keys(value)) {
+  // JSON has no inherited properties. Every create comes here: nothing is done for a known property without others.
+  for (const key in value) {
+    const below = known[key];
+    if (below === 0) continue;
     const at = `${pointer}/${segment(key)}`;
     const child = (value as Record<string, unknown>)[key];
-    if (!Object.hasOwn(known, key)) {
-      seen(at, () => nearest(key, Object.keys(known)));
-      continue;
-    }
-    const below = known[key]!;
-    if (typeof below === 'string') {
-      object(child, below, at, seen);
-    } else if (below !== 0 && typeof child === 'object' && child !== null) {
-      // Object.keys returns the indexes of a list, and the keys of a map.
-      for (const name of Object.keys(child)) {
+    if (below === undefined || !Object.hasOwn(known, key)) seen(at, () => nearest(key, Object.keys(known)));
+    else if (typeof below === 'string') object(child, below, at, seen);
+    else if (Array.isArray(child))
+      for (let i = 0; i < child.length; i++) object(child[i], below[0], `${at}/${i}`, seen);
+    else if (typeof child === 'object' && child !== null)
+      for (const name in child)
         object((child as Record<string, unknown>)[name], below[0], `${at}/${segment(name)}`, seen);
-      }
-    }
   }
 }

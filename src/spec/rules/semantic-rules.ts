@@ -12,6 +12,7 @@ import { mountRules } from './mount-rules.js';
 import { namespaceRules } from './namespace-rules.js';
 import { platformRules } from './platform-rules.js';
 import { processRules } from './process-rules.js';
+import { propertyRules } from './property-rules.js';
 import { seccompRules } from './seccomp-rules.js';
 import { sysctlRules } from './sysctl-rules.js';
 import { versionRules } from './version-rules.js';
@@ -36,6 +37,7 @@ export function semanticRules(spec: Spec, findings: Findings): void {
     sysctlRules,
     seccompRules,
     annotationRules,
+    propertyRules,
   ];
   for (const rule of rules) rule(spec, findings);
 }

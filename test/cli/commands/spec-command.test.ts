@@ -91,11 +91,11 @@ test('validate lists violations of the schema, of the other rules and of --stric
   const annotation = '/annotations/run.oci.hooks.stdout';
   assert.equal(await pointers(), [
     ['/hostname', '/process/cwd'],
-    [capability, annotation],
+    [capability, '/hostnam', annotation],
   ]);
   assert.equal(await pointers('--unsafe-annotations', 'deny'), [
     ['/hostname', '/process/cwd', annotation],
-    [capability],
+    [capability, '/hostnam'],
   ]);
   const strict = JSON.parse((await runt(['validate', '--strict', '--format', 'json', '/b'], bundle(config))).out);
   assert.equal(
@@ -119,10 +119,12 @@ test('spec --schema writes a $schema for editors, which validate --strict allows
   assert.match((await runt(['spec', '--schema='])).err, '--schema needs the URL');
 });
 
-test('validate ignores unknown properties, as the spec demands, and --strict lists them', async () => {
+test('validate warns of misspelt properties and ignores other unknown ones, as the spec demands; --strict lists them', async () => {
   const { text } = await written();
-  const odd = { ...JSON.parse(text), hostnam: 'x' };
-  assert.is((await runt(['validate', '/b'], bundle(odd))).out, 'valid\n');
+  const odd = { ...JSON.parse(text), hostnam: 'x', 'org.example': 1 };
+  const { out, err } = await runt(['validate', '/b'], bundle(odd));
+  assert.is(out, 'valid\n');
+  assert.match(err, /^warning: \/hostnam should be a property of the runtime-spec; did you mean "hostname"\?.*\n$/);
   const strict = await runt(['validate', '--strict', '/b'], bundle(odd));
   assert.is(strict.status, 1);
   assert.match(strict.err, 'at  /hostnam must be a property of the runtime-spec; did you mean "hostname"?');
@@ -130,7 +132,7 @@ test('validate ignores unknown properties, as the spec demands, and --strict lis
   assert.is(json.status, 1);
   assert.equal(
     JSON.parse(json.out).violations.map((v: { pointer: string }) => v.pointer),
-    ['/hostnam'],
+    ['/hostnam', '/org.example'],
   );
 });
 

@@ -144,7 +144,7 @@ test(
     assert.is(bed.state().status, 'running');
     for (const [path, why] of [
       ['/abs', 'must be relative to --image-path'],
-      ['../none', 'is no directory'],
+      ['../none', 'is not a directory'],
     ] as const) {
       const wrong = checkpoint(bed, ['--image-path', join(bed.dir, 'two'), '--parent-path', path]);
       assert.is(wrong.code, 1);

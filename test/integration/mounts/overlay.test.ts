@@ -181,9 +181,9 @@ test(
     const mounts = [...bed.config.mounts];
     const proper = overlay(bed).options;
     for (const [options, why] of [
-      [['lowerdir=rootfs:gone', ...proper.slice(1)], /the lowerdir .*gone does not exist/],
-      [['lowerdir=rootfs', 'upperdir=gone', 'workdir=writes/work'], /the upperdir .*gone does not exist/],
-      [['lowerdir=rootfs', 'upperdir=config.json', 'workdir=writes/work'], /config.json is not a directory/],
+      [['lowerdir=rootfs:gone', ...proper.slice(1)], /make the lowerdir .*gone/],
+      [['lowerdir=rootfs', 'upperdir=gone', 'workdir=writes/work'], /make the upperdir .*gone/],
+      [['lowerdir=rootfs', 'upperdir=config.json', 'workdir=writes/work'], /name a directory as upperdir/],
       [['lowerdir=rootfs', 'upperdir=writes/upper'], /add a workdir/],
       [['lowerdir=rootfs'], /an overlay of one layer/],
       [['upperdir=writes/upper', 'workdir=writes/work'], /add a lowerdir/],
