@@ -29,10 +29,10 @@ function overview(): string[] {
     ...section('SYNOPSIS', `${bold('runt')} ${italic('[global flags] COMMAND [flags] [arguments]')}`),
     ...section(
       'DESCRIPTION',
-      ...paragraphs(
+      ...paragraphs([
         'runt creates, starts, observes and deletes Linux containers. A container is made from a bundle: a directory with a config.json and a root file system, as the runtime-spec of the Open Container Initiative describes it. The command line is compatible with that of runc(8).',
         'A flag begins with one or two dashes. Its value follows = or is the next argument. A flag without a value may be negated by =false. Global flags precede the command; the flags of a command may follow its arguments, except for exec, ps and spec. -- ends the flags.',
-      ),
+      ]),
     ),
     ...section(
       'COMMANDS',
@@ -43,9 +43,9 @@ function overview(): string[] {
     ...section('EXAMPLES', ...examples(overviewExamples)),
     ...section(
       'EXIT STATUS',
-      ...paragraphs(
+      ...paragraphs([
         '0 on success, 1 on failure. exec, and run and restore in the foreground, exit with the status of the process, or with 128+N if signal N killed it; exec exits with 255 if the process was not executed.',
-      ),
+      ]),
     ),
     ...section('ENVIRONMENT', ...variableItems(usedVariables())),
     ...section(
@@ -73,7 +73,7 @@ function commandPage(name: CommandName): string[] {
         .map((line) => `${bold('runt')} ${italic('[global flags]')} ${usage(line)}`)
         .join('\n.br\n'),
     ),
-    ...section('DESCRIPTION', ...paragraphs(sentence(summary), ...(text === undefined ? [] : [text]))),
+    ...section('DESCRIPTION', ...paragraphs([sentence(summary), ...(text === undefined ? [] : [text])])),
     ...section(
       'OPTIONS',
       ...flagLines(name).flatMap(option),

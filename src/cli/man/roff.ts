@@ -34,7 +34,7 @@ export const section = (name: string, ...lines: readonly string[]): string[] => 
 export const item = (term: string, description: string): string[] => ['.TP', term, prose(description)];
 
 /** Paragraphs, each a string. */
-export const paragraphs = (...texts: readonly string[]): string[] =>
+export const paragraphs = (texts: readonly string[]): string[] =>
   texts.flatMap((text, i) => [...(i === 0 ? [] : ['.PP']), prose(text)]);
 
 /** Shell lines, each after a sentence about it. */

@@ -66,7 +66,7 @@ test('an error has its code: that of a status, or of a RuntError with its whole 
   assert.equal([gone.code, gone.message], [Code.NOT_FOUND, 'gone']);
   const there = await failure('Other');
   assert.is(there.code, Code.ALREADY_EXISTS);
-  assert.match(there.message, /is there\n {2}at {2}\/x in config.json\n {2}why because/);
+  assert.match(there.message, /is there\n {2}at {2}\/x in config.json\n {2}fix because/);
   client.close();
 });
 
