@@ -15,8 +15,9 @@ with_page() {
   daemon --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 "$@"
 }
 
+# The first file lets dockerd choose: systemd, where it runs with cgroup v2. The second asks for cgroupfs.
 scenario_docker_install_page() {
-  page /etc/docker/daemon.json 2 >/tmp/page.json
+  page /etc/docker/daemon.json "$(if [ "$DRIVER" = systemd ]; then echo 1; else echo 2; fi)" >/tmp/page.json
   with_page /tmp/page.json
   run --rm bb echo by name
   docker run -d --runtime "$RUNTIME" --network none --name cc bb sleep 1000
