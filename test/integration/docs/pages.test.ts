@@ -2,7 +2,8 @@
  * Every command of README.md and docs/ is run, and prints what the page shows; docs/testing.md has the rules.
  * RUNT_DOCS_AT_LENGTH=1 includes the slow ones (hack/test-all sets it).
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { needing } from '../bed/bed.js';
@@ -42,6 +43,18 @@ test('the pages have commands, and `…` matches as documented', () => {
   assert.not.ok(shows(['a'], ['a', 'b']) || shows([], ['a']) || shows(['a.c'], ['abc']) || shows(['a'], []));
 });
 
+/** The files of a release that README.md and docs/install.md install. */
+const release = mkdtempSync(join(top, 'build', 'docs-release-'));
+process.on('exit', () => rmSync(release, { recursive: true, force: true }));
+
+test('the files of a release are made', () => {
+  if (!pages.some(({ text }) => text.includes('$RELEASE'))) return;
+  for (const kind of ['--deb', '--archive']) {
+    const args = [join(top, 'hack/release/release.mjs'), kind, release];
+    execFileSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+});
+
 for (const { name, text } of pages) {
   for (const block of blocks(text)) {
     const why = /^needs: /.test(block.note ?? '') && omission(block, has, atLength);
@@ -51,7 +64,7 @@ for (const { name, text } of pages) {
 
 for (const { name, list } of pages) {
   test(`every command of ${name} prints what the page shows`, async () => {
-    const machine = await Machine.make();
+    const machine = await Machine.make({ RELEASE: release });
     try {
       for (const { by, command, output, line, fails } of list) {
         const { lines, status } = await (await machine.shell(by)).type(command);

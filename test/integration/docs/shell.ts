@@ -68,7 +68,7 @@ export class Machine {
    * Private mount and network namespaces, entered by pivot_root: the machine's root file system below an overlay, with
    * a /home, a /srv and a /run of its own, and with runt in /usr/local/bin.
    */
-  static async make(): Promise<Machine> {
+  static async make(variables: Record<string, string>): Promise<Machine> {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-docs-')));
     chmodSync(dir, 0o755);
     for (const name of ['home', 'srv', 'layer', 'root']) mkdirSync(join(dir, name));
@@ -78,6 +78,7 @@ export class Machine {
       HOME: '/root',
       CHECKOUT: top,
       DEBIAN_FRONTEND: 'noninteractive',
+      ...variables,
     };
     // Container names are cgroup names too, so only one such machine runs at a time.
     const lock = ['--no-fork', join(tmpdir(), 'runt-docs.lock')];
