@@ -118,7 +118,6 @@ const parts = {
   release: 'files of a release: checked, built twice with the same bytes',
   newcomer: 'commands of README and getting started on a fresh Debian, with the files of a release',
   tests: 'all tests, here',
-  docs: 'commands of the docs, with those that take long',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
   'systemd-bookworm': "kernel tests under Debian bookworm's systemd (252), User Mode Linux",
   'systemd-sid': "kernel tests under Debian sid's systemd, User Mode Linux",

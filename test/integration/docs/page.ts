@@ -81,10 +81,10 @@ export function commands(script: string): { line: number; command: string }[] {
 }
 
 /** Why a block is not run: the comment above it excludes it, or needs a program that is missing. */
-export function omission(block: Block, has: (program: string) => boolean, atLength: boolean): string | undefined {
+export function omission(block: Block, has: (program: string) => boolean): string | undefined {
   if (block.note === 'engine') return 'conformance/engines/run types it';
-  const [, kind, rest] = /^(not run|at length|needs): (.+)$/.exec(block.note ?? '') ?? [];
-  if (kind === 'not run' || (kind === 'at length' && !atLength)) return rest;
+  const [, kind, rest] = /^(not run|needs): (.+)$/.exec(block.note ?? '') ?? [];
+  if (kind === 'not run') return rest;
   const missing = kind === 'needs' ? rest!.split(', ').filter((name) => !has(name)) : [];
   return missing.length > 0 ? `${missing.join(' and ')} is not here` : undefined;
 }

@@ -1,7 +1,4 @@
-/**
- * Every command of README.md and docs/ is run, and prints what the page shows; docs/testing.md has the rules.
- * RUNT_DOCS_AT_LENGTH=1 includes the slow ones (hack/test-all sets it).
- */
+/** Every command of README.md and docs/ is run, and prints what the page shows; docs/testing.md has the rules. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,9 +23,8 @@ const test = needing(
   'jq',
 );
 
-const atLength = process.env.RUNT_DOCS_AT_LENGTH === '1';
 const has = (need: string): boolean => (need === 'veth' ? hasVeth() : which(need) !== undefined);
-const runs = (block: Block): boolean => omission(block, has, atLength) === undefined;
+const runs = (block: Block): boolean => omission(block, has) === undefined;
 /** RUNT_DOCS=PART: the pages whose path holds it. */
 const pages = ['README.md']
   .concat(readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`))
@@ -57,7 +53,7 @@ test('the files of a release are made', () => {
 
 for (const { name, text } of pages) {
   for (const block of blocks(text)) {
-    const why = /^needs: /.test(block.note ?? '') && omission(block, has, atLength);
+    const why = /^needs: /.test(block.note ?? '') && omission(block, has);
     if (why) console.log(`# note ${name}:${block.line} is not typed: ${why}`);
   }
 }
