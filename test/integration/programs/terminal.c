@@ -62,14 +62,15 @@ static void obey(const char *order) {
     errx(3, "unknown order %s", order);
 }
 
-static void orders(void) {
+/* Returns whether more orders may follow. */
+static int orders(void) {
   static char line[16384];
   static size_t length;
   ssize_t n = read(0, line + length, sizeof line - 1 - length);
   if (n <= 0) {
     close(0);
     open("/dev/null", O_RDONLY);
-    return;
+    return 0;
   }
   length += (size_t)n;
   line[length] = 0;
@@ -79,6 +80,7 @@ static void orders(void) {
     length -= (size_t)(end + 1 - line);
     memmove(line, end + 1, length + 1);
   }
+  return 1;
 }
 
 /* Relays until the terminal is hung up, or until the child has ended and the output is complete. */
@@ -90,9 +92,7 @@ static int relay(void) {
                           {.fd = input ? 0 : -1, .events = POLLIN}};
     int n = poll(p, 2, 20);
     if (n > 0 && p[1].revents) {
-      orders();
-      if (!(p[1].revents & POLLIN))
-        input = 0;
+      input = orders() && p[1].revents & POLLIN;
     }
     if (n > 0 && p[0].revents) {
       ssize_t got = read(master, buffer, sizeof buffer);
