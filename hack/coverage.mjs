@@ -1,7 +1,8 @@
-// Coverage of lines by the tests: coverage.mjs [--unit] [--files] [part of a path …].
+// Coverage of lines by the tests: coverage.mjs [--unit|--vm] [--files] [part of a path …].
 //
-// --unit runs only the unit tests, as hack/test.mjs does; otherwise those on the kernel follow, as root. --files also
-// prints the ranges of lines that are not executed. The tests run in a copy of the checkout, with programs that count
+// --unit runs only the unit tests, as hack/test.mjs does; otherwise those on the kernel follow, as root. After them,
+// --vm runs those of cgroups and systemd on cgroup v2 (hack/test-vm). --files also prints the ranges of lines that are
+// not executed. The tests run in a copy of the checkout, with programs that count
 // (hack/coverage/instrument.mjs). They print to standard error, the tables go to standard output.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -9,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -16,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cLines } from './coverage/c-lines.mjs';
 import { BLOCKS_SIZE, blocksFile, POINTS_SIZE } from './coverage/instrument.mjs';
@@ -28,19 +30,21 @@ import { isKernel, testPaths } from './test-paths.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'));
 const parts = process.argv.slice(2).filter((a) => !a.startsWith('--'));
-const unknown = flags.find((f) => !['--unit', '--files'].includes(f));
+const unknown = flags.find((f) => !['--unit', '--vm', '--files'].includes(f));
 if (unknown) throw new Error(`unknown flag ${unknown}`);
 if (!flags.includes('--unit') && process.geteuid() !== 0)
   throw new Error('the tests on the kernel need root: run as root, or with --unit');
 
 for (const part of parts) if (testPaths([part]).length === 0) throw new Error(`no test has "${part}" in its path`);
-/** The tests of each phase: the flag of hack/test.mjs, and the column's name. */
+/** The phases: the flag of hack/test.mjs or "--vm", the column's name, and their tests. */
 const phases = [
   { flag: '--unit', name: 'unit', has: (path) => !isKernel(path) },
   { flag: '--root', name: 'unit + kernel', has: isKernel },
+  { flag: '--vm', name: '+ cgroup v2', has: (path) => /^test\/integration\/(?:cgroup|systemd)\//.test(path) },
 ]
-  .slice(0, flags.includes('--unit') ? 1 : 2)
-  .filter(({ has }) => testPaths(parts).some(has));
+  .slice(0, flags.includes('--unit') ? 1 : flags.includes('--vm') ? 3 : 2)
+  .map((phase) => ({ ...phase, paths: testPaths(parts).filter(phase.has) }))
+  .filter(({ paths }) => paths.length > 0);
 if (phases.length === 0)
   throw new Error(`no unit test has ${parts.map((part) => `"${part}"`).join(' or ')} in its path`);
 
@@ -69,7 +73,8 @@ chmodSync(work, 0o755);
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 const top = join(work, 'checkout');
-const counts = join(work, 'counts');
+/** The counters; hack/test-vm expects them here. */
+const counts = join(top, 'build/counters');
 
 function copyCheckout() {
   mkdirSync(top);
@@ -80,7 +85,7 @@ function copyCheckout() {
 }
 
 function makeCounters() {
-  mkdirSync(counts);
+  mkdirSync(counts, { recursive: true });
   const sizes = [['points', POINTS_SIZE], ...PROGRAMS.map((program) => [blocksFile(program), BLOCKS_SIZE])];
   for (const [name, size] of sizes) {
     writeFileSync(join(counts, name), '');
@@ -94,9 +99,25 @@ function run(script, args, env) {
   const stdio = ['ignore', process.stderr, process.stderr];
   const counted = { RUNT_COVERAGE: counts, RUNT_COVERAGE_PID: String(process.pid) };
   const options = { cwd: top, stdio, env: { ...process.env, ...counted, ...env } };
-  const { status, error } = spawnSync('hack/with-node', [script, ...args], options);
+  const { status, error } = spawnSync(script, args, options);
   if (error) throw error;
   return status === 0;
+}
+
+/** Runs tests in the machine of hack/vm, and adds what they executed. Returns whether they passed. */
+function runInMachine(paths) {
+  const executed = join(work, 'machine');
+  mkdirSync(executed);
+  const env = { RUNT_VM_DIR: process.env.RUNT_VM_DIR ?? resolve('.vm'), RUNT_VM_TIMEOUT: '3600' };
+  const passed = run('hack/test-vm', ['--counters', executed, ...paths], env);
+  for (const name of readdirSync(executed)) {
+    const [all, more] = [counts, executed].map((dir) => readFileSync(join(dir, name)));
+    writeFileSync(
+      join(counts, name),
+      all.map((n, i) => n | more[i]),
+    );
+  }
+  return passed;
 }
 
 /** For each path the lines that were executed since the counters were made, and all of its lines. */
@@ -128,15 +149,17 @@ function executedLines(sources) {
 
 copyCheckout();
 makeCounters();
-if (!run('hack/build.mjs', [])) throw new Error('the coverage build failed, the reason is above');
+if (!run('hack/with-node', ['hack/build.mjs'])) throw new Error('the coverage build failed, the reason is above');
 const sources = typeScriptSources();
 for (const source of sources.values()) source.hits = new Uint8Array(source.points.length);
 const columns = [];
 let failed = false;
-for (const { flag, name } of phases) {
+for (const { flag, name, paths } of phases) {
   const v8 = join(work, `v8${flag}`);
   mkdirSync(v8);
-  failed = !run('hack/test.mjs', [flag, `--except=${OF_THE_PRODUCT}`, ...parts], { RUNT_V8_COVERAGE: v8 }) || failed;
+  const args = ['hack/test.mjs', flag, `--except=${OF_THE_PRODUCT}`, ...parts];
+  const passed = flag === '--vm' ? runInMachine(paths) : run('hack/with-node', args, { RUNT_V8_COVERAGE: v8 });
+  failed ||= !passed;
   markV8(v8, top, sources);
   columns.push({ name, files: executedLines(sources) });
 }
