@@ -36,11 +36,14 @@ if (!flags.includes('--unit') && process.geteuid() !== 0)
   throw new Error('the tests on the kernel need root: run as root, or with --unit');
 
 for (const part of parts) if (testPaths([part]).length === 0) throw new Error(`no test has "${part}" in its path`);
+/** Tests that reach more on cgroup v2: of cgroups, systemd, and memory that runs out. */
+const OF_CGROUPS =
+  /^test\/integration\/(?:cgroup\/|systemd\/|shim\/shim-(?:systemd|events)|lifecycle\/(?:events|wait|supervisor-heir))/;
 /** The phases: the flag of hack/test.mjs or "--vm", the column's name, and their tests. */
 const phases = [
   { flag: '--unit', name: 'unit', has: (path) => !isKernel(path) },
   { flag: '--root', name: 'unit + kernel', has: isKernel },
-  { flag: '--vm', name: '+ cgroup v2', has: (path) => /^test\/integration\/(?:cgroup|systemd)\//.test(path) },
+  { flag: '--vm', name: '+ cgroup v2', has: (path) => OF_CGROUPS.test(path) },
 ]
   .slice(0, flags.includes('--unit') ? 1 : flags.includes('--vm') ? 3 : 2)
   .map((phase) => ({ ...phase, paths: testPaths(parts).filter(phase.has) }))
