@@ -111,7 +111,10 @@ function run(script, args, env) {
 function runInMachine(paths) {
   const executed = join(work, 'machine');
   mkdirSync(executed);
-  const env = { RUNT_VM_DIR: process.env.RUNT_VM_DIR ?? resolve('.vm'), RUNT_VM_TIMEOUT: '3600' };
+  const env = {
+    RUNT_VM_DIR: process.env.RUNT_VM_DIR ?? resolve('.vm'),
+    RUNT_VM_TIMEOUT: process.env.RUNT_VM_TIMEOUT ?? '3600',
+  };
   const passed = run('hack/test-vm', ['--counters', executed, ...paths], env);
   for (const name of readdirSync(executed)) {
     const [all, more] = [counts, executed].map((dir) => readFileSync(join(dir, name)));
