@@ -60,8 +60,8 @@ test('on v2 an update of swap alone counts from the memory limit in force', () =
     path: `${path}/memory.swap.max`,
     value: '500',
   });
-  assert.throws(() => written(1500, 'max\n'), code('ERR_CGROUP_VALUE', '/memory/swap'));
-  assert.throws(() => written(500, '1000\n'), code('ERR_CGROUP_VALUE', '/memory/swap'));
+  assert.throws(() => written(1500, 'max\n'), code('ERR_SPEC_VALUE', '/memory/swap'));
+  assert.throws(() => written(500, '1000\n'), code('ERR_SPEC_VALUE', '/memory/swap'));
 });
 
 const changes = (rules: DeviceRule[], current: string): string[] =>

@@ -507,7 +507,7 @@ testRace(
         const r = spawnSync(runtPath, ['--root', bed.root, 'state', bed.id], { encoding: 'utf8' });
         const said = refused.test(r.stderr)
           ? 'link'
-          : /cannot be used: it has none|does not exist/.test(r.stderr)
+          : /cannot be used: it has no state.json|does not exist/.test(r.stderr)
             ? 'own'
             : r.stderr;
         codes.set(said, (codes.get(said) ?? 0) + 1);

@@ -52,7 +52,7 @@ export interface DeviceOrder {
  * Applies the config's rules, then the defaults, to "deny all"; the last rule that matches wins. `at` is the pointer of
  * the list. `configured` is `linux.devices`: a node at the path of a default device removes that default rule.
  * @throws RuntError ERR_UNSUPPORTED for a rule that would carve a part out of a wider exception: v1 cannot hold that
- * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too); ERR_CGROUP_VALUE for an invalid access
+ * (kernel: admin-guide/cgroup-v1/devices; runc refuses it too); ERR_SPEC_VALUE for an invalid access
  */
 export function deviceList(
   rules: readonly DeviceRule[] | undefined,
@@ -71,7 +71,7 @@ export function deviceList(
 
 /**
  * The same for v2, whose filter can hold rules in any order. Returns a list if v1 could hold it too, so that both
- * versions behave alike; else the rules in order. @throws RuntError ERR_CGROUP_VALUE
+ * versions behave alike; else the rules in order. @throws RuntError ERR_SPEC_VALUE
  */
 export function v2DeviceList(
   rules: readonly DeviceRule[] | undefined,

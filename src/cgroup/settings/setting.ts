@@ -42,10 +42,10 @@ export function unsupported(pointer: string, value: unknown, why: string): RuntE
 
 /** For values that contradict each other or that the kernel cannot hold. */
 export function badValue(pointer: string, value: unknown, why: string): RuntError {
-  return new RuntError({ code: 'ERR_CGROUP_VALUE', message: why, pointer, value });
+  return new RuntError({ code: 'ERR_SPEC_VALUE', message: why, pointer, value });
 }
 
-/** `checkBeforeUpdate`: refuses limits that are not above the usage in `file`. @throws RuntError ERR_CGROUP_VALUE */
+/** `checkBeforeUpdate`: refuses limits that are not above the usage in `file`. @throws RuntError ERR_SPEC_VALUE */
 export function checkUsage(m: Memory, at: string, live: LiveCgroup, file: string): void {
   if (!m.checkBeforeUpdate) return;
   const usage = BigInt(live.read(file) || 0);

@@ -9,7 +9,7 @@ import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settin
 /**
  * Settings in the order to write them. A limit comes before what it bounds: memory before memory and swap, the period
  * before the quota, the quota before the burst, shares before idle (an idle group rejects shares).
- * `live`: the cgroup, if it is already in use, for an update. @throws RuntError ERR_UNSUPPORTED, ERR_CGROUP_VALUE
+ * `live`: the cgroup, if it is already in use, for an update. @throws RuntError ERR_UNSUPPORTED, ERR_SPEC_VALUE
  */
 export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;

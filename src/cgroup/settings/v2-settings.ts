@@ -18,7 +18,7 @@ import { hugepageSettings, rdmaSettings } from './shared-settings.js';
 /**
  * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec requires.
  * `live`: the cgroup, if it is already in use, for an update.
- * @throws RuntError ERR_UNSUPPORTED for a value for which v2 has no file, ERR_CGROUP_VALUE
+ * @throws RuntError ERR_UNSUPPORTED for a value for which v2 has no file, ERR_SPEC_VALUE
  */
 export function v2Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;

@@ -11,7 +11,7 @@ import { write } from './update-files.js';
 /**
  * Writes to the kernel first, which refuses more; then to systemd. systemd rounds the values that it manages and resets
  * the others to its defaults. So write the exact values again, and restore all other files.
- * @throws RuntError ERR_CGROUP_VALUE, ERR_CGROUP, ERR_SYSTEMD …; the files have their old values then
+ * @throws RuntError ERR_SPEC_VALUE, ERR_CGROUP, ERR_SYSTEMD …; the files have their old values then
  */
 export async function updateUnit(
   root: string,

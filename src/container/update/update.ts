@@ -23,7 +23,7 @@ interface UpdateOptions {
 /**
  * Sets new limits; if one is refused, none changes.
  * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_SPEC_JSON, ERR_SPEC_INVALID, ERR_UNSUPPORTED,
- * ERR_CGROUP_VALUE, ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
+ * ERR_SPEC_VALUE, ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
  */
 export async function update(o: UpdateOptions): Promise<void> {
   const resources = parseResources(o.resources, o.document);

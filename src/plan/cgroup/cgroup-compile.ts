@@ -41,7 +41,7 @@ export interface CgroupOps {
  * The operations for `linux.resources` in the cgroups of `paths`.
  * @throws RuntError ERR_UNSUPPORTED for a value that the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose
  * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write,
- * ERR_CGROUP_VALUE for values that contradict each other
+ * ERR_SPEC_VALUE for values that contradict each other
  */
 export function cgroupOps(
   facts: CgroupFacts,

@@ -140,7 +140,7 @@ test('a rule that allows must name the access; a rule that denies means all acce
     for (const of of [deviceList, v2DeviceList])
       assert.throws(
         () => of([{ allow: true, type: 'c', major: 7, ...(access === undefined ? {} : { access }) }], at, []),
-        (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/access`,
+        (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/access`,
       );
     const denied: DeviceRule[] = [
       { allow: true, access: 'rwm' },
@@ -174,11 +174,11 @@ test('v2 applies in order the rules that v1 cannot hold, and the same list for a
 test('an unknown access letter or a number that is too large is refused', () => {
   assert.throws(
     () => list([{ allow: true, type: 'c', access: 'rx' }]),
-    (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/access`,
+    (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/access`,
   );
   assert.throws(
     () => list([{ allow: true, type: 'c', major: 4294967296, access: 'r' }]),
-    (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === `${at}/0/major`,
+    (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/major`,
   );
 });
 

@@ -355,7 +355,7 @@ test(
       const warnings = r.stderr.trimEnd().split('\n');
       assert.is(warnings.length, 2, r.stderr);
       assert.match(warnings[0]!, `runt: warning: the state of container ${broken} cannot be used: `);
-      assert.match(warnings[1]!, `runt: warning: the state of container ${none} cannot be used: it has none`);
+      assert.match(warnings[1]!, `runt: warning: the state of container ${none} cannot be used: it has no state.json`);
     }
     for (const id of [none, broken]) {
       assert.is(bed.runt(['delete', id]).code, 1);

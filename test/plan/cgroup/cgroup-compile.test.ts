@@ -302,7 +302,7 @@ test('unified refuses a key that is not a file of a cgroup', () => {
     ['.max', '/unified/.max'],
     ['', '/unified/'],
   ] as const) {
-    refused('v2', { unified: { [key]: '1' } }, 'ERR_CGROUP_VALUE', pointer);
+    refused('v2', { unified: { [key]: '1' } }, 'ERR_SPEC_VALUE', pointer);
   }
 });
 
@@ -313,7 +313,7 @@ test('unified writes a value of several lines line by line, and refuses an empty
     'box/io.max=8:16 wbps=2000 /unified/io.max',
   ]);
   for (const none of ['', '\n', ' \n '])
-    refused('v2', { unified: { 'io.max': none } }, 'ERR_CGROUP_VALUE', '/unified/io.max');
+    refused('v2', { unified: { 'io.max': none } }, 'ERR_SPEC_VALUE', '/unified/io.max');
 });
 
 test('unified on v1 is refused, unless it is empty', () => {
@@ -429,8 +429,8 @@ test('hybrid: huge pages are limited in the hierarchy that has the controller', 
 test('a device name that would make another line is refused', () => {
   const rdma = { 'a b': { hcaHandles: 1 } };
   const network = { priorities: [{ name: 'lo 1\neth0', priority: 0 }] };
-  refused('v2', { rdma }, 'ERR_CGROUP_VALUE', '/rdma/a b');
-  refused('v1', { network }, 'ERR_CGROUP_VALUE', '/network/priorities/0/name');
+  refused('v2', { rdma }, 'ERR_SPEC_VALUE', '/rdma/a b');
+  refused('v1', { network }, 'ERR_SPEC_VALUE', '/network/priorities/0/name');
 });
 
 const live = (files: Record<string, string>) => ({ read: (file: string) => files[file] ?? '' });
@@ -464,7 +464,7 @@ test('checkBeforeUpdate refuses a limit that is not above the current usage', ()
   for (const settings of [v1Settings, v2Settings]) {
     assert.throws(
       () => settings({ memory: { limit: 4096, checkBeforeUpdate: true } }, '', now),
-      (e: { code: string; pointer: string }) => e.code === 'ERR_CGROUP_VALUE' && e.pointer === '/memory/limit',
+      (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === '/memory/limit',
     );
     assert.is(settings({ memory: { limit: 4096 } }, '', now).length, 1);
     assert.is(settings({ memory: { limit: 4097, checkBeforeUpdate: true } }, '', now).length, 1);
@@ -492,9 +492,9 @@ test('memory without hierarchical accounting is also refused on v1', () => {
 
 for (const layout of ['v1', 'v2'] as const) {
   test(`${layout}: a limit of memory and swap below that of memory, or without one, is refused`, () => {
-    refused(layout, { memory: { limit: 200, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
-    refused(layout, { memory: { swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
-    refused(layout, { memory: { limit: -1, swap: 100 } }, 'ERR_CGROUP_VALUE', '/memory/swap');
+    refused(layout, { memory: { limit: 200, swap: 100 } }, 'ERR_SPEC_VALUE', '/memory/swap');
+    refused(layout, { memory: { swap: 100 } }, 'ERR_SPEC_VALUE', '/memory/swap');
+    refused(layout, { memory: { limit: -1, swap: 100 } }, 'ERR_SPEC_VALUE', '/memory/swap');
   });
 }
 
