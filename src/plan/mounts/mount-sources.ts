@@ -119,8 +119,8 @@ const isBelow = (path: string, rootfs: string): boolean =>
 
 function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
   const message = bind
-    ? 'an id-mapped bind mount without root: the kernel lets only root of the host map the ids of its file systems'
-    : `an id-mapped ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both map its ids`;
+    ? 'map the ids of a bind mount: the kernel lets only root of the host do so for its file systems'
+    : `map the ids of a ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both do so`;
   return new RuntError({ code: 'ERR_UNSUPPORTED', message, pointer: at, value: mount });
 }
 

@@ -14,7 +14,7 @@ export const namespaceMessages: Messages<keyof typeof namespaceTable> = {
     ],
   },
   unshare: {
-    sentence: () => 'make the namespaces that are made from inside',
+    sentence: () => 'make the other namespaces of the container',
     rows: (op) => wrap('new namespaces', '', namespaces(Number(op.flags)), op.at, 'from inside'),
   },
   namespaceOpen: {

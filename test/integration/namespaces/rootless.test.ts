@@ -140,7 +140,7 @@ test(
     bed.write();
     const r = call('run', '--bundle', bed.bundle, bed.id);
     assert.is(r.code, 1);
-    assert.match(r.stderr, /id-mapped bind mount without root/);
+    assert.match(r.stderr, /map the ids of a bind mount: the kernel lets only root/);
   }),
 );
 
