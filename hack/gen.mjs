@@ -142,7 +142,7 @@ function constant(name, value) {
 }
 
 /** Limits of src/sys/waiting/time-limits.ts that C also needs. */
-const sharedLimits = ['reapTime', 'recentMemoryEvent', 'slowHookTime'];
+const sharedLimits = ['reapTime', 'recentOomEvent', 'slowHookTime'];
 
 function protocolHeader({ Protocol, REPORT, ...lists }, limits) {
   // An enumeration also has its numbers as keys.

@@ -1,7 +1,7 @@
 /** The host's cgroup hierarchies, their mount points, and the runtime's own cgroup in each. */
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
-import { LONG, readText, tryReadText } from '../sys/fs.js';
+import { LONG_FILE, readText, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, F_OK, W_OK } from '../sys/linux.js';
 import { inside, visibleCgroupMounts } from './cgroup-mounts.js';
@@ -57,7 +57,7 @@ export function readCgroupFacts(): CgroupFacts {
   const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
   return (
     usualFacts(cgroup, controllersOf) ??
-    parseCgroupFacts(cgroup, readText('/proc/self/mountinfo', AT_FDCWD, LONG), controllersOf)
+    parseCgroupFacts(cgroup, readText('/proc/self/mountinfo', AT_FDCWD, LONG_FILE), controllersOf)
   );
 }
 

@@ -1,6 +1,6 @@
 /** Suggestions for an unknown word on the command line. */
 import type { RuntError } from '../sys/error.js';
-import { nearest } from '../sys/nearest-word.js';
+import { nearestWord } from '../sys/nearest-word.js';
 import type { UnknownWord } from './arguments.js';
 import { commands, type Flags, globals } from './command-syntax.js';
 
@@ -43,7 +43,7 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
     error.hint = `write it into config.json, which runt spec ${wrong} does: ${where} takes such values from the bundle`;
     return;
   }
-  const near = nearest(wrong, candidates);
+  const near = nearestWord(wrong, candidates);
   if (near !== undefined) error.message += `; did you mean ${near}?`;
 }
 

@@ -4,7 +4,7 @@ import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { firstReadable, forget, now, stay } from '../sys/waiting/loop.js';
+import { firstReadable, forget, now, trimWhenIdle } from '../sys/waiting/loop.js';
 import { MemoryWatch } from './cgroups/memory-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, load } from './state/state-store.js';
@@ -54,7 +54,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
   let memory: MemoryWatch | undefined;
   try {
     memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
-    stay();
+    trimWhenIdle();
     const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
     let next = now();
     for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {

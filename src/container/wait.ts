@@ -2,7 +2,7 @@
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { Protocol } from '../sys/protocol.js';
-import { readableOrPolled, stay } from '../sys/waiting/loop.js';
+import { readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
 import { awaitWithHeirs, openUnreaped } from './launch/supervisor-heir.js';
 import { pids } from './ps.js';
 import {
@@ -37,7 +37,7 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
       hint: 'create it with --supervise, or ask the program that ran runt: only the parent of a process sees its exit status',
     });
   }
-  stay();
+  trimWhenIdle();
   const stateDir = `${o.root}/${o.id}`;
   const exec = o.pid === undefined ? undefined : lastExec(stateDir, o.id, o.pid);
   const recorded = exec ? readRunning(stateDir, exec) : record;

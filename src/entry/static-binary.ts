@@ -2,7 +2,7 @@
 import { main } from '../cli/command-main.js';
 import type { Native } from '../sys/abi.js';
 import { setHost } from '../sys/host.js';
-import { turn } from '../sys/waiting/loop.js';
+import { runOnce } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
 interface Provided {
@@ -42,4 +42,4 @@ function begin(): void {
 }
 
 // main.c calls both: runtTurn when it has no other work.
-Object.assign(globalThis, { runtMain: begin, runtTurn: turn });
+Object.assign(globalThis, { runtMain: begin, runtTurn: runOnce });

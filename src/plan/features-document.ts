@@ -23,7 +23,7 @@ import { RuntError } from '../sys/error.js';
 import { capabilityNames } from '../sys/kernel-names.js';
 import { namespaceFlags } from '../sys/linux.js';
 import { commit, version } from '../sys/runt-version.js';
-import { compiles, knowsFilterFlags, libseccompVersion } from '../sys/seccomp/seccomp-support.js';
+import { canCompile, knowsFilterFlags, libseccompVersion } from '../sys/seccomp/seccomp-support.js';
 import { scopes } from './cgroup/systemd-scope.js';
 import { compile } from './compile.js';
 import type { SystemdScope } from './host-facts.js';
@@ -155,7 +155,7 @@ function memoryPolicyFeatures(): Pick<FeaturesLinux, 'memoryPolicy'> {
 function seccompFeatures(): NonNullable<FeaturesLinux['seccomp']> {
   const known = filterFlagNames().sort();
   const takes = (change: Partial<Seccomp>): boolean =>
-    compiles(seccompProfile({ defaultAction: 'SCMP_ACT_ALLOW', ...change }));
+    canCompile(seccompProfile({ defaultAction: 'SCMP_ACT_ALLOW', ...change }));
   const rule = { names: ['getpid'], action: 'SCMP_ACT_ERRNO' };
   return {
     enabled: takes({ syscalls: [rule] }),

@@ -5,7 +5,7 @@ import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, load } from '../container/state/state-store.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/runt-version.js';
-import { stay, within } from '../sys/waiting/loop.js';
+import { trimWhenIdle, withTimeout } from '../sys/waiting/loop.js';
 import { exitRecordTime } from '../sys/waiting/time-limits.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
 import { wordsOf } from './shim-log.js';
@@ -34,7 +34,7 @@ export async function shim(name: ShimName): Promise<number> {
       return 0;
     }
     if (a.action === 'delete') return await clean(a);
-    stay();
+    trimWhenIdle();
     const { serve } = await import('./shim-server.js');
     return await serve(a);
   } catch (error) {
@@ -60,7 +60,7 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
     return undefined;
   }
   if (!record.supervisor || statusOf(root, record) !== 'stopped') return undefined;
-  return await within(awaitExit(directory), exitRecordTime);
+  return await withTimeout(awaitExit(directory), exitRecordTime);
 }
 
 /** `delete`: removes what is left of a container whose shim has ended. Idempotent. */

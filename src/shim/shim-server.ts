@@ -4,7 +4,7 @@ import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/waiting/loop.js';
-import { clientLookTime, clientVersionTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
+import { clientPollTime, clientVersionTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
 import { Idleness } from './idle-end.js';
@@ -98,7 +98,7 @@ async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
   const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
   const listener = native.duplicate(LISTENER);
   const alone =
-    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, clientLookTime)) && idleness.clients === 0;
+    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, clientPollTime)) && idleness.clients === 0;
   native.close(listener);
   if (!alone) native.close(dir);
   return alone;

@@ -1,7 +1,7 @@
 /** Loader of config.json: JSON, schema, exact integers and rules, with all violations at once up to `MOST`. */
 import { E } from '../sys/errno.js';
 import { RuntError, type Violation } from '../sys/error.js';
-import { reach, readAtMost } from '../sys/fs.js';
+import { checkExists, readAtMost } from '../sys/fs.js';
 import { host } from '../sys/host.js';
 import type { Spec } from './config-types.js';
 import { segments } from './json/json-pointer.js';
@@ -73,9 +73,9 @@ export function judgeFile(path: string): JudgedSpec {
 /** The hint for a missing config.json: which part of its path is missing. */
 function whyMissing(path: string): string {
   const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
-  const r = reach(bundle);
+  const r = checkExists(bundle);
   if (r === -E.ENOENT) return `correct the path of the bundle (--bundle): there is no directory ${bundle}`;
-  if (r === -E.ENOTDIR || reach(`${bundle}/.`) === -E.ENOTDIR)
+  if (r === -E.ENOTDIR || checkExists(`${bundle}/.`) === -E.ENOTDIR)
     return `name the directory that has the config.json (--bundle): ${bundle} is not a directory`;
   if (!path.endsWith('/config.json')) return `name a config file or a bundle that exists: there is no ${path}`;
   return `write a config.json with "runt spec", or name another directory (--bundle): ${bundle} is not a bundle`;

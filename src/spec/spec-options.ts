@@ -1,6 +1,6 @@
 /** Options of `runt spec` and of the library's `bundle()`, and the config made from them. Pure. */
 import { RuntError } from '../sys/error.js';
-import { nearest } from '../sys/nearest-word.js';
+import { nearestWord } from '../sys/nearest-word.js';
 import { bytes } from './byte-size.js';
 import type { IdMapping, Mount, Process, Resources, Spec } from './config-types.js';
 import { defaultSpec } from './default-config.js';
@@ -137,7 +137,7 @@ function usage(message: string): RuntError {
 function checkTypes(options: SpecOptions): void {
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(types, key)) {
-      const near = nearest(key, Object.keys(types));
+      const near = nearestWord(key, Object.keys(types));
       throw usage(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
     }
     const wanted = types[key as keyof SpecOptions];

@@ -67,7 +67,7 @@ export class RuntError extends Error {
     super(
       facts.errno === undefined
         ? message
-        : `${message}: ${errnoName(facts.errno)} (${inSentence(errnoText(facts.errno))})`,
+        : `${message}: ${errnoName(facts.errno)} (${lowerFirst(errnoText(facts.errno))})`,
     );
     this.name = 'RuntError';
     if (cause !== undefined) this.cause = cause;
@@ -80,7 +80,7 @@ export class RuntError extends Error {
  * A text of strerror(3) for the middle of a sentence: engines search for "permission denied" and "no such file or
  * directory" in lower case, as Go writes them. An abbreviation at the start keeps its case.
  */
-function inSentence(text: string): string {
+function lowerFirst(text: string): string {
   const second = text[1] ?? '';
   return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
 }

@@ -9,7 +9,7 @@ const FIRST_SIZE = 16384;
  * First buffer size for /proc/self/mountinfo, which is long on a host with many containers: a second read would make
  * the kernel lock and format all mounts of the namespace again.
  */
-export const LONG = 4 << 20;
+export const LONG_FILE = 4 << 20;
 /** Limit for files that we read whole; config.json is the largest. */
 const MAX_SIZE = 16 << 20;
 
@@ -30,7 +30,7 @@ let buffer: Uint8Array | undefined;
  * Repeats `call` with larger buffers until the output fits; the length or -errno. It starts small, because a read of
  * /proc/sys makes the kernel allocate as much as the buffer has.
  */
-function fill(call: (out: Uint8Array) => number, size = FIRST_SIZE): number {
+function readGrowing(call: (out: Uint8Array) => number, size = FIRST_SIZE): number {
   for (;;) {
     if (!buffer || buffer.length < size) buffer = new Uint8Array(size);
     const length = call(buffer.length === size ? buffer : buffer.subarray(0, size));
@@ -39,7 +39,7 @@ function fill(call: (out: Uint8Array) => number, size = FIRST_SIZE): number {
   }
 }
 
-function fail(result: number, verb: string, path: string, syscall: string): never {
+function throwError(result: number, verb: string, path: string, syscall: string): never {
   throw new RuntError({ code: 'ERR_IO', message: `${verb} ${path}`, path, errno: -result, syscall });
 }
 
@@ -47,7 +47,7 @@ function fail(result: number, verb: string, path: string, syscall: string): neve
 const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
 /** Decodes the buffer; names and paths may be other than UTF-8. Drops a large buffer: a shim may live for years. */
-function text(length: number): string {
+function bufferText(length: number): string {
   const result = host.decodeRaw(buffer as Uint8Array, length);
   if ((buffer as Uint8Array).length > FIRST_SIZE) buffer = undefined;
   return result;
@@ -55,63 +55,63 @@ function text(length: number): string {
 
 /** The bytes of a file of at most 16 MiB, in a new buffer. */
 export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
-  const length = fill((out) => native.readFile(dirfd, path, out));
-  if (length < 0) fail(length, 'read', path, 'open');
+  const length = readGrowing((out) => native.readFile(dirfd, path, out));
+  if (length < 0) throwError(length, 'read', path, 'open');
   return (buffer as Uint8Array).slice(0, length);
 }
 
 /**
- * The bytes of a file that is usually shorter than `first` and never longer than `most`, in a new buffer; or -errno,
+ * The bytes of a file that is usually shorter than `first` and never longer than `max`, in a new buffer; or -errno,
  * -EOVERFLOW for a longer file.
  */
-export function readAtMost(path: string, first: number, most: number): Uint8Array | number {
+export function readAtMost(path: string, first: number, max: number): Uint8Array | number {
   let bytes = new Uint8Array(first);
   let length = native.readFile(AT_FDCWD, path, bytes);
   if (length === -E.EOVERFLOW) {
-    bytes = new Uint8Array(most);
+    bytes = new Uint8Array(max);
     length = native.readFile(AT_FDCWD, path, bytes);
   }
   return length < 0 ? length : bytes.subarray(0, length);
 }
 
 /** Checks with access(2) that a path can be reached: 0 or -errno. */
-export const reach = (path: string): number => native.access(path, F_OK);
+export const checkExists = (path: string): number => native.access(path, F_OK);
 
 /** The text of a file of at most 16 MiB. @param first size of the first buffer */
 export function readText(path: string, dirfd = AT_FDCWD, first = FIRST_SIZE): string {
-  const length = fill((out) => native.readFile(dirfd, path, out), first);
-  if (length < 0) fail(length, 'read', path, 'open');
-  return text(length);
+  const length = readGrowing((out) => native.readFile(dirfd, path, out), first);
+  if (length < 0) throwError(length, 'read', path, 'open');
+  return bufferText(length);
 }
 
 /** As readText; undefined if the file does not exist. */
 export function tryReadText(path: string, dirfd = AT_FDCWD): string | undefined {
-  const length = fill((out) => native.readFile(dirfd, path, out));
+  const length = readGrowing((out) => native.readFile(dirfd, path, out));
   if (isMissing(length)) return undefined;
-  if (length < 0) fail(length, 'read', path, 'open');
-  return text(length);
+  if (length < 0) throwError(length, 'read', path, 'open');
+  return bufferText(length);
 }
 
 /** The names in a directory, without . and .., in the kernel's order. */
 export function listDir(path: string, dirfd = AT_FDCWD): string[] {
-  const length = fill((out) => native.readDir(dirfd, path, out));
-  if (length < 0) fail(length, 'list', path, 'getdents64');
-  return length === 0 ? [] : text(length - 1).split('\0');
+  const length = readGrowing((out) => native.readDir(dirfd, path, out));
+  if (length < 0) throwError(length, 'list', path, 'getdents64');
+  return length === 0 ? [] : bufferText(length - 1).split('\0');
 }
 
 /** As listDir; undefined if the directory does not exist. */
 export function tryListDir(path: string, dirfd = AT_FDCWD): string[] | undefined {
-  const length = fill((out) => native.readDir(dirfd, path, out));
+  const length = readGrowing((out) => native.readDir(dirfd, path, out));
   if (isMissing(length)) return undefined;
-  if (length < 0) fail(length, 'list', path, 'getdents64');
-  return length === 0 ? [] : text(length - 1).split('\0');
+  if (length < 0) throwError(length, 'list', path, 'getdents64');
+  return length === 0 ? [] : bufferText(length - 1).split('\0');
 }
 
 /** The target of a symlink, which may be other than UTF-8 (decodeRaw). */
 export function readLink(path: string, dirfd = AT_FDCWD): string {
-  const length = fill((out) => native.readLink(dirfd, path, out));
-  if (length < 0) fail(length, 'read the link', path, 'readlink');
-  return text(length);
+  const length = readGrowing((out) => native.readLink(dirfd, path, out));
+  if (length < 0) throwError(length, 'read the link', path, 'readlink');
+  return bufferText(length);
 }
 
 /** A path without symlinks and `..`; '' if it cannot be opened. */
@@ -128,7 +128,7 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
   const out = new Uint8Array(64);
   const result = native.stat(dirfd, path, flags, out);
   if (isMissing(result)) return undefined;
-  if (result < 0) fail(result, 'stat', path, 'newfstatat');
+  if (result < 0) throwError(result, 'stat', path, 'newfstatat');
   const [mode, uid, gid, size, ino, dev] = new BigInt64Array(out.buffer) as unknown as bigint[];
   return {
     mode: Number(mode),
@@ -142,34 +142,34 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
 
 /** As tryStat; throws if the path does not exist. */
 export function stat(path: string, dirfd = AT_FDCWD, flags = 0): Stat {
-  return tryStat(path, dirfd, flags) ?? fail(-E.ENOENT, 'stat', path, 'newfstatat');
+  return tryStat(path, dirfd, flags) ?? throwError(-E.ENOENT, 'stat', path, 'newfstatat');
 }
 
 /** Whether a path exists. Throws if that cannot be determined. */
 export function exists(path: string): boolean {
   const result = native.access(path, 0);
-  if (result < 0 && !isMissing(result)) fail(result, 'look for', path, 'faccessat');
+  if (result < 0 && !isMissing(result)) throwError(result, 'look for', path, 'faccessat');
   return result === 0;
 }
 
 /** Writes `data` in one write(2). @param flags added to O_WRONLY|O_CLOEXEC, such as O_CREAT and O_TRUNC */
-export function write(path: string, data: string | Uint8Array, flags = 0, mode = 0o600, dirfd = AT_FDCWD): void {
+export function writeFile(path: string, data: string | Uint8Array, flags = 0, mode = 0o600, dirfd = AT_FDCWD): void {
   const bytes = typeof data === 'string' ? host.encode(data) : data;
   const result = native.writeFile(dirfd, path, flags, mode, bytes);
-  if (result < 0) fail(result, 'write', path, 'write');
+  if (result < 0) throwError(result, 'write', path, 'write');
 }
 
 /** Replaces a file atomically: readers see the old or the new text. */
-export function replace(path: string, data: string | Uint8Array, mode = 0o600, dirfd = AT_FDCWD): void {
+export function replaceFile(path: string, data: string | Uint8Array, mode = 0o600, dirfd = AT_FDCWD): void {
   const result = native.replaceFile(dirfd, path, mode, typeof data === 'string' ? host.encode(data) : data);
-  if (result < 0) fail(result, 'replace', path, 'rename');
+  if (result < 0) throwError(result, 'replace', path, 'rename');
 }
 
 /** Makes a directory; false if the path exists already. */
 export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   const result = native.mkdirAt(dirfd, path, mode);
   if (result === -E.EEXIST) return false;
-  if (result < 0) fail(result, 'make the directory', path, 'mkdir');
+  if (result < 0) throwError(result, 'make the directory', path, 'mkdir');
   return true;
 }
 

@@ -18,12 +18,12 @@ export interface Host {
    * surrogate U+DC00 + byte, as in `args` and `env`; `encode` and the native functions convert it back to the byte.
    */
   decodeRaw(bytes: Uint8Array, length: number): string;
-  /** Begins a wait: the host must call `wake` when it is ready or after timeout ms. Absent: `turn` does. */
-  readonly waiting?: (id: number, timeout: number) => void;
-  /** Ends a wait: `wake` was called, or `forget` cancelled it. */
-  readonly ended?: (id: number) => void;
+  /** Begins a wait: the host must call `endWait` when it is ready or after timeout ms. Absent: `runOnce` does. */
+  readonly onWait?: (id: number, timeout: number) => void;
+  /** Ends a wait: `endWait` was called, or `forget` cancelled it. */
+  readonly onWaitEnd?: (id: number) => void;
   /** For a server: reports uncaught errors and unhandled rejections from now on, and the program does not end. */
-  readonly outlive?: (tell: (error: unknown) => void) => void;
+  readonly outlive?: (report: (error: unknown) => void) => void;
   /**
    * For a long-lived program: returns unused memory to the kernel from now on. `tidy` returns the rest when the program
    * is idle.

@@ -1,23 +1,23 @@
 /** The search for the known word that is nearest to a mistyped one. */
 
 /** A word with more edits than this counts as another word, even if it is long. */
-const MOST_EDITS = 3;
+const MAX_EDITS = 3;
 
 /**
  * The candidate with the smallest edit distance to word, if that is small enough for a typing error: one edit, or one
  * for each three letters. A prefix that all candidates share, such as RLIMIT_, does not count. Words of less than three
  * letters get no answer: they are near to too many candidates.
  */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
   if (word.length < 3) return undefined;
   const shared = sharedPrefix(candidates);
   const skip = word.startsWith(shared) ? shared.length : 0;
   const rest = word.slice(skip);
   let best: string | undefined;
-  let least = Math.min(MOST_EDITS, Math.max(1, Math.floor(rest.length / 3))) + 1;
+  let least = Math.min(MAX_EDITS, Math.max(1, Math.floor(rest.length / 3))) + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= least) continue;
-    const d = distance(rest, candidate.slice(skip), least);
+    const d = editDistance(rest, candidate.slice(skip), least);
     if (d < least) {
       least = d;
       best = candidate;
@@ -40,7 +40,7 @@ function sharedPrefix(candidates: readonly string[]): string {
  * Edit distance from a to b: insertion, deletion, substitution and exchange of two neighbours count one each. Stops at
  * `limit`: for most words, a few letters show that they are far apart.
  */
-function distance(a: string, b: string, limit: number): number {
+function editDistance(a: string, b: string, limit: number): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   let leastBefore = 0;

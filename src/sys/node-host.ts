@@ -7,7 +7,7 @@ import { type AbiType, abi, type Native } from './abi.js';
 import { check } from './error.js';
 import { type Host, native, setHost } from './host.js';
 import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
-import { pending, wake } from './waiting/loop.js';
+import { endWait, pendingWaits } from './waiting/loop.js';
 
 const cTypes: Record<AbiType, string[]> = {
   i32: ['int32_t'],
@@ -24,16 +24,16 @@ const cTypes: Record<AbiType, string[]> = {
 function libraryPath(): string {
   const named = process.env.RUNT_LIBRARY;
   if (named) return named;
-  const places = ['.', '..'].flatMap((dir) => [`${dir}/librunt.so`, `${dir}/librunt-${process.arch}.so`]);
-  for (const place of places) {
-    const path = fileURLToPath(new URL(place, import.meta.url));
+  const candidates = ['.', '..'].flatMap((dir) => [`${dir}/librunt.so`, `${dir}/librunt-${process.arch}.so`]);
+  for (const candidate of candidates) {
+    const path = fileURLToPath(new URL(candidate, import.meta.url));
     if (existsSync(path)) return path;
   }
   throw new Error(`librunt.so is not beside ${fileURLToPath(import.meta.url)}: run "make build"`);
 }
 
 /** Refuses the same arguments as the QuickJS bindings (build/gen/quickjs-abi.c), with the same messages. */
-function checked(name: string, argument: string, type: AbiType, value: unknown, out: unknown[]): void {
+function pushChecked(name: string, argument: string, type: AbiType, value: unknown, out: unknown[]): void {
   switch (type) {
     case 'i32':
       if (typeof value !== 'number' || (value | 0) !== value) {
@@ -129,14 +129,14 @@ function rawEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string 
   )
     return env;
   const raw = rawTexts('/proc/self/environ').map((text) => [text.split('=', 1)[0]!, text.slice(text.indexOf('=') + 1)]);
-  const was: Record<string, string | undefined> = { ...env };
+  const original: Record<string, string | undefined> = { ...env };
   for (const [name = '', value = ''] of raw) {
     const shown = Buffer.from(rawBytes(name)).toString();
     if (env[shown] !== Buffer.from(rawBytes(value)).toString()) continue; // changed since
-    if (shown !== name) delete was[shown];
-    was[name] = value;
+    if (shown !== name) delete original[shown];
+    original[name] = value;
   }
-  return was;
+  return original;
 }
 
 /** Binds every function of `abi`; looks each one up in the library at its first call. */
@@ -145,8 +145,8 @@ function bind(path: string): Native {
   const native: Record<string, (...args: unknown[]) => unknown> = {};
   for (const [name, { ret, args }] of Object.entries(abi)) {
     let call: ((...a: unknown[]) => number | bigint) | undefined;
-    native[name] = (...given) => {
-      if (given.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
+    native[name] = (...values) => {
+      if (values.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
       call ??= library.func(
         `runt_${name}`,
         ret === 'i64' ? 'int64_t' : 'int32_t',
@@ -154,7 +154,7 @@ function bind(path: string): Native {
       );
       const list: unknown[] = [];
       args.forEach(([argument, type], i) => {
-        checked(name, argument, type, given[i], list);
+        pushChecked(name, argument, type, values[i], list);
       });
       const value = call(...list);
       return ret === 'i64' ? BigInt(value) : Number(value);
@@ -167,16 +167,16 @@ function bind(path: string): Native {
  * Waits under Node.js: a thread of the library writes the ids of ready descriptors to a pipe that libuv reads. The
  * first wait creates both; the pipe keeps the process alive only while a wait is pending.
  */
-function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
+function forwarded(): Required<Pick<Host, 'onWait' | 'onWaitEnd'>> {
   let pipe: Socket | undefined;
   const timers = new Map<number, NodeJS.Timeout>();
-  const ended = (id: number) => {
+  const onWaitEnd = (id: number) => {
     clearTimeout(timers.get(id));
     timers.delete(id);
     hold();
   };
   const hold = () => {
-    if (pending() === 0) pipe?.unref();
+    if (pendingWaits() === 0) pipe?.unref();
     else pipe?.ref();
   };
   const open = (): Socket => {
@@ -186,17 +186,17 @@ function forwarded(): Required<Pick<Host, 'waiting' | 'ended'>> {
     socket.on('data', (chunk) => {
       const all = Buffer.concat([rest, chunk]);
       const whole = all.length - (all.length % 4);
-      for (let i = 0; i < whole; i += 4) wake(all.readInt32LE(i), true);
+      for (let i = 0; i < whole; i += 4) endWait(all.readInt32LE(i), true);
       rest = all.subarray(whole);
     });
     return socket;
   };
-  const waiting = (id: number, timeout: number) => {
+  const onWait = (id: number, timeout: number) => {
     pipe ??= open();
     hold();
-    if (timeout >= 0) timers.set(id, setTimeout(wake, timeout, id, false));
+    if (timeout >= 0) timers.set(id, setTimeout(endWait, timeout, id, false));
   };
-  return { waiting, ended };
+  return { onWait, onWaitEnd };
 }
 
 /**
@@ -240,8 +240,8 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
   // Look now, only for a command that passes descriptors on: later it may have opened its log.
-  const asked = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
-  const inherited = asked ? inheritedFds() : new Set<number>();
+  const passesFds = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
+  const inherited = passesFds ? inheritedFds() : new Set<number>();
   const host: Host = {
     name: 'node',
     native: bind(libraryPath()),
@@ -250,9 +250,9 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),
     decodeRaw: (bytes, length) => decodeRaw(bytes.subarray(0, length)),
     encode: (text) => (LONE.test(text) ? rawBytes(text) : encoder.encode(text)),
-    outlive(tell) {
-      process.on('unhandledRejection', tell);
-      process.on('uncaughtException', tell);
+    outlive(report) {
+      process.on('unhandledRejection', report);
+      process.on('uncaughtException', report);
     },
     inherited: (fd) => inherited.has(fd),
     ...forwarded(),

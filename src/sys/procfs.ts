@@ -29,9 +29,9 @@ export function processStat(pid: number): ProcessStat | undefined {
     const n = native.processStat(pid, buffer);
     if (n > 0) return parse(host.decode(buffer, n));
     // The pid may belong to the other pid namespace, so pidfd_open(2) cannot help.
-    if (n === -E.EXDEV) throw unreadable(pid, n);
+    if (n === -E.EXDEV) throw readError(pid, n);
     if (hasEnded(pid)) return undefined;
-    if (left === 1 || (n !== 0 && n !== -E.ENOENT && n !== -E.ESRCH)) throw unreadable(pid, n);
+    if (left === 1 || (n !== 0 && n !== -E.ENOENT && n !== -E.ESRCH)) throw readError(pid, n);
   }
 }
 
@@ -62,7 +62,7 @@ function parse(text: string): ProcessStat {
   };
 }
 
-function unreadable(pid: number, result: number): RuntError {
+function readError(pid: number, result: number): RuntError {
   const facts = { code: 'ERR_PROCESS', path: `/proc/${pid}/stat`, see: 'proc(5)' };
   const message = `read /proc/${pid}/stat`;
   switch (-result) {

@@ -21,7 +21,7 @@ export enum Protocol {
   // ── runt-init → runtime ──
 
   /** Bytes of the shared memory for runt-init's last report. */
-  WORDS_SIZE = 3 * 4096,
+  LAST_REPORT_SIZE = 3 * 4096,
   /** Name of the process that waits for start: no program has this name, because it contains a slash. */
   WAITING_NAME = 'runt/init',
 
@@ -71,7 +71,7 @@ export enum Protocol {
  * An object whose values equal their keys: code writes the strings, and TypeScript checks them against the keys. In C,
  * each key is a string NAME_KEY; an exported list is an enumeration of NAME_ITEM.
  */
-const names = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
+const keyValues = <const T extends string>(list: readonly T[]): { readonly [K in T]: K } =>
   Object.fromEntries(list.map((name) => [name, name])) as { readonly [K in T]: K };
 
 /**
@@ -110,8 +110,8 @@ export const REPORT = {
 export type ReportKind = keyof typeof REPORT;
 
 /** The space-separated parts of a text. */
-export type Words<T extends string> = T extends `${infer First} ${infer Rest}`
-  ? First | Words<Rest>
+export type Parts<T extends string> = T extends `${infer First} ${infer Rest}`
+  ? First | Parts<Rest>
   : T extends ''
     ? never
     : T;
@@ -124,7 +124,7 @@ type ValueOf<F extends string> = F extends `${'#' | '@'}${string}`
 
 /** One report, by its kind. The reader must close a descriptor in it; -1 if the message had none. */
 export type ReportOf<K extends ReportKind> = { readonly kind: K } & {
-  readonly [F in Words<(typeof REPORT)[K]> as NameOf<F>]: ValueOf<F>;
+  readonly [F in Parts<(typeof REPORT)[K]> as NameOf<F>]: ValueOf<F>;
 };
 
 /** A span of one operation: its index in the plan, start and end on CLOCK_MONOTONIC in ns. */
@@ -135,19 +135,19 @@ export interface Span {
 }
 
 /** The ways in which a hook that runt-init executes fails. */
-export const HOOK_END = /* @__PURE__ */ names(['exit', 'signal', 'timeout', 'exec']);
+export const HOOK_END = /* @__PURE__ */ keyValues(['exit', 'signal', 'timeout', 'exec']);
 export type HookEndKind = keyof typeof HOOK_END;
 
 /** The kinds of the supervisor's children. */
-export const CHILD = /* @__PURE__ */ names(['init', 'successor', 'exec']);
+export const CHILD = /* @__PURE__ */ keyValues(['init', 'successor', 'exec']);
 export type ChildKind = keyof typeof CHILD;
 
 /** The kinds of descriptors in a request that are not passed on to the process. */
-export const PLACE = /* @__PURE__ */ names(['image', 'cgroup']);
-export type PlaceName = keyof typeof PLACE;
+export const REQUEST_FD = /* @__PURE__ */ keyValues(['image', 'cgroup']);
+export type RequestFdName = keyof typeof REQUEST_FD;
 
 /** The first field of the supervisor's answer. */
-export const ANSWER = /* @__PURE__ */ names(['pid', 'error']);
+export const ANSWER = /* @__PURE__ */ keyValues(['pid', 'error']);
 export type AnswerKind = keyof typeof ANSWER;
 
 /** The system calls in which a start of runt-init can fail, by index. */

@@ -14,13 +14,14 @@ export function timestamp(ns: bigint): string {
 function date(day: number): string {
   let year = 1970;
   let rest = day;
-  while (rest >= daysOf(year)) rest -= daysOf(year++);
+  while (rest >= daysInYear(year)) rest -= daysInYear(year++);
   let month = 0;
-  for (; rest >= lengthOf(month, year); month++) rest -= lengthOf(month, year);
+  for (; rest >= daysInMonth(month, year); month++) rest -= daysInMonth(month, year);
   return `${digits(year, 4)}-${digits(month + 1, 2)}-${digits(rest + 1, 2)}`;
 }
 
-const leap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-const daysOf = (year: number): number => (leap(year) ? 366 : 365);
-const lengthOf = (month: number, year: number): number => (month === 1 ? daysOf(year) - 337 : 31 - ((month % 7) % 2));
+const isLeapYear = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const daysInYear = (year: number): number => (isLeapYear(year) ? 366 : 365);
+const daysInMonth = (month: number, year: number): number =>
+  month === 1 ? daysInYear(year) - 337 : 31 - ((month % 7) % 2);
 const digits = (n: number, width: number): string => String(n).padStart(width, '0');

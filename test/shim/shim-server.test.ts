@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
 import { serve } from '../../src/shim/shim-server.js';
 import { task } from '../../src/shim/transport/protos.js';
-import { interrupt, sleep } from '../../src/sys/waiting/loop.js';
+import { interruptWaits, sleep } from '../../src/sys/waiting/loop.js';
 import { Client, socketPath, withListener } from './listener.js';
 
 const test = suite('shim server');
@@ -26,7 +26,7 @@ function begin(env: Record<string, string> = {}) {
   });
   const over = async (): Promise<void> => {
     await kernel.finish(sleep(1000));
-    while (interrupt(new Error('over'))) await new Promise((next) => setImmediate(next));
+    while (interruptWaits(new Error('over'))) await new Promise((next) => setImmediate(next));
   };
   return { kernel, state, serving, over };
 }

@@ -71,9 +71,9 @@ test('stat returns the same values as that of Node.js', ({ dir }) => {
 
 test('write, replace and makeDir write, replace and make files', ({ dir }) => {
   const path = join(dir, 'f');
-  assert.throws(() => fs.write(path, 'x'), /ENOENT/);
-  fs.write(path, 'one', 0x40);
-  fs.replace(path, 'two');
+  assert.throws(() => fs.writeFile(path, 'x'), /ENOENT/);
+  fs.writeFile(path, 'one', 0x40);
+  fs.replaceFile(path, 'two');
   assert.is(readFileSync(path, 'utf8'), 'two');
   assert.is(statSync(path).mode & 0o777, 0o600);
   assert.is(fs.makeDir(join(dir, 'd')), true);
@@ -93,7 +93,7 @@ test('mountinfo is read in one call, and its paths may be any bytes', ({ dir }) 
     },
   });
   try {
-    assert.is(fs.readText(path, -100, fs.LONG), `${'x'.repeat(300_000)}\udcff`);
+    assert.is(fs.readText(path, -100, fs.LONG_FILE), `${'x'.repeat(300_000)}\udcff`);
     assert.is(reads, 1);
   } finally {
     Object.assign(native, { readFile });

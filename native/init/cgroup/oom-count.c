@@ -86,7 +86,7 @@ int memory_ran_out(void) {
     memory.ran_out = own > (memory.kills == UNREADABLE ? 0 : memory.kills);
   } else
     memory.ran_out = memory.told_ns &&
-                     clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_MEMORY_EVENT * 1000000ll &&
+                     clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_OOM_EVENT * 1000000ll &&
                      memory.kills_above != UNREADABLE && above > memory.kills_above;
   if (memory.ran_out)
     stop_watching();

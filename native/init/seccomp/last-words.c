@@ -8,7 +8,7 @@ static char *words; /* page of last words; NULL if the reader of the reports doe
 void forget_words(void) { words = NULL; }
 
 void leave_words(const char *frame, size_t length) {
-  if (!words || length > WORDS_SIZE)
+  if (!words || length > LAST_REPORT_SIZE)
     return;
   memcpy(words, frame, length);
   for (;;) {
@@ -19,9 +19,9 @@ void leave_words(const char *frame, size_t length) {
 
 void share_words(void) {
   int fd CLEANUP_CLOSE = (int)syscall(SYS_memfd_create, "runt-words", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, WORDS_SIZE))
+  if (fd < 0 || ftruncate(fd, LAST_REPORT_SIZE))
     return;
-  char *page = mmap(NULL, WORDS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  char *page = mmap(NULL, LAST_REPORT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   char frame[16];
   struct text t = TEXT_IN(frame);
   put_words(&t);

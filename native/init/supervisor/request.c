@@ -45,9 +45,9 @@ static int parse(const char *const fields[], int n, struct request *r) {
   for (size_t i = 0; i < r->count; i++) {
     uint64_t target;
     r->targets[i] = -1;
-    if (!strcmp(fields[5 + i], PLACE_IMAGE))
+    if (!strcmp(fields[5 + i], REQUEST_FD_IMAGE))
       r->image = (int)i;
-    else if (!strcmp(fields[5 + i], PLACE_CGROUP))
+    else if (!strcmp(fields[5 + i], REQUEST_FD_CGROUP))
       r->cgroup = (int)i;
     else if (number(fields[5 + i], 4096, &target))
       return -1;

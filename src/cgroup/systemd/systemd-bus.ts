@@ -4,7 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { connectTo } from '../../sys/sockets/unix-socket.js';
 import { now, readable, sleep } from '../../sys/waiting/loop.js';
-import { busAnswerTime, busRetryPause, jobLookInterval } from '../../sys/waiting/time-limits.js';
+import { busAnswerTime, busRetryPause, jobPollInterval } from '../../sys/waiting/time-limits.js';
 import { type Address, systemAddresses } from './bus-address.js';
 import {
   CALL,
@@ -179,13 +179,13 @@ export class Bus {
     const [path] = await this.call(member, signature, body);
     begun?.();
     const end = now() + this.patience;
-    for (let look = now() + jobLookInterval; ; ) {
+    for (let look = now() + jobPollInterval; ; ) {
       const result = this.ended.get(String(path));
       if (result !== undefined) return result;
       if (!(await this.arrives(Math.min(look, end)))) {
         if (now() >= end) throw late(this.patience, `the job of ${member}`);
         if (!(await this.hasJob(String(path)))) return this.ended.get(String(path)) ?? 'gone';
-        look = now() + jobLookInterval;
+        look = now() + jobPollInterval;
         continue;
       }
       this.note(await this.next(end, `the job of ${member}`));

@@ -8,7 +8,7 @@ import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { IN_MODIFY } from '../../sys/linux.js';
 import { forget, now } from '../../sys/waiting/loop.js';
-import { recentMemoryEvent } from '../../sys/waiting/time-limits.js';
+import { recentOomEvent } from '../../sys/waiting/time-limits.js';
 
 /** A watch for OOM kills: the kernel's notification, confirmed by its counter. */
 export class MemoryWatch {
@@ -55,7 +55,7 @@ export class MemoryWatch {
     // v1's eventfd also signals the cgroup's removal; then the counter is gone.
     if (!this.v2) return told && this.seen >= 0;
     if (this.seen >= 0) return this.seen > before;
-    return beforeAbove >= 0 && this.seenAbove > beforeAbove && now() - this.told < recentMemoryEvent;
+    return beforeAbove >= 0 && this.seenAbove > beforeAbove && now() - this.told < recentOomEvent;
   }
 
   close(): void {

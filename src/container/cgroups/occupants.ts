@@ -6,7 +6,7 @@ import { thaw } from '../../cgroup/freezer.js';
 import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { until } from '../../sys/waiting/loop.js';
+import { pollUntil } from '../../sys/waiting/loop.js';
 import { killedOccupantsTime } from '../../sys/waiting/time-limits.js';
 import { names } from '../list.js';
 import { type ContainerRecord, load } from '../state/state-store.js';
@@ -19,7 +19,7 @@ import { killAll } from './kill-all.js';
  */
 export async function endOccupants(root: string, id: string, cgroups: readonly string[]): Promise<void> {
   checkAlone(root, id, cgroups);
-  await until(() => {
+  await pollUntil(() => {
     killAll(cgroups, SIGKILL);
     thaw(cgroups);
     return cgroups.every((path) => pidsIn(path, true).length === 0);

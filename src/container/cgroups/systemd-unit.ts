@@ -24,7 +24,7 @@ import { RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, W_OK } from '../../sys/linux.js';
-import { readableOrPolled, until } from '../../sys/waiting/loop.js';
+import { pollUntil, readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime, lastBusAnswerTime } from '../../sys/waiting/time-limits.js';
 import { checkOp } from '../failure/op-failed.js';
 import { endOf } from '../launch/child-end.js';
@@ -178,7 +178,7 @@ function isNamed(message: string, annotation: string): boolean {
 
 /** Whether systemd moves the process into the cgroup within `patience` ms. */
 const isPlaced = (op: ScopeOp, pid: number, patience: number): Promise<boolean> =>
-  until(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
+  pollUntil(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
 
 /** The properties that this version of systemd has. */
 async function knownProperties(

@@ -12,7 +12,7 @@ import type { Spec } from '../../spec/config-types.js';
 import { loadSpec } from '../../spec/load-config.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
-import { exists, LONG, readLink, readText, stat, tryReadText, write } from '../../sys/fs.js';
+import { exists, LONG_FILE, readLink, readText, stat, tryReadText, writeFile } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_PATH, O_TRUNC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../sys/linux.js';
 import { remove } from '../delete.js';
@@ -118,7 +118,7 @@ async function dump(o: CheckpointOptions): Promise<void> {
       },
       external,
     );
-    if (!o.preDump) write(`${imagePath}/${descriptorsFile}`, JSON.stringify(descriptors), O_CREAT | O_TRUNC);
+    if (!o.preDump) writeFile(`${imagePath}/${descriptorsFile}`, JSON.stringify(descriptors), O_CREAT | O_TRUNC);
     await perform(what, o, criu, options, `${workPath}/dump.log`);
   } finally {
     for (const fd of opened) if (fd >= 0) native.close(fd);
@@ -154,7 +154,7 @@ function externalOf(
   cgroup: CgroupFacts,
 ): { external: External; descriptors: readonly string[] } {
   const proc = `/proc/${record.pid}`;
-  const lines = new Map(mountLines(readText(`${proc}/mountinfo`, AT_FDCWD, LONG)).map((line) => [line.id, line]));
+  const lines = new Map(mountLines(readText(`${proc}/mountinfo`, AT_FDCWD, LONG_FILE)).map((line) => [line.id, line]));
   const mounts: { key: string; val: string }[] = [];
   const root = openPath(`${proc}/root`);
   try {

@@ -18,10 +18,10 @@ export function setLoopbackUp(what: string, pid: number): void {
   check(socket, facts);
   try {
     const up = netlink.ifinfo(index, netlink.IFF_UP, netlink.IFF_UP);
-    check(native.write(socket, netlink.request(netlink.RTM_NEWLINK, 0, up)), facts);
+    check(native.write(socket, netlink.encodeRequest(netlink.RTM_NEWLINK, 0, up)), facts);
     const buffer = new Uint8Array(8192);
     const n = check(native.read(socket, buffer), facts);
-    const { errno } = netlink.answer(buffer.slice(0, n));
+    const { errno } = netlink.decodeAnswer(buffer.slice(0, n));
     if (errno) throw new RuntError({ ...facts, errno, syscall: 'netlink' });
   } finally {
     native.close(socket);

@@ -1,6 +1,6 @@
 /** The conversation with runt-init, as a state machine (docs/internals.md, "The conversation with runt-init"). */
 import { RuntError } from '../../sys/error.js';
-import type { Words } from '../../sys/protocol.js';
+import type { Parts } from '../../sys/protocol.js';
 import type { InitChannel, Report } from './init-channel.js';
 
 type Kind = Report['kind'];
@@ -22,7 +22,7 @@ const leading = { preparing: 'created', starting: 'exec' } as const;
 
 /** The reports that these states allow. */
 type Allowed<S extends State> =
-  | Words<(typeof keeping)[S]>
+  | Parts<(typeof keeping)[S]>
   | (S extends keyof typeof leading ? (typeof leading)[S] : never)
   | (S extends 'ended' ? never : 'error' | 'eof');
 

@@ -105,7 +105,7 @@ export class InitChannel {
   /** The report in the page, if the peer could not send it. */
   private lastReport(): Report | undefined {
     if (!this.words) return undefined;
-    const page = new Uint8Array(Protocol.WORDS_SIZE);
+    const page = new Uint8Array(Protocol.LAST_REPORT_SIZE);
     const n = native.read(this.words.number, page);
     this.words.close();
     this.words = undefined;

@@ -6,7 +6,7 @@ import type { HostFacts } from '../../plan/host-facts.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
-import { exists, LONG, readText, realPath, stat, tryReadText, tryStat } from '../../sys/fs.js';
+import { exists, LONG_FILE, readText, realPath, stat, tryReadText, tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../../sys/linux.js';
 import { inUserNamespace } from './user-namespace.js';
@@ -36,7 +36,7 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     kcore: exists('/proc/kcore'),
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
-    resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG)),
+    resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG_FILE)),
     apparmor: () => small('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     // Without a policy every process is labelled "kernel", and labels have no effect.
     selinux: () =>

@@ -6,9 +6,9 @@ import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
-import { type AnswerKind, type ChildKind, type PlaceName, Protocol } from '../../sys/protocol.js';
+import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
-import { aside, readable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
+import { readable, readableInBackground, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import { type Executed, split, withStateAt } from '../state/exit-records.js';
 import { recorded, signalProcess } from '../state/recorded-process.js';
@@ -92,7 +92,7 @@ export function leaveSupervisor({ pidfd, channel }: Supervisor): void {
   channel.close();
   if (host.name === 'node') {
     // If it cannot be watched, it is not reaped.
-    const ended = aside(pidfd).then(
+    const ended = readableInBackground(pidfd).then(
       () => void endOf(pidfd),
       () => {},
     );
@@ -131,7 +131,7 @@ export async function spawnSupervised(stateDir: string, request: SpawnRequest): 
   if (image < 0) return { pid: image, pidfd: -1, syscall: 'memfd_create' };
   const { fds, cgroup } = request;
   const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
-  const places: (PlaceName | number)[] = [
+  const places: (RequestFdName | number)[] = [
     'image',
     ...(cgroup >= 0 ? (['cgroup'] as const) : []),
     ...fds.map(([, theirs]) => theirs),

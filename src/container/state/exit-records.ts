@@ -7,7 +7,7 @@ import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
-import { readableOrPolled, sleep, until } from '../../sys/waiting/loop.js';
+import { pollUntil, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { longestRecordPause, reapTime } from '../../sys/waiting/time-limits.js';
 import { childEnd, End, endOf } from '../launch/child-end.js';
 import { isAlive } from './recorded-process.js';
@@ -197,7 +197,7 @@ export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit
 export async function seenEnd(pidfd: number): Promise<End | undefined> {
   let end = childEnd(pidfd);
   let status = -E.EAGAIN;
-  await until(() => {
+  await pollUntil(() => {
     // Its parent may have just been killed.
     end ??= childEnd(pidfd);
     if (!end) status = native.exitOfPidfd(pidfd);

@@ -9,7 +9,7 @@ import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { type ProcessStat, processStat } from '../../sys/procfs.js';
 import { Protocol } from '../../sys/protocol.js';
-import { readableOrPolled, until } from '../../sys/waiting/loop.js';
+import { pollUntil, readableOrPolled } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
 import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
 
@@ -143,7 +143,7 @@ export class HeldProcess {
 
   /** Waits for its end; false after `timeout` ms (-1 for none). */
   ended(timeout = -1): Promise<boolean> {
-    return this.fd >= 0 ? readableOrPolled(this.fd, timeout) : until(() => !isAlive(this.recorded), timeout);
+    return this.fd >= 0 ? readableOrPolled(this.fd, timeout) : pollUntil(() => !isAlive(this.recorded), timeout);
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
-import { until } from '../../sys/waiting/loop.js';
+import { pollUntil } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
 import { checkAlone } from '../cgroups/occupants.js';
@@ -74,7 +74,7 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
   }
   const found = ours.filter(isCgroup);
   checkAlone(root, id, found);
-  await until(() => {
+  await pollUntil(() => {
     killAll(found, SIGKILL);
     // Frozen processes end only when thawed.
     thaw(found);

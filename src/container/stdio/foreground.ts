@@ -3,7 +3,15 @@ import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
 import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
-import { aside, firstReadable, forget, interrupt, readable, sleep, stay } from '../../sys/waiting/loop.js';
+import {
+  firstReadable,
+  forget,
+  interruptWaits,
+  readable,
+  readableInBackground,
+  sleep,
+  trimWhenIdle,
+} from '../../sys/waiting/loop.js';
 import { signalProcess } from '../state/recorded-process.js';
 
 const signalInfoSize = 128;
@@ -49,11 +57,12 @@ export async function interruptible<T>(what: string, signals: number, work: () =
   if (signals < 0) return work();
   let [working, ended] = [true, false];
   const listen = async (): Promise<void> => {
-    while (working && (await aside(signals))) {
+    while (working && (await readableInBackground(signals))) {
       const signal = nextSignal(signals);
       const ends = signal !== undefined && ending.includes(signal[0]);
       // Interrupt once only: the undo must complete. Retry while the work is between two waits.
-      for (; ends && working && !ended; await sleep(ended ? 0 : 1)) ended = interrupt(interrupted(what, signal[0]));
+      for (; ends && working && !ended; await sleep(ended ? 0 : 1))
+        ended = interruptWaits(interrupted(what, signal[0]));
       if (signal && !ended) early.push(signal);
     }
   };
@@ -94,7 +103,7 @@ export async function waitForEnd(
   signals: number,
   terminal?: Attached,
 ): Promise<void> {
-  stay();
+  trimWhenIdle();
   const passOn = (signal = nextSignal(signals)): void => {
     if (signal && !terminal?.signal(...signal)) signalProcess(pidfd, pid, signal[0]);
   };

@@ -6,7 +6,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { firstReadable, forget, readable, until } from '../../sys/waiting/loop.js';
+import { firstReadable, forget, pollUntil, readable } from '../../sys/waiting/loop.js';
 import { connectTime, notifyBarrierTime } from '../../sys/waiting/time-limits.js';
 
 /** Bytes of one message; systemd does not accept longer ones. */
@@ -112,7 +112,7 @@ export class Notify {
     if (socket < 0) throw failed(-socket, 'connect');
     const say = async (text: string, fds = new Uint8Array(0)) => {
       let r = -E.EAGAIN;
-      await until(() => {
+      await pollUntil(() => {
         r = native.sendFds(socket, fds, host.encode(text));
         return r !== -E.EAGAIN;
       }, connectTime);

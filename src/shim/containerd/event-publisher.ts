@@ -3,12 +3,12 @@
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
-import { now, sleep, within } from '../../sys/waiting/loop.js';
+import { now, sleep, withTimeout } from '../../sys/waiting/loop.js';
 import {
   firstPublishPause,
   longestPublishPause,
   publishAnswerTime,
-  publishLookInterval,
+  publishPollInterval,
 } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
 import { events } from '../transport/protos.js';
@@ -74,7 +74,7 @@ export class Publisher {
 
   /** Resolves when all events are delivered, or after `ms`; drops the rest. */
   async flush(ms: number): Promise<void> {
-    if (this.sending) await within(this.sending, ms);
+    if (this.sending) await withTimeout(this.sending, ms);
     while (this.queue.length > 0) this.drop('containerd could not be reached before the end of the shim');
   }
 
@@ -116,7 +116,7 @@ export class Publisher {
     this.watched = true;
     let [first, since] = [this.queue[0], now()];
     while (this.queue.length > 0) {
-      await sleep(publishLookInterval);
+      await sleep(publishPollInterval);
       if (this.queue[0] !== first) [first, since] = [this.queue[0], now()];
       else if (now() - since > publishAnswerTime) this.disconnect();
     }

@@ -5,7 +5,7 @@ import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
-import { readable, within } from '../../sys/waiting/loop.js';
+import { readable, withTimeout } from '../../sys/waiting/loop.js';
 import { logProgramEndTime, logProgramTime } from '../../sys/waiting/time-limits.js';
 import { blocking, pipe } from './stdio-streams.js';
 
@@ -79,7 +79,7 @@ export class Logger {
     for (const [signal, ms] of [[SIGTERM, logProgramEndTime] as const, [SIGKILL, logProgramEndTime] as const]) {
       if (this.ended) return;
       native.pidfdSignal(this.pidfd, signal);
-      await within(this.exit, ms);
+      await withTimeout(this.exit, ms);
     }
   }
 }

@@ -5,8 +5,8 @@ import { type Executed, endedProcess } from '../../container/state/exit-records.
 import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
 import { native } from '../../sys/host.js';
-import { sleep, within } from '../../sys/waiting/loop.js';
-import { drainTime, failedLookPause } from '../../sys/waiting/time-limits.js';
+import { sleep, withTimeout } from '../../sys/waiting/loop.js';
+import { drainTime, processRetryPause } from '../../sys/waiting/time-limits.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { type google, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
@@ -33,7 +33,7 @@ async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => 
       return await look();
     } catch (error) {
       if (tries === 0) warn(error);
-      await sleep(failedLookPause);
+      await sleep(processRetryPause);
     }
   }
 }
@@ -157,7 +157,7 @@ export class Process {
 
   /** Waits until the output is delivered, then closes the streams. */
   async release(): Promise<void> {
-    await within(Promise.all([this.io?.drained(), this.console?.drained()]), drainTime);
+    await withTimeout(Promise.all([this.io?.drained(), this.console?.drained()]), drainTime);
     this.io?.close();
     this.console?.close();
   }

@@ -11,8 +11,8 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { now, sleep, within } from '../../sys/waiting/loop.js';
-import { killedProcessTime, longestRestartPause, supervisorLeastLife } from '../../sys/waiting/time-limits.js';
+import { now, sleep, withTimeout } from '../../sys/waiting/loop.js';
+import { killedProcessTime, longestRestartPause, supervisorMinLifetime } from '../../sys/waiting/time-limits.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
@@ -160,7 +160,7 @@ export class Task {
       await reapAtEnd(supervisor);
       if (this.init.ended || readExit(this.stateDir)) return;
       // Supervisors that keep dying must not keep the machine busy.
-      pause = now() - began < supervisorLeastLife ? Math.min(2 * pause, longestRestartPause) : 1;
+      pause = now() - began < supervisorMinLifetime ? Math.min(2 * pause, longestRestartPause) : 1;
       await sleep(pause);
       const { ensureSupervisor } = await import('../../container/launch/supervisor-heir.js');
       const last: RecordedProcess = supervisor;
@@ -258,7 +258,7 @@ export class Task {
 
   /** Waits until init's exit event is published, or for `killedProcessTime`. */
   private async settled(): Promise<void> {
-    if (this.over) await within(this.over, killedProcessTime);
+    if (this.over) await withTimeout(this.over, killedProcessTime);
   }
 
   /** Kill of the task service. */

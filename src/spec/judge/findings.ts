@@ -1,7 +1,7 @@
 /** Findings of the rules in a config: violations and warnings. */
 
 import type { Violation } from '../../sys/error.js';
-import { nearest } from '../../sys/nearest-word.js';
+import { nearestWord } from '../../sys/nearest-word.js';
 import { clipped } from '../../sys/report/clipped-text.js';
 
 /**
@@ -90,6 +90,6 @@ export const propertyExpectation = (near: string | undefined): string =>
 
 /** `; did you mean "…"?` if a known name is similar, else ''. */
 export function suggestion(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
+  const near = nearestWord(name, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;
 }

@@ -1,6 +1,6 @@
 /** Repair of a config that violates the schema, so that the rules can check the rest of it. */
 import validate, { type SchemaError } from '../../../build/gen/validate-config.js';
-import { nearest } from '../../sys/nearest-word.js';
+import { nearestWord } from '../../sys/nearest-word.js';
 import type { Spec } from '../config-types.js';
 import { at, segment, segments } from '../json/json-pointer.js';
 import { conforms } from '../json/null-members.js';
@@ -130,7 +130,7 @@ function nearer(keyword: string, params: Record<string, unknown>, value: unknown
       return { string: '/', array: [], object: {}, boolean: false }[String(params.type)] ?? 0;
     case 'enum': {
       const allowed = params.allowedValues as string[];
-      return (typeof value === 'string' ? nearest(value, allowed) : undefined) ?? allowed[0];
+      return (typeof value === 'string' ? nearestWord(value, allowed) : undefined) ?? allowed[0];
     }
     case 'minLength':
       return '/';

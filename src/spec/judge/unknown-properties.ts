@@ -1,6 +1,6 @@
 /** Properties unknown to the runtime-spec: `validate --strict` refuses them, a warning of `ociVersion` names them. */
 import { keys } from '../../../build/gen/keys.js';
-import { nearest } from '../../sys/nearest-word.js';
+import { nearestWord } from '../../sys/nearest-word.js';
 import { segment } from '../json/json-pointer.js';
 
 /** Called with each unknown property; `nearest` searches for a similar known one, which is slow. */
@@ -23,7 +23,7 @@ function object(value: unknown, definition: string, pointer: string, seen: Seen)
     if (below === 0) continue;
     const at = `${pointer}/${segment(key)}`;
     const child = (value as Record<string, unknown>)[key];
-    if (below === undefined || !Object.hasOwn(known, key)) seen(at, () => nearest(key, Object.keys(known)));
+    if (below === undefined || !Object.hasOwn(known, key)) seen(at, () => nearestWord(key, Object.keys(known)));
     else if (typeof below === 'string') object(child, below, at, seen);
     else if (Array.isArray(child))
       for (let i = 0; i < child.length; i++) object(child[i], below[0], `${at}/${i}`, seen);

@@ -1,5 +1,5 @@
 /** Rules of `mounts`. */
-import { nearest } from '../../sys/nearest-word.js';
+import { nearestWord } from '../../sys/nearest-word.js';
 import type { Mount, Spec } from '../config-types.js';
 import { idRanges } from '../id-ranges.js';
 import { Findings } from '../judge/findings.js';
@@ -122,7 +122,7 @@ function dataError(option: string, type: string): string | undefined {
     const own = Object.hasOwn(DATA, type) && DATA[type] !== '' ? DATA[type]!.split(' ') : [];
     if (own.includes(name)) return undefined;
     const known = type === 'bind' || Object.hasOwn(DATA, type) ? mountOptionNames() : [];
-    const near = nearest(name, [...known, ...own]);
+    const near = nearestWord(name, [...known, ...own]);
     if (near !== undefined) {
       return near === name ? `have no value: ${name} is a flag` : `be a mount option; did you mean "${near}"?`;
     }

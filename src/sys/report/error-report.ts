@@ -7,11 +7,11 @@ import { clipped } from './clipped-text.js';
 export function reportOf(e: RuntError): string {
   const lines = [clipped(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {
-    const found = value === undefined ? '' : `, found ${brief(value)}`;
+    const found = value === undefined ? '' : `, found ${clippedJson(value)}`;
     lines.push(`  at  ${clipped(pointer || '/')} must ${clipped(expected)}${found}${see ? ` (${see})` : ''}`);
   }
   if (e.pointer !== undefined) {
-    const value = e.value === undefined ? '' : `  ${brief(e.value)}`;
+    const value = e.value === undefined ? '' : `  ${clippedJson(e.value)}`;
     lines.push(`  at  ${clipped(e.pointer || '/')} in ${e.document ?? 'config.json'}${value}`);
   }
   if (e.hint) lines.push(`  fix ${clipped(e.hint)}`);
@@ -20,12 +20,12 @@ export function reportOf(e: RuntError): string {
 }
 
 /** Limit for a value in a line of a report, in characters. */
-const MOST_OF_VALUE = 160;
+const MAX_VALUE_LENGTH = 160;
 
 /** JSON of a value, cut to fit a line. A bigint appears as a number, as in the config. */
-function brief(value: unknown): string {
+function clippedJson(value: unknown): string {
   // JSON.stringify cannot print a bigint: mark it with a character that JSON escapes, then remove the marks.
   const marked = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `\u0001${v}\u0001` : v)) ?? String(value);
   const json = marked.replace(/"\\u0001(-?\d+)\\u0001"/g, (_, digits: string) => digits);
-  return clipped(json, MOST_OF_VALUE);
+  return clipped(json, MAX_VALUE_LENGTH);
 }

@@ -6,9 +6,9 @@ import { packProfile, type SeccompProfile } from './seccomp-profile.js';
 
 /** The names that libseccomp does not know on any architecture. */
 export function unknownSyscalls(names: readonly string[]): string[] {
-  const asked = nulList(names);
-  const out = new Uint8Array(asked.length);
-  const n = native.unknownSyscalls(asked, out);
+  const list = nulList(names);
+  const out = new Uint8Array(list.length);
+  const n = native.unknownSyscalls(list, out);
   return host
     .decode(out, Math.max(0, n))
     .split('\0')
@@ -25,7 +25,7 @@ export function libseccompVersion(): string {
 export const knowsFilterFlags = (flags: number): boolean => native.seccompFlags(flags) === 0;
 
 /** Whether libseccomp accepts a profile. EDOM: it knows the architecture, but the kernel has the other byte order. */
-export function compiles(profile: SeccompProfile): boolean {
+export function canCompile(profile: SeccompProfile): boolean {
   const r = native.compileSeccomp(packProfile(profile), new Uint8Array(4096));
   return r >= 0 || r === -E.EDOM;
 }

@@ -44,13 +44,13 @@ export interface Answer {
   /** Positive; 0 for success. */
   readonly errno: number;
   /** The kernel's error text (NLMSGERR_ATTR_MSG); may be empty. */
-  readonly words: string;
+  readonly errorText: string;
   /** Whether this is the last part of the answer. */
   readonly done: boolean;
 }
 
 /** A request, which the kernel acknowledges. @param fixed the structure at the start of its type */
-export function request(
+export function encodeRequest(
   type: number,
   flags: number,
   fixed: Uint8Array,
@@ -74,7 +74,7 @@ export function request(
 }
 
 /** Decodes one datagram. */
-export function answer(bytes: Uint8Array): Answer {
+export function decodeAnswer(bytes: Uint8Array): Answer {
   const messages: Message[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + HEADER <= bytes.length; ) {
@@ -84,19 +84,21 @@ export function answer(bytes: Uint8Array): Answer {
     const body = bytes.subarray(at + HEADER, at + length);
     if (type === NLMSG_ERROR || type === NLMSG_DONE) {
       const errno = body.length < 4 ? 0 : -view.getInt32(at + HEADER, true);
-      const told = type === NLMSG_ERROR && (view.getUint16(at + 6, true) & NLM_F_ACK_TLVS) !== 0;
+      const hasAttributes = type === NLMSG_ERROR && (view.getUint16(at + 6, true) & NLM_F_ACK_TLVS) !== 0;
       // With NETLINK_CAP_ACK the kernel repeats only the header of the request.
-      const words = told ? attributes(body, 4 + HEADER).find(([kind]) => kind === NLMSGERR_ATTR_MSG)?.[1] : undefined;
-      return { messages, errno, words: words ? text(words) : '', done: true };
+      const errorText = hasAttributes
+        ? parseAttributes(body, 4 + HEADER).find(([kind]) => kind === NLMSGERR_ATTR_MSG)?.[1]
+        : undefined;
+      return { messages, errno, errorText: errorText ? text(errorText) : '', done: true };
     }
     messages.push({ type, body });
     at += align(length);
   }
-  return { messages, errno: 0, words: '', done: false };
+  return { messages, errno: 0, errorText: '', done: false };
 }
 
 /** The attributes of a message, after its structure of `offset` bytes. */
-export function attributes(body: Uint8Array, offset: number): Attribute[] {
+export function parseAttributes(body: Uint8Array, offset: number): Attribute[] {
   const found: Attribute[] = [];
   const view = new DataView(body.buffer, body.byteOffset, body.length);
   for (let at = align(offset); at + 4 <= body.length; ) {
@@ -147,9 +149,9 @@ export interface Address {
 const IFADDRMSG = 8;
 
 /** The address of an RTM_NEWADDR message. */
-export function address(body: Uint8Array): Address {
+export function parseAddress(body: Uint8Array): Address {
   const view = new DataView(body.buffer, body.byteOffset, body.length);
-  const found = attributes(body, IFADDRMSG);
+  const found = parseAttributes(body, IFADDRMSG);
   const wide = found.find(([kind]) => kind === IFA_FLAGS)?.[1];
   return {
     family: body[0] as number,

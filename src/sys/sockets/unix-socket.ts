@@ -8,12 +8,12 @@ import { connectAt } from './connect-deadline.js';
  * Connects through the directory's descriptor, because an address holds at most 107 bytes.
  * @returns the descriptor or -errno; -ETIMEDOUT if the listener's queue stays full
  */
-export async function connectTo(path: string, patience?: number): Promise<number> {
+export async function connectTo(path: string, timeout?: number): Promise<number> {
   const slash = path.lastIndexOf('/');
   const dir = native.openAt(AT_FDCWD, path.slice(0, slash) || '/', O_PATH, 0);
   if (dir < 0) return dir;
   try {
-    return await connectAt(dir, path.slice(slash + 1), patience);
+    return await connectAt(dir, path.slice(slash + 1), timeout);
   } finally {
     native.close(dir);
   }

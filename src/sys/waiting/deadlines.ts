@@ -1,6 +1,6 @@
 /** A binary heap of waits, ordered by deadline. */
 
-export interface Timed {
+export interface TimedWait {
   /** Milliseconds on CLOCK_MONOTONIC. */
   readonly deadline: number;
   /** Index in the heap; -1 if outside of it. */
@@ -11,7 +11,7 @@ export interface Timed {
  * Adding and removing take O(log n): a busy server has a wait for each stream of each process, and most end before
  * their deadline.
  */
-export class Deadlines<T extends Timed> {
+export class Deadlines<T extends TimedWait> {
   private readonly heap: T[] = [];
 
   /** The wait with the earliest deadline. */

@@ -2,7 +2,7 @@
 import { E } from '../errno.js';
 import { native } from '../host.js';
 import { LOCK_EX, LOCK_NB } from '../linux.js';
-import { until } from './loop.js';
+import { pollUntil } from './loop.js';
 
 /**
  * Takes the exclusive lock of the file behind fd.
@@ -11,7 +11,7 @@ import { until } from './loop.js';
  */
 export async function lock(fd: number, timeout: number): Promise<number> {
   let r = 0;
-  await until(() => {
+  await pollUntil(() => {
     r = native.flock(fd, LOCK_EX | LOCK_NB);
     return r !== -E.EAGAIN;
   }, timeout);

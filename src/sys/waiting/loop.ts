@@ -3,25 +3,25 @@
 import { E } from '../errno.js';
 import { RuntError } from '../error.js';
 import { host, native } from '../host.js';
-import { Deadlines, type Timed } from './deadlines.js';
-import { idleAfter, longestLookPause } from './time-limits.js';
+import { Deadlines, type TimedWait } from './deadlines.js';
+import { idleAfter, longestPollPause } from './time-limits.js';
 
-interface Waiter extends Timed {
+interface Waiter extends TimedWait {
   readonly id: number;
   /** -1 for a timer. */
   readonly fd: number;
   /** The wait does not keep the program running. */
-  readonly aside: boolean;
+  readonly background: boolean;
   readonly settle: (ready: boolean | Promise<never>) => void;
 }
 
 const waiters = new Map<number, Waiter>();
 /** The wait for each descriptor. */
-const watching = new Map<number, Waiter>();
+const waiterOfFd = new Map<number, Waiter>();
 const deadlines = new Deadlines<Waiter>();
 let lastId = 0;
-/** The number of waits that are `aside`. */
-let asides = 0;
+/** The number of background waits. */
+let backgroundWaits = 0;
 
 /** An unused id for a wait. The kernel has room for 32 bits, so a server that copies a stream for weeks reuses ids. */
 function newId(): number {
@@ -38,7 +38,7 @@ export const now = (): number => Number(native.monotonic() / 1_000_000n);
  * meanwhile. A second wait for the same descriptor ends the first one like a timeout.
  */
 export function readable(fd: number, timeout = -1): Promise<boolean> {
-  return watched(fd, timeout, native.watch);
+  return watchFd(fd, timeout, native.watch);
 }
 
 /**
@@ -49,13 +49,13 @@ export function readableOrPolled(fd: number, timeout = -1): Promise<boolean> {
   forget(fd);
   const id = newId();
   if (native.watch(fd, id) >= 0) return wait(id, fd, timeout);
-  return until(() => native.isReadable(fd) === 1, timeout);
+  return pollUntil(() => native.isReadable(fd) === 1, timeout);
 }
 
-/** Polls with growing pauses until `look` returns true; false after `timeout` ms (-1 for no limit). */
-export async function until(look: () => boolean, timeout = -1): Promise<boolean> {
+/** Polls with growing pauses until `isDone` returns true; false after `timeout` ms (-1 for no limit). */
+export async function pollUntil(isDone: () => boolean, timeout = -1): Promise<boolean> {
   const end = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
-  for (let pause = 1; !look(); pause = Math.min(2 * pause, longestLookPause)) {
+  for (let pause = 1; !isDone(); pause = Math.min(2 * pause, longestPollPause)) {
     if (now() >= end) return false;
     await sleep(pause);
   }
@@ -63,13 +63,13 @@ export async function until(look: () => boolean, timeout = -1): Promise<boolean>
 }
 
 /** As readable, but the program ends without this wait when all others are over. */
-export function aside(fd: number): Promise<boolean> {
-  return watched(fd, -1, native.watch, true);
+export function readableInBackground(fd: number): Promise<boolean> {
+  return watchFd(fd, -1, native.watch, true);
 }
 
 /** As readable, but for a writable or broken fd. */
 export function writable(fd: number, timeout = -1): Promise<boolean> {
-  return watched(fd, timeout, native.watchOut);
+  return watchFd(fd, timeout, native.watchOut);
 }
 
 /**
@@ -82,23 +82,23 @@ export async function firstReadable(fds: readonly number[], timeout = -1): Promi
   } catch (error) {
     if (!(error instanceof RuntError) || error.errno !== E.ENOSPC) throw error;
     const first = (): number => fds.findIndex((fd) => native.isReadable(fd) === 1);
-    await until(() => first() >= 0, timeout);
+    await pollUntil(() => first() >= 0, timeout);
     return first();
   } finally {
     for (const fd of fds) forget(fd);
   }
 }
 
-function watched(
+function watchFd(
   fd: number,
   timeout: number,
   watch: (fd: number, id: number) => number,
-  aside = false,
+  background = false,
 ): Promise<boolean> {
   forget(fd);
   const id = newId();
   const r = watch(fd, id);
-  if (r >= 0) return wait(id, fd, timeout, aside);
+  if (r >= 0) return wait(id, fd, timeout, background);
   // epoll refuses a regular file, which is always readable and writable.
   if (r === -E.EPERM && native.isReadable(fd) === 1) return Promise.resolve(true);
   const error = new RuntError({
@@ -117,74 +117,74 @@ export async function sleep(ms: number): Promise<void> {
 }
 
 /** Waits for `work`, or for `ms` milliseconds: undefined then. Removes the timer when the work is done. */
-export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const id = newId();
   try {
     return await Promise.race([work, wait(id, -1, ms).then(() => undefined)]);
   } finally {
-    wake(id, false);
+    endWait(id, false);
   }
 }
 
-function wait(id: number, fd: number, timeout: number, aside = false): Promise<boolean> {
+function wait(id: number, fd: number, timeout: number, background = false): Promise<boolean> {
   return new Promise((settle) => {
     const waiter = {
       id,
       fd,
       deadline: timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout,
       settle,
-      aside,
+      background,
       at: -1,
     };
     waiters.set(id, waiter);
-    if (fd >= 0) watching.set(fd, waiter);
+    if (fd >= 0) waiterOfFd.set(fd, waiter);
     if (timeout >= 0) deadlines.add(waiter);
-    if (aside) asides++;
-    host.waiting?.(id, timeout);
+    if (background) backgroundWaits++;
+    host.onWait?.(id, timeout);
   });
 }
 
 /** Ends the wait for fd like a timeout. Call it before you close fd, or when the result is no longer needed. */
 export function forget(fd: number): void {
-  const waiter = watching.get(fd);
-  if (waiter) wake(waiter.id, false);
+  const waiter = waiterOfFd.get(fd);
+  if (waiter) endWait(waiter.id, false);
 }
 
 /** Ends the wait `id`, which is ready or has timed out. Ignores a wait that has ended already. */
-export function wake(id: number, ready: boolean | Promise<never>): void {
+export function endWait(id: number, ready: boolean | Promise<never>): void {
   const waiter = waiters.get(id);
   if (!waiter) return;
   const { fd } = waiter;
   waiters.delete(id);
-  if (fd >= 0) watching.delete(fd);
+  if (fd >= 0) waiterOfFd.delete(fd);
   deadlines.remove(waiter);
-  if (waiter.aside) asides--;
+  if (waiter.background) backgroundWaits--;
   if (ready !== true && fd >= 0) native.unwatch(fd);
-  host.ended?.(id);
+  host.onWaitEnd?.(id);
   waiter.settle(ready);
 }
 
 /**
- * Rejects all current waits except `aside` ones, because a signal ends the command. Later waits work as usual.
+ * Rejects all current waits except `background` ones, because a signal ends the command. Later waits work as usual.
  * @returns whether there were any
  */
-export function interrupt(error: Error): boolean {
-  const waits = [...waiters.values()].filter((w) => !w.aside);
-  for (const { id } of waits) wake(id, Promise.reject(error));
+export function interruptWaits(error: Error): boolean {
+  const waits = [...waiters.values()].filter((w) => !w.background);
+  for (const { id } of waits) endWait(id, Promise.reject(error));
   return waits.length > 0;
 }
 
 /** The number of waits that keep the program running. */
-export const pending = (): number => waiters.size - asides;
+export const pendingWaits = (): number => waiters.size - backgroundWaits;
 
 const ids = new Uint8Array(64 * 4);
-let staying = false;
+let trimsWhenIdle = false;
 /** Whether any wait has ended since the program was last idle. */
-let worked = false;
+let hasWorked = false;
 
 /** For a server, or a command that waits without a limit: returns unused memory to the kernel from now on. */
-export function stay(): void {
-  staying = host.tidy !== undefined;
+export function trimWhenIdle(): void {
+  trimsWhenIdle = host.tidy !== undefined;
   host.longLived?.();
 }
 
@@ -192,20 +192,20 @@ export function stay(): void {
  * Sleeps until a wait is ready or times out, and ends it. Only QuickJS uses it, when the program has nothing else to
  * do; under Node.js libuv wakes the program (`node-host.ts`). False if no wait is left: the program is done.
  */
-export function turn(): boolean {
-  if (pending() === 0) return false;
+export function runOnce(): boolean {
+  if (pendingWaits() === 0) return false;
   let timeout = deadlines.first ? Math.max(0, deadlines.first.deadline - now()) : -1;
-  const rests = staying && worked && (timeout < 0 || timeout > idleAfter);
-  if (rests) timeout = idleAfter;
+  const isIdle = trimsWhenIdle && hasWorked && (timeout < 0 || timeout > idleAfter);
+  if (isIdle) timeout = idleAfter;
   const n = native.ready(ids, timeout);
-  worked = n > 0 || !rests;
-  if (!worked) host.tidy?.();
+  hasWorked = n > 0 || !isIdle;
+  if (!hasWorked) host.tidy?.();
   if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'wait for events', errno: -n, syscall: 'epoll_wait' });
   const view = new DataView(ids.buffer);
-  for (let i = 0; i < n; i++) wake(view.getInt32(4 * i, true), true);
+  for (let i = 0; i < n; i++) endWait(view.getInt32(4 * i, true), true);
   if (deadlines.first) {
     const time = now();
-    for (let due = deadlines.first; due && due.deadline <= time; due = deadlines.first) wake(due.id, false);
+    for (let due = deadlines.first; due && due.deadline <= time; due = deadlines.first) endWait(due.id, false);
   }
   return true;
 }

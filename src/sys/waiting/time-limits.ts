@@ -7,7 +7,7 @@ export const connectTime = 10_000;
 /** A server without events for this long is idle and returns memory to the kernel. */
 export const idleAfter = 200;
 /** The longest pause between two polls of something that cannot be watched. */
-export const longestLookPause = 50;
+export const longestPollPause = 50;
 
 // cgroups and systemd
 
@@ -16,7 +16,7 @@ export const busAnswerTime = 30_000;
 /** For a systemd that may have failed to answer already. */
 export const lastBusAnswerTime = 5_000;
 /** Interval between two look-ups of a job, in case the signal of its end is lost. */
-export const jobLookInterval = 2_000;
+export const jobPollInterval = 2_000;
 /** Pause before a retry of a call that systemd did not answer. */
 export const busRetryPause = 100;
 /** Killed processes leave their cgroup in this time. */
@@ -30,7 +30,7 @@ export const freezeRetryInterval = 50;
 /** The longest pause between two polls of a freezer. */
 export const longestFreezerPause = 20;
 /** The kernel reports memory events at least 10 ms apart (cgroup_file_notify); the rest is for a busy machine. */
-export const recentMemoryEvent = 1_000;
+export const recentOomEvent = 1_000;
 
 // processes
 
@@ -88,7 +88,7 @@ export const longestPublishPause = 2_000;
 /** containerd answers a published event in this time. */
 export const publishAnswerTime = 10_000;
 /** Interval between two checks for that answer. */
-export const publishLookInterval = 1_000;
+export const publishPollInterval = 1_000;
 /** `Shutdown` waits this long for unpublished events. */
 export const publishFlushTime = 5_000;
 /** containerd writes the input of `start` at once. */
@@ -102,7 +102,7 @@ export const orphanTime = 2_000;
 /** Interval between two searches for orphans. */
 export const orphanInterval = 5_000;
 /** Pause before a retry of a failed look at a process. */
-export const failedLookPause = 1_000;
+export const processRetryPause = 1_000;
 /** `Delete` waits this long for the process's output. */
 export const drainTime = 10_000;
 /** A reader opens a fifo in this time: waited for before the first byte, and again after the last one. */
@@ -115,7 +115,7 @@ export const consoleTime = 10_000;
 /** A running supervisor writes the record of an ended process in this time; containerd kills `delete` after 5 s. */
 export const exitRecordTime = 2_000;
 /** A supervisor that lives shorter than this doubles the pause before the next start, up to the second value. */
-export const supervisorLeastLife = 1_000;
+export const supervisorMinLifetime = 1_000;
 export const longestRestartPause = 10_000;
 /** Node.js starts and connects in this time. */
 export const grpcStartTime = 10_000;
@@ -124,7 +124,7 @@ export const grpcStartPause = 5;
 /** containerd answers with its version in this time. */
 export const clientVersionTime = 2_000;
 /** A new connection becomes visible in this time. */
-export const clientLookTime = 50;
+export const clientPollTime = 50;
 /** A server without container, event and client ends after this many seconds; RUNT_SHIM_IDLE overrides it. */
 export const idleServerSeconds = 60;
 /** The answer to `Shutdown` is sent in this time. */

@@ -9,7 +9,7 @@ import type { Hook, Spec } from '../../../src/spec/config-types.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { SIGKILL, SIGTERM } from '../../../src/sys/linux.js';
-import { interrupt } from '../../../src/sys/waiting/loop.js';
+import { interruptWaits } from '../../../src/sys/waiting/loop.js';
 import type { Program } from '../../sys/fake-host/processes.js';
 import { eachFailure, FakeContainer, told } from '../fake-container.js';
 
@@ -174,7 +174,7 @@ test('a slow hook causes a warning after 30 s, which says whether it will be kil
 
 test('an interruption kills the hook and is the thrown error', async () => {
   const c = withHook(() => 0);
-  c.kernel.clock.after(100, () => void interrupt(new Error('SIGINT')));
+  c.kernel.clock.after(100, () => void interruptWaits(new Error('SIGINT')));
   const error = await c.run(() => run(c).catch((thrown: Error) => thrown));
   assert.is(error?.message, 'SIGINT');
   assert.equal([c.left.includes('process 2501'), c.kernel.open], [false, [c.root]]);

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reapAtEnd, reapNowAndThen, reapOrphans } from '../../../src/shim/task/orphan-reaper.js';
 import { E } from '../../../src/sys/errno.js';
-import { interrupt, sleep } from '../../../src/sys/waiting/loop.js';
+import { interruptWaits, sleep } from '../../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { SocketEnd } from '../../sys/fake-host/sockets.js';
 
@@ -43,7 +43,7 @@ test('a zombie is reaped some time after SIGCHLD, and one that another wait reap
   await kernel.finish(sleep(60_000));
   assert.equal([masks, children()], [[SIGCHLD_AND_SIGPIPE], [lives.pid]]);
   assert.equal(kernel.open, ['signalfd']);
-  interrupt(new Error('over'));
+  interruptWaits(new Error('over'));
   await reaping;
 });
 
@@ -59,7 +59,7 @@ test('a failure is logged, and the next signal is handled', async () => {
   signal();
   await kernel.finish(sleep(60_000));
   assert.equal(children(), []);
-  interrupt(new Error('over'));
+  interruptWaits(new Error('over'));
   await reaping;
 });
 
@@ -71,7 +71,7 @@ test('if pidfd_open(2) is denied, a zombie is reaped by its pid', async () => {
   signal();
   await kernel.finish(sleep(60_000));
   assert.equal(children(), []);
-  interrupt(new Error('over'));
+  interruptWaits(new Error('over'));
   await reaping;
 });
 

@@ -15,7 +15,7 @@ import { abi, type Native } from '../../../src/sys/abi.js';
 import { E } from '../../../src/sys/errno.js';
 import { type Host, setHost } from '../../../src/sys/host.js';
 import { S_IFREG } from '../../../src/sys/linux.js';
-import { pending, turn } from '../../../src/sys/waiting/loop.js';
+import { pendingWaits, runOnce } from '../../../src/sys/waiting/loop.js';
 import { putIntegers } from './buffers.js';
 import { Clock } from './clock.js';
 import { Descriptors, OpenInode } from './descriptors.js';
@@ -70,7 +70,7 @@ export class FakeKernel {
   private readonly host: Host;
 
   constructor({ name = 'quickjs', args = [], env = {}, uid = 0 }: KernelOptions = {}) {
-    if (pending() > 0) throw new Error(`an earlier test left ${pending()} waits`);
+    if (pendingWaits() > 0) throw new Error(`an earlier test left ${pendingWaits()} waits`);
     this.tree.directory('/run');
     mountProcfs(this.tree, this.processes, this.descriptors);
     this.functions = {
@@ -145,7 +145,7 @@ export class FakeKernel {
     for (;;) {
       await new Promise((next) => setImmediate(next));
       if (settled) return work;
-      if (!turn() && !this.clock.step()) throw new Error('the work waits, and there are no more events');
+      if (!runOnce() && !this.clock.step()) throw new Error('the work waits, and there are no more events');
     }
   }
 

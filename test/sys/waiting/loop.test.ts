@@ -4,7 +4,15 @@ import * as assert from 'uvu/assert';
 import { fdPair } from '../../../src/sys/fds.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
-import { firstReadable, forget, now, pending, readable, sleep, within } from '../../../src/sys/waiting/loop.js';
+import {
+  firstReadable,
+  forget,
+  now,
+  pendingWaits,
+  readable,
+  sleep,
+  withTimeout,
+} from '../../../src/sys/waiting/loop.js';
 
 useNodeHost([]);
 
@@ -17,30 +25,30 @@ function pipe(): [reader: number, writer: number] {
 const minute = 60_000;
 
 test('the timer of `within` ends with the work, also if that fails', async () => {
-  assert.is(await within(Promise.resolve('done'), minute), 'done');
-  assert.is(pending(), 0);
-  const error = await within(Promise.reject(new Error('no')), minute).catch((e) => e);
+  assert.is(await withTimeout(Promise.resolve('done'), minute), 'done');
+  assert.is(pendingWaits(), 0);
+  const error = await withTimeout(Promise.reject(new Error('no')), minute).catch((e) => e);
   assert.is(error.message, 'no');
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
 });
 
 test('`within` returns undefined for work that takes longer', async () => {
   const from = now();
-  assert.is(await within(new Promise(() => {}), 30), undefined);
+  assert.is(await withTimeout(new Promise(() => {}), 30), undefined);
   assert.ok(now() - from >= 29);
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
 });
 
 test('a thousand waits that end before their deadline leave no timer', async () => {
-  await Promise.all(Array.from({ length: 1000 }, () => within(sleep(1), minute)));
-  assert.is(pending(), 0);
+  await Promise.all(Array.from({ length: 1000 }, () => withTimeout(sleep(1), minute)));
+  assert.is(pendingWaits(), 0);
 });
 
 test('`firstReadable` returns which descriptor is ready, and ends the other waits', async () => {
   const [[a, toA], [b, toB]] = [pipe(), pipe()];
   native.write(toB, new Uint8Array(1));
   assert.is(await firstReadable([a, b], minute), 1);
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
   native.write(toA, new Uint8Array(1));
   // The lower one first if both are ready.
   assert.is(await firstReadable([a, b], minute), 0);
@@ -48,7 +56,7 @@ test('`firstReadable` returns which descriptor is ready, and ends the other wait
   assert.is(await firstReadable([a, b], minute), 1);
   native.read(b, new Uint8Array(1));
   assert.is(await firstReadable([a, b], 20), -1);
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
   for (const fd of [a, b, toA, toB]) native.close(fd);
 });
 
@@ -60,7 +68,7 @@ test('a second wait for a descriptor times the first one out, and succeeds itsel
   await sleep(60);
   native.write(writer, new Uint8Array(1));
   assert.is(await second, true);
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
   for (const fd of [reader, writer]) native.close(fd);
 });
 
@@ -78,7 +86,7 @@ test('`forget` ends a wait, and a wait for a descriptor closed without it does n
   assert.is(await left, false);
   native.write(to, new Uint8Array(1));
   assert.is(await wait, true);
-  assert.is(pending(), 0);
+  assert.is(pendingWaits(), 0);
   for (const fd of [again, to]) native.close(fd);
 });
 

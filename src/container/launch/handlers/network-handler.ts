@@ -131,17 +131,17 @@ class RouteSocket {
   /** The device with that name, if any. */
   find(name: string): Device | undefined {
     const { messages, errno } = this.ask(
-      netlink.request(netlink.RTM_GETLINK, 0, netlink.ifinfo(0), [[netlink.IFLA_IFNAME, netlink.name(name)]]),
+      netlink.encodeRequest(netlink.RTM_GETLINK, 0, netlink.ifinfo(0), [[netlink.IFLA_IFNAME, netlink.name(name)]]),
       [E.ENODEV],
     );
     const link = messages.find(({ type }) => type === netlink.RTM_NEWLINK);
     if (errno || !link) return undefined;
     const view = new DataView(link.body.buffer, link.body.byteOffset);
     const index = view.getInt32(4, true);
-    const dump = this.ask(netlink.request(netlink.RTM_GETADDR, netlink.NLM_F_DUMP, new Uint8Array(8)));
+    const dump = this.ask(netlink.encodeRequest(netlink.RTM_GETADDR, netlink.NLM_F_DUMP, new Uint8Array(8)));
     const addresses = dump.messages
       .filter(({ type }) => type === netlink.RTM_NEWADDR)
-      .map(({ body }) => netlink.address(body))
+      .map(({ body }) => netlink.parseAddress(body))
       .filter((a) => a.index === index);
     return { index, up: (view.getUint32(8, true) & netlink.IFF_UP) !== 0, addresses };
   }
@@ -149,7 +149,7 @@ class RouteSocket {
   /** Moves a device of this namespace into another and names it. */
   move(index: number, namespace: number, name: string): void {
     this.ask(
-      netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(index), [
+      netlink.encodeRequest(netlink.RTM_NEWLINK, 0, netlink.ifinfo(index), [
         [netlink.IFLA_NET_NS_FD, netlink.u32(namespace)],
         [netlink.IFLA_IFNAME, netlink.name(name)],
       ]),
@@ -170,7 +170,7 @@ class RouteSocket {
       const kept = address.attributes.filter(([kind]) => !without.includes(kind));
       const flags = netlink.u32(address.flags & chosenFlags);
       this.ask(
-        netlink.request(
+        netlink.encodeRequest(
           netlink.RTM_NEWADDR,
           netlink.NLM_F_CREATE_EXCL,
           netlink.ifaddr({ ...address, index: device.index }),
@@ -181,7 +181,9 @@ class RouteSocket {
       );
     }
     if (up) {
-      this.ask(netlink.request(netlink.RTM_NEWLINK, 0, netlink.ifinfo(device.index, netlink.IFF_UP, netlink.IFF_UP)));
+      this.ask(
+        netlink.encodeRequest(netlink.RTM_NEWLINK, 0, netlink.ifinfo(device.index, netlink.IFF_UP, netlink.IFF_UP)),
+      );
     }
   }
 
@@ -193,9 +195,9 @@ class RouteSocket {
     for (;;) {
       const n = check(this.op, native.read(this.fd, buffer), 'read');
       // A copy: the next datagram overwrites the buffer.
-      const { messages: more, errno, words, done } = netlink.answer(buffer.slice(0, n));
+      const { messages: more, errno, errorText, done } = netlink.decodeAnswer(buffer.slice(0, n));
       if (errno && !allowed.includes(errno)) {
-        throw new OpFailed({ op: this.op, errno, syscall: 'netlink', detail: words });
+        throw new OpFailed({ op: this.op, errno, syscall: 'netlink', detail: errorText });
       }
       append(messages, more);
       if (done) return { messages, errno };

@@ -12,7 +12,7 @@ const op = { op: 'netDevice', at: '/linux/netDevices/eth9', name: 'eth9', target
 
 /** A message without flags: NLMSG_ERROR (2) with an errno, NLMSG_DONE (3) or a device. */
 function message(type: number, body: Uint8Array): Uint8Array {
-  const bytes = netlink.request(type, 0, body);
+  const bytes = netlink.encodeRequest(type, 0, body);
   new DataView(bytes.buffer).setUint16(6, 0, true);
   return bytes;
 }
