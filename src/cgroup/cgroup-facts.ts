@@ -4,7 +4,7 @@ import { RuntError } from '../sys/error.js';
 import { LONG_FILE, readText, tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, F_OK, W_OK } from '../sys/linux.js';
-import { inside, visibleCgroupMounts } from './cgroup-mounts.js';
+import { isBelow, visibleCgroupMounts } from './cgroup-mounts.js';
 
 /** One mounted v1 hierarchy. */
 export interface V1Hierarchy {
@@ -46,17 +46,17 @@ export interface CgroupFacts {
 export function readCgroupFacts(): CgroupFacts {
   const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
   if (native.statfsType('/sys/fs/cgroup') === CGROUP2_SUPER_MAGIC) {
-    const own = below(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
+    const own = pathBelowRoot(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
     // If a parent container without a cgroup namespace bind-mounted it, the mount does not begin at the hierarchy's
     // root. Then only mountinfo shows which part of the own path is above the mount.
     if (own === '/' || native.access(`/sys/fs/cgroup${own}`, F_OK) >= 0) {
-      const controllers = words(tryReadText('/sys/fs/cgroup/cgroup.controllers') ?? '');
+      const controllers = splitWords(tryReadText('/sys/fs/cgroup/cgroup.controllers') ?? '');
       return { layout: 'v2', v1: [], unified: { mountPoint: '/sys/fs/cgroup', own, controllers } };
     }
   }
   const controllersOf = (mountPoint: string) => tryReadText(`${mountPoint}/cgroup.controllers`);
   return (
-    usualFacts(cgroup, controllersOf) ??
+    factsAtUsualMounts(cgroup, controllersOf) ??
     parseCgroupFacts(cgroup, readText('/proc/self/mountinfo', AT_FDCWD, LONG_FILE), controllersOf)
   );
 }
@@ -74,7 +74,7 @@ function refuseWithoutProc(): never {
 }
 
 /** Facts for v1 and hybrid at the usual mount points; undefined if a hierarchy or an own cgroup is not there. */
-function usualFacts(
+function factsAtUsualMounts(
   cgroup: string,
   controllersOf: (mountPoint: string) => string | undefined,
 ): CgroupFacts | undefined {
@@ -90,7 +90,7 @@ function usualFacts(
       return undefined;
     }
     if (path !== '/' && native.access(`${mountPoint}${path}/cgroup.procs`, F_OK) < 0) return undefined;
-    if (isUnified) unified = { mountPoint, own: path, controllers: words(controllersOf(mountPoint) ?? '') };
+    if (isUnified) unified = { mountPoint, own: path, controllers: splitWords(controllersOf(mountPoint) ?? '') };
     else v1.push({ mountPoint, root: '/', controllers, ...(name !== undefined && { name }), own: path });
   }
   if (v1.length === 0) return undefined;
@@ -113,8 +113,8 @@ export function parseCgroupFacts(
     if (line.unified) {
       const m = mounts.find((c) => c.type === 'cgroup2');
       if (m) {
-        const controllers = words(controllersOf(m.mountPoint) ?? '');
-        unified = { mountPoint: m.mountPoint, own: below(line.path, m.root), controllers };
+        const controllers = splitWords(controllersOf(m.mountPoint) ?? '');
+        unified = { mountPoint: m.mountPoint, own: pathBelowRoot(line.path, m.root), controllers };
       }
       continue;
     }
@@ -126,7 +126,7 @@ export function parseCgroupFacts(
       root: m.root,
       controllers: line.controllers,
       ...(line.name === undefined ? {} : { name: line.name }),
-      own: below(line.path, m.root),
+      own: pathBelowRoot(line.path, m.root),
     });
   }
   const layout = v1.length > 0 ? (unified ? 'hybrid' : 'v1') : unified ? 'v2' : 'none';
@@ -183,14 +183,14 @@ export function ownPaths(text: string): OwnPath[] {
 }
 
 /** A path of /proc/self/cgroup as seen from a mount whose root is `root`; `/` if it is not below `root`. */
-function below(path: string, root: string): string {
+function pathBelowRoot(path: string, root: string): string {
   if (path.split('/').includes('..')) return '/';
   if (root === '/') return path;
   if (path === root) return '/';
-  return inside(path, root) ? path.slice(root.length) : '/';
+  return isBelow(path, root) ? path.slice(root.length) : '/';
 }
 
-function words(text: string): string[] {
+function splitWords(text: string): string[] {
   return text
     .replaceAll('\n', ' ')
     .split(' ')
@@ -202,7 +202,7 @@ function words(text: string): string[] {
  * in it: a delegation covers both (cgroups(7), "Cgroups delegation").
  * @throws RuntError ERR_CGROUP if access(2) fails for a reason other than permissions or a missing file
  */
-export function cgroupWritable(path: string): boolean {
+export function isCgroupWritable(path: string): boolean {
   for (let directory = path; directory.length > 1; directory = directory.slice(0, directory.lastIndexOf('/'))) {
     if (isAccessible(directory, F_OK))
       return isAccessible(directory, W_OK) && isAccessible(`${directory}/cgroup.procs`, W_OK);
@@ -224,7 +224,7 @@ function isAccessible(path: string, mode: number): boolean {
  * @throws RuntError ERR_CGROUP when statfs(2) fails for any other reason
  */
 export function isCgroup(path: string): boolean {
-  const type = typeAt(path);
+  const type = fileSystemType(path);
   return type !== undefined && isCgroupType(type);
 }
 
@@ -233,7 +233,7 @@ export function isCgroup(path: string): boolean {
  * @throws RuntError ERR_CGROUP when statfs(2) fails for any reason but that the path does not exist
  */
 export function hierarchyVersion(path: string): 1 | 2 | undefined {
-  const type = typeAt(path);
+  const type = fileSystemType(path);
   if (type === CGROUP_SUPER_MAGIC) return 1;
   return type === CGROUP2_SUPER_MAGIC ? 2 : undefined;
 }
@@ -245,8 +245,8 @@ export function hierarchyVersion(path: string): 1 | 2 | undefined {
 export function checkMounted(paths: readonly string[]): void {
   for (const path of paths) {
     let above = path;
-    let type = typeAt(path);
-    for (; type === undefined; type = typeAt(above || '/')) above = above.slice(0, above.lastIndexOf('/'));
+    let type = fileSystemType(path);
+    for (; type === undefined; type = fileSystemType(above || '/')) above = above.slice(0, above.lastIndexOf('/'));
     if (isCgroupType(type)) continue;
     throw new RuntError({
       code: 'ERR_CGROUP',
@@ -260,7 +260,7 @@ export function checkMounted(paths: readonly string[]): void {
 const isCgroupType = (type: bigint): boolean => type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
 
 /** Type of the file system at a path; undefined if the path does not exist. */
-function typeAt(path: string): bigint | undefined {
+function fileSystemType(path: string): bigint | undefined {
   const type = native.statfsType(path);
   if (type === BigInt(-E.ENOENT) || type === BigInt(-E.ENOTDIR)) return undefined;
   if (type < 0n) {

@@ -21,7 +21,7 @@ export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
   const byId = new Map([...above, ...cgroups].map((m) => [m.id, m]));
   // Path resolution goes from each mount to the next one of the chain (m and its parents). A mount between a member of
   // the chain and the next one's mount point, or over m itself, leads elsewhere.
-  const covered = (m: CgroupMount): boolean => {
+  const isCovered = (m: CgroupMount): boolean => {
     const next = new Map<string, string>([[m.id, `${m.mountPoint}/`]]);
     for (let c = m, parent = byId.get(c.parent); ; c = parent, parent = byId.get(c.parent)) {
       if (next.has(c.parent)) break;
@@ -29,16 +29,16 @@ export function visibleCgroupMounts(mountinfo: string): CgroupMount[] {
       if (!parent) break;
     }
     return above.some((n) => {
-      const place = next.get(n.parent);
-      return place !== undefined && inside(place, n.mountPoint);
+      const prefix = next.get(n.parent);
+      return prefix !== undefined && isBelow(prefix, n.mountPoint);
     });
   };
-  const visible = cgroups.filter((m) => (m.type === 'cgroup' || m.type === 'cgroup2') && !covered(m));
-  const usual = (m: CgroupMount) => m.mountPoint === '/sys/fs/cgroup' || inside(m.mountPoint, '/sys/fs/cgroup');
-  return [...visible.filter(usual), ...visible.filter((m) => !usual(m))];
+  const visible = cgroups.filter((m) => (m.type === 'cgroup' || m.type === 'cgroup2') && !isCovered(m));
+  const isUsual = (m: CgroupMount) => m.mountPoint === '/sys/fs/cgroup' || isBelow(m.mountPoint, '/sys/fs/cgroup');
+  return [...visible.filter(isUsual), ...visible.filter((m) => !isUsual(m))];
 }
 
-export const inside = (path: string, directory: string): boolean => path.startsWith(`${directory}/`);
+export const isBelow = (path: string, directory: string): boolean => path.startsWith(`${directory}/`);
 
 /** The lines that contain `needle`, found by native search. */
 function linesWith(text: string, needle: string): string[] {

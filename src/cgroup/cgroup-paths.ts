@@ -27,7 +27,7 @@ interface CgroupPathOptions {
   /**
    * Whether a directory can be made or used at this path. Called only if rootless: `cgroupWritable`, or a test's own.
    */
-  readonly writable?: (path: string) => boolean;
+  readonly isWritable?: (path: string) => boolean;
   /**
    * The parent, below the mount point, of a v2 cgroup for which the config has no path. Called only for that case; if
    * absent, the parent of `own`.
@@ -49,8 +49,8 @@ export function cgroupPaths(
   id: string,
   options: CgroupPathOptions,
 ): CgroupPaths {
-  const asked = cgroupsPath || id;
-  const parts = asked.split('/').filter((p) => p !== '' && p !== '.');
+  const requested = cgroupsPath || id;
+  const parts = requested.split('/').filter((p) => p !== '' && p !== '.');
   if (parts.length === 0 || parts.includes('..')) {
     throw new RuntError({
       code: 'ERR_CGROUP_PATH',
@@ -59,33 +59,33 @@ export function cgroupPaths(
       see: 'runtime-spec config-linux.md#cgroups-path',
     });
   }
-  const inner = parts.join('/');
-  const absolute = asked.startsWith('/');
-  const writable = (path: string) => !options.rootless || (options.writable?.(path) ?? true);
-  const place = (mountPoint: string, own: string) =>
-    absolute || own === '/' ? `${mountPoint}/${inner}` : `${mountPoint}${own}/${inner}`;
+  const relative = parts.join('/');
+  const absolute = requested.startsWith('/');
+  const isWritable = (path: string) => !options.rootless || (options.isWritable?.(path) ?? true);
+  const pathIn = (mountPoint: string, own: string) =>
+    absolute || own === '/' ? `${mountPoint}/${relative}` : `${mountPoint}${own}/${relative}`;
 
   const v1 = facts.v1
     .filter((h) => h.name === undefined || h.name === 'systemd')
     .map((hierarchy) => {
-      const path = place(hierarchy.mountPoint, hierarchy.own);
-      return { hierarchy, path, writable: writable(path) };
+      const path = pathIn(hierarchy.mountPoint, hierarchy.own);
+      return { hierarchy, path, writable: isWritable(path) };
     });
   if (!facts.unified) return { v1 };
   const { mountPoint, own } = facts.unified;
-  const besides = cgroupsPath || options.rootless ? undefined : options.defaultParent;
-  const path = place(mountPoint, facts.layout === 'v2' ? (besides?.(mountPoint, own) ?? parentOf(own)) : own);
-  return { v1, unified: { mountPoint, path, writable: writable(path) } };
+  const defaultParent = cgroupsPath || options.rootless ? undefined : options.defaultParent;
+  const path = pathIn(mountPoint, facts.layout === 'v2' ? (defaultParent?.(mountPoint, own) ?? parentOf(own)) : own);
+  return { v1, unified: { mountPoint, path, writable: isWritable(path) } };
 }
 
 /** The runtime's own cgroups, not writable: a container without cgroups of its own stays in them. */
 export function ownCgroups({ v1, unified }: CgroupFacts): CgroupPaths {
-  const place = (mountPoint: string, own: string) => (own === '/' ? mountPoint : `${mountPoint}${own}`);
+  const pathIn = (mountPoint: string, own: string) => (own === '/' ? mountPoint : `${mountPoint}${own}`);
   const writable = false;
   return {
-    v1: v1.map((hierarchy) => ({ hierarchy, path: place(hierarchy.mountPoint, hierarchy.own), writable })),
+    v1: v1.map((hierarchy) => ({ hierarchy, path: pathIn(hierarchy.mountPoint, hierarchy.own), writable })),
     ...(unified && {
-      unified: { mountPoint: unified.mountPoint, path: place(unified.mountPoint, unified.own), writable },
+      unified: { mountPoint: unified.mountPoint, path: pathIn(unified.mountPoint, unified.own), writable },
     }),
   };
 }

@@ -13,24 +13,24 @@ import { isCgroup } from './cgroup-facts.js';
 export function pidsIn(path: string, recursive: boolean): number[] {
   if (!isCgroup(path)) return [];
   const pids = new Set<number>();
-  collect(path, recursive, pids);
+  collectPids(path, recursive, pids);
   pids.delete(0);
   return [...pids];
 }
 
-function collect(path: string, recursive: boolean, pids: Set<number>): void {
-  for (const pid of processes(path)) pids.add(pid);
+function collectPids(path: string, recursive: boolean, pids: Set<number>): void {
+  for (const pid of readPids(path)) pids.add(pid);
   if (!recursive) return;
   for (const name of tryListDir(path) ?? []) {
     const child = `${path}/${name}`;
-    if (((tryStat(child)?.mode ?? 0) & S_IFMT) === S_IFDIR) collect(child, true, pids);
+    if (((tryStat(child)?.mode ?? 0) & S_IFMT) === S_IFDIR) collectPids(child, true, pids);
   }
 }
 
 /**
  * Empty for a cgroup that was removed meanwhile, and for a threaded one: the file of its domain lists its processes.
  */
-function processes(path: string): number[] {
+function readPids(path: string): number[] {
   try {
     const lines = (tryReadText(`${path}/cgroup.procs`) ?? '').split('\n');
     return lines.filter((line) => line !== '').map(Number);

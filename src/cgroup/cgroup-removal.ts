@@ -13,22 +13,22 @@ const stuckAfter = 32;
 /**
  * Removes the cgroups and all below them, deepest first. Skips paths that do not exist or are not cgroups: if the
  * hierarchy is unmounted, they can be plain directories of another program. The kernel returns EBUSY until the last
- * dying process has left: retry with longer and longer pauses, until the deadline (ms). Calls `stuck` once if processes
- * remain after the first retries.
+ * dying process has left: retry with longer and longer pauses, until the deadline (ms). Calls `onStuck` once if
+ * processes remain after the first retries.
  * @throws RuntError ERR_CGROUP_BUSY when processes remain, ERR_CGROUP for any other failure, after it has tried every
  * path
  */
 export async function removeCgroups(
   paths: readonly string[],
   deadlineMs: number = cgroupRemovalTime,
-  stuck?: () => Promise<void>,
+  onStuck?: () => Promise<void>,
 ): Promise<void> {
-  let left = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
+  let remaining = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
   const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
   let failed: RuntError | undefined;
-  let calls = stuck;
+  let calls = onStuck;
   for (let pause = 1; ; pause = Math.min(pause * 2, longestRemovalPause)) {
-    left = left.filter((path) => {
+    remaining = remaining.filter((path) => {
       const r = native.removeCgroup(path);
       if (r < 0 && r !== -E.EBUSY) {
         failed ??= new RuntError({
@@ -41,8 +41,8 @@ export async function removeCgroups(
       }
       return r === -E.EBUSY;
     });
-    if (left.length === 0) break;
-    if (native.monotonic() >= end) throw busy(left[0]!);
+    if (remaining.length === 0) break;
+    if (native.monotonic() >= end) throw busyError(remaining[0]!);
     if (pause >= stuckAfter) {
       await calls?.();
       calls = undefined;
@@ -52,7 +52,7 @@ export async function removeCgroups(
   if (failed) throw failed;
 }
 
-function busy(path: string): RuntError {
+function busyError(path: string): RuntError {
   const pids = pidsIn(path, true);
   return new RuntError({
     code: 'ERR_CGROUP_BUSY',

@@ -28,7 +28,7 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
     const freezer = { directory, file: `${directory}/freezer.state`, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
     const there = native.access(freezer.file, 0);
     if (there >= 0 && isCgroup(directory)) return freezer;
-    if (there < 0 && there !== -E.ENOENT && there !== -E.ENOTDIR) unknown ??= unreadable(freezer.file, there);
+    if (there < 0 && there !== -E.ENOENT && there !== -E.ENOTDIR) unknown ??= readError(freezer.file, there);
   }
   if (unknown) throw unknown;
   checkMounted(directories);
@@ -51,10 +51,10 @@ export function freezerState({ file, directory }: Pick<Freezer, 'file' | 'direct
     checkMounted([directory]);
     return '';
   }
-  throw unreadable(file, n);
+  throw readError(file, n);
 }
 
-const unreadable = (file: string, result: number): RuntError =>
+const readError = (file: string, result: number): RuntError =>
   new RuntError({ code: 'ERR_CGROUP', message: `read ${file}`, path: file, errno: -result, syscall: 'read' });
 
 /** Whether the cgroups' processes are frozen; FREEZING does not count. */
@@ -67,7 +67,7 @@ export function isFrozen(directories: readonly string[]): boolean {
  * The freezer of the cgroups if they are frozen or freezing, by themselves or by an ancestor; undefined otherwise.
  * @throws RuntError ERR_CGROUP
  */
-export function stopped(directories: readonly string[]): Freezer | undefined {
+export function findFrozen(directories: readonly string[]): Freezer | undefined {
   const freezer = freezerOf(directories);
   if (!freezer) return undefined;
   const { directory, v2 } = freezer;
@@ -76,8 +76,8 @@ export function stopped(directories: readonly string[]): Freezer | undefined {
 }
 
 /** Writes one of the freezer's two values. @returns 0 or -errno */
-export function setFreezer({ file }: Freezer, word: string): number {
-  return Math.min(0, native.writeFile(AT_FDCWD, file, 0, 0, host.encode(word)));
+export function setFreezer({ file }: Freezer, state: string): number {
+  return Math.min(0, native.writeFile(AT_FDCWD, file, 0, 0, host.encode(state)));
 }
 
 /**

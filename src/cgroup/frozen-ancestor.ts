@@ -10,14 +10,15 @@ import { hierarchyVersion, isCgroup } from './cgroup-facts.js';
  * own files request. undefined if there is none. Skips directories that do not exist: systemd makes slices on demand.
  * @throws RuntError ERR_CGROUP when one cannot be read
  */
-export function frozenBy(directory: string): string | undefined {
+export function frozenAncestor(directory: string): string | undefined {
   for (let at = directory; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
-    if ((isOne(`${at}/cgroup.freeze`) || isOne(`${at}/freezer.self_freezing`)) && isCgroup(at)) return at;
+    if ((isFrozenCgroup(`${at}/cgroup.freeze`) || isFrozenCgroup(`${at}/freezer.self_freezing`)) && isCgroup(at))
+      return at;
   }
   return undefined;
 }
 
-function isOne(path: string): boolean {
+function isFrozenCgroup(path: string): boolean {
   const buffer = new Uint8Array(16);
   const n = native.readFile(AT_FDCWD, path, buffer);
   if (n >= 0) return host.decode(buffer, n).trim() === '1';
@@ -29,18 +30,18 @@ function isOne(path: string): boolean {
 /**
  * The error for a command that would otherwise wait in the frozen cgroup `directory`.
  * @param what the frozen thing, with its verb: "exec web: the cgroup is frozen"
- * @param otherwise another way out than to thaw the cgroup, after ", or "
+ * @param alternative another way out than to thaw the cgroup, after ", or "
  */
-export function frozenError(what: string, directory: string, otherwise?: string, pointer?: string): RuntError {
+export function frozenError(what: string, directory: string, alternative?: string, pointer?: string): RuntError {
   // Another process may have thawed it since the command checked.
-  const by = frozenBy(directory) ?? directory;
+  const by = frozenAncestor(directory) ?? directory;
   const thaw = hierarchyVersion(by) === 1 ? `echo THAWED > ${by}/freezer.state` : `echo 0 > ${by}/cgroup.freeze`;
   return new RuntError({
     code: 'ERR_CGROUP',
     message: by === directory ? `${what}: ${directory}` : `${what} by the cgroup ${by}: ${directory}`,
     path: by,
     ...(pointer !== undefined && { pointer }),
-    hint: `thaw it: ${thaw}${otherwise === undefined ? '' : `, or ${otherwise}`}`,
+    hint: `thaw it: ${thaw}${alternative === undefined ? '' : `, or ${alternative}`}`,
     see: 'cgroups(7)',
   });
 }

@@ -18,12 +18,12 @@ export class LiveCgroups implements LiveCgroup {
     const { facts } = this;
     if (facts.layout === 'v2') return this.directories[0];
     const mountPoint = facts.v1.find((h) => h.controllers.includes(controller))?.mountPoint;
-    return mountPoint === undefined ? undefined : this.below(mountPoint);
+    return mountPoint === undefined ? undefined : this.directoryBelow(mountPoint);
   }
 
   /** The directory of the v2 hierarchy, alone or beside v1. */
   unified(): string | undefined {
-    return this.facts.unified === undefined ? undefined : this.below(this.facts.unified.mountPoint);
+    return this.facts.unified === undefined ? undefined : this.directoryBelow(this.facts.unified.mountPoint);
   }
 
   read(file: string): string {
@@ -31,7 +31,7 @@ export class LiveCgroups implements LiveCgroup {
     return path === undefined ? '' : (this.file(`${path}/${file}`) ?? '').trim();
   }
 
-  private below(mountPoint: string): string | undefined {
+  private directoryBelow(mountPoint: string): string | undefined {
     return this.directories.find((path) => path.startsWith(`${mountPoint}/`));
   }
 }

@@ -1,6 +1,6 @@
 /** `delete`: removal of a container's remains (runtime.md#delete). */
 import { checkMounted } from '../cgroup/cgroup-facts.js';
-import { stopped, thaw } from '../cgroup/freezer.js';
+import { findFrozen, thaw } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { SIGKILL } from '../sys/linux.js';
@@ -104,7 +104,7 @@ async function endProcess(record: ContainerRecord, status: Status): Promise<void
       thaw(cgroups);
     }
     // On v1 it ends only when the cgroup above is thawed, which may never happen.
-    const held = stopped(cgroups);
+    const held = findFrozen(cgroups);
     if (await process.ended(held && !held.v2 ? 0 : killedProcessTime)) return;
     if (held) {
       const { frozenError } = await import('../cgroup/frozen-ancestor.js');

@@ -1,7 +1,7 @@
 /** `exec`: another process in a container, with runc's semantics (not in the runtime-spec). */
 
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
-import { stopped } from '../cgroup/freezer.js';
+import { findFrozen } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { type CgroupEntry, compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
 import type { HostFacts, ListenFds } from '../plan/host-facts.js';
@@ -244,10 +244,10 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
  * @throws RuntError ERR_CGROUP
  */
 async function refuseStopped(o: ExecOptions, places: readonly string[], own: readonly string[] = []): Promise<void> {
-  const freezer = stopped(places);
+  const freezer = findFrozen(places);
   if (!freezer) return;
-  const { frozenBy, frozenError } = await import('../cgroup/frozen-ancestor.js');
-  if (own.includes(frozenBy(freezer.directory) ?? '')) return;
+  const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
+  if (own.includes(frozenAncestor(freezer.directory) ?? '')) return;
   throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
 

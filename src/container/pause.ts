@@ -45,8 +45,8 @@ export function resume(o: PauseOptions): Promise<void> {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
     }
     const freezer = freezerFor('resume', o.id, record.cgroups);
-    const { frozenBy, frozenError } = await import('../cgroup/frozen-ancestor.js');
-    if (frozenBy(parentOf(freezer.directory)) !== undefined) {
+    const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
+    if (frozenAncestor(parentOf(freezer.directory)) !== undefined) {
       setFreezer(freezer, freezer.thawed);
       throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);
     }

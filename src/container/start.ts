@@ -1,5 +1,5 @@
 /** `start`: tells a created container to run its process (runtime.md#start). */
-import { stopped } from '../cgroup/freezer.js';
+import { findFrozen } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -50,7 +50,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
   const { record, started } = await locked(o.root, o.id, async () => {
     const record = load(o.root, o.id);
     const status = statusOf(o.root, record);
-    if (status !== 'created' || stopped(record.cgroups)) {
+    if (status !== 'created' || findFrozen(record.cgroups)) {
       throw (await import('./failure/start-failure.js')).notStarted(record, status);
     }
     prepare?.(record);

@@ -66,7 +66,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     : (options.systemd?.scopePaths(spec, facts, options.id) ??
       cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
         rootless: facts.rootless,
-        writable: facts.cgroupWritable,
+        isWritable: facts.cgroupWritable,
         defaultParent: facts.cgroupParent,
       }));
   const { rootless } = facts;

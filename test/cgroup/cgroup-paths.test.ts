@@ -106,7 +106,7 @@ test('a rootless runtime makes no cgroup in a hierarchy that it cannot write', (
   const asked: string[] = [];
   const paths = cgroupPaths(facts(hybrid), undefined, 'web', {
     rootless: true,
-    writable: (path) => {
+    isWritable: (path) => {
       asked.push(path);
       return path.includes('/systemd/');
     },
@@ -118,7 +118,7 @@ test('a rootless runtime makes no cgroup in a hierarchy that it cannot write', (
 test('root does not check whether the hierarchies are writable', () => {
   const paths = cgroupPaths(facts(v2), undefined, 'web', {
     rootless: false,
-    writable: () => {
+    isWritable: () => {
       throw new Error('asked');
     },
   });

@@ -1,8 +1,8 @@
 /** The freezer of v1 and v2: which cgroup has it, its state, and the errors of its files. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freezerOf, freezerState, isFrozen, stopped, thaw } from '../../src/cgroup/freezer.js';
-import { frozenBy, frozenError } from '../../src/cgroup/frozen-ancestor.js';
+import { findFrozen, freezerOf, freezerState, isFrozen, thaw } from '../../src/cgroup/freezer.js';
+import { frozenAncestor, frozenError } from '../../src/cgroup/frozen-ancestor.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { mountCgroups } from '../sys/fake-host/cgroups.js';
@@ -69,17 +69,17 @@ test('a container is frozen by its own cgroup or by one above it, which is named
   ] as const) {
     const kernel = host(layout);
     kernel.tree.directory(path);
-    assert.is(stopped([path]), undefined);
+    assert.is(findFrozen([path]), undefined);
     const above = path.slice(0, -'/web'.length);
     write(kernel, `${above}/${file}`, word);
     if (layout === 'v1') kernel.tree.file(`${above}/freezer.self_freezing`, '1\n');
-    assert.is(stopped([path])?.directory, path);
+    assert.is(findFrozen([path])?.directory, path);
     assert.is(
       isFrozen([path]),
       layout === 'v1',
       'on v2 cgroup.freeze has the state that was requested for the cgroup itself',
     );
-    assert.is(frozenBy(path), above);
+    assert.is(frozenAncestor(path), above);
     const error = frozenError('exec web: the cgroup is frozen', path, 'wait');
     assert.equal(
       [error.message, error.hint],
@@ -122,7 +122,7 @@ test('a freezer file that cannot be accessed or read is an error, not a thawed c
   kernel.failAt('readFile', 1, E.EIO);
   assert.is(failure(() => isFrozen([path])).code, 'ERR_CGROUP');
   kernel.failAt('readFile', 1, E.EIO);
-  assert.is(failure(() => frozenBy(path)).code, 'ERR_CGROUP');
+  assert.is(failure(() => frozenAncestor(path)).code, 'ERR_CGROUP');
 });
 
 test('a cgroup that is removed during the read is not frozen; an unmounted hierarchy is an error', () => {
@@ -133,7 +133,7 @@ test('a cgroup that is removed during the read is not frozen; an unmounted hiera
     kernel.failAt('readFile', 1, errno);
     assert.is(freezerState({ file, directory: `${top}/web` }), '');
     kernel.failAt('readFile', 1, errno);
-    assert.is(frozenBy(`${top}/web`), undefined);
+    assert.is(frozenAncestor(`${top}/web`), undefined);
   }
   kernel.tree.unmount(kernel.tree.at(top)!);
   assert.throws(() => isFrozen([`${top}/web`]), /no cgroup hierarchy is mounted/);

@@ -1,7 +1,7 @@
 /** Cgroups of the host as read from the kernel: the layout, the current cgroup, the default parent of containers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cgroupWritable, checkMounted, isCgroup, readCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
+import { checkMounted, isCgroup, isCgroupWritable, readCgroupFacts } from '../../src/cgroup/cgroup-facts.js';
 import { oomFile, shownCgroup } from '../../src/cgroup/cgroup-paths.js';
 import { defaultParent, unifiedOptions } from '../../src/cgroup/unified-tree.js';
 import { E } from '../../src/sys/errno.js';
@@ -83,13 +83,13 @@ test('cgroupWritable checks the nearest existing cgroup, and on v2 its cgroup.pr
   const denied: string[] = [];
   const access = kernel.performs('access');
   kernel.on('access', (path, mode) => (mode === W_OK && denied.includes(path) ? -E.EACCES : access(path, mode)));
-  assert.is(cgroupWritable(`${top}/mine/new/web`), true);
+  assert.is(isCgroupWritable(`${top}/mine/new/web`), true);
   denied.push(`${top}/mine/cgroup.procs`);
-  assert.is(cgroupWritable(`${top}/mine/new/web`), false);
+  assert.is(isCgroupWritable(`${top}/mine/new/web`), false);
   denied[0] = `${top}/mine`;
-  assert.is(cgroupWritable(`${top}/mine/new/web`), false);
+  assert.is(isCgroupWritable(`${top}/mine/new/web`), false);
   kernel.failAt('access', 1, E.EIO);
-  assert.throws(() => cgroupWritable(`${top}/mine`), /check access to the cgroup \/sys\/fs\/cgroup\/mine: EIO/);
+  assert.throws(() => isCgroupWritable(`${top}/mine`), /check access to the cgroup \/sys\/fs\/cgroup\/mine: EIO/);
 });
 
 test('the default parent is beside the current cgroup, or below the top where systemd manages the tree', () => {

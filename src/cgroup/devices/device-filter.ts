@@ -12,9 +12,9 @@ const JUMP_UNEQUAL = 0x56; // BPF_JMP32 | BPF_JNE | BPF_K
 const EXIT = 0x95; // BPF_JMP | BPF_EXIT
 
 // linux/bpf.h: struct bpf_cgroup_dev_ctx { u32 access_type, major, minor }, access_type = access << 16 | type
-const types = { b: 1, c: 2 } as const;
-const accesses: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
-const all = 7;
+const typeNumbers = { b: 1, c: 2 } as const;
+const accessNumbers: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
+const allAccess = 7;
 
 // Registers: 0 holds the result, 1 the context (later scratch), the others the fields of the context.
 const [RESULT, CONTEXT, TYPE, ACCESS, MAJOR, MINOR] = [0, 1, 2, 3, 4, 5];
@@ -56,7 +56,7 @@ export function filterProgram(filter: DeviceFilter): Uint8Array {
   if ('ordered' in filter)
     for (const rule of [...filter.ordered].reverse()) append(program, ruleBlock(rule, rule.allow));
   else for (const exception of filter.exceptions) append(program, block(exception, allow));
-  append(program, answer(allow));
+  append(program, returnOf(allow));
 
   const view = new DataView(new ArrayBuffer(program.length * 8));
   program.forEach(([code, destination, source, jump, number], i) => {
@@ -72,12 +72,12 @@ export function filterProgram(filter: DeviceFilter): Uint8Array {
 function block(exception: FilterRule, allow: boolean): Instruction[] {
   const tests = testsOf(exception);
   const access = accessBits(exception);
-  if (access !== all) {
+  if (access !== allAccess) {
     const outside = allow ? access : ~access;
     tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, outside]);
     tests.push([allow ? JUMP_EQUAL : JUMP_UNEQUAL, CONTEXT, 0, 0, 0]);
   }
-  return jumpingToEnd([...tests, ...answer(!allow)]);
+  return jumpingToEnd([...tests, ...returnOf(!allow)]);
 }
 
 /** One of several rules, from the last to the first: ACCESS holds the bits that no later rule has decided. */
@@ -86,20 +86,21 @@ function ruleBlock(rule: FilterRule, allow: boolean): Instruction[] {
   const access = accessBits(rule);
   if (allow) tests.push([AND_NUMBER, ACCESS, 0, 0, ~access], [JUMP_UNEQUAL, ACCESS, 0, 0, 0]);
   else tests.push([MOVE, CONTEXT, ACCESS, 0, 0], [AND_NUMBER, CONTEXT, 0, 0, access], [JUMP_EQUAL, CONTEXT, 0, 0, 0]);
-  return jumpingToEnd([...tests, ...answer(allow)]);
+  return jumpingToEnd([...tests, ...returnOf(allow)]);
 }
 
 /** Jumps out of a rule's block for devices that the rule does not match. */
 function testsOf({ type, major, minor }: FilterRule): Instruction[] {
-  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, types[type]]];
+  const tests: Instruction[] = [[JUMP_UNEQUAL, TYPE, 0, 0, typeNumbers[type]]];
   if (major !== undefined) tests.push([JUMP_UNEQUAL, MAJOR, 0, 0, major]);
   if (minor !== undefined) tests.push([JUMP_UNEQUAL, MINOR, 0, 0, minor]);
   return tests;
 }
 
-const accessBits = ({ access }: FilterRule): number => [...access].reduce((sum, letter) => sum | accesses[letter]!, 0);
+const accessBits = ({ access }: FilterRule): number =>
+  [...access].reduce((sum, letter) => sum | accessNumbers[letter]!, 0);
 
-const answer = (allow: boolean): Instruction[] => [
+const returnOf = (allow: boolean): Instruction[] => [
   [MOVE_NUMBER, RESULT, 0, 0, allow ? 1 : 0],
   [EXIT, 0, 0, 0, 0],
 ];

@@ -1,7 +1,7 @@
 /** `linux.resources.devices`: one list of device rules that both v1 and v2 can hold. */
 import type { Device, DeviceRule, Int } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
-import { badValue, unsupported } from '../settings/setting.js';
+import { unsupportedError, valueError } from '../settings/setting.js';
 
 /**
  * Allowed in every container, after the config's own rules, as in runc. `path` is the node's path, at which a config
@@ -61,7 +61,7 @@ export function deviceList(
 ): DeviceList {
   const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
   for (const [rule, pointer] of allRules(rules, at, configured)) {
-    for (const part of parts(state, rule, pointer)) {
+    for (const part of exceptionsOf(state, rule, pointer)) {
       if (rule.allow === state.allow) removeException(state, part, rule);
       else addException(state, part);
     }
@@ -86,7 +86,7 @@ export function v2DeviceList(
   const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
   const ordered: (DeviceException & { allow: boolean })[] = [];
   for (const [rule, pointer] of allRules(rules, at, configured)) {
-    const found = parts(state, rule, pointer);
+    const found = exceptionsOf(state, rule, pointer);
     if (found.length === 0) ordered.length = 0;
     for (const part of found) ordered.push({ ...part, allow: rule.allow });
   }
@@ -117,7 +117,7 @@ interface DeviceState {
 const keyOf = (type: 'b' | 'c', major: number, minor: number): string => `${type} ${major}:${minor}`;
 
 /** A rule as one exception for each type; empty for a rule on all devices, which sets the default. */
-function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
+function exceptionsOf(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
   const access = accessOf(rule, at);
   const major = numberOf(rule.major, `${at}/major`);
   const minor = numberOf(rule.minor, `${at}/minor`);
@@ -135,32 +135,35 @@ function parts(state: DeviceState, rule: DeviceRule, at: string): DeviceExceptio
 function addException(state: DeviceState, e: DeviceException): void {
   const key = keyOf(e.type, e.major, e.minor);
   const there = state.exceptions.get(key);
-  state.exceptions.set(key, { ...e, access: letters((l) => e.access.includes(l) || has(there, l)) });
+  state.exceptions.set(key, { ...e, access: accessWhere((l) => e.access.includes(l) || hasAccess(there, l)) });
 }
 
 /** Removes the access of a rule that agrees with the default from the exceptions that it covers. */
 function removeException(state: DeviceState, e: DeviceException, rule: DeviceRule): void {
-  for (const [key, x] of touched(state, e)) {
-    if (!letters((l) => e.access.includes(l) && has(x, l))) continue;
+  for (const [key, x] of overlappingExceptions(state, e)) {
+    if (!accessWhere((l) => e.access.includes(l) && hasAccess(x, l))) continue;
     if (!covers(e.major, x.major) || !covers(e.minor, x.minor)) {
       const verb = rule.allow ? 'allow' : 'deny';
-      throw unsupported(
+      throw unsupportedError(
         // A default rule has no pointer into the config: name the rule that it collides with.
         e.at || x.at,
         e.at ? rule : undefined,
         `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
       );
     }
-    const access = letters((l) => has(x, l) && !e.access.includes(l));
+    const access = accessWhere((l) => hasAccess(x, l) && !e.access.includes(l));
     if (access) state.exceptions.set(key, { ...x, access });
     else state.exceptions.delete(key);
   }
 }
 
 /** The exceptions that share a device with `e`. */
-function touched({ exceptions }: DeviceState, { type, major, minor }: DeviceException): [string, DeviceException][] {
+function overlappingExceptions(
+  { exceptions }: DeviceState,
+  { type, major, minor }: DeviceException,
+): [string, DeviceException][] {
   if (major < 0 || minor < 0) {
-    return [...exceptions].filter(([, x]) => x.type === type && touches(x.major, major) && touches(x.minor, minor));
+    return [...exceptions].filter(([, x]) => x.type === type && overlaps(x.major, major) && overlaps(x.minor, minor));
   }
   const keys = [keyOf(type, major, minor), keyOf(type, major, -1), keyOf(type, -1, minor), keyOf(type, -1, -1)];
   return keys.flatMap((key): [string, DeviceException][] => {
@@ -169,31 +172,31 @@ function touched({ exceptions }: DeviceState, { type, major, minor }: DeviceExce
   });
 }
 
-const touches = (a: number, b: number): boolean => a < 0 || b < 0 || a === b;
+const overlaps = (a: number, b: number): boolean => a < 0 || b < 0 || a === b;
 const covers = (a: number, b: number): boolean => a < 0 || a === b;
-const star = (n: number): string => (n < 0 ? '*' : String(n));
-const has = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
-const letters = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
+const numberOrStar = (n: number): string => (n < 0 ? '*' : String(n));
+const hasAccess = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
+const accessWhere = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
 
 /** A device number; -1 for any. The kernel's fields have 32 bits. */
 function numberOf(value: Int | undefined, at: string): number {
   if (value === undefined || value === null || value < 0) return -1;
-  if (value > 0xffffffff) throw badValue(at, value, 'a device number has at most 32 bits');
+  if (value > 0xffffffff) throw valueError(at, value, 'a device number has at most 32 bits');
   return Number(value);
 }
 
 /** A rule that denies without an access denies all access; one that allows must name the access. */
 function accessOf({ allow, access }: DeviceRule, at: string): string {
-  if (allow && !access) throw badValue(`${at}/access`, access, 'a rule that allows must name the access');
+  if (allow && !access) throw valueError(`${at}/access`, access, 'a rule that allows must name the access');
   if (!access || access === 'rwm') return 'rwm';
   for (const letter of access) {
-    if (!'rwm'.includes(letter)) throw badValue(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
+    if (!'rwm'.includes(letter)) throw valueError(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
   }
-  return letters((l) => access.includes(l));
+  return accessWhere((l) => access.includes(l));
 }
 
 /** An exception as v1 writes it. */
 export const exceptionText = (e: DeviceException): string => `${deviceText(e)} ${e.access}`;
 
 /** Its devices: `c 1:3`, `b *:*`. */
-export const deviceText = (e: DeviceException): string => `${e.type} ${star(e.major)}:${star(e.minor)}`;
+export const deviceText = (e: DeviceException): string => `${e.type} ${numberOrStar(e.major)}:${numberOrStar(e.minor)}`;

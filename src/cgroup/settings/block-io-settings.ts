@@ -1,6 +1,6 @@
 /** `linux.resources.blockIO` as files of v1 (blkio) and v2 (io). */
 import type { BlockIO, ThrottleDevice } from '../../spec/config-types.js';
-import { isSet, type Setting, unsupported } from './setting.js';
+import { isSet, type Setting, unsupportedError } from './setting.js';
 
 /** Key of the config, file of v1, key of a line of v2's io.max. */
 const throttles = [
@@ -56,7 +56,7 @@ export function v2BlockIo(b: BlockIO, at: string): Setting[] {
       at: `${at}/${key}`,
     });
   const noLeaf = (key: string, value: number | undefined) => {
-    if (isSet(value)) throw unsupported(`${at}/${key}`, value, 'cgroup v2 has no leaf weights');
+    if (isSet(value)) throw unsupportedError(`${at}/${key}`, value, 'cgroup v2 has no leaf weights');
   };
   if (isSet(b.weight)) weigh('weight', b.weight);
   noLeaf('leafWeight', b.leafWeight);

@@ -27,7 +27,7 @@ export function settingOf(at: string, key: string, file: string, value: unknown)
 }
 
 /** JSON pointer to a key below `at`. */
-export function below(at: string, key: string): string {
+export function pointerBelow(at: string, key: string): string {
   return `${at}/${segment(key)}`;
 }
 
@@ -36,12 +36,12 @@ export function isSet(value: Int | undefined): value is Int {
   return value !== undefined && value !== null && BigInt(value) !== 0n;
 }
 
-export function unsupported(pointer: string, value: unknown, why: string): RuntError {
+export function unsupportedError(pointer: string, value: unknown, why: string): RuntError {
   return new RuntError({ code: 'ERR_UNSUPPORTED', message: why, pointer, value });
 }
 
 /** For values that contradict each other or that the kernel cannot hold. */
-export function badValue(pointer: string, value: unknown, why: string): RuntError {
+export function valueError(pointer: string, value: unknown, why: string): RuntError {
   return new RuntError({ code: 'ERR_SPEC_VALUE', message: why, pointer, value });
 }
 
@@ -52,6 +52,6 @@ export function checkUsage(m: Memory, at: string, live: LiveCgroup, file: string
   for (const key of ['limit', 'swap'] as const) {
     const value = m[key];
     if (!isSet(value) || value < 0 || BigInt(value) > usage) continue;
-    throw badValue(`${at}/${key}`, value, `the new limit is not above the ${usage} bytes of memory that are in use`);
+    throw valueError(`${at}/${key}`, value, `the new limit is not above the ${usage} bytes of memory that are in use`);
   }
 }

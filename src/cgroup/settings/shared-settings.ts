@@ -1,6 +1,6 @@
 /** Limits that are nearly alike on v1 and v2 (huge pages, RDMA), and v1's network classes. */
 import type { HugepageLimit, NetworkPriority, Rdma } from '../../spec/config-types.js';
-import { badValue, below, isSet, type Setting } from './setting.js';
+import { isSet, pointerBelow, type Setting, valueError } from './setting.js';
 
 /**
  * `hugepageLimits`: the limit of usage, and since Linux 5.7 also that of reservations. With a limit of usage alone, the
@@ -20,9 +20,9 @@ export function hugepageSettings(limits: readonly HugepageLimit[], at: string, v
 /** `rdma`: one line for each device; the same file on v1 and v2. */
 export function rdmaSettings(rdma: Readonly<Record<string, Rdma>>, at: string): Setting[] {
   return Object.entries(rdma).flatMap(([device, { hcaHandles, hcaObjects }]) => {
-    const pointer = below(at, device);
+    const pointer = pointerBelow(at, device);
     if (device === '' || device.includes(' ') || device.includes('\n')) {
-      throw badValue(pointer, device, `"${device}" is not the name of an RDMA device`);
+      throw valueError(pointer, device, `"${device}" is not the name of an RDMA device`);
     }
     const limits = [
       ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
@@ -42,7 +42,7 @@ export function networkSettings({ classID, priorities }: NetworkPriority, at: st
   priorities?.forEach(({ name, priority }, i) => {
     const pointer = `${at}/priorities/${i}`;
     if (name.includes(' ') || name.includes('\n')) {
-      throw badValue(`${pointer}/name`, name, `"${name}" is not the name of a network interface`);
+      throw valueError(`${pointer}/name`, name, `"${name}" is not the name of a network interface`);
     }
     settings.push({ controller: 'net_prio', file: 'net_prio.ifpriomap', value: `${name} ${priority}`, at: pointer });
   });

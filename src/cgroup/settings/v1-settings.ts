@@ -3,7 +3,15 @@
 import type { Cpu, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { v1BlockIo } from './block-io-settings.js';
-import { badValue, checkUsage, isSet, type LiveCgroup, type Setting, settingOf, unsupported } from './setting.js';
+import {
+  checkUsage,
+  isSet,
+  type LiveCgroup,
+  type Setting,
+  settingOf,
+  unsupportedError,
+  valueError,
+} from './setting.js';
 import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settings.js';
 
 /**
@@ -14,7 +22,7 @@ import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settin
 export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   if (unified && Object.keys(unified).length > 0) {
-    throw unsupported(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
+    throw unsupportedError(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
   }
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
@@ -36,14 +44,18 @@ export function v1Settings(resources: Resources, at: string, live?: LiveCgroup):
  */
 function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
   if (isSet(m.limit) && isSet(m.swap) && m.swap > 0 && (m.limit < 0 || m.swap < m.limit)) {
-    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+    throw valueError(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
   if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit) && !live) {
-    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+    throw valueError(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
   }
   if (live) checkUsage(m, at, live, 'memory.usage_in_bytes');
   if (m.useHierarchy === false) {
-    throw unsupported(`${at}/useHierarchy`, false, 'the kernel (5.11 and later) always accounts memory hierarchically');
+    throw unsupportedError(
+      `${at}/useHierarchy`,
+      false,
+      'the kernel (5.11 and later) always accounts memory hierarchically',
+    );
   }
   const settings: Setting[] = [];
   const add = (key: keyof Memory, file: string, value: unknown) =>

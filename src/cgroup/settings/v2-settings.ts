@@ -4,14 +4,14 @@ import type { Cpu, Int, Memory, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { v2BlockIo } from './block-io-settings.js';
 import {
-  badValue,
-  below,
   checkUsage,
   isSet,
   type LiveCgroup,
+  pointerBelow,
   type Setting,
   settingOf,
-  unsupported,
+  unsupportedError,
+  valueError,
 } from './setting.js';
 import { hugepageSettings, rdmaSettings } from './shared-settings.js';
 
@@ -32,20 +32,20 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
   if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
   if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));
   if (isSet(network?.classID)) {
-    throw unsupported(`${at}/network/classID`, network.classID, 'cgroup v2 has no network classes');
+    throw unsupportedError(`${at}/network/classID`, network.classID, 'cgroup v2 has no network classes');
   }
   if (network?.priorities?.length) {
-    throw unsupported(`${at}/network/priorities`, network.priorities, 'cgroup v2 has no network priorities');
+    throw unsupportedError(`${at}/network/priorities`, network.priorities, 'cgroup v2 has no network priorities');
   }
   for (const [file, value] of Object.entries(unified ?? {})) {
-    const pointer = below(`${at}/unified`, file);
+    const pointer = pointerBelow(`${at}/unified`, file);
     const dot = file.indexOf('.');
     if (dot <= 0 || dot === file.length - 1 || file.includes('/')) {
-      throw badValue(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
+      throw valueError(pointer, value, `"${file}" is not the name of a cgroup file, such as memory.high`);
     }
     // The kernel accepts one line per write, such as the limit of one device in io.max.
     const lines = value.split('\n').filter((line) => line.trim() !== '');
-    if (lines.length === 0) throw badValue(pointer, value, `"${file}" is given no value`);
+    if (lines.length === 0) throw valueError(pointer, value, `"${file}" is given no value`);
     for (const line of lines) {
       const whole = file === 'cpu.max' ? withPeriod(line.trim(), settings, live) : line;
       settings.push({ controller: file.slice(0, dot), file, value: whole, at: pointer });
@@ -69,16 +69,17 @@ function limit(value: Int): string {
 
 /** `checkBeforeUpdate` only applies to a live cgroup: a new one uses no memory. */
 function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Setting[] {
-  const none = (key: keyof Memory, why: string): never => {
-    throw unsupported(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
+  const refuse = (key: keyof Memory, why: string): never => {
+    throw unsupportedError(`${at}/${key}`, m[key], `cgroup v2 ${why}`);
   };
-  if (isSet(m.kernel) && m.kernel > 0) none('kernel', 'has no limit of kernel memory: it counts in the memory limit');
+  if (isSet(m.kernel) && m.kernel > 0) refuse('kernel', 'has no limit of kernel memory: it counts in the memory limit');
   if (isSet(m.kernelTCP) && m.kernelTCP > 0) {
-    none('kernelTCP', 'has no limit of TCP memory: it counts in the memory limit');
+    refuse('kernelTCP', 'has no limit of TCP memory: it counts in the memory limit');
   }
-  if (m.swappiness !== undefined && m.swappiness !== null) none('swappiness', 'has no swappiness for a single cgroup');
-  if (m.disableOOMKiller) none('disableOOMKiller', 'cannot disable the OOM killer');
-  if (m.useHierarchy === false) none('useHierarchy', 'always accounts memory hierarchically');
+  if (m.swappiness !== undefined && m.swappiness !== null)
+    refuse('swappiness', 'has no swappiness for a single cgroup');
+  if (m.disableOOMKiller) refuse('disableOOMKiller', 'cannot disable the OOM killer');
+  if (m.useHierarchy === false) refuse('useHierarchy', 'always accounts memory hierarchically');
 
   const settings: Setting[] = [];
   const add = (key: keyof Memory, file: string, value: string) =>
@@ -110,10 +111,10 @@ function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | 
   const now = isSet(m.limit) ? undefined : live?.read('memory.max');
   const memory = isSet(m.limit) ? m.limit : now && now !== 'max' ? BigInt(now) : -1;
   if (memory < 0) {
-    throw badValue(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+    throw valueError(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
   }
   if (m.swap < memory) {
-    throw badValue(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
+    throw valueError(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
   return String(BigInt(m.swap) - BigInt(memory));
 }
@@ -124,12 +125,16 @@ function restOfSum(limit: Int, at: string, live: LiveCgroup | undefined): string
   if (!/^\d+$/.test(memory) || !/^\d+$/.test(swap)) return undefined;
   const sum = BigInt(memory) + BigInt(swap);
   if (sum >= BigInt(limit)) return String(sum - BigInt(limit));
-  throw badValue(`${at}/limit`, limit, `it is above the limit of memory and swap together, ${sum}: give that one too`);
+  throw valueError(
+    `${at}/limit`,
+    limit,
+    `it is above the limit of memory and swap together, ${sum}: give that one too`,
+  );
 }
 
 function cpuSettings(c: Cpu, at: string, live: LiveCgroup | undefined): Setting[] {
   for (const key of ['realtimeRuntime', 'realtimePeriod'] as const) {
-    if (isSet(c[key])) throw unsupported(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
+    if (isSet(c[key])) throw unsupportedError(`${at}/${key}`, c[key], 'cgroup v2 does not limit real-time scheduling');
   }
   const settings: Setting[] = [];
   const add = (key: keyof Cpu, file: string, value: unknown) => settings.push(settingOf(at, key, file, value));

@@ -6,8 +6,9 @@ import { cpusetFlags } from './stats-v1.js';
 const UNLIMITED = 18446744073709551615n;
 
 /** Undefined for zero, so that the member is left out. */
-const some = (value: Count | undefined): Count | undefined => (value ? value : undefined);
-const list = <T>(values: readonly T[] | undefined): readonly T[] | undefined => (values?.length ? values : undefined);
+const unlessZero = (value: Count | undefined): Count | undefined => (value ? value : undefined);
+const unlessEmpty = <T>(values: readonly T[] | undefined): readonly T[] | undefined =>
+  values?.length ? values : undefined;
 
 const tables: readonly (readonly [IoTable, string])[] = [
   ['io_service_bytes', 'ioServiceBytesRecursive'],
@@ -26,28 +27,28 @@ export function statsJson(s: Stats): unknown {
   return {
     cpu: {
       usage: {
-        total: some(cpu?.total),
-        percpu: list(cpu?.each?.total),
-        percpu_kernel: list(cpu?.each?.kernel),
-        percpu_user: list(cpu?.each?.user),
+        total: unlessZero(cpu?.total),
+        percpu: unlessEmpty(cpu?.each?.total),
+        percpu_kernel: unlessEmpty(cpu?.each?.kernel),
+        percpu_user: unlessEmpty(cpu?.each?.user),
         kernel: cpu?.kernel ?? 0,
         user: cpu?.user ?? 0,
       },
       throttling: {
-        periods: some(cpu?.throttling.periods),
-        throttledPeriods: some(cpu?.throttling.throttledPeriods),
-        throttledTime: some(cpu?.throttling.throttledTime),
+        periods: unlessZero(cpu?.throttling.periods),
+        throttledPeriods: unlessZero(cpu?.throttling.throttledPeriods),
+        throttledTime: unlessZero(cpu?.throttling.throttledTime),
       },
       psi: psi(cpu?.pressure),
     },
     cpuset: {
-      cpus: list(cpuset?.cpus),
+      cpus: unlessEmpty(cpuset?.cpus),
       ...flags(cpuset?.flags, 0, 1),
-      mems: list(cpuset?.mems),
+      mems: unlessEmpty(cpuset?.mems),
       ...flags(cpuset?.flags, 1),
     },
     memory: {
-      cache: some(memory?.cache),
+      cache: unlessZero(memory?.cache),
       usage: entry(memory?.usage),
       swap: entry(memory?.swap),
       kernel: entry(memory?.kernel, 0),
@@ -55,17 +56,17 @@ export function statsJson(s: Stats): unknown {
       raw: memory && Object.keys(memory.raw).length > 0 ? sorted(memory.raw) : undefined,
       psi: psi(memory?.pressure),
     },
-    pids: { current: some(pids?.current), limit: some(pids?.limit) },
+    pids: { current: unlessZero(pids?.current), limit: unlessZero(pids?.limit) },
     blkio: {
       ...Object.fromEntries(
         tables.map(([name, key]) => [
           key,
-          list(
+          unlessEmpty(
             io?.tables[name]?.map((e) => ({
-              major: some(e.major),
-              minor: some(e.minor),
+              major: unlessZero(e.major),
+              minor: unlessZero(e.minor),
               op: e.operation || undefined,
-              value: some(e.value),
+              value: unlessZero(e.value),
             })),
           ),
         ]),
@@ -75,7 +76,7 @@ export function statsJson(s: Stats): unknown {
     hugetlb: Object.fromEntries(
       Object.entries(hugepages ?? {}).map(([size, h]) => [
         size,
-        { usage: some(h.usage), max: some(h.max), failcnt: h.failures },
+        { usage: unlessZero(h.usage), max: unlessZero(h.max), failcnt: h.failures },
       ]),
     ),
     // runc reads these and does not print them.
@@ -93,8 +94,8 @@ function flags(values: Readonly<Record<string, Count>> | undefined, from: number
 function entry(e: MemoryEntry | undefined, unlimited: Count = UNLIMITED) {
   return {
     limit: e ? (e.limit ?? unlimited) : 0,
-    usage: some(e?.usage),
-    max: some(e?.max),
+    usage: unlessZero(e?.usage),
+    max: unlessZero(e?.max),
     failcnt: e?.failures ?? 0,
   };
 }

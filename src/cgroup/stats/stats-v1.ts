@@ -1,7 +1,18 @@
 /** Statistics from the files of v1 hierarchies (kernel: admin-guide/cgroup-v1). */
 import { tryListDir } from '../../sys/fs.js';
 import type { CgroupFacts } from '../cgroup-facts.js';
-import { count, exact, ioEntries, limitOf, lines, numbers, pageSizes, rdma, table, words } from './stats-text.js';
+import {
+  exactInt,
+  pageSizes,
+  parseCount,
+  parseIoEntries,
+  parseLimit,
+  parseNumbers,
+  parseRdma,
+  parseTable,
+  splitLines,
+  splitWords,
+} from './stats-text.js';
 import type {
   CpuStats,
   CpusetStats,
@@ -36,8 +47,8 @@ export function statsV1(facts: CgroupFacts, cgroups: readonly string[], read: Re
   if (memory) stats.memory = { ...memoryStats(memory, read), ...(psi.memory && { pressure: psi.memory }) };
   const pids = directory('pids');
   if (pids) {
-    const limit = limitOf(read(`${pids}/pids.max`));
-    stats.pids = { current: count(read(`${pids}/pids.current`)), ...(limit !== undefined && { limit }) };
+    const limit = parseLimit(read(`${pids}/pids.max`));
+    stats.pids = { current: parseCount(read(`${pids}/pids.current`)), ...(limit !== undefined && { limit }) };
   }
   const blkio = directory('blkio');
   if (blkio) stats.io = { tables: ioTables(blkio, read), ...(psi.io && { pressure: psi.io }) };
@@ -45,25 +56,25 @@ export function statsV1(facts: CgroupFacts, cgroups: readonly string[], read: Re
   if (hugetlb) stats.hugepages = hugepages(hugetlb, read);
   else if (unified && facts.unified?.controllers.includes('hugetlb')) stats.hugepages = hugepagesV2(unified, read);
   const rdmaDirectory = directory('rdma');
-  const devices = rdmaDirectory && rdma(read(`${rdmaDirectory}/rdma.current`), read(`${rdmaDirectory}/rdma.max`));
+  const devices = rdmaDirectory && parseRdma(read(`${rdmaDirectory}/rdma.current`), read(`${rdmaDirectory}/rdma.max`));
   if (devices) stats.rdma = devices;
   return stats;
 }
 
 function cpuStats(cpu: string | undefined, cpuacct: string | undefined, read: ReadFile): CpuStats {
-  const throttling = table(read(`${cpu}/cpu.stat`));
+  const throttling = parseTable(read(`${cpu}/cpu.stat`));
   // User and system time are in ticks; per-CPU times are in ns.
-  const times = table(read(`${cpuacct}/cpuacct.stat`));
-  const ticks = (key: string) => exact(BigInt(times[key] ?? 0) * TICK);
-  const each = lines(read(`${cpuacct}/cpuacct.usage_all`))
+  const times = parseTable(read(`${cpuacct}/cpuacct.stat`));
+  const ticks = (key: string) => exactInt(BigInt(times[key] ?? 0) * TICK);
+  const each = splitLines(read(`${cpuacct}/cpuacct.usage_all`))
     .slice(1)
-    .map((line) => words(line).map(count));
+    .map((line) => splitWords(line).map(parseCount));
   return {
-    total: count(read(`${cpuacct}/cpuacct.usage`)),
+    total: parseCount(read(`${cpuacct}/cpuacct.usage`)),
     user: ticks('user'),
     kernel: ticks('system'),
     each: {
-      total: words(read(`${cpuacct}/cpuacct.usage_percpu`)).map(count),
+      total: splitWords(read(`${cpuacct}/cpuacct.usage_percpu`)).map(parseCount),
       user: each.map((e) => e[1] ?? 0),
       kernel: each.map((e) => e[2] ?? 0),
     },
@@ -90,15 +101,15 @@ export const cpusetFlags = [
 
 function cpusetStats(path: string, read: ReadFile): CpusetStats {
   return {
-    cpus: numbers(read(`${path}/cpuset.cpus`)),
-    mems: numbers(read(`${path}/cpuset.mems`)),
-    flags: Object.fromEntries(cpusetFlags.map((flag) => [flag, count(read(`${path}/cpuset.${flag}`))])),
+    cpus: parseNumbers(read(`${path}/cpuset.cpus`)),
+    mems: parseNumbers(read(`${path}/cpuset.mems`)),
+    flags: Object.fromEntries(cpusetFlags.map((flag) => [flag, parseCount(read(`${path}/cpuset.${flag}`))])),
   };
 }
 
 function memoryStats(path: string, read: ReadFile): MemoryStats {
   const entry = (infix: string): MemoryEntry => {
-    const file = (name: string) => count(read(`${path}/memory.${infix}${name}`));
+    const file = (name: string) => parseCount(read(`${path}/memory.${infix}${name}`));
     return {
       usage: file('usage_in_bytes'),
       max: file('max_usage_in_bytes'),
@@ -106,8 +117,8 @@ function memoryStats(path: string, read: ReadFile): MemoryStats {
       failures: file('failcnt'),
     };
   };
-  const raw = table(read(`${path}/memory.stat`));
-  const oomKills = table(read(`${path}/memory.oom_control`)).oom_kill;
+  const raw = parseTable(read(`${path}/memory.stat`));
+  const oomKills = parseTable(read(`${path}/memory.oom_control`)).oom_kill;
   return {
     usage: entry(''),
     swap: entry('memsw.'),
@@ -138,7 +149,7 @@ function ioTables(path: string, read: ReadFile): IoStats['tables'] {
   const tables: { [T in IoTable]?: IoStats['tables'][T] } = {};
   for (const [name, file] of files) {
     for (const scheduler of ['bfq.', '', 'throttle.']) {
-      const entries = ioEntries(read(`${path}/blkio.${scheduler}${file}`));
+      const entries = parseIoEntries(read(`${path}/blkio.${scheduler}${file}`));
       if (entries.length === 0) continue;
       tables[name] = entries;
       break;
@@ -149,7 +160,7 @@ function ioTables(path: string, read: ReadFile): IoStats['tables'] {
 
 function hugepages(path: string, read: ReadFile): Record<string, HugepageStats> {
   const sizes = pageSizes(tryListDir(path) ?? []).map((size) => {
-    const file = (name: string) => count(read(`${path}/hugetlb.${size}.${name}`));
+    const file = (name: string) => parseCount(read(`${path}/hugetlb.${size}.${name}`));
     return [
       size,
       { usage: file('usage_in_bytes'), max: file('max_usage_in_bytes'), failures: file('failcnt') },

@@ -1,6 +1,16 @@
 /** Statistics from the files of a v2 cgroup (kernel: admin-guide/cgroup-v2). */
 import { tryListDir } from '../../sys/fs.js';
-import { count, exact, keyed, limitOf, numbers, pageSizes, pressure, rdma, table } from './stats-text.js';
+import {
+  exactInt,
+  pageSizes,
+  parseCount,
+  parseKeyed,
+  parseLimit,
+  parseNumbers,
+  parsePressure,
+  parseRdma,
+  parseTable,
+} from './stats-text.js';
 import type { Count, HugepageStats, IoEntry, MemoryEntry, Pressure, ReadFile, Stats } from './stats-types.js';
 
 export function statsV2(path: string, read: ReadFile): Stats {
@@ -9,8 +19,8 @@ export function statsV2(path: string, read: ReadFile): Stats {
   const file = (name: string) => read(`${path}/${name}`);
   const cpu = file('cpu.stat');
   if (cpu !== undefined) {
-    const values = table(cpu);
-    const ns = (key: string): Count => exact(BigInt(values[key] ?? 0) * 1000n);
+    const values = parseTable(cpu);
+    const ns = (key: string): Count => exactInt(BigInt(values[key] ?? 0) * 1000n);
     stats.cpu = {
       total: ns('usage_usec'),
       user: ns('user_usec'),
@@ -25,42 +35,42 @@ export function statsV2(path: string, read: ReadFile): Stats {
   }
   const cpus = file('cpuset.cpus.effective');
   if (cpus !== undefined) {
-    stats.cpuset = { cpus: numbers(cpus), mems: numbers(file('cpuset.mems.effective')), flags: {} };
+    stats.cpuset = { cpus: parseNumbers(cpus), mems: parseNumbers(file('cpuset.mems.effective')), flags: {} };
   }
   const current = file('memory.current');
   if (current !== undefined) stats.memory = memory(current, file, psi.memory);
   const pids = file('pids.current');
   if (pids !== undefined) {
-    const limit = limitOf(file('pids.max'));
-    stats.pids = { current: count(pids), ...(limit !== undefined && { limit }) };
+    const limit = parseLimit(file('pids.max'));
+    stats.pids = { current: parseCount(pids), ...(limit !== undefined && { limit }) };
   }
   const io = file('io.stat');
   if (io !== undefined) stats.io = { tables: ioTables(io), ...(psi.io && { pressure: psi.io }) };
   const pages = hugepagesV2(path, read);
   if (Object.keys(pages).length > 0) stats.hugepages = pages;
-  const devices = rdma(file('rdma.current'), file('rdma.max'));
+  const devices = parseRdma(file('rdma.current'), file('rdma.max'));
   if (devices) stats.rdma = devices;
   return stats;
 }
 
 /** v2 counts swap alone; v1 and this function count it together with memory. */
 function memory(current: string, file: (name: string) => string | undefined, psi: Pressure | undefined) {
-  const raw = table(file('memory.stat'));
-  const events = table(file('memory.events'));
-  const sum = (a: Count, b: Count) => exact(BigInt(a) + BigInt(b));
+  const raw = parseTable(file('memory.stat'));
+  const events = parseTable(file('memory.events'));
+  const sum = (a: Count, b: Count) => exactInt(BigInt(a) + BigInt(b));
   const maybe = (key: 'max' | 'limit', value: Count | undefined) => (value === undefined ? {} : { [key]: value });
-  const [peak, limit] = [file('memory.peak'), limitOf(file('memory.max') ?? 'max')];
+  const [peak, limit] = [file('memory.peak'), parseLimit(file('memory.max') ?? 'max')];
   const usage: MemoryEntry = {
-    usage: count(current),
-    ...maybe('max', peak === undefined ? undefined : count(peak)),
+    usage: parseCount(current),
+    ...maybe('max', peak === undefined ? undefined : parseCount(peak)),
     ...maybe('limit', limit),
     failures: events.max ?? 0,
   };
-  const swapLimit = limitOf(file('memory.swap.max') ?? 'max');
+  const swapLimit = parseLimit(file('memory.swap.max') ?? 'max');
   const swap: MemoryEntry = {
-    usage: sum(usage.usage, count(file('memory.swap.current'))),
+    usage: sum(usage.usage, parseCount(file('memory.swap.current'))),
     ...maybe('limit', limit === undefined || swapLimit === undefined ? undefined : sum(limit, swapLimit)),
-    failures: table(file('memory.swap.events')).max ?? 0,
+    failures: parseTable(file('memory.swap.events')).max ?? 0,
   };
   return {
     usage,
@@ -84,10 +94,10 @@ const ioKeys = [
 
 function ioTables(text: string) {
   const tables: { io_service_bytes: IoEntry[]; io_serviced: IoEntry[] } = { io_service_bytes: [], io_serviced: [] };
-  for (const [device, values] of keyed(text)) {
+  for (const [device, values] of parseKeyed(text)) {
     const [major, minor] = device.split(':').map(Number) as [number, number];
     for (const [key, name, operation] of ioKeys) {
-      if (values[key] !== undefined) tables[name].push({ major, minor, operation, value: count(values[key]) });
+      if (values[key] !== undefined) tables[name].push({ major, minor, operation, value: parseCount(values[key]) });
     }
   }
   return tables;
@@ -96,7 +106,7 @@ function ioTables(text: string) {
 export function hugepagesV2(path: string, read: ReadFile): Record<string, HugepageStats> {
   const sizes = pageSizes(tryListDir(path) ?? []).map((size) => {
     const file = (name: string) => read(`${path}/hugetlb.${size}.${name}`);
-    return [size, { usage: count(file('current')), failures: table(file('events')).max ?? 0 }] as const;
+    return [size, { usage: parseCount(file('current')), failures: parseTable(file('events')).max ?? 0 }] as const;
   });
   return Object.fromEntries(sizes);
 }
@@ -105,7 +115,7 @@ export function hugepagesV2(path: string, read: ReadFile): Record<string, Hugepa
 export function pressuresOf(path: string, read: ReadFile): { cpu?: Pressure; memory?: Pressure; io?: Pressure } {
   const found: { cpu?: Pressure; memory?: Pressure; io?: Pressure } = {};
   for (const kind of ['cpu', 'memory', 'io'] as const) {
-    const value = pressure(read(`${path}/${kind}.pressure`));
+    const value = parsePressure(read(`${path}/${kind}.pressure`));
     if (value) found[kind] = value;
   }
   return found;

@@ -65,7 +65,7 @@ function percentDecoded(text: string): string {
  * Whether the caller owns the system manager: the machine's, or in a user namespace one that runs as its root. Inside
  * an engine's user namespace, the machine's manager belongs to another user.
  */
-export function ownsSystem(): boolean {
+export function ownsSystemManager(): boolean {
   if (callerIds().uid !== 0) return false;
   const data = new Uint8Array(64);
   return native.stat(AT_FDCWD, '/run/systemd', 0, data) >= 0 && new DataView(data.buffer).getBigInt64(8, true) === 0n;

@@ -8,7 +8,7 @@ export const REPLY = 2;
 export const ERROR = 3;
 export const SIGNAL = 4;
 /** Maximum message length in the specification. */
-const longest = 1 << 27;
+const maxMessage = 1 << 27;
 
 /** Codes of the header's fields. */
 const fieldCodes = {
@@ -86,16 +86,16 @@ export function encodeMessage(m: Omit<Message, 'body'> & { readonly body: readon
 /** Length of the message that begins with these 16 bytes. @throws RuntError ERR_SYSTEMD */
 export function messageLength(head: Uint8Array): number {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const little = byteOrder(head);
+  const little = isLittleEndian(head);
   const length = 16 + Math.ceil(view.getUint32(12, little) / 8) * 8 + view.getUint32(4, little);
-  if (head[3] !== 1 || length > longest) throw garbled();
+  if (head[3] !== 1 || length > maxMessage) throw malformedError();
   return length;
 }
 
 /** Reads one whole message. @throws RuntError ERR_SYSTEMD */
 export function decodeMessage(bytes: Uint8Array): Message {
   try {
-    const reader = new Reader(bytes, byteOrder(bytes));
+    const reader = new Reader(bytes, isLittleEndian(bytes));
     reader.at = 8;
     const serial = Number(reader.get('u'));
     const found: { [code: string]: Value } = {};
@@ -123,16 +123,16 @@ export function decodeMessage(bytes: Uint8Array): Message {
     };
   } catch (error) {
     if (error instanceof RuntError) throw error;
-    throw garbled();
+    throw malformedError();
   }
 }
 
-function byteOrder(bytes: Uint8Array): boolean {
-  if (bytes[0] !== 0x6c && bytes[0] !== 0x42) throw garbled();
+function isLittleEndian(bytes: Uint8Array): boolean {
+  if (bytes[0] !== 0x6c && bytes[0] !== 0x42) throw malformedError();
   return bytes[0] === 0x6c;
 }
 
-const garbled = (): RuntError =>
+const malformedError = (): RuntError =>
   new RuntError({ code: 'ERR_SYSTEMD', message: 'read from D-Bus: the message is malformed' });
 
 class Writer {
@@ -230,7 +230,7 @@ class Reader {
         const element = type.slice(1);
         this.align(alignment(element));
         const stop = this.at + end;
-        if (stop > this.bytes.length) throw garbled();
+        if (stop > this.bytes.length) throw malformedError();
         const list: Value[] = [];
         while (this.at < stop) list.push(this.get(element));
         return list;
@@ -240,7 +240,7 @@ class Reader {
         return types(type.slice(1, -1)).map((inner) => this.get(inner));
       case 'v': {
         const signature = this.get('g') as string;
-        if (types(signature).length !== 1) throw garbled();
+        if (types(signature).length !== 1) throw malformedError();
         return { signature, value: this.get(signature) };
       }
       case 's':
@@ -270,13 +270,13 @@ class Reader {
       case 't':
         return this.view.getBigUint64(this.take(8), this.little);
       default:
-        throw garbled();
+        throw malformedError();
     }
   }
 
   private take(n: number): number {
     const at = this.at;
-    if (at + n > this.bytes.length) throw garbled();
+    if (at + n > this.bytes.length) throw malformedError();
     this.at += n;
     return at;
   }

@@ -37,38 +37,41 @@ export class BusError extends RuntError {
 }
 
 /** The connection ended, so the result of the call is unknown. */
-class BusLost extends RuntError {}
+class BusConnectionLost extends RuntError {}
 
 /** Errors of a D-Bus daemon while systemd re-executes itself. */
-const unanswered: readonly string[] = ['org.freedesktop.DBus.Error.NoReply', 'org.freedesktop.DBus.Error.Disconnected'];
+const transientErrors: readonly string[] = [
+  'org.freedesktop.DBus.Error.NoReply',
+  'org.freedesktop.DBus.Error.Disconnected',
+];
 
 /**
  * Whether systemd or the bus disconnected during a call and will return, as after `systemctl daemon-reexec`. A call
  * that changes something may have been carried out.
  */
-export function isPassing(error: unknown): boolean {
-  return error instanceof BusLost || (error instanceof BusError && unanswered.includes(error.busError));
+export function isTransient(error: unknown): boolean {
+  return error instanceof BusConnectionLost || (error instanceof BusError && transientErrors.includes(error.busError));
 }
 
 /**
  * Runs `work` with a connection, then closes it. If systemd disconnects meanwhile, retries with a new one until
- * `patience` (ms) is over. `work` receives the number of earlier tries: it must first check whether its call was
+ * `timeout` (ms) is over. `work` receives the number of earlier tries: it must first check whether its call was
  * carried out.
  * @throws RuntError ERR_SYSTEMD, and what `work` throws
  */
 export async function onBus<T>(
   addresses: readonly Address[],
   work: (bus: Bus, tries: number) => Promise<T>,
-  patience = busAnswerTime,
+  timeout = busAnswerTime,
 ): Promise<T> {
-  const end = now() + patience;
+  const end = now() + timeout;
   for (let tries = 0; ; tries++) {
     let bus: Bus | undefined;
     try {
       bus = await openBus(addresses, Math.max(busRetryPause, end - now()));
       return await work(bus, tries);
     } catch (error) {
-      if (!isPassing(error) || now() + busRetryPause >= end) throw error;
+      if (!isTransient(error) || now() + busRetryPause >= end) throw error;
     } finally {
       bus?.close();
     }
@@ -77,13 +80,13 @@ export async function onBus<T>(
 }
 
 /**
- * Connects to the first address at which a manager answers; each later wait lasts at most `patience` ms.
+ * Connects to the first address at which a manager answers; each later wait lasts at most `timeout` ms.
  * @throws RuntError ERR_SYSTEMD with the first address's failure
  */
-export async function openBus(addresses: readonly Address[] = systemAddresses, patience = busAnswerTime): Promise<Bus> {
+export async function openBus(addresses: readonly Address[] = systemAddresses, timeout = busAnswerTime): Promise<Bus> {
   let failed: RuntError | undefined;
   for (const address of addresses) {
-    const socket = await connectTo(address.path, patience);
+    const socket = await connectTo(address.path, timeout);
     if (socket < 0) {
       failed ??= new RuntError({
         code: 'ERR_SYSTEMD',
@@ -96,14 +99,14 @@ export async function openBus(addresses: readonly Address[] = systemAddresses, p
       if (socket === -E.ENOENT || socket === -E.ECONNREFUSED) continue;
       break;
     }
-    const bus = new Bus(socket, address, patience);
+    const bus = new Bus(socket, address, timeout);
     try {
-      await bus.begin();
+      await bus.authenticate();
       return bus;
     } catch (error) {
       bus.close();
       // A bus without systemd, such as that of dbus-run-session(1).
-      if (!(error instanceof BusError) || !withoutOwner.includes(error.busError)) throw error;
+      if (!(error instanceof BusError) || !noOwnerErrors.includes(error.busError)) throw error;
       failed ??= error;
     }
   }
@@ -111,7 +114,7 @@ export async function openBus(addresses: readonly Address[] = systemAddresses, p
 }
 
 /** Errors of a D-Bus daemon for a name without an owner. */
-const withoutOwner: readonly string[] = [
+const noOwnerErrors: readonly string[] = [
   'org.freedesktop.DBus.Error.ServiceUnknown',
   'org.freedesktop.DBus.Error.NameHasNoOwner',
   'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
@@ -128,7 +131,7 @@ export class Bus {
     /** Address of the other end. */
     readonly address: Address,
     /** Longest wait in ms for an answer or the end of a job. */
-    public patience = busAnswerTime,
+    public timeout = busAnswerTime,
   ) {}
 
   close(): void {
@@ -139,13 +142,13 @@ export class Bus {
    * EXTERNAL uses the kernel's peer credentials. Send no name: that of a user namespace would be another user's
    * outside. A daemon also requires Hello, and the list of signals to send.
    */
-  async begin(): Promise<void> {
+  async authenticate(): Promise<void> {
     this.write(host.encode('\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n'));
-    const end = now() + this.patience;
+    const end = now() + this.timeout;
     // The server asks for the name and gets an empty one.
     for (const word of ['DATA', 'OK']) {
-      const answer = await this.line(end);
-      if (answer.split(' ')[0] !== word) throw broken(`it refused the authentication: ${answer}`);
+      const answer = await this.readLine(end);
+      if (answer.split(' ')[0] !== word) throw protocolError(`it refused the authentication: ${answer}`);
     }
     if (!this.address.daemon) return;
     const daemon = {
@@ -172,23 +175,23 @@ export class Bus {
   }
 
   /**
-   * Calls a method that queues a job, then `begun`, and waits until the job ends.
+   * Calls a method that queues a job, then `onQueued`, and waits until the job ends.
    * @returns the result: `done`, `failed` …; `gone` if the signal of its end was lost, as in a daemon-reexec
    */
-  async job(member: string, signature: string, body: readonly Value[], begun?: () => void): Promise<string> {
+  async job(member: string, signature: string, body: readonly Value[], onQueued?: () => void): Promise<string> {
     const [path] = await this.call(member, signature, body);
-    begun?.();
-    const end = now() + this.patience;
-    for (let look = now() + jobPollInterval; ; ) {
+    onQueued?.();
+    const end = now() + this.timeout;
+    for (let nextPoll = now() + jobPollInterval; ; ) {
       const result = this.ended.get(String(path));
       if (result !== undefined) return result;
-      if (!(await this.arrives(Math.min(look, end)))) {
-        if (now() >= end) throw late(this.patience, `the job of ${member}`);
+      if (!(await this.waitForData(Math.min(nextPoll, end)))) {
+        if (now() >= end) throw timeoutError(this.timeout, `the job of ${member}`);
         if (!(await this.hasJob(String(path)))) return this.ended.get(String(path)) ?? 'gone';
-        look = now() + jobPollInterval;
+        nextPoll = now() + jobPollInterval;
         continue;
       }
-      this.note(await this.next(end, `the job of ${member}`));
+      this.recordSignal(await this.readMessage(end, `the job of ${member}`));
     }
   }
 
@@ -200,13 +203,13 @@ export class Bus {
       return true;
     } catch (error) {
       if (error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchJob') return false;
-      if (isPassing(error) && !(error instanceof BusLost)) return true;
+      if (isTransient(error) && !(error instanceof BusConnectionLost)) return true;
       throw error;
     }
   }
 
   /** Whether data of a message arrives before `end`. */
-  private async arrives(end: number): Promise<boolean> {
+  private async waitForData(end: number): Promise<boolean> {
     return this.buffer.length > 0 || (await readable(this.socket, Math.max(0, end - now())));
   }
 
@@ -219,19 +222,19 @@ export class Bus {
     const { destination, ...rest } = to;
     const message = { type: CALL, serial, ...rest, ...(this.address.daemon && { destination }), signature, body };
     this.write(encodeMessage(message));
-    const end = now() + this.patience;
+    const end = now() + this.timeout;
     for (;;) {
-      const m = await this.next(end, to.member);
+      const m = await this.readMessage(end, to.member);
       if (m.replySerial === serial && m.type === REPLY) return m.body;
       if (m.replySerial === serial && m.type === ERROR) {
         throw new BusError(`systemd: ${to.member}`, m.error ?? '', typeof m.body[0] === 'string' ? m.body[0] : '');
       }
-      this.note(m);
+      this.recordSignal(m);
     }
   }
 
   /** Reads a line of the authentication. */
-  private async line(end: number): Promise<string> {
+  private async readLine(end: number): Promise<string> {
     for (;;) {
       const at = this.buffer.indexOf(0x0a);
       if (at >= 0) {
@@ -239,18 +242,18 @@ export class Bus {
         this.buffer = this.buffer.slice(at + 1);
         return text;
       }
-      if (this.buffer.length > 4096) throw broken('its answer to the authentication is too long');
-      await this.more(end);
+      if (this.buffer.length > 4096) throw protocolError('its answer to the authentication is too long');
+      await this.receive(end);
     }
   }
 
-  private note(m: Message): void {
+  private recordSignal(m: Message): void {
     if (m.type !== SIGNAL || m.interface !== manager.interface || m.member !== 'JobRemoved') return;
     const [, path, , result] = m.body;
     if (typeof path === 'string' && typeof result === 'string') this.ended.set(path, result);
   }
 
-  private async next(end: number, what: string): Promise<Message> {
+  private async readMessage(end: number, what: string): Promise<Message> {
     for (;;) {
       const length = this.buffer.length < 16 ? 16 : messageLength(this.buffer.subarray(0, 16));
       if (this.buffer.length >= 16 && this.buffer.length >= length) {
@@ -258,16 +261,17 @@ export class Bus {
         this.buffer = this.buffer.slice(length);
         return message;
       }
-      await this.more(end, what);
+      await this.receive(end, what);
     }
   }
 
-  private async more(end: number, what = 'the authentication'): Promise<void> {
-    if (!(await readable(this.socket, Math.max(0, end - now())))) throw late(this.patience, what);
+  private async receive(end: number, what = 'the authentication'): Promise<void> {
+    if (!(await readable(this.socket, Math.max(0, end - now())))) throw timeoutError(this.timeout, what);
     const data = new Uint8Array(16384);
     const n = native.read(this.socket, data);
-    if (n < 0) throw lost('read from D-Bus', n, 'read');
-    if (n === 0) throw new BusLost({ code: 'ERR_SYSTEMD', message: `systemd: it closed the connection: ${what}` });
+    if (n < 0) throw connectionError('read from D-Bus', n, 'read');
+    if (n === 0)
+      throw new BusConnectionLost({ code: 'ERR_SYSTEMD', message: `systemd: it closed the connection: ${what}` });
     const all = new Uint8Array(this.buffer.length + n);
     all.set(this.buffer);
     all.set(data.subarray(0, n), this.buffer.length);
@@ -276,16 +280,16 @@ export class Bus {
 
   private write(data: Uint8Array): void {
     const n = native.write(this.socket, data);
-    if (n < 0) throw lost('write to D-Bus', n, 'write');
+    if (n < 0) throw connectionError('write to D-Bus', n, 'write');
   }
 }
 
-function lost(message: string, result: number, syscall: string): RuntError {
+function connectionError(message: string, result: number, syscall: string): RuntError {
   const facts = { code: 'ERR_SYSTEMD', message, errno: -result, syscall };
-  return result === -E.EPIPE || result === -E.ECONNRESET ? new BusLost(facts) : new RuntError(facts);
+  return result === -E.EPIPE || result === -E.ECONNRESET ? new BusConnectionLost(facts) : new RuntError(facts);
 }
 
-const late = (patience: number, what: string): RuntError =>
-  broken(`no answer within ${patience / 1000} seconds: ${what}`);
+const timeoutError = (timeout: number, what: string): RuntError =>
+  protocolError(`no answer within ${timeout / 1000} seconds: ${what}`);
 
-const broken = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });
+const protocolError = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

@@ -38,7 +38,7 @@ export function readUnitFiles(directory: string): ReadonlyMap<string, string> {
  * @param changed files that the caller changes on purpose
  * @returns the files that rejected the write
  */
-export function putBack(
+export function restoreUnitFiles(
   directory: string,
   before: ReadonlyMap<string, string>,
   changed: ReadonlySet<string>,
@@ -56,5 +56,5 @@ export function putBack(
 }
 
 /** The files as settings, from which the unit's properties are made. */
-export const settingsOf = (held: ReadonlyMap<string, string>): Setting[] =>
-  [...held].map(([file, text]) => ({ controller: '', file, value: text.trim(), at: '' }));
+export const settingsOf = (contents: ReadonlyMap<string, string>): Setting[] =>
+  [...contents].map(([file, text]) => ({ controller: '', file, value: text.trim(), at: '' }));

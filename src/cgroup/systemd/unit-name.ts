@@ -19,30 +19,34 @@ const valid = /^[A-Za-z0-9:_.\\@-]{1,255}$/;
  * @throws RuntError ERR_CGROUP_PATH
  */
 export function scopeName(cgroupsPath: string | undefined, id: string, user: boolean): ScopeName {
-  const asked = cgroupsPath || `:runt:${id}`;
-  const parts = asked.split(':');
+  const requested = cgroupsPath || `:runt:${id}`;
+  const parts = requested.split(':');
   const [slice = '', prefix = '', name = ''] = parts;
-  if (parts.length !== 3) throw refused(asked, 'is not of the form slice:prefix:name', cgroupsPath === undefined);
-  if (name === '') throw refused(asked, 'names no unit');
-  if (name.endsWith('.slice')) throw refused(asked, 'names a slice: a slice holds units, and processes are in a scope');
+  if (parts.length !== 3) throw nameError(requested, 'is not of the form slice:prefix:name', cgroupsPath === undefined);
+  if (name === '') throw nameError(requested, 'names no unit');
+  if (name.endsWith('.slice'))
+    throw nameError(requested, 'names a slice: a slice holds units, and processes are in a scope');
   const unit = `${prefix}-${name}.scope`;
   if (!valid.test(unit))
-    throw refused(asked, `makes "${unit}", which is not the name of a unit`, cgroupsPath === undefined);
+    throw nameError(requested, `makes "${unit}", which is not the name of a unit`, cgroupsPath === undefined);
   const parent = slice === '' ? (user ? 'user.slice' : 'system.slice') : slice === '-' ? '-.slice' : slice;
-  return { unit, slice: parent, path: `${slicePath(parent, asked)}/${unit}` };
+  return { unit, slice: parent, path: `${slicePath(parent, requested)}/${unit}` };
 }
 
 /** `a-b.slice` is in `a.slice`: `/a.slice/a-b.slice`; the root slice is the manager's own cgroup. */
-function slicePath(slice: string, asked: string): string {
+function slicePath(slice: string, requested: string): string {
   if (slice === '-.slice') return '';
   const parts = slice.endsWith('.slice') ? slice.slice(0, -'.slice'.length).split('-') : [''];
   if (!valid.test(slice) || parts.some((part) => part === '')) {
-    throw refused(asked, `names "${slice}", which is not a slice: NAME.slice is one, and each dash in it is a level`);
+    throw nameError(
+      requested,
+      `names "${slice}", which is not a slice: NAME.slice is one, and each dash in it is a level`,
+    );
   }
   return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
 }
 
-function refused(value: string, why: string, fromId = false): RuntError {
+function nameError(value: string, why: string, fromId = false): RuntError {
   return new RuntError({
     code: 'ERR_CGROUP_PATH',
     message: `the cgroup path ${why}`,

@@ -16,7 +16,7 @@ const string = (name: string, value: string): Property => property(name, 's', va
 const NONE = (1n << 64n) - 1n;
 
 /** Files whose value is a number or "max", and their properties. */
-const amounts: { readonly [file: string]: string } = {
+const amountProperties: { readonly [file: string]: string } = {
   'memory.max': 'MemoryMax',
   'memory.low': 'MemoryLow',
   'memory.min': 'MemoryMin',
@@ -27,12 +27,15 @@ const amounts: { readonly [file: string]: string } = {
   'pids.max': 'TasksMax',
 };
 /** Properties that only newer versions of systemd have: the first such version. */
-export const since: { readonly [property: string]: number } = {
+export const firstVersions: { readonly [property: string]: number } = {
   OOMPolicy: 253,
   MemoryZSwapMax: 253,
   MemoryZSwapWriteback: 256,
 };
-const sets: { readonly [file: string]: string } = { 'cpuset.cpus': 'AllowedCPUs', 'cpuset.mems': 'AllowedMemoryNodes' };
+const maskProperties: { readonly [file: string]: string } = {
+  'cpuset.cpus': 'AllowedCPUs',
+  'cpuset.mems': 'AllowedMemoryNodes',
+};
 
 /**
  * The properties equivalent to the settings; a later setting overrides. Settings without an exact property are only
@@ -45,7 +48,7 @@ export function resourceProperties(settings: readonly Setting[], version = 0): P
     // No longer idle: the kernel resets it to the default weight, unless the settings have a weight too.
     if (s.file === 'cpu.idle' && s.value.trim() === '0' && !found.has('CPUWeight'))
       found.set('CPUWeight', uint64('CPUWeight', 100n));
-    for (const p of ofSetting(s, version)) found.set(p.name, p);
+    for (const p of propertiesOf(s, version)) found.set(p.name, p);
   }
   return [...found.values()];
 }
@@ -56,22 +59,22 @@ export function resourceProperties(settings: readonly Setting[], version = 0): P
  */
 export function changesOnReload(settings: readonly Setting[], version = 0): boolean {
   const last = new Map(settings.map(({ file, value }) => [file, value]));
-  if (last.get('memory.oom.group')?.trim() === '1' && version < since.OOMPolicy!) return true;
+  if (last.get('memory.oom.group')?.trim() === '1' && version < firstVersions.OOMPolicy!) return true;
   const { quota, period, perSecond } = cpuQuota(last.get('cpu.max') ?? 'max', version) ?? {};
   return quota !== undefined && quota !== NONE && (perSecond! * period!) / SECOND !== quota;
 }
 
-function ofSetting({ file, value, others }: Setting, version: number): Property[] {
+function propertiesOf({ file, value, others }: Setting, version: number): Property[] {
   const text = value.trim();
-  const amount = amounts[file];
+  const amount = amountProperties[file];
   if (amount !== undefined) {
     const number = amountOf(text);
     return number === undefined ? [] : [uint64(amount, number)];
   }
-  const set = sets[file];
-  if (set !== undefined) {
+  const maskProperty = maskProperties[file];
+  if (maskProperty !== undefined) {
     const mask = bitmask(value);
-    return mask === undefined ? [] : [property(set, 'ay', mask)];
+    return mask === undefined ? [] : [property(maskProperty, 'ay', mask)];
   }
   if (file === 'cpu.max') {
     const max = cpuQuota(value, version);

@@ -2,7 +2,7 @@
 import { keywords, types, type Value, type Variant } from './variant.js';
 
 /** Types that the text shows without a keyword. */
-const plain = 'bis';
+const untypedSignatures = 'bis';
 
 export function variantText({ signature, value }: Variant): string {
   return text(signature, value);
@@ -22,12 +22,12 @@ function text(type: string, value: Value): string {
       return inner(type, value).join(': ');
     default: {
       const shown = typeof value === 'string' ? quoted(value) : String(value);
-      return plain.includes(type) ? shown : `${words[type]} ${shown}`;
+      return untypedSignatures.includes(type) ? shown : `${typeKeywords[type]} ${shown}`;
     }
   }
 }
 
-const words = Object.fromEntries(Object.entries(keywords).map(([word, type]) => [type, word]));
+const typeKeywords = Object.fromEntries(Object.entries(keywords).map(([word, type]) => [type, word]));
 
 function list(type: string, values: readonly Value[]): string {
   // An empty list does not show its type.

@@ -52,7 +52,7 @@ const escapes: { readonly [letter: string]: string } = {
   v: '\v',
 };
 /** Deeper than any property of systemd; D-Bus itself allows 64. */
-const deepest = 16;
+const maxDepth = 16;
 
 /** Reads one value. @throws RuntError ERR_SPEC_VALUE, without a pointer */
 export function parseVariant(text: string): Variant {
@@ -69,7 +69,7 @@ class Parser {
   constructor(private readonly text: string) {}
 
   value(depth: number): Node {
-    if (depth > deepest) throw bad(this.text, 'is nested too deep');
+    if (depth > maxDepth) throw variantError(this.text, 'is nested too deep');
     this.space();
     const c = this.text[this.at] ?? '';
     if (c === '[') return { kind: 'array', nodes: this.list(']', depth) };
@@ -78,13 +78,13 @@ class Parser {
     if (c === '<') {
       this.at++;
       const node = this.value(depth + 1);
-      this.take('>');
+      this.expect('>');
       return { kind: 'variant', node };
     }
     if (c === '@') {
       this.at++;
       const signature = this.word(/[a-zA-Z(){}]/);
-      if (!isType(signature)) throw bad(this.text, `has "@${signature}", which is not a type of D-Bus`);
+      if (!isType(signature)) throw variantError(this.text, `has "@${signature}", which is not a type of D-Bus`);
       return { kind: 'typed', signature, node: this.value(depth + 1) };
     }
     if (c === '"' || c === "'") return { kind: 'string', text: this.quoted(c) };
@@ -93,7 +93,7 @@ class Parser {
     if (Object.hasOwn(keywords, word))
       return { kind: 'typed', signature: keywords[word]!, node: this.value(depth + 1) };
     if (/^[+-]?[0-9.]/.test(word)) return { kind: 'number', text: word };
-    throw bad(
+    throw variantError(
       this.text,
       word === ''
         ? 'ends too early, or has a character that cannot begin a value'
@@ -103,17 +103,17 @@ class Parser {
 
   end(): void {
     this.space();
-    if (this.at < this.text.length) throw bad(this.text, `has "${this.text.slice(this.at)}" after its end`);
+    if (this.at < this.text.length) throw variantError(this.text, `has "${this.text.slice(this.at)}" after its end`);
   }
 
   private list(close: string, depth: number): Node[] {
     const nodes: Node[] = [];
     this.at++;
     for (;;) {
-      if (this.takes(close)) return nodes;
+      if (this.accept(close)) return nodes;
       nodes.push(this.value(depth + 1));
-      if (this.takes(close)) return nodes;
-      this.take(',');
+      if (this.accept(close)) return nodes;
+      this.expect(',');
     }
   }
 
@@ -121,12 +121,12 @@ class Parser {
     const nodes: Node[] = [];
     this.at++;
     for (;;) {
-      if (this.takes('}')) return nodes;
+      if (this.accept('}')) return nodes;
       const key = this.value(depth + 1);
-      this.take(':');
+      this.expect(':');
       nodes.push({ kind: 'entry', nodes: [key, this.value(depth + 1)] });
-      if (this.takes('}')) return nodes;
-      this.take(',');
+      if (this.accept('}')) return nodes;
+      this.expect(',');
     }
   }
 
@@ -144,7 +144,7 @@ class Parser {
         const code = this.text.slice(this.at + 1, this.at + 1 + digits);
         if (digits > 0) {
           if (!/^[0-9a-fA-F]+$/.test(code) || code.length < digits || Number.parseInt(code, 16) > 0x10ffff) {
-            throw bad(this.text, `has the escape "\\${c}${code}", which is not a character`);
+            throw variantError(this.text, `has the escape "\\${c}${code}", which is not a character`);
           }
           c = String.fromCodePoint(Number.parseInt(code, 16));
           this.at += digits;
@@ -152,7 +152,7 @@ class Parser {
       }
       out += c;
     }
-    throw bad(this.text, `has a string without its closing ${quote}`);
+    throw variantError(this.text, `has a string without its closing ${quote}`);
   }
 
   private word(letters: RegExp): string {
@@ -165,15 +165,15 @@ class Parser {
     while (/\s/.test(this.text[this.at] ?? '')) this.at++;
   }
 
-  private takes(c: string): boolean {
+  private accept(c: string): boolean {
     this.space();
     if (this.text[this.at] !== c) return false;
     this.at++;
     return true;
   }
 
-  private take(c: string): void {
-    if (!this.takes(c)) throw bad(this.text, `lacks "${c}" before "${this.text.slice(this.at)}"`);
+  private expect(c: string): void {
+    if (!this.accept(c)) throw variantError(this.text, `lacks "${c}" before "${this.text.slice(this.at)}"`);
   }
 }
 
@@ -195,7 +195,7 @@ function typeOf(node: Node): string {
     case 'entry':
       return `{${node.nodes.map(typeOf).join('')}}`;
     default: {
-      if (node.nodes.length === 0) throw bad('[]', 'is empty, so its type must stand before it: @as []');
+      if (node.nodes.length === 0) throw variantError('[]', 'is empty, so its type must stand before it: @as []');
       // One typed element sets the type of all.
       const definite = node.nodes.find((n) => n.kind === 'typed') ?? node.nodes[0]!;
       return `a${typeOf(definite)}`;
@@ -204,43 +204,44 @@ function typeOf(node: Node): string {
 }
 
 function convert(node: Node, type: string): Value {
-  const wrong = (what: string) => bad(what, `is not a value of the type "${type}"`);
+  const mismatchError = (what: string) => variantError(what, `is not a value of the type "${type}"`);
   switch (node.kind) {
     case 'typed':
-      if (node.signature !== type) throw wrong(`a value of the type "${node.signature}"`);
+      if (node.signature !== type) throw mismatchError(`a value of the type "${node.signature}"`);
       return convert(node.node, type);
     case 'bool':
-      if (type !== 'b') throw wrong(node.text);
+      if (type !== 'b') throw mismatchError(node.text);
       return node.text === 'true';
     case 'string':
-      if (!'sog'.includes(type)) throw wrong(JSON.stringify(node.text));
-      if (node.text.includes('\0')) throw wrong('a string with NUL');
+      if (!'sog'.includes(type)) throw mismatchError(JSON.stringify(node.text));
+      if (node.text.includes('\0')) throw mismatchError('a string with NUL');
       return node.text;
     case 'number': {
       if (type === 'd') {
-        if (!/^[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?$/.test(node.text)) throw wrong(node.text);
+        if (!/^[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?$/.test(node.text)) throw mismatchError(node.text);
         return Number(node.text);
       }
       const range = ranges[type];
       const [, sign, digits] = /^([+-]?)(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.exec(node.text) ?? [];
-      if (!range || digits === undefined) throw wrong(node.text);
+      if (!range || digits === undefined) throw mismatchError(node.text);
       const value = sign === '-' ? -BigInt(digits) : BigInt(digits);
-      if (value < range[0] || value > range[1]) throw wrong(node.text);
+      if (value < range[0] || value > range[1]) throw mismatchError(node.text);
       return value;
     }
     case 'variant': {
-      if (type !== 'v') throw wrong('a variant');
+      if (type !== 'v') throw mismatchError('a variant');
       const signature = typeOf(node.node);
       return { signature, value: convert(node.node, signature) };
     }
     case 'array':
     case 'dict':
-      if (!type.startsWith('a')) throw wrong('an array');
+      if (!type.startsWith('a')) throw mismatchError('an array');
       return node.nodes.map((n) => convert(n, type.slice(1)));
     default: {
       const [open, close] = node.kind === 'tuple' ? '()' : '{}';
       const inner = types(type.slice(1, -1));
-      if (type[0] !== open || type.at(-1) !== close || inner.length !== node.nodes.length) throw wrong('a tuple');
+      if (type[0] !== open || type.at(-1) !== close || inner.length !== node.nodes.length)
+        throw mismatchError('a tuple');
       return node.nodes.map((n, i) => convert(n, inner[i]!));
     }
   }
@@ -273,7 +274,7 @@ function endOfType(signature: string, start: number): number {
 const isType = (s: string): boolean =>
   /^a*([bynqiuxtdsogv]|\([a-zA-Z(){}]+\)|\{[bynqiuxtdsog][a-zA-Z(){}]+\})$/.test(s);
 
-function bad(text: string, why: string): RuntError {
+function variantError(text: string, why: string): RuntError {
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `${text} ${why}`,

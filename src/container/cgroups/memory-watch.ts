@@ -2,7 +2,7 @@
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { tryRead } from '../../cgroup/stats/cgroup-stats.js';
-import { table } from '../../cgroup/stats/stats-text.js';
+import { parseTable } from '../../cgroup/stats/stats-text.js';
 import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
@@ -81,5 +81,5 @@ export class MemoryWatch {
 function killsIn(file: string | undefined): number {
   // Also undefined while it is being removed (ENODEV).
   const text = file === undefined ? undefined : tryRead(file);
-  return text === undefined ? -1 : Number(table(text).oom_kill ?? 0);
+  return text === undefined ? -1 : Number(parseTable(text).oom_kill ?? 0);
 }

@@ -1,18 +1,18 @@
 /** The systemd unit of a container: its start, changes and stop; loaded on demand. */
 
 import { v2DeviceList } from '../../cgroup/devices/device-list.js';
-import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
+import { frozenAncestor, frozenError } from '../../cgroup/frozen-ancestor.js';
 import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
 import { v2Settings } from '../../cgroup/settings/v2-settings.js';
-import { type Address, ownsSystem, systemAddresses, userAddresses } from '../../cgroup/systemd/bus-address.js';
-import { type Bus, BusError, isPassing, onBus } from '../../cgroup/systemd/systemd-bus.js';
+import { type Address, ownsSystemManager, systemAddresses, userAddresses } from '../../cgroup/systemd/bus-address.js';
+import { type Bus, BusError, isTransient, onBus } from '../../cgroup/systemd/systemd-bus.js';
 import { readUnitFiles, settingsOf } from '../../cgroup/systemd/unit-files.js';
 import {
   changesOnReload,
   deviceProperties,
+  firstVersions,
   type Property,
   resourceProperties,
-  since,
 } from '../../cgroup/systemd/unit-properties.js';
 import type { Value } from '../../cgroup/systemd/variant.js';
 import type { UserManager } from '../../plan/cgroup/systemd-scope.js';
@@ -88,7 +88,7 @@ const named = (properties: readonly Property[]): Value[] => properties.map((p) =
 
 /** The manager of the user's session; undefined if the caller owns the system's, the failure if there is none. */
 export async function userManager(): Promise<UserManager | RuntError | undefined> {
-  if (ownsSystem()) return undefined;
+  if (ownsSystemManager()) return undefined;
   try {
     return await onBus(userAddresses(), async (bus) => {
       const cgroup = await bus.property('ControlGroup');
@@ -113,7 +113,7 @@ function onUnitBus<T>(
  * Starts the scope with the process in it, and checks that its cgroup has the plan's path. Removes a scope whose start
  * fails.
  * @param annotations those of the config: an error of systemd about the property of one has its pointer
- * @param patience ms for each answer, and for the end of the job; systemd's default when absent
+ * @param timeout ms for each answer, and for the end of the job; systemd's default when absent
  * @throws RuntError ERR_SYSTEMD, with the name of the D-Bus error if any; ERR_CGROUP_BUSY if the unit exists;
  * ERR_CGROUP if a slice is frozen
  */
@@ -125,7 +125,7 @@ export async function startScope(
   annotations: { readonly [key: string]: string } = {},
 ): Promise<void> {
   // systemd would wait for the scope, and the process in it for the thaw.
-  if (frozenBy(op.path) !== undefined)
+  if (frozenAncestor(op.path) !== undefined)
     throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
   // From here on the unit is ours: never stop, reset or take over another's.
   let begun = false;
@@ -137,11 +137,11 @@ export async function startScope(
         begun = true;
       });
     // systemd went away after the request: it may have started the unit, or be about to.
-    if (tries > 0 && (await isPlaced(op, pid, begun ? bus.patience : 0))) return;
+    if (tries > 0 && (await isPlaced(op, pid, begun ? bus.timeout : 0))) return;
     try {
       const result = await job().catch(async (error) => {
         if (!unitExists(error)) throw error;
-        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.patience, lastBusAnswerTime)))) return 'done';
+        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.timeout, lastBusAnswerTime)))) return 'done';
         // systemd keeps a failed unit, without processes, until it is reset.
         if (tries > 0) throw error;
         await reset(bus, op.unit);
@@ -151,14 +151,14 @@ export async function startScope(
         throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
       checkPlace(op, pid);
     } catch (error) {
-      if (isPassing(error)) throw error;
+      if (isTransient(error)) throw error;
       if (begun) await giveUp(bus, op.unit);
       throw error;
     }
   };
   return onUnitBus(user, start, patience).catch(async (error) => {
     // systemd did not come back in time.
-    if (begun && isPassing(error))
+    if (begun && isTransient(error))
       await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastBusAnswerTime).catch(() => {});
     if (!(error instanceof RuntError) || error.op === op.op) throw error;
     if (unitExists(error)) throw unitBusy(op, error);
@@ -186,7 +186,7 @@ async function knownProperties(
   { properties, optional }: Pick<ScopeOp, 'properties' | 'optional'>,
 ): Promise<readonly Property[]> {
   const version = optional.length === 0 ? 0 : await versionOf(bus);
-  return properties.filter(({ name }) => !optional.includes(name) || version >= (since[name] ?? 0));
+  return properties.filter(({ name }) => !optional.includes(name) || version >= (firstVersions[name] ?? 0));
 }
 
 /** Version of the manager of the named user's session, or of the system's. @throws RuntError ERR_SYSTEMD */
@@ -222,7 +222,7 @@ const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError
 
 /** Cancels a unit start that may still be queued. Does not wait for the stop job: systemd may be what hangs. */
 async function giveUp(bus: Bus, unit: string): Promise<void> {
-  bus.patience = Math.min(bus.patience, lastBusAnswerTime);
+  bus.timeout = Math.min(bus.timeout, lastBusAnswerTime);
   try {
     await bus.call('StopUnit', 'ss', [unit, 'replace']);
     await reset(bus, unit);
@@ -310,7 +310,7 @@ export async function setUnitProperties(
     ].filter((p) => p.name !== 'OOMPolicy');
   let properties = propertiesFor();
   if (properties.length === 0) return;
-  const optional = properties.map((p) => p.name).filter((p) => since[p] !== undefined);
+  const optional = properties.map((p) => p.name).filter((p) => firstVersions[p] !== undefined);
   await onUnitBus(user, async (bus) => {
     if (changesOnReload(settings)) properties = propertiesFor(await versionOf(bus));
     const known = await knownProperties(bus, { properties, optional });
@@ -321,4 +321,4 @@ export async function setUnitProperties(
 }
 
 /** Whether systemd has refused. After any other error it may still apply the values. */
-export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isPassing(error);
+export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isTransient(error);

@@ -1,6 +1,6 @@
 /** The errors of a `start`, from runt-init's report or its end without one; loaded on demand. */
-import { stopped } from '../../cgroup/freezer.js';
-import { frozenBy, frozenError } from '../../cgroup/frozen-ancestor.js';
+import { findFrozen } from '../../cgroup/freezer.js';
+import { frozenAncestor, frozenError } from '../../cgroup/frozen-ancestor.js';
 import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
@@ -49,8 +49,8 @@ function readSpec(path: string): Spec | undefined {
 
 /** The error for a container that cannot be started: its status forbids it, or it would run in a frozen cgroup. */
 export function notStarted({ id, cgroups }: ContainerRecord, status: string): RuntError {
-  const freezer = status === 'created' || status === 'paused' ? stopped(cgroups) : undefined;
-  if (freezer && frozenBy(freezer.directory) !== freezer.directory)
+  const freezer = status === 'created' || status === 'paused' ? findFrozen(cgroups) : undefined;
+  if (freezer && frozenAncestor(freezer.directory) !== freezer.directory)
     return frozenError(`start ${id}: the cgroup is frozen`, freezer.directory);
   const message =
     status === 'stopped'

@@ -1,6 +1,6 @@
 /** Host facts for the compiler, read without side effects. */
 
-import { cgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { isCgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { defaultParent, unifiedOptions } from '../../cgroup/unified-tree.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import { callerIds } from '../../sys/caller-ids.js';
@@ -27,7 +27,7 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     egid,
     rootless: isRootless,
     lastCapability: lastCapability(),
-    cgroupWritable,
+    cgroupWritable: isCgroupWritable,
     cgroupParent: defaultParent,
     unifiedOptions,
     ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),

@@ -1,5 +1,5 @@
 /** Processes that were killed, or exit, and have not ended yet. */
-import { stopped } from '../../cgroup/freezer.js';
+import { findFrozen } from '../../cgroup/freezer.js';
 import { PF_EXITING, PF_SIGNALED, SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
@@ -22,7 +22,7 @@ export async function endsSoon(record: ContainerRecord): Promise<boolean> {
     // Twice: the kernel clears the pending signal a moment before it sets the flag.
     if (!isEnding(record) && !isEnding(record)) return false;
     // A frozen process of v1 ends only when thawed.
-    const frozen = stopped(record.cgroups);
+    const frozen = findFrozen(record.cgroups);
     return await process.ended(frozen && !frozen.v2 ? 0 : killedProcessTime);
   } finally {
     process.close();

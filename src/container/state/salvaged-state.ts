@@ -2,7 +2,7 @@
 
 import { hierarchyName, type OwnPath, ownPaths, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { cgroupPaths } from '../../cgroup/cgroup-paths.js';
-import { ownsSystem, userAddresses } from '../../cgroup/systemd/bus-address.js';
+import { ownsSystemManager, userAddresses } from '../../cgroup/systemd/bus-address.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -60,7 +60,7 @@ export function salvagedUnit(root: string, id: string, cgroups: readonly string[
   const scope = cgroups.find((path) => path.endsWith('.scope'));
   if (named || scope === undefined) return named;
   if (!scope.includes('/user@')) return { name: lastOf(scope) };
-  const [bus] = ownsSystem() ? [] : userAddresses();
+  const [bus] = ownsSystemManager() ? [] : userAddresses();
   return bus && { name: lastOf(scope), bus };
 }
 

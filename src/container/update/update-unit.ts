@@ -1,6 +1,6 @@
 /** `update` of a container in a systemd scope: new values for the cgroup and for systemd, which keep all others. */
 import type { LiveCgroups } from '../../cgroup/live-cgroups.js';
-import { putBack, readUnitFiles } from '../../cgroup/systemd/unit-files.js';
+import { readUnitFiles, restoreUnitFiles } from '../../cgroup/systemd/unit-files.js';
 import { updateOps } from '../../plan/cgroup/update-compile.js';
 import type { Resources } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
@@ -33,7 +33,7 @@ export async function updateUnit(
     await setUnitProperties(unit, resources, live);
   } catch (error) {
     const written = takeBack();
-    const others = putBack(directory, before, new Set()).map((file) => `${directory}/${file}`);
+    const others = restoreUnitFiles(directory, before, new Set()).map((file) => `${directory}/${file}`);
     const kept = [...new Set([...written, ...others])];
     if (!(error instanceof RuntError)) throw error;
     const refused = refusedBySystemd(error);
@@ -50,7 +50,7 @@ export async function updateUnit(
     save(root, { ...record, unit: settled });
   }
   write(record.id, resources, ops);
-  putBack(directory, before, new Set(ops.flatMap(filesOf)));
+  restoreUnitFiles(directory, before, new Set(ops.flatMap(filesOf)));
 }
 
 /** Names of the files that an operation writes. */

@@ -9,10 +9,10 @@ import { scopeName } from '../../cgroup/systemd/unit-name.js';
 import {
   changesOnReload,
   deviceProperties,
+  firstVersions,
   type Property,
   property,
   resourceProperties,
-  since,
 } from '../../cgroup/systemd/unit-properties.js';
 import { parseVariant, type Value, type Variant } from '../../cgroup/systemd/variant.js';
 import { annotation, systemdProperty, systemdSubgroup } from '../../spec/annotation-names.js';
@@ -141,7 +141,9 @@ function scopeOps(
   ]);
   const named = new Set(annotations.map(({ name }) => name));
   // An older systemd lacks these properties: then only the files hold the limit.
-  const optional = limits.map(({ name }) => name).filter((name) => since[name] !== undefined && !named.has(name));
+  const optional = limits
+    .map(({ name }) => name)
+    .filter((name) => firstVersions[name] !== undefined && !named.has(name));
   const below = subgroup(spec, settings, version);
   return before.flatMap((op): Op[] => {
     if (op.op === 'cgroupCreate') {

@@ -25,7 +25,7 @@ function plan(layout: Layout, resources: Resources | undefined, user?: (path: st
   const facts = parseCgroupFacts(texts.cgroup, mountinfo, () => (layout === 'v2' ? v2.controllers : ''));
   assert.is(facts.layout, layout);
   const rootless = user !== undefined;
-  const paths = cgroupPaths(facts, '/box', 'web', { rootless, ...(user && { writable: user }) });
+  const paths = cgroupPaths(facts, '/box', 'web', { rootless, ...(user && { isWritable: user }) });
   return cgroupOps(facts, paths, resources, { rootless, devices: [] });
 }
 
