@@ -1,7 +1,7 @@
 /** Policy for annotations that weaken a container or name paths of the host: allow, warn, or deny. */
 
 import { type AnnotationUse, unsafeAnnotations } from '../spec/annotation-names.js';
-import { segment } from '../spec/json/json-pointer.js';
+import { escapeSegment } from '../spec/json/json-pointer.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 
@@ -41,7 +41,7 @@ export function findUnsafe(
   return Object.entries(annotations ?? {}).flatMap(([name, value]) => {
     const known = unsafeAnnotations.find((a) => (a.prefix ? name.startsWith(a.name) : name === a.name));
     if (!known?.uses.some((use) => uses.includes(use))) return [];
-    return [{ at: `/annotations/${segment(name)}`, name, value, effect: known.effect }];
+    return [{ at: `/annotations/${escapeSegment(name)}`, name, value, effect: known.effect }];
   });
 }
 

@@ -1,6 +1,6 @@
 /** Refusal, by name, of values that this version does not apply: no config value is ignored. */
 import type { Spec } from '../spec/config-types.js';
-import { at as valueAt } from '../spec/json/json-pointer.js';
+import { valueAt } from '../spec/json/json-pointer.js';
 import { RuntError } from '../sys/error.js';
 import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces/namespace-compile.js';
 

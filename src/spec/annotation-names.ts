@@ -23,7 +23,7 @@ export const delegateCgroup = 'run.oci.delegate-cgroup';
 /** Operations that read an annotation: create, with systemd too, exec, and checkpoint. */
 export type AnnotationUse = 'create' | 'systemd' | 'exec' | 'checkpoint';
 
-interface Known {
+interface KnownAnnotation {
   /** The whole name, or its prefix. */
   readonly name: string;
   readonly prefix?: true;
@@ -36,7 +36,7 @@ interface Known {
  * All annotations that runt reads. Each weakens the container or names a resource of the host, so whoever writes them
  * must be as trusted as the runtime's caller.
  */
-export const unsafeAnnotations: readonly Known[] = [
+export const unsafeAnnotations: readonly KnownAnnotation[] = [
   {
     name: keepOriginalGroups,
     uses: ['create', 'exec'],
@@ -58,6 +58,6 @@ export const unsafeAnnotations: readonly Known[] = [
 export const annotationNames = (): string[] => unsafeAnnotations.map((a) => a.name).sort();
 
 /** Value of an annotation, and its JSON pointer. */
-export function annotation(spec: Spec, name: string): readonly [value: string | undefined, at: string] {
+export function annotationValue(spec: Spec, name: string): readonly [value: string | undefined, at: string] {
   return [spec.annotations?.[name], `/annotations/${name}`];
 }

@@ -3,7 +3,7 @@
 /**
  * As Go's units.RAMInBytes: an optional fraction, `k` to `p` in steps of 1024, an `i` and a `b`, in any case; and -1.
  */
-export function bytes(text: string): bigint | undefined {
+export function parseBytes(text: string): bigint | undefined {
   if (text === '-1') return -1n;
   const match = /^([0-9]{1,20})(\.[0-9]{1,9})? ?([kmgtp])?i?b?$/.exec(text.toLowerCase());
   if (!match) return undefined;

@@ -26,9 +26,9 @@ export function idRanges(
       const [containerID = 0, hostID = 0, size = 0] = numbers;
       if (size === 0 || hostID + size > 0xffffffff || containerID + size > 0xffffffff)
         return `"${range}" is not a range FROM-TO-LENGTH of ids`;
-      const home = container?.find((m) => hostID >= m.containerID && hostID + size <= m.containerID + m.size);
-      if (relative && !home) return `"@${range}" is not within one mapping of the container's user namespace`;
-      const first = relative && home ? hostID - home.containerID + home.hostID : hostID;
+      const mapping = container?.find((m) => hostID >= m.containerID && hostID + size <= m.containerID + m.size);
+      if (relative && !mapping) return `"@${range}" is not within one mapping of the container's user namespace`;
+      const first = relative && mapping ? hostID - mapping.containerID + mapping.hostID : hostID;
       mappings.push({ containerID, hostID: first, size });
     }
     found[key] = mappings;

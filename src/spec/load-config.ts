@@ -1,10 +1,10 @@
-/** Loader of config.json: JSON, schema, exact integers and rules, with all violations at once up to `MOST`. */
+/** Loader of config.json: JSON, schema, exact integers and rules, with all violations at once up to `MAX_FINDINGS`. */
 import { E } from '../sys/errno.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { checkExists, readAtMost } from '../sys/fs.js';
 import { host } from '../sys/host.js';
 import type { Spec } from './config-types.js';
-import { segments } from './json/json-pointer.js';
+import { parsePointer } from './json/json-pointer.js';
 import { parseJson } from './json/parse-json.js';
 import { countOf, type Findings } from './judge/findings.js';
 import { judge } from './judge/judge-config.js';
@@ -66,7 +66,8 @@ export function judgeFile(path: string): JudgedSpec {
       see: 'runtime-spec bundle.md',
     });
   }
-  if (read === -E.EOVERFLOW) throw invalid(path, [{ pointer: '', expected: `be at most ${MAX_CONFIG >> 20} MiB` }]);
+  if (read === -E.EOVERFLOW)
+    throw invalidError(path, [{ pointer: '', expected: `be at most ${MAX_CONFIG >> 20} MiB` }]);
   throw new RuntError({ code: 'ERR_SPEC_READ', message: `read ${path}`, path, errno: -read, syscall: 'read' });
 }
 
@@ -91,7 +92,7 @@ export function judgeSpec(bytes: Uint8Array, length: number, name: string): Judg
 
 /** Returns a checked config if it is valid. @throws RuntError ERR_SPEC_UNSUPPORTED, ERR_SPEC_INVALID */
 export function validSpec({ spec, findings, text }: JudgedSpec, name: string): LoadedSpec {
-  if (findings.violations.length > 0) throw invalid(name, findings.violations, findings.more);
+  if (findings.violations.length > 0) throw invalidError(name, findings.violations, findings.more);
   if (spec.process) {
     // The spec requires user, uid and gid. Without them runc and crun use root, and so does runt, with the warning
     // above.
@@ -105,14 +106,14 @@ export function validSpec({ spec, findings, text }: JudgedSpec, name: string): L
 function parse(text: string, name: string): Spec {
   const value = parseJson(text, name);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(name, [{ pointer: '', value, expected: 'be an object', see: 'runtime-spec config.md' }]);
+    throw invalidError(name, [{ pointer: '', value, expected: 'be an object', see: 'runtime-spec config.md' }]);
   }
   return value as Spec;
 }
 
 /** The error for a config with violations; `more`: there are more than these. */
-export function invalid(name: string, violations: readonly Violation[], more = false): RuntError {
-  const foreign = violations.every(({ pointer }) => Object.hasOwn(PLATFORMS, segments(pointer)[0] ?? ''));
+export function invalidError(name: string, violations: readonly Violation[], more = false): RuntError {
+  const foreign = violations.every(({ pointer }) => Object.hasOwn(PLATFORMS, parsePointer(pointer)[0] ?? ''));
   return new RuntError({
     code: foreign ? 'ERR_SPEC_UNSUPPORTED' : 'ERR_SPEC_INVALID',
     message: foreign

@@ -20,7 +20,7 @@ const PREFIX = '/linux/resources';
 export function parseResources(text: string, name: string): Resources {
   const alone = parseJson(text, name);
   if (typeof alone !== 'object' || alone === null || Array.isArray(alone)) {
-    throw invalid(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
+    throw invalidError(name, [{ pointer: '', value: alone, expected: 'be an object' }]);
   }
   // Wrap it in a config as text: the scanner of wide integers reads literals.
   const config = `{"ociVersion":${JSON.stringify(OCI_VERSION)},"root":{"path":"rootfs"},"linux":{"resources":${text}}}`;
@@ -31,11 +31,11 @@ export function parseResources(text: string, name: string): Resources {
     cgroupRules(resources, findings, true);
     blockIoRules(resources, findings);
   });
-  if (violations.length > 0) throw invalid(name, violations, more);
+  if (violations.length > 0) throw invalidError(name, violations, more);
   return spec.linux?.resources ?? {};
 }
 
-function invalid(name: string, violations: readonly Violation[], more = false): RuntError {
+function invalidError(name: string, violations: readonly Violation[], more = false): RuntError {
   return new RuntError({
     code: 'ERR_SPEC_INVALID',
     message: `${name} has ${countOf(violations, more)} of the runtime-spec`,

@@ -22,7 +22,7 @@ export function listError(list: string): string | undefined {
 export type NumberRange = readonly [first: number, last: number];
 
 /** The ranges of a valid list; groups such as `0-31:2/4` are resolved. */
-export function ranges(list: string): NumberRange[] {
+export function parseRanges(list: string): NumberRange[] {
   return list.split(',').flatMap((entry) => {
     const [range = '', groups] = entry.trim().split(':', 2);
     const [first, last = first] = range.split('-', 2).map(Number) as [number, number?];

@@ -14,9 +14,9 @@ export interface Version {
 export function parseVersion(text: string): Version | undefined {
   const plus = text.indexOf('+');
   const withoutBuild = plus < 0 ? text : text.slice(0, plus);
-  if (plus >= 0 && !identifiers(text.slice(plus + 1), false)) return undefined;
+  if (plus >= 0 && !areIdentifiers(text.slice(plus + 1), false)) return undefined;
   const minus = withoutBuild.indexOf('-');
-  if (minus >= 0 && !identifiers(withoutBuild.slice(minus + 1), true)) return undefined;
+  if (minus >= 0 && !areIdentifiers(withoutBuild.slice(minus + 1), true)) return undefined;
   const parts = (minus < 0 ? withoutBuild : withoutBuild.slice(0, minus)).split('.');
   if (parts.length !== 3 || !parts.every((part) => /^(0|[1-9][0-9]{0,8})$/.test(part))) return undefined;
   const [major, minor] = parts.map(Number) as [number, number, number];
@@ -24,6 +24,6 @@ export function parseVersion(text: string): Version | undefined {
 }
 
 /** Dot-separated identifiers of SemVer §9 and §10; numbers of a pre-release have no leading zero. */
-function identifiers(text: string, prerelease: boolean): boolean {
+function areIdentifiers(text: string, prerelease: boolean): boolean {
   return text.split('.').every((id) => /^[0-9A-Za-z-]+$/.test(id) && !(prerelease && /^0[0-9]+$/.test(id)));
 }

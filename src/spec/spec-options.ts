@@ -1,7 +1,7 @@
 /** Options of `runt spec` and of the library's `bundle()`, and the config made from them. Pure. */
 import { RuntError } from '../sys/error.js';
 import { nearestWord } from '../sys/nearest-word.js';
-import { bytes } from './byte-size.js';
+import { parseBytes } from './byte-size.js';
 import type { IdMapping, Mount, Process, Resources, Spec } from './config-types.js';
 import { defaultSpec } from './default-config.js';
 import { withVariables } from './variables.js';
@@ -87,7 +87,7 @@ const periodMicroseconds = 100_000;
 export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   checkTypes(options);
   const refuse = (option: keyof SpecOptions, value: unknown, problem: string): RuntError =>
-    usage(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`);
+    usageError(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`);
   const spec = defaultSpec({ rootless: options.rootless === true, uid: caller.uid, gid: caller.gid });
   const { process, root, linux } = spec as Required<Spec>;
   processOptions(process, options, refuse);
@@ -100,12 +100,12 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   const mapped = linux.namespaces!.some(({ type }) => type === 'user');
   if (mapped) fitUserNamespace(spec);
 
-  const image = options.rootfs === undefined ? undefined : path(caller, 'rootfs', options.rootfs);
+  const image = options.rootfs === undefined ? undefined : resolvePath(caller, 'rootfs', options.rootfs);
   if (image !== undefined) root.path = image;
   root.readonly = options.readOnly ?? options.overlay === undefined;
   if (options.overlay !== undefined) {
     root.path = image ?? `${caller.bundle}/${root.path}`;
-    const upper = path(caller, 'overlay', options.overlay);
+    const upper = resolvePath(caller, 'overlay', options.overlay);
     for (const layer of [root.path, upper]) {
       // These characters separate layers and options in the kernel's format.
       if (/[:,\\]/.test(layer))
@@ -122,14 +122,14 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
     // `rshared`, which would override the options of other volumes.
     if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
   }
-  const resources = limits(options, refuse);
+  const resources = limitOptions(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
   return spec;
 }
 
 type Refuse = (option: keyof SpecOptions, value: unknown, problem: string) => RuntError;
 
-function usage(message: string): RuntError {
+function usageError(message: string): RuntError {
   return new RuntError({ code: 'ERR_USAGE', message: `spec: ${message}` });
 }
 
@@ -138,17 +138,19 @@ function checkTypes(options: SpecOptions): void {
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(types, key)) {
       const near = nearestWord(key, Object.keys(types));
-      throw usage(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
+      throw usageError(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
     }
     const wanted = types[key as keyof SpecOptions];
     const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
     if (value === undefined || (wanted === 'list' ? isList : wanted.split(' ').includes(typeof value))) continue;
-    throw usage(`option ${key} must be a ${wanted === 'list' ? 'list of strings' : wanted.replace(' ', ' or a ')}`);
+    throw usageError(
+      `option ${key} must be a ${wanted === 'list' ? 'list of strings' : wanted.replace(' ', ' or a ')}`,
+    );
   }
 }
 
-function path(caller: SpecCaller, option: keyof SpecOptions, text: string): string {
-  if (text === '') throw usage(`${caller.name(option)} needs the path of a directory`);
+function resolvePath(caller: SpecCaller, option: keyof SpecOptions, text: string): string {
+  if (text === '') throw usageError(`${caller.name(option)} needs the path of a directory`);
   return caller.absolute(text);
 }
 
@@ -219,10 +221,10 @@ function overlayMount(image: string, directory: string, mapped: boolean): Mount 
   };
 }
 
-function limits(o: SpecOptions, refuse: Refuse): Resources {
+function limitOptions(o: SpecOptions, refuse: Refuse): Resources {
   const resources: Resources = {};
   if (o.memory !== undefined) {
-    const limit = bytes(String(o.memory));
+    const limit = parseBytes(String(o.memory));
     if (limit === undefined || limit === 0n || limit > Number.MAX_SAFE_INTEGER) {
       throw refuse('memory', o.memory, 'is not a size such as 64m, 1g or 1048576, or -1 for no limit');
     }

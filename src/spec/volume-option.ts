@@ -15,11 +15,11 @@ interface Owner {
  * Without options it binds the whole tree, and later mounts on one side do not reach the other.
  */
 export function volumeMount(text: string, absolute: (path: string) => string, owner: Owner): Mount | string {
-  const [source, destination, words, more] = text.split(':');
+  const [source, destination, flags, more] = text.split(':');
   if (!source || !destination || more !== undefined) return 'is not SRC:DST[:OPTIONS]';
   if (!destination.startsWith('/')) return `does not name an absolute path inside: "${destination}"`;
   if (/^[/.]*$/.test(destination)) return 'is mounted on the root itself, which rootfs gives';
-  const options = words === undefined ? [] : words.split(',');
+  const options = flags === undefined ? [] : flags.split(',');
   let propagation = false;
   let bind = 'rbind';
   for (const option of options) {

@@ -1,6 +1,6 @@
 /** A value for a file of a cgroup, and the config's values as the kernel reads them. */
 import type { Int, Memory } from '../../spec/config-types.js';
-import { segment } from '../../spec/json/json-pointer.js';
+import { escapeSegment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 
 export interface Setting {
@@ -28,7 +28,7 @@ export function settingOf(at: string, key: string, file: string, value: unknown)
 
 /** JSON pointer to a key below `at`. */
 export function pointerBelow(at: string, key: string): string {
-  return `${at}/${segment(key)}`;
+  return `${at}/${escapeSegment(key)}`;
 }
 
 /** Present and not 0. In runc, and so for every engine, 0 means "not set" for limits where 0 would make no sense. */

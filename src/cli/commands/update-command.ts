@@ -1,6 +1,6 @@
 /** `runt update`: changes the limits of a running container. */
 import { update } from '../../container/update/update.js';
-import { bytes } from '../../spec/byte-size.js';
+import { parseBytes } from '../../spec/byte-size.js';
 import { toJson } from '../../spec/json/exact-json.js';
 import { utf8Text } from '../../spec/json/utf8.js';
 import { RuntError } from '../../sys/error.js';
@@ -59,7 +59,7 @@ function fromFlags(flags: Flags): Record<string, Record<string, unknown>> {
   for (const [name, [section, key, kind]] of Object.entries(limitFlags) as [keyof Flags, [string, string, Kind]][]) {
     const text = flags[name];
     if (typeof text !== 'string') continue;
-    const value = kind === 'text' ? text : kind === 'bytes' ? bytes(text) : integer(text);
+    const value = kind === 'text' ? text : kind === 'bytes' ? parseBytes(text) : integer(text);
     if (value === undefined) {
       const wanted = kind === 'bytes' ? 'a size such as 64m, 1g or 4096, or -1,' : 'an integer';
       throw usageError('update', `flag --${name} needs ${wanted} not "${text}"`.replace('integer not', 'integer, not'));

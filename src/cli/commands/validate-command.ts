@@ -4,7 +4,7 @@ import { printable } from '../../plan/printable-text.js';
 import { toJson } from '../../spec/json/exact-json.js';
 import { countOf, Findings, propertyExpectation } from '../../spec/judge/findings.js';
 import { eachUnknownProperty } from '../../spec/judge/unknown-properties.js';
-import { invalid, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-config.js';
+import { invalidError, type JudgedSpec, judgeFile, validSpec } from '../../spec/load-config.js';
 import { unknownCalls } from '../../spec/rules/unknown-calls.js';
 import { RuntError, type Violation } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -63,7 +63,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
   }
   const { spec, findings } = judged;
   const isValid = findings.violations.length === 0;
-  const platformError = isValid ? undefined : invalid(path, findings.violations);
+  const platformError = isValid ? undefined : invalidError(path, findings.violations);
   if (platformError?.code === 'ERR_SPEC_UNSUPPORTED') {
     const { foreignViolations } = await import('../../spec/rules/other-platforms.js');
     const platformViolations = foreignViolations(path);
@@ -122,7 +122,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
         ? planError
         : isAccepted
           ? new RuntError({ code: 'ERR_SPEC_INVALID', message, path, ...all })
-          : invalid(path, violations, more);
+          : invalidError(path, violations, more);
   return { violations, more, warnings, error };
 }
 

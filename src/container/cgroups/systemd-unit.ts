@@ -19,7 +19,7 @@ import type { UserManager } from '../../plan/cgroup/systemd-scope.js';
 import type { Op } from '../../plan/plan-ops.js';
 import { systemdProperty } from '../../spec/annotation-names.js';
 import type { Resources } from '../../spec/config-types.js';
-import { segment } from '../../spec/json/json-pointer.js';
+import { escapeSegment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
@@ -164,7 +164,8 @@ export async function startScope(
     if (unitExists(error)) throw unitBusy(op, error);
     const failed = scopeFailed(op, error.message, error);
     const key = Object.keys(annotations).find((name) => isNamed(error.message, name));
-    if (key !== undefined) Object.assign(failed, { pointer: `/annotations/${segment(key)}`, value: annotations[key] });
+    if (key !== undefined)
+      Object.assign(failed, { pointer: `/annotations/${escapeSegment(key)}`, value: annotations[key] });
     throw failed;
   });
 }

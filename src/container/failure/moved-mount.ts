@@ -1,7 +1,7 @@
 /** The error for a mount that verifyMounts did not find at its planned target. */
 
 import type { Spec } from '../../spec/config-types.js';
-import { at as valueAt } from '../../spec/json/json-pointer.js';
+import { valueAt } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import type { Failed } from './op-failed.js';
 

@@ -7,7 +7,7 @@ import type { HostFacts } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
 import { deniedInitHint } from '../../plan/seccomp/seccomp-hints.js';
 import type { Spec } from '../../spec/config-types.js';
-import { at as valueAt } from '../../spec/json/json-pointer.js';
+import { valueAt } from '../../spec/json/json-pointer.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { hookFailedInside } from '../hooks/hook-failure.js';

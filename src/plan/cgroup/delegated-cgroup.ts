@@ -1,7 +1,7 @@
 /** `run.oci.delegate-cgroup` (crun's): a cgroup below the one with the limits, for the container to manage. */
 
 import type { CgroupPaths } from '../../cgroup/cgroup-paths.js';
-import { annotation, delegateCgroup } from '../../spec/annotation-names.js';
+import { annotationValue, delegateCgroup } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import type { HostFacts } from '../host-facts.js';
@@ -22,7 +22,7 @@ interface Delegation {
  * subtree can be delegated safely, and for a container without a cgroup of its own
  */
 export function delegation(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths, birth: string): Delegation {
-  const [value, at] = annotation(spec, delegateCgroup);
+  const [value, at] = annotationValue(spec, delegateCgroup);
   if (!value) return { paths: limited, birth, ops: [] };
   const refused = (code: 'ERR_SPEC_VALUE' | 'ERR_UNSUPPORTED', why: string) =>
     new RuntError({ code, message: `${delegateCgroup} ${why}`, pointer: at, value });

@@ -15,9 +15,9 @@ import {
   resourceProperties,
 } from '../../cgroup/systemd/unit-properties.js';
 import { parseVariant, type Value, type Variant } from '../../cgroup/systemd/variant.js';
-import { annotation, systemdProperty, systemdSubgroup } from '../../spec/annotation-names.js';
+import { annotationValue, systemdProperty, systemdSubgroup } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
-import { segment } from '../../spec/json/json-pointer.js';
+import { escapeSegment } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
 import type { CompileOptions, HostFacts, SystemdScope } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
@@ -81,7 +81,7 @@ function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, 
  * does not keep the limits: systemd writes nothing below a unit with Delegate=yes. @throws RuntError ERR_SPEC_VALUE
  */
 function subgroup(spec: Spec, limits: readonly Setting[], version?: number): string {
-  const [value, pointer] = annotation(spec, systemdSubgroup);
+  const [value, pointer] = annotationValue(spec, systemdSubgroup);
   if (value === undefined) return version !== undefined && changesOnReload(limits, version) ? '/container' : '';
   if (value === '') return '';
   if (isCgroupName(value)) return `/${value}`;
@@ -226,7 +226,7 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
       } else throw bad(`${value} is not a number of seconds`);
     } catch (error) {
       if (error instanceof RuntError) {
-        error.pointer ??= `/annotations/${segment(key)}`;
+        error.pointer ??= `/annotations/${escapeSegment(key)}`;
         error.value ??= value;
       }
       throw error;

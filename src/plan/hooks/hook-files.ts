@@ -1,5 +1,5 @@
 /** Files that hooks of the container append to, from crun's annotations. */
-import { annotation, hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
+import { annotationValue, hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
 import type { Hook, Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import type { Op } from '../plan-ops.js';
@@ -16,7 +16,7 @@ export function hookFileOps(spec: Spec, nextSlot: () => number): HookFiles {
   const inside: Hook[] = [...(spec.hooks?.createContainer ?? []), ...(spec.hooks?.startContainer ?? [])];
   if (!spec.annotations || inside.length === 0) return { open: [], take: [] };
   const [out, err] = [hooksStdout, hooksStderr].map((name) => {
-    const [path, at] = annotation(spec, name);
+    const [path, at] = annotationValue(spec, name);
     if (path === undefined) return undefined;
     if (!path.startsWith('/')) {
       const message = `${name} must be an absolute path`;

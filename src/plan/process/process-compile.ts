@@ -1,6 +1,6 @@
 /** `process`: its user, privileges and limits, and the program to execute. */
 
-import { annotation, keepOriginalGroups } from '../../spec/annotation-names.js';
+import { annotationValue, keepOriginalGroups } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { capabilityNumber, rlimitNumber } from '../../sys/kernel-names.js';
@@ -64,7 +64,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     ];
   }
   const { user, capabilities: sets, args = [] } = process;
-  const keepsGroups = annotation(spec, keepOriginalGroups)[0] !== undefined;
+  const keepsGroups = annotationValue(spec, keepOriginalGroups)[0] !== undefined;
   const env = environment(process.env ?? [], options);
   const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
   const ops: Op[] = [];

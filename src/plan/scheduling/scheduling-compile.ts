@@ -1,7 +1,7 @@
 /** Scheduling: `process.scheduler`, `ioPriority`, `execCPUAffinity`, `linux.memoryPolicy`, `linux.personality`. */
 
 import type { Process, Spec } from '../../spec/config-types.js';
-import { ranges } from '../../spec/number-list.js';
+import { parseRanges } from '../../spec/number-list.js';
 import {
   ioPriorityClasses,
   memoryPolicyFlags,
@@ -21,7 +21,7 @@ export function ownSchedulingOps({ linux }: Spec): Op[] {
       at: '/linux/memoryPolicy',
       mode: memoryPolicyModes().indexOf(mode),
       flags: bits(flags, memoryPolicyFlags(), 13),
-      nodes: nodes === '' ? [] : ranges(nodes),
+      nodes: nodes === '' ? [] : parseRanges(nodes),
     });
   }
   if (linux?.personality) {
@@ -62,7 +62,7 @@ export function schedulingOps({ process }: Spec): Op[] {
 /** For an exec: the CPUs until it enters the container's cgroups. */
 export function initialAffinityOps({ execCPUAffinity }: Process): Op[] {
   const list = execCPUAffinity?.initial;
-  return list ? [{ op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: ranges(list) }] : [];
+  return list ? [{ op: 'cpuAffinity', at: '/process/execCPUAffinity/initial', cpus: parseRanges(list) }] : [];
 }
 
 /**
@@ -71,7 +71,7 @@ export function initialAffinityOps({ execCPUAffinity }: Process): Op[] {
  */
 export function affinityOp(list?: string): Op {
   return list
-    ? { op: 'cpuAffinity', at: '/process/execCPUAffinity/final', cpus: ranges(list) }
+    ? { op: 'cpuAffinity', at: '/process/execCPUAffinity/final', cpus: parseRanges(list) }
     : { op: 'cpuAffinity', at: '/linux/resources/cpu/cpus', cpus: [] };
 }
 

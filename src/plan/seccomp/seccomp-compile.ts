@@ -1,6 +1,6 @@
 /** `linux.seccomp`: the profile in libseccomp's numbers, and its place in the plan. */
 
-import { annotation, seccompBpfData } from '../../spec/annotation-names.js';
+import { annotationValue, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import {
@@ -127,11 +127,11 @@ function summary(seccomp: Seccomp): string {
 
 /** Whether the config has a filter. */
 export const hasFilter = (spec: Spec): boolean =>
-  spec.linux?.seccomp !== undefined || annotation(spec, seccompBpfData)[0] !== undefined;
+  spec.linux?.seccomp !== undefined || annotationValue(spec, seccompBpfData)[0] !== undefined;
 
 /** Before the clone, compiles the program, or takes a cached or a ready-made one; runt-init finds it at `slot`. */
 export function filterOps(spec: Spec, slot: number): Op[] {
-  const [data, from] = annotation(spec, seccompBpfData);
+  const [data, from] = annotationValue(spec, seccompBpfData);
   if (data !== undefined) return [{ op: 'seccompData', at: from, data, slot }];
   const seccomp = spec.linux?.seccomp;
   return seccomp ? [{ op: 'seccompProgram', at, profile: seccompProfile(seccomp), slot }] : [];
@@ -143,7 +143,7 @@ export function filterOps(spec: Spec, slot: number): Op[] {
  */
 export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
   if (late !== (spec.process?.noNewPrivileges ?? false)) return [];
-  const [data, from] = annotation(spec, seccompBpfData);
+  const [data, from] = annotationValue(spec, seccompBpfData);
   if (data !== undefined) {
     return [{ op: 'seccomp', at: from, slot, flags: 0, late, summary: 'a ready-made program' }];
   }

@@ -1,12 +1,12 @@
 /** JSON pointers (RFC 6901): paths into config.json for violations and plan operations. */
 
 /** One key as a segment of a pointer. */
-export function segment(key: string): string {
+export function escapeSegment(key: string): string {
   return key.includes('~') || key.includes('/') ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key;
 }
 
 /** The keys of a pointer, unescaped. */
-export function segments(pointer: string): string[] {
+export function parsePointer(pointer: string): string[] {
   return pointer
     .split('/')
     .slice(1)
@@ -14,9 +14,9 @@ export function segments(pointer: string): string[] {
 }
 
 /** The value at a pointer; undefined if absent. Only reads own properties: `__proto__` is a key like others. */
-export function at(root: unknown, pointer: string): unknown {
+export function valueAt(root: unknown, pointer: string): unknown {
   let value = root;
-  for (const key of segments(pointer)) {
+  for (const key of parsePointer(pointer)) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
     value = (value as Record<string, unknown>)[key];
   }
@@ -24,10 +24,10 @@ export function at(root: unknown, pointer: string): unknown {
 }
 
 /** Replaces the value at an existing pointer. */
-export function replaceAt(root: unknown, pointer: string, value: unknown): void {
-  const keys = segments(pointer);
+export function replaceValueAt(root: unknown, pointer: string, value: unknown): void {
+  const keys = parsePointer(pointer);
   const last = keys.pop();
-  const parent = at(root, keys.map((key) => `/${segment(key)}`).join(''));
+  const parent = valueAt(root, keys.map((key) => `/${escapeSegment(key)}`).join(''));
   if (last === undefined || typeof parent !== 'object' || parent === null || !Object.hasOwn(parent, last)) {
     throw new Error(`nothing at ${pointer}`);
   }

@@ -4,7 +4,7 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { JSON_PROBLEM, type JsonProblem } from '../../sys/protocol.js';
-import { tooDeep } from './wide-integers.js';
+import { tooDeepError } from './wide-integers.js';
 
 /** @param name name of the document in the error. @throws RuntError ERR_SPEC_JSON */
 export function parseJson(text: string, name: string): unknown {
@@ -13,7 +13,7 @@ export function parseJson(text: string, name: string): unknown {
   } catch (cause) {
     const error = syntaxError(text);
     // It is valid JSON that exhausts the parser's stack.
-    if (!error) throw tooDeep(name);
+    if (!error) throw tooDeepError(name);
     const where = `:${error.line}:${error.column}`;
     throw new RuntError({
       code: 'ERR_SPEC_JSON',
@@ -54,11 +54,11 @@ const EXPECTED: { readonly [K in Exclude<JsonProblem, keyof typeof MISTAKES | 'l
 /** Position of the first syntax error (RFC 8259); undefined if the text is JSON or is nested too deeply. */
 export function syntaxError(text: string): SyntaxProblem | undefined {
   const json = host.encode(text);
-  const place = new Uint8Array(8);
-  const kind = native.jsonError(json, place);
+  const position = new Uint8Array(8);
+  const kind = native.jsonError(json, position);
   if (kind === 0 || kind === -E.ELOOP) return undefined;
   check(kind, { code: 'ERR_SPEC_JSON', message: 'find the syntax error of a document', syscall: 'jsonError' });
-  const offset = Number(new DataView(place.buffer).getBigInt64(0, true));
+  const offset = Number(new DataView(position.buffer).getBigInt64(0, true));
   const before = host.decode(json, offset);
   const found = text.codePointAt(before.length);
   return {

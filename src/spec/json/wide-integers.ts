@@ -6,7 +6,7 @@ import { host, native } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import type { Findings } from '../judge/findings.js';
 import { pageOf } from '../judge/schema-violations.js';
-import { at, replaceAt } from './json-pointer.js';
+import { replaceValueAt, valueAt } from './json-pointer.js';
 
 /** Pairs of JSON pointer and literal. */
 export type WideIntegers = readonly (readonly [pointer: string, literal: string])[];
@@ -28,7 +28,7 @@ export function wideIntegers(json: Uint8Array, name: string): WideIntegers {
     length = native.wideIntegers(json, list);
   }
   if (length === -E.EILSEQ) return [];
-  if (length === -E.ELOOP) throw tooDeep(name);
+  if (length === -E.ELOOP) throw tooDeepError(name);
   check(length, { code: 'ERR_SPEC_JSON', message: `find the 64-bit integers of ${name}`, syscall: 'wideIntegers' });
   if (length === 0) return [];
   const fields = host.decode(list, length).split('\0');
@@ -38,7 +38,7 @@ export function wideIntegers(json: Uint8Array, name: string): WideIntegers {
 }
 
 /** The error for a text that is nested too deeply. */
-export const tooDeep = (name: string): RuntError =>
+export const tooDeepError = (name: string): RuntError =>
   new RuntError({
     code: 'ERR_SPEC_JSON',
     message: `${name} is nested deeper than ${Protocol.JSON_DEPTH_MAX} levels`,
@@ -46,7 +46,7 @@ export const tooDeep = (name: string): RuntError =>
   });
 
 /** Writes exact integers into the parsed tree, for fields that are 64-bit integers in the schema. */
-export function placeWideIntegers(integers: WideIntegers, root: unknown, findings: Findings): void {
+export function setWideIntegers(integers: WideIntegers, root: unknown, findings: Findings): void {
   // The schema may have already refused the rounded double.
   const refuse = (pointer: string, value: unknown, expected: string) => {
     if (findings.violations.some((violation) => violation.pointer === pointer)) return;
@@ -55,7 +55,7 @@ export function placeWideIntegers(integers: WideIntegers, root: unknown, finding
   for (const [pointer, literal] of integers) {
     const range = rangeOf(pointer);
     if (!range) continue; // an unknown property, or one that the schema has refused already
-    const found = at(root, pointer);
+    const found = valueAt(root, pointer);
     // If an object has a key twice, JSON.parse keeps the last value; the scanner reports both.
     if (Number(found) !== Number(literal)) continue;
     if (literal.includes('e') || literal.includes('E')) {
@@ -66,16 +66,16 @@ export function placeWideIntegers(integers: WideIntegers, root: unknown, finding
       continue;
     }
     const value = BigInt(literal);
-    replaceAt(root, pointer, value);
-    if (value < range.least || value > range.most) {
-      refuse(pointer, value, `be ${range.least} to ${range.most}`);
+    replaceValueAt(root, pointer, value);
+    if (value < range.min || value > range.max) {
+      refuse(pointer, value, `be ${range.min} to ${range.max}`);
     }
   }
 }
 
-function rangeOf(pointer: string): { least: bigint; most: bigint } | undefined {
+function rangeOf(pointer: string): { min: bigint; max: bigint } | undefined {
   const path = ` ${pointer.replace(/\/[0-9]+(?=\/|$)/g, '/*')} `;
-  if (` ${uint64} `.includes(path)) return { least: 0n, most: 2n ** 64n - 1n };
-  if (` ${int64} `.includes(path)) return { least: -(2n ** 63n), most: 2n ** 63n - 1n };
+  if (` ${uint64} `.includes(path)) return { min: 0n, max: 2n ** 64n - 1n };
+  if (` ${int64} `.includes(path)) return { min: -(2n ** 63n), max: 2n ** 63n - 1n };
   return undefined;
 }

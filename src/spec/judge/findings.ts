@@ -8,13 +8,13 @@ import { clipped } from '../../sys/report/clipped-text.js';
  * Limit on listed violations and on warnings: no one reads more, and the text of millions would use up a server's
  * memory.
  */
-export const MOST = 100;
+const MAX_FINDINGS = 100;
 
 /** Expected value; a function if the text is costly, called only for listed findings. */
 type Expected = string | (() => string);
 
 export class Findings {
-  /** Violations of the spec or of the kernel's rules, the first `MOST`. */
+  /** Violations of the spec or of the kernel's rules, the first `MAX_FINDINGS`. */
   readonly violations: Violation[] = [];
   /** Whether there are more violations than are listed. */
   more = false;
@@ -32,18 +32,18 @@ export class Findings {
 
   /** Records a violation. `see` is a page of the runtime-spec, or a man page (`rlimits(2)`). */
   refuse(pointer: string, value: unknown, expected: Expected, see: string): void {
-    if (this.full()) return;
+    if (this.isFull()) return;
     this.violations.push(finding(pointer, value, expected, see));
   }
 
   /** Records a violation unchanged. */
   add(violation: Violation): void {
-    if (!this.full()) this.violations.push(violation);
+    if (!this.isFull()) this.violations.push(violation);
   }
 
   /** Whether the list is full; if so, records that there are more violations. */
-  private full(): boolean {
-    if (this.violations.length < MOST) return false;
+  private isFull(): boolean {
+    if (this.violations.length < MAX_FINDINGS) return false;
     this.more = true;
     return true;
   }
@@ -51,7 +51,7 @@ export class Findings {
   /** Records a warning. */
   warn(pointer: string, value: unknown, expected: Expected, see: string): void {
     this.warningCount++;
-    if (this.warned.length < MOST) this.warned.push(finding(pointer, value, expected, see));
+    if (this.warned.length < MAX_FINDINGS) this.warned.push(finding(pointer, value, expected, see));
   }
 
   /** Refuses a path that is not absolute. */

@@ -2,10 +2,10 @@
 import validate from '../../../build/gen/validate-config.js';
 import type { Spec } from '../config-types.js';
 import { conforms } from '../json/null-members.js';
-import { placeWideIntegers, wideIntegers } from '../json/wide-integers.js';
+import { setWideIntegers, wideIntegers } from '../json/wide-integers.js';
 import { textRules } from '../rules/text-rules.js';
 import { Findings } from './findings.js';
-import { mended, rulesBut } from './mended-config.js';
+import { mendConfig, rulesBut } from './mended-config.js';
 import { schemaViolations } from './schema-violations.js';
 
 interface Document {
@@ -31,9 +31,9 @@ export function judge({ json, text, spec, name }: Document, rules: (spec: Spec, 
     for (const violation of schemaViolations(validate.errors ?? [], spec)) findings.add(violation);
     if (validate.more) findings.more = true;
   }
-  placeWideIntegers(integers, spec, findings);
+  setWideIntegers(integers, spec, findings);
   if (typed && findings.violations.length === 0) rules(spec, findings);
   else if (typed) rulesBut([], spec, rules, findings);
-  else mended(JSON.parse(text) as Spec, integers, rules, findings);
+  else mendConfig(JSON.parse(text) as Spec, integers, rules, findings);
   return findings;
 }

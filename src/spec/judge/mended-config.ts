@@ -2,16 +2,16 @@
 import validate, { type SchemaError } from '../../../build/gen/validate-config.js';
 import { nearestWord } from '../../sys/nearest-word.js';
 import type { Spec } from '../config-types.js';
-import { at, segment, segments } from '../json/json-pointer.js';
+import { escapeSegment, parsePointer, valueAt } from '../json/json-pointer.js';
 import { conforms } from '../json/null-members.js';
-import { placeWideIntegers, type WideIntegers } from '../json/wide-integers.js';
+import { setWideIntegers, type WideIntegers } from '../json/wide-integers.js';
 import { Findings } from './findings.js';
 
 /** Limit on rounds of repairs: a value first gets the right type, then its limits, then the required content. */
 const ROUNDS = 16;
 
 /** Records in `findings` what `rules` find in a config, except findings about values that the schema refuses. */
-export function mended(
+export function mendConfig(
   spec: Spec,
   integers: WideIntegers,
   rules: (spec: Spec, findings: Findings) => void,
@@ -21,9 +21,9 @@ export function mended(
   for (let round = 0; !conforms(spec); round++) {
     // There are more errors than the validator lists: the rest would take as many rounds.
     if (validate.more || round === ROUNDS) return;
-    for (const error of validate.errors ?? []) put.push(mend(spec, error));
+    for (const error of validate.errors ?? []) put.push(mendValue(spec, error));
   }
-  placeWideIntegers(integers, spec, new Findings());
+  setWideIntegers(integers, spec, new Findings());
   rulesBut(put, spec, rules, findings);
 }
 
@@ -41,14 +41,14 @@ export function rulesBut(
   const known = findings.violations.map(({ pointer }) => pointer);
   const wrong = new Set([...refused, ...known].flatMap(dependants));
   // A rule may compare two values, and names the other by its list index.
-  const places = refused.map(placeOf);
+  const entries = refused.map(listEntryOf);
   // The set of namespaces is unknown if the type of one is invalid, or if their list or a parent of it is refused.
   const namespaces = refused.some(
     (pointer) => pointer.startsWith('/linux/namespaces') || '/linux/namespaces'.startsWith(`${pointer}/`),
   );
   const isOwn = (pointer: string, expected: string) =>
     isBelow(pointer, wrong) ||
-    places.some((place) => place && `${expected} `.includes(`${place} `)) ||
+    entries.some((entry) => entry && `${expected} `.includes(`${entry} `)) ||
     (namespaces && expected.includes('linux.namespaces'));
   for (const violation of rest.violations) if (!isOwn(violation.pointer, violation.expected)) findings.add(violation);
   if (rest.more) findings.more = true;
@@ -59,7 +59,7 @@ export function rulesBut(
 /**
  * Fields that decide which other fields of their object are valid, with the names of these; without names, all fields.
  */
-const DECIDING: readonly (readonly [RegExp, ...names: string[]])[] = [
+const DECIDING_FIELDS: readonly (readonly [RegExp, ...names: string[]])[] = [
   [/^(\/mounts\/\d+)\/(?:type|options(?:\/\d+)?|[ug]idMappings)$/],
   [/^(\/linux\/(?:devices|namespaces)\/\d+)\/type$/],
   [/^(.*\/[ug]idMappings\/\d+)\/\w+$/],
@@ -76,7 +76,7 @@ const DECIDING: readonly (readonly [RegExp, ...names: string[]])[] = [
 /** The pointers below which no rule can be checked if the value at `pointer` is refused. */
 function dependants(pointer: string): string[] {
   const pointers = [pointer];
-  for (const [field, ...names] of DECIDING) {
+  for (const [field, ...names] of DECIDING_FIELDS) {
     const object = field.exec(pointer)?.[1];
     if (object === undefined) continue;
     if (names.length === 0) pointers.push(object);
@@ -86,7 +86,7 @@ function dependants(pointer: string): string[] {
 }
 
 /** The list entry at or above a pointer; empty if there is none. */
-const placeOf = (pointer: string): string => /^.*\/\d+(?=\/|$)/.exec(pointer)?.[0] ?? '';
+const listEntryOf = (pointer: string): string => /^.*\/\d+(?=\/|$)/.exec(pointer)?.[0] ?? '';
 
 /** Whether a pointer is in a set, or is below one in it. */
 function isBelow(pointer: string, set: ReadonlySet<string>): boolean {
@@ -97,26 +97,26 @@ function isBelow(pointer: string, set: ReadonlySet<string>): boolean {
 }
 
 /** Replaces the value that an error names by one closer to the schema. Returns its pointer. */
-function mend(spec: unknown, { keyword, instancePath, params, propertyName }: SchemaError): string {
+function mendValue(spec: unknown, { keyword, instancePath, params, propertyName }: SchemaError): string {
   if (keyword === 'required') {
     const name = String(params.missingProperty);
     // Any type but null, which is dropped; the next round reports the required type.
-    set(at(spec, instancePath), name, () => [null]);
-    return `${instancePath}/${segment(name)}`;
+    setMember(valueAt(spec, instancePath), name, () => [null]);
+    return `${instancePath}/${escapeSegment(name)}`;
   }
   if (propertyName !== undefined) {
-    set(at(spec, instancePath), propertyName, () => undefined);
-    return `${instancePath}/${segment(propertyName)}`;
+    setMember(valueAt(spec, instancePath), propertyName, () => undefined);
+    return `${instancePath}/${escapeSegment(propertyName)}`;
   }
-  const keys = segments(instancePath);
+  const keys = parsePointer(instancePath);
   const last = keys.pop() ?? '';
-  const parent = at(spec, keys.map((part) => `/${segment(part)}`).join(''));
-  set(parent, last, (value) => nearer(keyword, params, value));
+  const parent = valueAt(spec, keys.map((part) => `/${escapeSegment(part)}`).join(''));
+  setMember(parent, last, (value) => closerValue(keyword, params, value));
   return instancePath;
 }
 
 /** Sets or removes a member; does nothing if another error of the round has removed the parent. */
-function set(parent: unknown, key: string, value: (now: unknown) => unknown): void {
+function setMember(parent: unknown, key: string, value: (now: unknown) => unknown): void {
   if (typeof parent !== 'object' || parent === null) return;
   const object = parent as Record<string, unknown>;
   const next = value(object[key]);
@@ -124,7 +124,7 @@ function set(parent: unknown, key: string, value: (now: unknown) => unknown): vo
   else object[key] = next;
 }
 
-function nearer(keyword: string, params: Record<string, unknown>, value: unknown): unknown {
+function closerValue(keyword: string, params: Record<string, unknown>, value: unknown): unknown {
   switch (keyword) {
     case 'type':
       return { string: '/', array: [], object: {}, boolean: false }[String(params.type)] ?? 0;

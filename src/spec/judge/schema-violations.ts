@@ -1,7 +1,7 @@
 /** Errors of the schema's validator as violations. */
 import type { SchemaError } from '../../../build/gen/validate-config.js';
 import type { Violation } from '../../sys/error.js';
-import { at, segment, segments } from '../json/json-pointer.js';
+import { escapeSegment, parsePointer, valueAt } from '../json/json-pointer.js';
 import { suggestion } from './findings.js';
 
 /** Headings of the runtime-spec's pages by field. */
@@ -37,7 +37,7 @@ const CONFIG_LINUX: Readonly<Record<string, string>> = {
 
 /** Page and heading of the runtime-spec for the field at a pointer. */
 export function pageOf(pointer: string): string {
-  const [section = '', field = ''] = segments(pointer);
+  const [section = '', field = ''] = parsePointer(pointer);
   const [page, headings, key] =
     section === 'linux'
       ? (['config-linux.md', CONFIG_LINUX, field] as const)
@@ -51,14 +51,14 @@ export function schemaViolations(errors: readonly SchemaError[], root: unknown):
   for (const error of errors) {
     const { params } = error;
     if (error.keyword === 'required') {
-      const pointer = `${error.instancePath}/${segment(String(params.missingProperty))}`;
+      const pointer = `${error.instancePath}/${escapeSegment(String(params.missingProperty))}`;
       violations.push({ pointer, expected: 'be given', see: pageOf(pointer) });
     } else if (error.propertyName !== undefined) {
-      const pointer = `${error.instancePath}/${segment(error.propertyName)}`;
+      const pointer = `${error.instancePath}/${escapeSegment(error.propertyName)}`;
       violations.push({ pointer, expected: expectation(error, error.propertyName), see: pageOf(pointer) });
     } else {
       const pointer = error.instancePath;
-      const value = at(root, pointer);
+      const value = valueAt(root, pointer);
       violations.push({ pointer, value, expected: expectation(error, value), see: pageOf(pointer) });
     }
   }
@@ -68,7 +68,7 @@ export function schemaViolations(errors: readonly SchemaError[], root: unknown):
 function expectation({ keyword, params }: SchemaError, value: unknown): string {
   switch (keyword) {
     case 'type':
-      return `be ${article(String(params.type))}`;
+      return `be ${withArticle(String(params.type))}`;
     case 'enum': {
       const allowed = (params.allowedValues as string[]).filter((name) => name !== '');
       const near = typeof value === 'string' ? suggestion(value, allowed) : '';
@@ -91,7 +91,7 @@ function expectation({ keyword, params }: SchemaError, value: unknown): string {
   }
 }
 
-function article(type: string): string {
+function withArticle(type: string): string {
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 

@@ -1,7 +1,7 @@
 /** Rules of `annotations`: unknown ones are allowed (config.md), but some of crun's deserve a warning. */
 
 import type { Spec } from '../config-types.js';
-import { segment } from '../json/json-pointer.js';
+import { escapeSegment } from '../json/json-pointer.js';
 import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config.md#annotations';
@@ -22,6 +22,6 @@ export function annotationRules({ annotations }: Spec, findings: Findings): void
   for (const [name, instead] of Object.entries(others)) {
     const value = annotations[name];
     if (value !== undefined)
-      findings.warn(`/annotations/${segment(name)}`, value, `be absent, it has no effect: ${instead}`, SEE);
+      findings.warn(`/annotations/${escapeSegment(name)}`, value, `be absent, it has no effect: ${instead}`, SEE);
   }
 }

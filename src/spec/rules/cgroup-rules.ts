@@ -1,7 +1,7 @@
 /** Rules of `linux.cgroupsPath`, `linux.resources`, `linux.memoryPolicy` and `linux.intelRdt`. */
 
 import type { Cpu, IntelRdt, Linux, Memory, MemoryPolicy, Spec } from '../config-types.js';
-import { segment } from '../json/json-pointer.js';
+import { escapeSegment } from '../json/json-pointer.js';
 import type { Findings } from '../judge/findings.js';
 import { listError } from '../number-list.js';
 
@@ -14,26 +14,26 @@ export function cgroupRules(spec: Spec, findings: Findings, update = false): voi
   cpuRules(linux.resources?.cpu, findings);
   for (const [key, value] of Object.entries(linux.resources?.unified ?? {})) {
     if (value.trim() === '') {
-      const pointer = `/linux/resources/unified/${segment(key)}`;
+      const pointer = `/linux/resources/unified/${escapeSegment(key)}`;
       findings.refuse(pointer, value, 'be what is written to the file, not empty', 'config-linux.md#unified');
     }
     // These files would let a process of the host end with the container, or let a create wait for ever in a frozen
     // cgroup.
     if (/^cgroup\.(?:procs|threads|freeze|kill)$/.test(key)) {
       const expected = 'be a limit: this file moves, stops or ends processes';
-      findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
+      findings.refuse(`/linux/resources/unified/${escapeSegment(key)}`, key, expected, 'config-linux.md#unified');
     }
     // A path as a name could escape the cgroup.
     if (!/^[^./]+\.[^/]+$/.test(key)) {
       const expected = 'be the name of a file of cgroup v2, such as memory.high';
-      findings.refuse(`/linux/resources/unified/${segment(key)}`, key, expected, 'config-linux.md#unified');
+      findings.refuse(`/linux/resources/unified/${escapeSegment(key)}`, key, expected, 'config-linux.md#unified');
     }
   }
   // The kernel reads each name as the first word of a line.
   for (const device of Object.keys(linux.resources?.rdma ?? {})) {
     if (device !== '' && !/[ \n]/.test(device)) continue;
     const expected = 'be the name of an RDMA device';
-    findings.refuse(`/linux/resources/rdma/${segment(device)}`, device, expected, 'config-linux.md#rdma');
+    findings.refuse(`/linux/resources/rdma/${escapeSegment(device)}`, device, expected, 'config-linux.md#rdma');
   }
   linux.resources?.network?.priorities?.forEach(({ name }, i) => {
     if (!/[ \n]/.test(name)) return;

@@ -37,10 +37,10 @@ function numberRule(
   at: string,
   number: number | bigint,
   key: 'major' | 'minor',
-  least: number,
+  min: number,
   findings: Findings,
   see: string,
 ): void {
-  const most = key === 'major' ? 0xfff : 0xfffff;
-  if (number < least || number > most) findings.refuse(at, number, `be ${least} to ${most}`, see);
+  const max = key === 'major' ? 0xfff : 0xfffff;
+  if (number < min || number > max) findings.refuse(at, number, `be ${min} to ${max}`, see);
 }

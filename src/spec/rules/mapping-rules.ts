@@ -6,7 +6,7 @@ import type { Findings } from '../judge/findings.js';
 const SEE = 'config-linux.md#user-namespace-mappings';
 
 /** Maximum number of lines since Linux 4.15. */
-const MOST = 340;
+const MAX_MAPPINGS = 340;
 
 export function mappingRules(spec: Spec, findings: Findings): void {
   const linux = spec.linux;
@@ -30,8 +30,13 @@ export function mappingRules(spec: Spec, findings: Findings): void {
 /** Checks each mapping, then that no two of them share an id. */
 export function idMappingRules(mappings: readonly IdMapping[] | undefined, at: string, findings: Findings): void {
   if (!mappings) return;
-  if (mappings.length > MOST) {
-    findings.refuse(at, undefined, `have at most ${MOST} entries, not ${mappings.length}`, 'user_namespaces(7)');
+  if (mappings.length > MAX_MAPPINGS) {
+    findings.refuse(
+      at,
+      undefined,
+      `have at most ${MAX_MAPPINGS} entries, not ${mappings.length}`,
+      'user_namespaces(7)',
+    );
     return;
   }
   const overlapping = { containerID: overlaps(mappings, 'containerID'), hostID: overlaps(mappings, 'hostID') };

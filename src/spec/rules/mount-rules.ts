@@ -26,13 +26,13 @@ const DATA: Readonly<Record<string, string>> = {
  * Limit on distinct options with a spelling check. Each is compared with all known ones: a config of 4 MiB has room for
  * options that would take over a minute. The kernel refuses later misspelt ones.
  */
-const MOST_JUDGED = 200;
+const MAX_JUDGED = 200;
 
 /** The result for an option, by file system type and option. */
-type Judged = Map<string, string | undefined>;
+type JudgedOptions = Map<string, string | undefined>;
 
 export function mountRules(spec: Spec, findings: Findings): void {
-  const judged: Judged = new Map();
+  const judged: JudgedOptions = new Map();
   spec.mounts?.forEach((mount, i) => {
     const at = `/mounts/${i}`;
     if (!mount.destination.startsWith('/')) {
@@ -66,7 +66,7 @@ function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findi
   findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
 }
 
-function optionRules(mount: Mount, at: string, findings: Findings, judged: Judged): void {
+function optionRules(mount: Mount, at: string, findings: Findings, judged: JudgedOptions): void {
   const options = mount.options ?? [];
   const kinds = options.map((name) => mountOption(name)?.kind);
   const bind = kinds.includes('bind') || mount.type === 'bind';
@@ -91,7 +91,7 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
     if (error) findings.refuse(where, option, error, see);
     // As runc: the source of a bind mount has its options already, and engines still write some. An empty option has no
     // effect; z and Z ask the engine to label the source: podman and buildah write some.
-    else if (bind && !DONE.has(option) && (kind === undefined || kind === 'superblock')) {
+    else if (bind && !IGNORED_OPTIONS.has(option) && (kind === undefined || kind === 'superblock')) {
       findings.warn(
         where,
         option,
@@ -103,12 +103,12 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
 }
 
 /** Options of bind mounts that have no effect in a runtime. */
-const DONE = new Set(['', 'z', 'Z']);
+const IGNORED_OPTIONS = new Set(['', 'z', 'Z']);
 
-function spellingError(option: string, type: string, judged: Judged): string | undefined {
+function spellingError(option: string, type: string, judged: JudgedOptions): string | undefined {
   const key = `${type} ${option}`;
   if (judged.has(key)) return judged.get(key);
-  if (judged.size === MOST_JUDGED) return undefined;
+  if (judged.size === MAX_JUDGED) return undefined;
   const error = dataError(option, type);
   judged.set(key, error);
   return error;
@@ -133,8 +133,8 @@ function dataError(option: string, type: string): string | undefined {
 function idmapRules(mount: Mount, at: string, { linux }: Spec, findings: Findings): void {
   const { uidMappings, gidMappings, options = [] } = mount;
   if (!uidMappings?.length !== !gidMappings?.length) {
-    const [there, missing] = uidMappings?.length ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
-    findings.refuse(`${at}/${missing}`, undefined, `be given along with ${there}`, 'config.md#posix-platform-mounts');
+    const [present, missing] = uidMappings?.length ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
+    findings.refuse(`${at}/${missing}`, undefined, `be given along with ${present}`, 'config.md#posix-platform-mounts');
   }
   idMappingRules(uidMappings, `${at}/uidMappings`, findings);
   idMappingRules(gidMappings, `${at}/gidMappings`, findings);

@@ -1,7 +1,7 @@
 /** Rules of `linux.namespaces`, and of the fields that need one of them. */
 
 import type { NamespaceType, Spec } from '../config-types.js';
-import { segment } from '../json/json-pointer.js';
+import { escapeSegment } from '../json/json-pointer.js';
 import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#namespaces';
@@ -88,10 +88,10 @@ function netDeviceRules(spec: Spec, network: boolean, findings: Findings): void 
   }
   const inside = new Map<string, string>();
   for (const name of names) {
-    const at = `/linux/netDevices/${segment(name)}`;
-    if (!interfaceName(name)) findings.refuse(at, name, 'be the name of a network interface', see);
+    const at = `/linux/netDevices/${escapeSegment(name)}`;
+    if (!isInterfaceName(name)) findings.refuse(at, name, 'be the name of a network interface', see);
     const renamed = devices[name]!.name;
-    if (renamed && !interfaceName(renamed)) {
+    if (renamed && !isInterfaceName(renamed)) {
       findings.refuse(`${at}/name`, renamed, 'be a valid name of a network interface', see);
     }
     const target = renamed || name;
@@ -104,6 +104,6 @@ function netDeviceRules(spec: Spec, network: boolean, findings: Findings): void 
 }
 
 /** dev_valid_name() of the kernel: 1 to 15 bytes, not `.` or `..`, no slash, colon or white space. */
-function interfaceName(name: string): boolean {
+function isInterfaceName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && utf8Length(name) <= 15 && !/[/:\s]/.test(name);
 }

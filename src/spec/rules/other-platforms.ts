@@ -2,7 +2,7 @@
 import validate from '../../../build/gen/validate-platforms.js';
 import type { Violation } from '../../sys/error.js';
 import { readText } from '../../sys/fs.js';
-import { segments } from '../json/json-pointer.js';
+import { parsePointer } from '../json/json-pointer.js';
 import { schemaViolations } from '../judge/schema-violations.js';
 
 /**
@@ -14,6 +14,6 @@ export function foreignViolations(path: string): Violation[] {
   if (validate(spec)) return [];
   return schemaViolations(validate.errors ?? [], spec).map((violation) => ({
     ...violation,
-    see: `runtime-spec config-${segments(violation.pointer)[0]}.md`,
+    see: `runtime-spec config-${parsePointer(violation.pointer)[0]}.md`,
   }));
 }

@@ -14,13 +14,13 @@ export const PLATFORMS: Readonly<Record<string, string>> = {
 
 /** Whether the config has such a section. */
 export function platformRules(spec: Spec, findings: Findings): boolean {
-  let has = false;
+  let isPresent = false;
   for (const [section, platform] of Object.entries(PLATFORMS)) {
     if (Object.hasOwn(spec, section)) {
-      has = true;
+      isPresent = true;
       const expected = `be absent: it configures ${platform}, and runt runs Linux containers`;
       findings.refuse(`/${section}`, undefined, expected, 'config.md#platform-specific-configuration');
     }
   }
-  return has;
+  return isPresent;
 }

@@ -42,6 +42,6 @@ function errnoRule(at: string, errno: number | undefined, action: string, findin
     return;
   }
   // libseccomp refuses an errno from the kernel's MAX_ERRNO, 4095, on. A tracer receives all 16 bits of the data.
-  const most = action === 'SCMP_ACT_ERRNO' ? 4094 : 0xffff;
-  if (errno > most) findings.refuse(at, errno, `be at most ${most} for ${action}`, 'seccomp_rule_add(3), seccomp(2)');
+  const max = action === 'SCMP_ACT_ERRNO' ? 4094 : 0xffff;
+  if (errno > max) findings.refuse(at, errno, `be at most ${max} for ${action}`, 'seccomp_rule_add(3), seccomp(2)');
 }

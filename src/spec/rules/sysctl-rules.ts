@@ -1,7 +1,7 @@
 /** Rules of `linux.sysctl`. */
 
 import type { NamespaceType, Spec } from '../config-types.js';
-import { segment } from '../json/json-pointer.js';
+import { escapeSegment } from '../json/json-pointer.js';
 import type { Findings } from '../judge/findings.js';
 
 const SEE = 'config-linux.md#sysctl';
@@ -14,7 +14,7 @@ const IPC =
 export function sysctlRules(spec: Spec, findings: Findings): void {
   const namespaces = new Set(spec.linux?.namespaces?.map(({ type }) => type));
   for (const key of Object.keys(spec.linux?.sysctl ?? {})) {
-    const at = `/linux/sysctl/${segment(key)}`;
+    const at = `/linux/sysctl/${escapeSegment(key)}`;
     const path = sysctlPath(key);
     if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
       findings.refuse(at, key, 'be a kernel parameter such as net.ipv4.ip_forward', SEE);

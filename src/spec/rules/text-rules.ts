@@ -1,6 +1,6 @@
 /** Text of a config that the kernel cannot accept: NUL, lone surrogates, bytes that are not UTF-8. */
 
-import { segment } from '../json/json-pointer.js';
+import { escapeSegment } from '../json/json-pointer.js';
 import { isUtf8, notUtf8 } from '../json/utf8.js';
 import type { Findings } from '../judge/findings.js';
 
@@ -21,7 +21,7 @@ function problem(text: string): string | undefined {
 function visit(value: unknown, path: string[], findings: Findings): void {
   const wrong = problem(path.at(-1) ?? '') ?? (typeof value === 'string' ? problem(value) : undefined);
   if (wrong) {
-    const pointer = path.map((key) => `/${segment(key)}`).join('');
+    const pointer = path.map((key) => `/${escapeSegment(key)}`).join('');
     findings.add({ pointer, value, expected: `be text without ${wrong}` });
   }
   if (typeof value !== 'object' || value === null) return;

@@ -8,16 +8,16 @@ import type { Seccomp } from '../config-types.js';
  * newer than the library: that depends on the machine, so none is a violation.
  */
 export function unknownCalls(seccomp: Seccomp | undefined): Violation[] {
-  const places = new Map<string, string>();
+  const pointers = new Map<string, string>();
   for (const [i, { names }] of (seccomp?.syscalls ?? []).entries()) {
     for (const [j, name] of names.entries()) {
-      if (!places.has(name) && name !== '') places.set(name, `/linux/seccomp/syscalls/${i}/names/${j}`);
+      if (!pointers.has(name) && name !== '') pointers.set(name, `/linux/seccomp/syscalls/${i}/names/${j}`);
     }
   }
-  if (places.size === 0) return [];
+  if (pointers.size === 0) return [];
   const version = libseccompVersion();
-  return unknownSyscalls([...places.keys()]).map((name) => ({
-    pointer: places.get(name) ?? '',
+  return unknownSyscalls([...pointers.keys()]).map((name) => ({
+    pointer: pointers.get(name) ?? '',
     value: name,
     expected: `be a system call that libseccomp ${version} knows: "${name}" is left out of the filter`,
   }));

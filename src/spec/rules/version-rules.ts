@@ -6,7 +6,7 @@ import { eachUnknownProperty } from '../judge/unknown-properties.js';
 import { OCI_VERSION, parseVersion } from '../oci-version.js';
 
 /** Maximum number of members that the warning names; a config of a much newer version may have any number. */
-const MOST_NAMED = 8;
+const MAX_NAMED = 8;
 
 /**
  * A minor version only adds features (SemVer §7), and a runtime ignores unknown properties (config.md#extensibility):
@@ -30,15 +30,15 @@ export function versionRules(spec: Spec, findings: Findings): void {
     );
   } else if (version.major === ours.major && version.minor > ours.minor) {
     const text = `be at most ${newest}, the newest runtime-spec that this runt follows`;
-    findings.warn('/ociVersion', spec.ociVersion, `${text}; ${ignored(spec)}`, see);
+    findings.warn('/ociVersion', spec.ociVersion, `${text}; ${ignoredMembers(spec)}`, see);
   }
 }
 
 /** Names the properties of a newer config that have no effect. */
-function ignored(spec: Spec): string {
+function ignoredMembers(spec: Spec): string {
   const unknown: string[] = [];
   eachUnknownProperty(spec, (pointer) => unknown.push(pointer));
   if (unknown.length === 0) return 'it has no property that this runt does not know';
-  const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
-  return `these properties are unknown and are ignored: ${unknown.slice(0, MOST_NAMED).join(', ')}${more}`;
+  const more = unknown.length > MAX_NAMED ? ` and ${unknown.length - MAX_NAMED} more` : '';
+  return `these properties are unknown and are ignored: ${unknown.slice(0, MAX_NAMED).join(', ')}${more}`;
 }
