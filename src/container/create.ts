@@ -1,6 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { oomFile } from '../cgroup/cgroup-paths.js';
-import { lendsStdio } from '../plan/process/process-compile.js';
+import { changesStdioOwner } from '../plan/process/process-compile.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -60,7 +60,7 @@ export async function bringUp(
   }
   let launch = launchOf(command, o, compiled);
   const lent =
-    stays && lendsStdio(compiled.plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
+    stays && changesStdioOwner(compiled.plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
   try {
     await explained(command, o.id, compiled, async () => {
       try {

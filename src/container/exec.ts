@@ -6,7 +6,7 @@ import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } fro
 import { type CgroupEntry, compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
 import type { HostFacts, ListenFds } from '../plan/host-facts.js';
 import type { Plan } from '../plan/plan-ops.js';
-import { lendsStdio } from '../plan/process/process-compile.js';
+import { changesStdioOwner } from '../plan/process/process-compile.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { parseJson } from '../spec/json/parse-json.js';
 import { utf8Text } from '../spec/json/utf8.js';
@@ -206,7 +206,8 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       }
     }
   };
-  const lent = !o.detach && lendsStdio(plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
+  const lent =
+    !o.detach && changesStdioOwner(plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
   try {
     if (withSupervisor) await (await import('./launch/supervisor.js')).supervised(`${o.root}/${o.id}`, perform);
     else await perform();

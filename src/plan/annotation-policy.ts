@@ -23,9 +23,9 @@ export interface UnsafeAnnotation {
   readonly effect: string;
 }
 
-/** `asked`, else the environment variable, else `warn`. @throws RuntError ERR_USAGE */
-export function annotationPolicy(asked?: AnnotationPolicy): AnnotationPolicy {
-  const policy = asked ?? (host.env[variable] || 'warn');
+/** `requested`, else the environment variable, else `warn`. @throws RuntError ERR_USAGE */
+export function annotationPolicy(requested?: AnnotationPolicy): AnnotationPolicy {
+  const policy = requested ?? (host.env[variable] || 'warn');
   if (isAnnotationPolicy(policy)) return policy;
   throw new RuntError({
     code: 'ERR_USAGE',

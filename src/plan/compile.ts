@@ -12,19 +12,19 @@ import {
 } from '../sys/linux.js';
 import { cgroupOps } from './cgroup/cgroup-compile.js';
 import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
-import { delegation } from './cgroup/delegated-cgroup.js';
+import { delegate } from './cgroup/delegated-cgroup.js';
 import { deviceOps } from './devices/device-compile.js';
 import { createHookOps, hostHookOps } from './hooks/hook-compile.js';
 import { hookFileOps } from './hooks/hook-files.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
+import { keepGroupsOps } from './ids/group-compile.js';
 import { idMapOps } from './ids/id-map-compile.js';
-import { keepGroupsOps } from './ids/kept-groups.js';
 import { keyringOps } from './labels/label-compile.js';
 import { maskOps } from './masks/mask-compile.js';
 import { mountOps } from './mounts/mount-compile.js';
-import { clonesMounts, openedAsCaller, treeOps } from './mounts/mount-sources.js';
+import { clonesMounts, opensAsCaller, treeOps } from './mounts/mount-sources.js';
 import { deferReadOnly } from './mounts/readonly-mounts.js';
-import { goesOnAsChild, type Join, joinOps, joins, mayBeBornLate, openJoins } from './namespaces/joined-namespaces.js';
+import { canCloneIntoCgroup, type Join, joinOps, joins, mustFork, openJoins } from './namespaces/joined-namespaces.js';
 import { kernelOps } from './namespaces/kernel-compile.js';
 import {
   hasMountNamespace,
@@ -45,7 +45,7 @@ import { filterOps, hasFilter } from './seccomp/seccomp-compile.js';
 import { consoleOps, terminalOps } from './terminal/terminal-compile.js';
 import { refuseUnsupported } from './unsupported-values.js';
 
-interface Compiled {
+interface CompileResult {
   readonly plan: Plan;
   /** The container's cgroups. */
   readonly cgroups: CgroupPaths;
@@ -58,7 +58,7 @@ interface Compiled {
  * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply; ERR_CGROUP_* if the host cannot apply
  * `linux.resources`
  */
-export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): Compiled {
+export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): CompileResult {
   refuseUnsupported(spec);
   const flags = newNamespaces(spec);
   const cgroups = options.noCgroup
@@ -66,7 +66,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     : (options.systemd?.scopePaths(spec, facts, options.id) ??
       cgroupPaths(facts.cgroup, spec.linux?.cgroupsPath, options.id, {
         rootless: facts.rootless,
-        isWritable: facts.cgroupWritable,
+        isWritable: facts.isCgroupWritable,
         defaultParent: facts.cgroupParent,
       }));
   const { rootless } = facts;
@@ -75,7 +75,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
   });
-  const home = delegation(spec, facts, cgroups, inCgroups.birth);
+  const delegated = delegate(spec, facts, cgroups, inCgroups.cloneCgroup);
   const rootfs = rootfsPath(spec, options.bundle);
   const trees = treeOps(spec, facts, options, rootfs);
 
@@ -94,13 +94,14 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const userNamespace = hasUserNamespace(spec);
   // The root of a cgroup namespace is the cgroup of its maker. The ipc namespace's mqueue belongs to its maker, which
   // should be the container's root. A time namespace's offsets must be set before a process enters it.
-  const inside = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
+  const unshared = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
   // With a user namespace and joins, make all from inside: the new namespaces must belong to that user namespace.
-  const made = joined.length > 0 && userNamespace ? 0 : flags & ~inside;
+  const cloned = joined.length > 0 && userNamespace ? 0 : flags & ~unshared;
   // A process that continues as its child enters the cgroups as that child: pids.limit counts no helper. If only the
   // manager of a user's session may move processes, it moves the first process.
-  const late = goesOnAsChild(spec, joined, made) && !options.systemd?.bus;
-  const birth = late && home.birth ? lateBirth(spec, joined, home.birth, options, slot++) : undefined;
+  const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
+  const lateEntry =
+    forks && delegated.cloneCgroup ? lateCgroupEntry(spec, joined, delegated.cloneCgroup, options, slot++) : undefined;
   const binds = new Map(trees.binds);
   const sources = [...trees.sources].map(([mount, source]): Op => {
     binds.set(mount, slot);
@@ -118,12 +119,12 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
   const oom = oomScoreOps(spec);
   const session: Op = { op: 'session', at: '' };
   const entering: Op[] = [
-    ...(birth ? [birth] : []),
+    ...(lateEntry ? [lateEntry] : []),
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
     affinityOp(),
   ];
   const contents: Op[] = [
-    ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: home.paths }),
+    ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: delegated.paths }),
     ...(notify?.mount ?? []),
     ...deviceOps(spec, facts),
     ...(spec.process && spec.process.cwd !== '/'
@@ -144,25 +145,32 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     }
   });
   const root = enterRoot(spec, options, trees.rootSlot, sources);
-  const asCaller = openedAsCaller(spec, facts, trees) ? root : [];
+  const asCaller = opensAsCaller(spec, facts, trees) ? root : [];
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
-    ...home.ops,
-    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, home.paths, (flags & CLONE_NEWCGROUP) !== 0)),
+    ...delegated.ops,
+    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
-    ...(birth ? [{ ...birth, op: birth.op === 'cgroupFork' ? 'cgroupDirectory' : 'cgroupOpen' } as const] : []),
+    ...(lateEntry
+      ? [{ ...lateEntry, op: lateEntry.op === 'cgroupFork' ? 'cgroupDirectory' : 'cgroupOpen' } as const]
+      : []),
     ...filterOps(spec, filterSlot),
     ...consoleOps(spec.process, options, consoleSlot),
     ...(notify?.before ?? []),
     ...openJoins(joined),
     ...hookFiles.open,
     ...(rdt?.groups ?? []),
-    { op: 'clone', at: '/linux/namespaces', flags: made, cgroup: birth ? undefined : home.birth || undefined },
+    {
+      op: 'clone',
+      at: '/linux/namespaces',
+      flags: cloned,
+      cgroup: lateEntry ? undefined : delegated.cloneCgroup || undefined,
+    },
     ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,
@@ -172,20 +180,20 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...keepGroupsOps(spec),
     ...hookFiles.take,
     ...(joined.length > 0 ? [] : keyring),
-    ...(late ? [] : entering),
+    ...(forks ? [] : entering),
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
       ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
       : []),
     // The score is written to this process: before another one replaces it or it is not dumpable.
     ...(joined.length > 0 && oom.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
     ...(joined.length > 0
-      ? [...joinOps(spec, facts, joined, made, keyring, late ? entering : [], asCaller), session]
+      ? [...joinOps(spec, facts, joined, cloned, keyring, forks ? entering : [], asCaller), session]
       : [
           ...(userNamespace
             ? ([{ op: 'sync', at: '' }, ...asCaller, { op: 'becomeRoot', at: '/linux/uidMappings' }] as const)
             : []),
           { op: 'undumpable', at: '' } as const,
-          ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
+          ...(unshared ? [{ op: 'unshare', at: '/linux/namespaces', flags: unshared } as const] : []),
           ...timeOps(spec),
         ]),
     ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
@@ -206,7 +214,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     ...hostHookOps(spec, 'poststart'),
     ...hostHookOps(spec, 'poststop'),
   ];
-  return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.left }) };
+  return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.directories }) };
 }
 
 /**
@@ -221,9 +229,9 @@ const needsHostSysfs = (spec: Spec): boolean =>
  * runtime process keeps the systemd unit alive, which takes a pid. Then it moves: the kernel does not charge a move to
  * pids.max, but it costs milliseconds.
  */
-function lateBirth(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
+function lateCgroupEntry(spec: Spec, joined: readonly Join[], path: string, { systemd }: CompileOptions, slot: number) {
   const at = '/linux/cgroupsPath';
-  return !systemd && mayBeBornLate(spec, joined)
+  return !systemd && canCloneIntoCgroup(spec, joined)
     ? ({ op: 'cgroupFork', at, path, slot } as const)
     : ({ op: 'cgroupEnter', at, path: `${path}/cgroup.procs`, slot } as const);
 }

@@ -5,7 +5,7 @@ export const isAtOrBelow = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(`${directory}/`);
 
 /** An absolute path without doubled or trailing slashes and without `.`; keeps `..` for the resolver to clamp. */
-export function clean(path: string): string {
+export function cleanPath(path: string): string {
   // Nearly all paths are clean. One with "/." may be `/.hidden`, and takes the slow way.
   if (path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/')) return path;
   return `/${path

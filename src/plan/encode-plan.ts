@@ -66,7 +66,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
       }
     }
   }
-  if (texts.join('').includes('\0')) throw nul(plan);
+  if (texts.join('').includes('\0')) throw nulError(plan);
   const head: Item[] = [
     Protocol.PLAN_MAGIC,
     count,
@@ -82,7 +82,7 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
 /** No descriptor is an empty field. */
 const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 
-function nul(plan: Plan): RuntError {
+function nulError(plan: Plan): RuntError {
   const holds = (value: unknown): boolean =>
     typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
   const op = plan.ops.find((o) => shapeOf(o) && Object.values(o).some(holds)) as Op;

@@ -5,7 +5,7 @@ import { withVariables } from '../spec/variables.js';
 import { RuntError } from '../sys/error.js';
 import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
-import { keepGroupsOps } from './ids/kept-groups.js';
+import { keepGroupsOps } from './ids/group-compile.js';
 import { keyringOps } from './labels/label-compile.js';
 import type { Op, Plan } from './plan-ops.js';
 import { limitOps, oomScoreOps, pipesAlone, processOps } from './process/process-compile.js';
@@ -112,17 +112,17 @@ export function execProcess(spec: Spec, r: ExecRequest): ExecProcess {
     ...(r.processLabel !== undefined && { selinuxLabel: r.processLabel }),
   };
   if (r.capabilities.length > 0) process.capabilities = addCapabilities(own, r.capabilities);
-  const gids = r.additionalGids.map((gid) => number('--additional-gids', gid));
+  const gids = r.additionalGids.map((gid) => parseId('--additional-gids', gid));
   process.user = { ...(own.user ?? { uid: 0, gid: 0 }) };
   if (gids.length > 0) process.user.additionalGids = [...(process.user.additionalGids ?? []), ...gids];
-  const named = r.user === undefined ? undefined : placeUser(process.user, r.user);
+  const named = r.user === undefined ? undefined : setUser(process.user, r.user);
   return { process, ...(named && { named }) };
 }
 
 /** The last entry of a name counts, and only it is passed on: getenv(3) would find the first. */
 function mergeEnv(base: readonly string[], more: readonly string[]): string[] {
   for (const entry of more) {
-    if (entry.indexOf('=') < 1) throw usage(`--env "${entry}" is not NAME=VALUE`);
+    if (entry.indexOf('=') < 1) throw usageError(`--env "${entry}" is not NAME=VALUE`);
   }
   return withVariables(base, more);
 }
@@ -141,30 +141,30 @@ function addCapabilities(own: Process, names: readonly string[]): NonNullable<Pr
 }
 
 /** Writes numbers into `user`, and returns names. */
-function placeUser(user: NonNullable<Process['user']>, text: string): NamedUser | undefined {
+function setUser(user: NonNullable<Process['user']>, text: string): NamedUser | undefined {
   const colon = text.indexOf(':');
-  const [who, group] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];
-  if (who === '' || group === '') throw usage(`--user "${text}" is not UID[:GID] or NAME[:GROUP]`);
-  const uid = isNumber(who) ? number('--user', who) : undefined;
-  const gid = group !== undefined && isNumber(group) ? number('--user', group) : undefined;
+  const [name, group] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)];
+  if (name === '' || group === '') throw usageError(`--user "${text}" is not UID[:GID] or NAME[:GROUP]`);
+  const uid = isNumber(name) ? parseId('--user', name) : undefined;
+  const gid = group !== undefined && isNumber(group) ? parseId('--user', group) : undefined;
   if (uid !== undefined) user.uid = uid;
   if (gid !== undefined) user.gid = gid;
   if (uid !== undefined && (group === undefined || gid !== undefined)) return undefined;
   // A name implies the group of its passwd line, unless another is requested.
-  return { user: who, ...(group !== undefined && { group }) };
+  return { user: name, ...(group !== undefined && { group }) };
 }
 
 const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
 
 /** An id: digits in the range of the kernel's ids, nothing else (CVE-2026-30892, CVE-2024-40635). */
-function number(flag: string, text: string): number {
+function parseId(flag: string, text: string): number {
   const value = Number(text);
   if (!isNumber(text) || value > maxId)
-    throw usage(`${flag} "${text}" is not an id: it must be a number from 0 to ${maxId}`);
+    throw usageError(`${flag} "${text}" is not an id: it must be a number from 0 to ${maxId}`);
   return value;
 }
 
-const usage = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
+const usageError = (message: string): RuntError => new RuntError({ code: 'ERR_USAGE', message: `exec: ${message}` });
 
 /**
  * The plan of an exec. `container` is the container's spec, `e` the process to execute.
@@ -184,9 +184,9 @@ export function compileExec(
   const at = '/linux/cgroupsPath';
   let slot = 1;
   const entries = target.entries.map(({ directory, version }) => {
-    const born = version === 2 && !target.moveLast;
+    const isCloned = version === 2 && !target.moveLast;
     const file = version === 1 ? 'tasks' : 'cgroup.procs';
-    return { born, where: { path: born ? directory : `${directory}/${file}`, slot: slot++ } };
+    return { isCloned, where: { path: isCloned ? directory : `${directory}/${file}`, slot: slot++ } };
   });
   const filterSlot = slot;
   if (hasFilter(spec)) slot++;
@@ -200,7 +200,7 @@ export function compileExec(
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
   const enter = [
-    ...entries.map(({ born, where }): Op => ({ op: born ? 'cgroupFork' : 'cgroupEnter', at, ...where })),
+    ...entries.map(({ isCloned, where }): Op => ({ op: isCloned ? 'cgroupFork' : 'cgroupEnter', at, ...where })),
     affinityOp(e.process.execCPUAffinity?.final),
   ];
   return {
@@ -208,7 +208,7 @@ export function compileExec(
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
       ...(rootSlot === undefined ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
-      ...entries.map(({ born, where }): Op => ({ op: born ? 'cgroupDirectory' : 'cgroupOpen', at, ...where })),
+      ...entries.map(({ isCloned, where }): Op => ({ op: isCloned ? 'cgroupDirectory' : 'cgroupOpen', at, ...where })),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0 },
@@ -239,7 +239,7 @@ export function compileExec(
       // The user's name is resolved later: the terminal is root's until then.
       ...terminalOps(e.named ? { ...e.process, user: rootUser } : e.process, consoleSlot, false),
       ...limits,
-      ...named(
+      ...withNamedUser(
         processOps(spec, facts, options, filterSlot).map(
           (op): Op =>
             op.op === 'user'
@@ -254,7 +254,7 @@ export function compileExec(
 }
 
 /** The operations of a process whose user is a name, which is resolved inside the container. */
-function named(ops: readonly Op[], { named: user }: ExecProcess, pipes: boolean): Op[] {
+function withNamedUser(ops: readonly Op[], { named: user }: ExecProcess, pipes: boolean): Op[] {
   if (!user) return [...ops];
   return ops.flatMap((op): Op[] => {
     if (op.op === 'user') {

@@ -45,7 +45,7 @@ export function features(): Features {
         .filter((type) =>
           type === 'mount'
             ? isApplied({ linux: base.linux as Linux }, { ...base, linux: {} })
-            : onLinux({ namespaces: [{ type: 'mount' }, { type }] }),
+            : isLinuxApplied({ namespaces: [{ type: 'mount' }, { type }] }),
         )
         .sort(),
       capabilities: capabilityNames().filter((name) =>
@@ -62,7 +62,7 @@ export function features(): Features {
       intelRdt: rdtFeatures(),
       ...memoryPolicyFeatures(),
       mountExtensions: { idmap: { enabled: isApplied({ mounts: [{ ...bind, ...mappings }] }, bindBase) } },
-      netDevices: { enabled: onLinux({ netDevices: { eth0: {} } }) },
+      netDevices: { enabled: isLinuxApplied({ netDevices: { eth0: {} } }) },
     },
     potentiallyUnsafeConfigAnnotations: annotationNames(),
     annotations: {
@@ -88,7 +88,7 @@ const ids: IdMapping[] = [{ containerID: 0, hostID: 1000, size: 1 }];
 const mappings = { uidMappings: ids, gidMappings: ids };
 
 /** Host for which a config is compiled; by default cgroup v2 without systemd. */
-interface Where {
+interface FeatureHost {
   readonly cgroup?: CgroupFacts;
   readonly systemd?: SystemdScope;
 }
@@ -97,7 +97,7 @@ interface Where {
  * The plan of a config on an ideal host, as text; undefined if the compiler refuses it. Without config pointers, which
  * have no effect.
  */
-function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | undefined {
+function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: FeatureHost): string | undefined {
   try {
     const { plan } = compile(spec, hostWith(cgroup), { ...options, ...(systemd && { systemd }) });
     return toJson(plan.ops.map(({ at, ...op }) => op));
@@ -108,14 +108,14 @@ function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: Where): string | und
 }
 
 /** Whether a change of a config has an effect; a value that the compiler ignores has none. */
-export function isApplied(change: Partial<Spec>, to: Spec = base, where: Where = {}): boolean {
+export function isApplied(change: Partial<Spec>, to: Spec = base, where: FeatureHost = {}): boolean {
   const changed = { ...to, ...change };
   if (change.linux) changed.linux = { ...to.linux, ...change.linux };
   const plan = planOf(changed, where);
   return plan !== undefined && plan !== planOf(to, where);
 }
 
-const onLinux = (linux: Linux): boolean => isApplied({ linux });
+const isLinuxApplied = (linux: Linux): boolean => isApplied({ linux });
 
 function cgroupFeatures(): NonNullable<FeaturesLinux['cgroup']> {
   const limit: Partial<Spec> = { linux: { resources: { memory: { limit: 1 << 20 } } } };
@@ -133,18 +133,18 @@ function cgroupFeatures(): NonNullable<FeaturesLinux['cgroup']> {
 }
 
 function rdtFeatures(): NonNullable<FeaturesLinux['intelRdt']> {
-  const enabled = onLinux({ intelRdt: { closID: 'x' } });
+  const enabled = isLinuxApplied({ intelRdt: { closID: 'x' } });
   if (!enabled) return { enabled };
   return {
     enabled,
-    schemata: onLinux({ intelRdt: { schemata: ['L3:0=f'] } }),
-    monitoring: onLinux({ intelRdt: { enableMonitoring: true } }),
+    schemata: isLinuxApplied({ intelRdt: { schemata: ['L3:0=f'] } }),
+    monitoring: isLinuxApplied({ intelRdt: { enableMonitoring: true } }),
   };
 }
 
 function memoryPolicyFeatures(): Pick<FeaturesLinux, 'memoryPolicy'> {
   const policy = { mode: 'MPOL_BIND', nodes: '0' };
-  const modes = names.memoryModes.filter((mode) => onLinux({ memoryPolicy: { ...policy, mode } })).sort();
+  const modes = names.memoryModes.filter((mode) => isLinuxApplied({ memoryPolicy: { ...policy, mode } })).sort();
   const plain: Spec = { ...base, linux: { ...base.linux, memoryPolicy: policy } };
   const flags = names.memoryFlags.filter((f) =>
     isApplied({ linux: { memoryPolicy: { ...policy, flags: [f] } } }, plain),

@@ -28,7 +28,7 @@ export interface HostFacts {
   /** Highest capability number of the kernel. */
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; called only if rootless. */
-  readonly cgroupWritable: (path: string) => boolean;
+  readonly isCgroupWritable: (path: string) => boolean;
   /** Options of the host's mount of cgroup v2; called only for a cgroup mount with options that shows it. */
   readonly unifiedOptions: () => readonly string[];
   /** Whether the path is the runtime's own cgroup namespace; called only for a joined one. */

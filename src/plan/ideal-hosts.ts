@@ -32,7 +32,7 @@ export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   egid: 0,
   rootless: false,
   lastCapability: 63,
-  cgroupWritable: () => true,
+  isCgroupWritable: () => true,
   unifiedOptions: () => [],
   ownCgroupNamespace: () => false,
   cgroupParent: (_mountPoint, own) => own.slice(0, own.lastIndexOf('/')) || '/',

@@ -41,7 +41,7 @@ export type Phase =
   | 'limits'
   | 'start';
 
-interface Described {
+interface OpDescription {
   /** `explain` prints the operation under this phase. */
   readonly phase: Phase;
   /** What it does, for maintainers of `explain` and readers of the C. */
@@ -49,7 +49,7 @@ interface Described {
 }
 
 /** Only operations of runt-init cross the wire, and so have a code. */
-type OpShape = Described &
+type OpShape = OpDescription &
   (
     | { readonly by: 'runtime'; readonly code?: never; readonly fields: Readonly<Record<string, FieldType>> }
     | { readonly by: 'init'; readonly code: number; readonly fields: Readonly<Record<string, WireType | Note>> }

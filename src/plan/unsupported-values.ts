@@ -5,7 +5,7 @@ import { RuntError } from '../sys/error.js';
 import { hasMountNamespace, hasUserNamespace, namespacePointer } from './namespaces/namespace-compile.js';
 
 /** The error for a value that is valid but not applied. */
-export function unsupported(pointer: string, value: unknown, what: string): RuntError {
+export function unsupportedError(pointer: string, value: unknown, what: string): RuntError {
   return new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `${what}: not supported by this version of runt`,
@@ -25,7 +25,7 @@ export function refuseUnsupported(spec: Spec): void {
 /** Without a mount namespace the root is detached: refuses values that need it in a mount tree. */
 function refuseWithoutMountNamespace(spec: Spec): void {
   const without = (pointer: string, what: string) =>
-    unsupported(pointer, valueAt(spec, pointer), `${what} without a mount namespace`);
+    unsupportedError(pointer, valueAt(spec, pointer), `${what} without a mount namespace`);
   if (hasUserNamespace(spec)) throw without(namespacePointer(spec, 'user'), 'a user namespace');
   if (spec.linux?.rootfsPropagation) throw without('/linux/rootfsPropagation', 'rootfsPropagation');
   if (spec.hooks?.createContainer?.length) throw without('/hooks/createContainer', 'createContainer hooks');

@@ -173,7 +173,7 @@ const cases: Record<string, Case> = {
       s.linux!.namespaces!.push({ type: 'cgroup' });
       return s;
     })(rootlessSpec()),
-    facts: rootlessFacts({ cgroup: v2, cgroupWritable: () => true }),
+    facts: rootlessFacts({ cgroup: v2, isCgroupWritable: () => true }),
   },
   'joined-pod': {
     spec: base((s) => {

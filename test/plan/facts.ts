@@ -41,7 +41,7 @@ export const rootlessFacts = (over: Partial<HostFacts> = {}): HostFacts =>
     euid: 1000,
     egid: 1000,
     rootless: true,
-    cgroupWritable: () => false,
+    isCgroupWritable: () => false,
     mayClone: () => false,
     newuidmap: '/usr/bin/newuidmap',
     newgidmap: '/usr/bin/newgidmap',

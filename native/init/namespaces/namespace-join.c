@@ -150,7 +150,7 @@ int op_fork(const struct op *op) {
  *
  * Safe: the runtime opened the directory. In an exec no namespace is joined yet; a create has
  * joined only those that leave the runtime's rights (plan/namespaces/joined-namespaces.ts,
- * mayBeBornLate). The child is the first process of a joined or unshared pid namespace. */
+ * canCloneIntoCgroup). The child is the first process of a joined or unshared pid namespace. */
 int op_cgroup_fork(const struct op *op) {
   const char *path = op->v[CGROUP_FORK_PATH].str;
   int directory CLEANUP_CLOSE = take_slot(op->v[CGROUP_FORK_SLOT].slot);

@@ -1,6 +1,6 @@
 /** `runt explain`: the plan of a bundle, or the differences between two plans, as text or JSON. */
 import { compilePlan } from '../../container/launch/compile-bundle.js';
-import { explainJson, explainText, type Look } from '../../plan/explain/explain-plan.js';
+import { type ExplainFormat, explainJson, explainText } from '../../plan/explain/explain-plan.js';
 import { explainDiff, explainDiffJson } from '../../plan/explain/plan-diff.js';
 import type { Plan } from '../../plan/plan-ops.js';
 import { absolute } from '../absolute-path.js';
@@ -37,7 +37,7 @@ export async function command(call: Call<'explain'>): Promise<number> {
   return 0;
 }
 
-function look(): Look {
+function look(): ExplainFormat {
   const width = terminalWidth();
   return { colour: isColoured(), ...(width !== undefined && { width }) };
 }

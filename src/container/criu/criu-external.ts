@@ -1,6 +1,6 @@
 /** The resources of a container that are external to criu: bind mounts, joined namespaces, stdio. */
 
-import { clean } from '../../plan/container-path.js';
+import { cleanPath } from '../../plan/container-path.js';
 import { isRoot } from '../../plan/mounts/mount-compile.js';
 import { mountSettings } from '../../plan/mounts/mount-settings.js';
 import { sourcePath } from '../../plan/mounts/mount-sources.js';
@@ -22,7 +22,7 @@ export interface Bind {
 
 /** Name of the mount at a destination. Only letters and digits, because another program parses it (CVE-2026-115520). */
 export function mountName(destination: string): string {
-  return `m${[...host.encode(clean(destination))].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
+  return `m${[...host.encode(cleanPath(destination))].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** The bind mounts of a config, and the devices that are bind mounts because mknod(2) is not possible. */
@@ -30,14 +30,15 @@ export function bindMounts(spec: Spec, bundle: string): Bind[] {
   const binds = (spec.mounts ?? []).flatMap((mount, i): Bind[] => {
     const settings = mountSettings(mount);
     if (!settings.bind || settings.remount || isRoot(mount.destination)) return [];
-    const destination = clean(mount.destination);
+    const destination = cleanPath(mount.destination);
     const { recursiveBind: recursive } = settings;
     return [
       { at: `/mounts/${i}`, destination, source: sourcePath(mount, bundle), name: mountName(destination), recursive },
     ];
   });
   const devices = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
-  for (const { path } of spec.linux?.devices ?? []) if (!devices.includes(clean(path))) devices.push(clean(path));
+  for (const { path } of spec.linux?.devices ?? [])
+    if (!devices.includes(cleanPath(path))) devices.push(cleanPath(path));
   // Without a user namespace, devices are nodes in the container's own /dev.
   if (!spec.linux?.namespaces?.some((n) => n.type === 'user')) return binds;
   const taken = new Set(binds.map((b) => b.destination));
@@ -65,7 +66,7 @@ export function cgroupMounts(spec: Spec, shown: readonly { directory: string; so
     mount.type !== 'cgroup'
       ? []
       : shown.map(({ directory, source }): HierarchyMount => {
-          const destination = `${clean(mount.destination)}/${directory}`;
+          const destination = `${cleanPath(mount.destination)}/${directory}`;
           const name = mountName(destination);
           return { at: `/mounts/${i}`, destination, source, name, recursive: false, ownMount: true };
         }),

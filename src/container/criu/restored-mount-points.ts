@@ -1,6 +1,6 @@
 /** Mount points that are missing in a restored root file system, and that criu does not make. */
 
-import { clean } from '../../plan/container-path.js';
+import { cleanPath } from '../../plan/container-path.js';
 import { isRoot } from '../../plan/mounts/mount-compile.js';
 import { mountSettings } from '../../plan/mounts/mount-settings.js';
 import { sourcePath } from '../../plan/mounts/mount-sources.js';
@@ -28,7 +28,7 @@ function isBelow(path: string, set: ReadonlySet<string>): boolean {
  */
 export function makeMountPoints(what: string, root: string, spec: Spec, bundle: string): void {
   const mounts = (spec.mounts ?? []).filter((m) => !isRoot(m.destination));
-  const all = mounts.map((m) => clean(m.destination));
+  const all = mounts.map((m) => cleanPath(m.destination));
   const destinations = new Set(all);
   const fd = native.openAt(AT_FDCWD, root, O_PATH, 0);
   try {

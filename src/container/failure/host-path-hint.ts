@@ -1,5 +1,5 @@
 /** The reason why a host path cannot be opened or executed, found by a look at each of its components. */
-import { because, type Hint } from '../../plan/failure/known-cause.js';
+import { type Hint, hintOf } from '../../plan/failure/known-cause.js';
 import { mountOf } from '../../plan/mounts/noexec-mounts.js';
 import type { Op } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
@@ -64,11 +64,11 @@ export function hostPathHint({ op, errno, syscall, detail }: Failed, spec?: Spec
   if (source !== undefined && syscall === 'move_mount' && errno === E.ENOTDIR) return unlike(source, op);
   if (source !== undefined && (detail === source || detail === '')) {
     const said = sayObstacle(source, `the source ${source}`, "correct the mount's source");
-    if (said) return because(said, 'path_resolution(7)');
+    if (said) return hintOf(said, 'path_resolution(7)');
   }
   if ((op.op === 'rootfs' || op.op === 'detachedRoot') && (detail === op.path || detail === '')) {
     const said = sayObstacle(op.path, `the root file system ${op.path}`, 'correct root.path');
-    if (said) return because(said, 'runtime-spec config.md#root');
+    if (said) return hintOf(said, 'runtime-spec config.md#root');
   }
   if ((op.op === 'findExecutable' || op.op === 'exec') && errno === E.EACCES) return hostNoexec(op, detail, spec);
   return undefined;
@@ -82,7 +82,7 @@ function unlike(source: string, op: Op): Hint | undefined {
   const mode = modeAt(source);
   if (op.op !== 'mountBind' || mode < 0) return undefined;
   const [one, other] = (mode & S_IFMT) === S_IFDIR ? ['directory', 'file'] : ['file', 'directory'];
-  return because(
+  return hintOf(
     `bind a ${one} on a ${one}, or remove ${op.target} from the rootfs: the source ${source} is a ${one}, and ${op.target} is a ${other} in the rootfs`,
     'runtime-spec config.md#mounts',
   );
@@ -95,7 +95,7 @@ function hostNoexec(op: Extract<Op, { op: 'findExecutable' | 'exec' }>, detail: 
   if (mount?.source === undefined) return undefined;
   const path = `${mount.source}${mount.rest}`;
   if (!isNoexec(path)) return undefined;
-  return because(
+  return hintOf(
     `add "exec" to the options of ${mount.destination} (/mounts/${mount.index}), or put the program elsewhere: the host has mounted its source ${mount.source} with "noexec"`,
     'mount(8)',
   );

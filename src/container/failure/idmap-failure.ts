@@ -1,5 +1,5 @@
 /** The causes of errors from id-mapped mounts; EINVAL means a file system without them. */
-import { because, type Hint } from '../../plan/failure/known-cause.js';
+import { type Hint, hintOf } from '../../plan/failure/known-cause.js';
 import { E } from '../../sys/errno.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
@@ -11,7 +11,7 @@ const see = 'mount_setattr(2), "ID-mapped mounts"';
 export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefined {
   if (op.op === 'idMapNamespace') {
     return errno === E.EPERM || errno === E.EINVAL
-      ? because(
+      ? hintOf(
           `map only host ids that runt has itself: the kernel does not take the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount`,
           'user_namespaces(7)',
         )
@@ -24,15 +24,15 @@ export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefi
       const type = tree ? typeOf(op.source) : op.fstype;
       const where = tree ? `${type}, which ${op.source} is on,` : type;
       const below = tree && op.recursive ? ', or a file system mounted below has not' : '';
-      return because(`bind it without mappings: ${where} has no id-mapped mounts in this kernel${below}`, see);
+      return hintOf(`bind it without mappings: ${where} has no id-mapped mounts in this kernel${below}`, see);
     }
     case E.EPERM:
-      return because(
+      return hintOf(
         `bind what ${tree ? op.source : 'it'} was made from: it is id-mapped already, or belongs to a user namespace that runt does not control`,
         see,
       );
     case E.EOPNOTSUPP:
-      return because(
+      return hintOf(
         'remove options longer than 255 bytes, and those that only mount(2) takes (silent, iversion, acl): a file system with one of them cannot be id-mapped',
         see,
       );

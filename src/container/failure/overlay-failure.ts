@@ -1,7 +1,7 @@
 /** The causes of a failed overlay mount, found in its directories: the kernel mostly returns EINVAL. */
 
 import { isAtOrBelow } from '../../plan/container-path.js';
-import { because, type Hint } from '../../plan/failure/known-cause.js';
+import { type Hint, hintOf } from '../../plan/failure/known-cause.js';
 import { lowerLayers } from '../../plan/mounts/overlay-options.js';
 import type { Op } from '../../plan/plan-ops.js';
 import { E } from '../../sys/errno.js';
@@ -17,18 +17,18 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   if (op.op !== 'mountFs' || op.fstype !== 'overlay' || detail.includes('Unknown parameter')) return undefined;
   const { lower, upper, work } = directories(op);
   if (upper !== undefined && work === undefined)
-    return because(
+    return hintOf(
       'add a workdir beside the upperdir, on the same file system: an overlay with an upperdir needs one',
       see,
     );
-  if (lower.length === 0) return because('add a lowerdir: an overlay needs one', see);
+  if (lower.length === 0) return hintOf('add a lowerdir: an overlay needs one', see);
   if (lower.length === 1 && upper === undefined)
-    return because(
+    return hintOf(
       'add an upperdir and a workdir, or bind the layer with "ro" instead: an overlay of one layer needs them',
       see,
     );
   if (errno === E.EACCES && /^(lowerdir|datadir|upperdir|workdir)\+?=/.test(detail))
-    return because(
+    return hintOf(
       `give others search permission (chmod o+x) on the parents of ${detail}, and the upperdir and workdir to root of the container: it may not search one of them, or not write to it`,
       see,
     );
@@ -38,21 +38,21 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   }
   if (upper === undefined || work === undefined) return undefined;
   if (errno === E.EROFS && detail === 'workdir')
-    return because(
+    return hintOf(
       `empty the workdir: something else has filled ${work}/work, which the kernel cannot empty, and so would mount the overlay read-only`,
       see,
     );
   if (device(upper) !== device(work))
-    return because(
+    return hintOf(
       `put the upperdir and the workdir on one mount: ${upper} and ${work} are on different file systems`,
       see,
     );
   if (isAtOrBelow(work, upper) || isAtOrBelow(upper, work))
-    return because(`put the upperdir and the workdir side by side: one of ${upper} and ${work} is in the other`, see);
+    return hintOf(`put the upperdir and the workdir side by side: one of ${upper} and ${work} is in the other`, see);
   if (errno === E.EBUSY)
-    return because(`give each overlay its own upperdir and workdir: another one uses ${upper} or ${work}`, see);
+    return hintOf(`give each overlay its own upperdir and workdir: another one uses ${upper} or ${work}`, see);
   if (errno === E.EINVAL && native.statfsType(upper) === overlayMagic)
-    return because(
+    return hintOf(
       `put the upperdir and the workdir on another file system (a volume, or a tmpfs): ${upper} is on an overlay itself, as in most containers, and the kernel takes none there`,
       see,
     );
@@ -62,9 +62,9 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
 function lookAt(what: string, path: string): Hint | undefined {
   const data = new Uint8Array(64);
   const r = native.stat(AT_FDCWD, path, 0, data);
-  if (r === -E.ENOENT) return because(`make the ${what} ${path}, or correct the option: it does not exist`, see);
+  if (r === -E.ENOENT) return hintOf(`make the ${what} ${path}, or correct the option: it does not exist`, see);
   if (r === -E.ENOTDIR || (r === 0 && (mode(data) & 0o170000) !== 0o040000))
-    return because(`name a directory as ${what}: ${path} is not one`, see);
+    return hintOf(`name a directory as ${what}: ${path} is not one`, see);
   return undefined;
 }
 

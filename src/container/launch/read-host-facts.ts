@@ -27,7 +27,7 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     egid,
     rootless: isRootless,
     lastCapability: lastCapability(),
-    cgroupWritable: isCgroupWritable,
+    isCgroupWritable,
     cgroupParent: defaultParent,
     unifiedOptions,
     ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),

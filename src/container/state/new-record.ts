@@ -1,6 +1,6 @@
 /** The record of a new container of `create`, `run` or `restore`. */
 import { cgroupDirectories } from '../../cgroup/cgroup-paths.js';
-import { keptHooks } from '../../plan/hooks/hook-compile.js';
+import { recordedHooks } from '../../plan/hooks/hook-compile.js';
 import { rootfsPath } from '../../plan/root/root-compile.js';
 import { native } from '../../sys/host.js';
 import { timestamp } from '../../sys/timestamp.js';
@@ -22,7 +22,7 @@ interface NewContainer {
 export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options }: CompiledBundle): ContainerRecord {
   const { systemd } = options;
   const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
-  const hooks = keptHooks(spec.hooks);
+  const hooks = recordedHooks(spec.hooks);
   const namespace = pidNamespace();
   return {
     version: 1,

@@ -1,6 +1,6 @@
 /** The state directory `<root>/<id>`, also the lock: `state.json`, `config.json`, `plan-rest.json`, `start.sock`. */
 
-import type { KeptHooks } from '../../plan/hooks/hook-compile.js';
+import type { RecordedHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
@@ -53,7 +53,7 @@ export interface ContainerRecord {
   readonly owner: number;
   readonly annotations?: { readonly [key: string]: string };
   /** The hooks that run after the create. */
-  readonly hooks?: KeptHooks;
+  readonly hooks?: RecordedHooks;
   /** The supervisor's process, if any. */
   supervisor?: RecordedProcess;
   /** The pid namespace of the recorded pids: `pid:[INODE]`. */

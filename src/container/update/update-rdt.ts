@@ -1,5 +1,5 @@
 /** `update --l3-cache-schema --mem-bw-schema`: new schemas for the container's `linux.intelRdt` class. */
-import { noResctrl, rdtOps, schemataLines } from '../../plan/rdt/rdt-compile.js';
+import { noResctrlError, rdtOps, schemataLines } from '../../plan/rdt/rdt-compile.js';
 import type { Spec } from '../../spec/config-types.js';
 import { loadSpec } from '../../spec/load-config.js';
 import { E } from '../../sys/errno.js';
@@ -25,7 +25,7 @@ export interface RdtSchemas {
 export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSchemas): () => string | undefined {
   const facts = readHostFacts('auto');
   const mount = facts.resctrl();
-  if (mount === '') throw noResctrl(`update ${record.id}: `);
+  if (mount === '') throw noResctrlError(`update ${record.id}: `);
   const { spec } = loadSpec(keptConfig(root, record));
   const [assign] = rdtOps(withClass(record.id, spec), facts, record.id)?.assign ?? [];
   const [path = ''] = assign?.op === 'rdtAssign' ? assign.paths : [];

@@ -34,7 +34,7 @@ export interface CgroupOps {
   /** v1: the files through which runt-init enters its cgroups. */
   readonly tasks: readonly string[];
   /** v2: the cgroup in which runt-init is cloned; empty for none. */
-  readonly birth: string;
+  readonly cloneCgroup: string;
 }
 
 /**
@@ -49,20 +49,21 @@ export function cgroupOps(
   resources: Resources | undefined,
   options: CgroupOpsOptions,
 ): CgroupOps {
-  const asked = resources ?? {};
-  if (options.noCgroup) refuseLimits(facts, asked);
-  const before = facts.layout === 'v2' ? v2Ops(facts, paths, asked, options) : v1Ops(facts, paths, asked, options);
+  const requested = resources ?? {};
+  if (options.noCgroup) refuseLimits(facts, requested);
+  const before =
+    facts.layout === 'v2' ? v2Ops(facts, paths, requested, options) : v1Ops(facts, paths, requested, options);
   return {
     before,
     tasks: paths.v1.filter((p) => p.writable).map((p) => `${p.path}/tasks`),
-    birth: paths.unified?.writable ? paths.unified.path : '',
+    cloneCgroup: paths.unified?.writable ? paths.unified.path : '',
   };
 }
 
 /** JSON pointer of the resources. */
 const at = '/linux/resources';
 
-function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options: CgroupOpsOptions): Op[] {
+function v1Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, options: CgroupOpsOptions): Op[] {
   const ops: Op[] = [];
   for (const { hierarchy, path, writable } of paths.v1) {
     if (!writable) continue;
@@ -73,28 +74,28 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, asked: Resources, options
     }
   }
   if (paths.unified?.writable) ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path: paths.unified.path });
-  const [inV1, inUnified] = split(facts, asked);
+  const [inV1, inUnified] = splitByLayout(facts, resources);
   const unifiedSettings = v2Settings(inUnified, at);
   for (const setting of v1Settings(inV1, at)) {
-    const place = paths.v1.find((p) => p.hierarchy.controllers.includes(setting.controller));
-    if (!place) throw noController(setting, facts);
-    if (!place.writable) throw notDelegated(setting, place.path);
-    ops.push(settingOp(setting, place.path));
+    const v1Path = paths.v1.find((p) => p.hierarchy.controllers.includes(setting.controller));
+    if (!v1Path) throw controllerError(setting, facts);
+    if (!v1Path.writable) throw delegationError(setting, v1Path.path);
+    ops.push(settingOp(setting, v1Path.path));
   }
   if (unifiedSettings.length > 0) append(ops, unifiedOps(facts, paths, unifiedSettings));
   if (!options.rootless) {
-    const place = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
-    if (place) append(ops, v1DeviceOps(place.path, deviceList(asked.devices, `${at}/devices`, options.devices)));
-    else if (asked.devices?.length) {
-      throw noController({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
+    const v1Path = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
+    if (v1Path) append(ops, v1DeviceOps(v1Path.path, deviceList(resources.devices, `${at}/devices`, options.devices)));
+    else if (resources.devices?.length) {
+      throw controllerError({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
     }
   }
   return ops;
 }
 
 /** Throws for the first limit: only a cgroup can hold one. */
-function refuseLimits(facts: CgroupFacts, asked: Resources): void {
-  const [first] = facts.layout === 'v2' ? v2Settings(asked, at) : v1Settings(asked, at);
+function refuseLimits(facts: CgroupFacts, resources: Resources): void {
+  const [first] = facts.layout === 'v2' ? v2Settings(resources, at) : v1Settings(resources, at);
   if (!first) return;
   throw new RuntError({
     code: 'ERR_UNSUPPORTED',
@@ -111,9 +112,9 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   const available = facts.unified!.controllers;
   const required: string[] = [];
   for (const setting of settings) {
-    if (!writable) throw notDelegated(setting, path);
+    if (!writable) throw delegationError(setting, path);
     if (setting.controller === 'cgroup') continue;
-    if (!available.includes(setting.controller)) throw noController(setting, facts);
+    if (!available.includes(setting.controller)) throw controllerError(setting, facts);
     if (!required.includes(setting.controller)) required.push(setting.controller);
   }
   if (!writable) return [];
@@ -148,14 +149,14 @@ export function settingOp(s: Setting, directory: string): Op {
 }
 
 /** Hybrid: splits the resources by hierarchy. Huge pages and RDMA can be controllers of v2. */
-export function split(facts: CgroupFacts, r: Resources): readonly [v1: Resources, unified: Resources] {
+export function splitByLayout(facts: CgroupFacts, r: Resources): readonly [v1: Resources, unified: Resources] {
   const [v1, unified]: [Resources, Resources] = [{ ...r }, {}];
-  const there = (controller: string) => facts.unified?.controllers.includes(controller) === true;
-  if (r.hugepageLimits && there('hugetlb')) {
+  const inUnified = (controller: string) => facts.unified?.controllers.includes(controller) === true;
+  if (r.hugepageLimits && inUnified('hugetlb')) {
     unified.hugepageLimits = r.hugepageLimits;
     delete v1.hugepageLimits;
   }
-  if (r.rdma && there('rdma')) {
+  if (r.rdma && inUnified('rdma')) {
     unified.rdma = r.rdma;
     delete v1.rdma;
   }
@@ -165,12 +166,12 @@ export function split(facts: CgroupFacts, r: Resources): readonly [v1: Resources
 /** Hybrid: the values in the v2 hierarchy. */
 function unifiedOps(facts: CgroupFacts, paths: CgroupPaths, settings: readonly Setting[]): Op[] {
   const { path, mountPoint: top, writable } = paths.unified!;
-  if (!writable) throw notDelegated(settings[0]!, path);
+  if (!writable) throw delegationError(settings[0]!, path);
   const required = facts.unified!.controllers.filter((c) => settings.some((s) => s.controller === c));
   return [{ op: 'cgroupControllers', at, path, top, required, wanted: [] }, ...settings.map((s) => settingOp(s, path))];
 }
 
-export function noController(setting: Setting, facts: CgroupFacts): RuntError {
+export function controllerError(setting: Setting, facts: CgroupFacts): RuntError {
   const have = facts.layout === 'v2' ? facts.unified!.controllers : facts.v1.map(hierarchyName);
   return new RuntError({
     code: 'ERR_CGROUP_CONTROLLER',
@@ -185,7 +186,7 @@ export function noController(setting: Setting, facts: CgroupFacts): RuntError {
   });
 }
 
-export function notDelegated(setting: Setting, path: string): RuntError {
+export function delegationError(setting: Setting, path: string): RuntError {
   return new RuntError({
     code: 'ERR_CGROUP_NOT_DELEGATED',
     message: `make the cgroup for "${setting.file}": the user may not write there`,

@@ -59,10 +59,10 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
   const ops: Op[] = [
     mountFs({ at, target, fstype: 'tmpfs', source: 'tmpfs', options: ['mode=755'], attrs: plain, propagation }),
   ];
-  for (const place of view.paths.v1) {
-    const { hierarchy } = place;
+  for (const v1Path of view.paths.v1) {
+    const { hierarchy } = v1Path;
     const directory = `${target}/${hierarchyDirectory(hierarchy)}`;
-    const source = shownCgroup(place);
+    const source = shownCgroup(v1Path);
     ops.push(
       view.cgroupNamespace
         ? mountFs({
@@ -97,10 +97,10 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
  */
 function refuseOtherOptions({ mount, settings, at }: CgroupMount, facts: HostFacts): void {
   // Read-only is an attribute of the container's mount.
-  const asked = settings.data.filter((option) => option !== 'ro' && option !== 'rw');
-  if (asked.length === 0) return;
-  const there = facts.unifiedOptions();
-  const other = asked.find((option) => !there.includes(option));
+  const requested = settings.data.filter((option) => option !== 'ro' && option !== 'rw');
+  if (requested.length === 0) return;
+  const current = facts.unifiedOptions();
+  const other = requested.find((option) => !current.includes(option));
   if (other === undefined) return;
   throw new RuntError({
     code: 'ERR_UNSUPPORTED',

@@ -11,7 +11,7 @@ import { statistics } from './cgroup-compile.js';
 interface Delegation {
   /** The cgroup of the process, in which it is cloned. */
   readonly paths: CgroupPaths;
-  readonly birth: string;
+  readonly cloneCgroup: string;
   /** After the limits are written: makes that cgroup, with the controllers of its parent. */
   readonly ops: readonly Op[];
 }
@@ -21,22 +21,22 @@ interface Delegation {
  * @throws RuntError ERR_SPEC_VALUE for a value that is not a path below; ERR_UNSUPPORTED on cgroup v1, on which no
  * subtree can be delegated safely, and for a container without a cgroup of its own
  */
-export function delegation(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths, birth: string): Delegation {
+export function delegate(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths, cloneCgroup: string): Delegation {
   const [value, at] = annotationValue(spec, delegateCgroup);
-  if (!value) return { paths: limited, birth, ops: [] };
-  const refused = (code: 'ERR_SPEC_VALUE' | 'ERR_UNSUPPORTED', why: string) =>
+  if (!value) return { paths: limited, cloneCgroup, ops: [] };
+  const refusedError = (code: 'ERR_SPEC_VALUE' | 'ERR_UNSUPPORTED', why: string) =>
     new RuntError({ code, message: `${delegateCgroup} ${why}`, pointer: at, value });
   const names = value.split('/').filter(Boolean);
   if (names.length === 0 || !names.every(isCgroupName))
-    throw refused('ERR_SPEC_VALUE', 'must name a cgroup below that of the container');
+    throw refusedError('ERR_SPEC_VALUE', 'must name a cgroup below that of the container');
   const { unified } = limited;
-  if (cgroup.layout !== 'v2') throw refused('ERR_UNSUPPORTED', 'needs cgroup v2 alone');
-  if (!unified?.writable) throw refused('ERR_UNSUPPORTED', 'needs a cgroup of the container’s own');
+  if (cgroup.layout !== 'v2') throw refusedError('ERR_UNSUPPORTED', 'needs cgroup v2 alone');
+  if (!unified?.writable) throw refusedError('ERR_UNSUPPORTED', 'needs a cgroup of the container’s own');
   const path = `${unified.path}/${names.join('/')}`;
   const wanted = cgroup.unified!.controllers.filter((c) => statistics.includes(c));
   return {
     paths: { v1: [], unified: { ...unified, path } },
-    birth: path,
+    cloneCgroup: path,
     ops: [
       { op: 'cgroupCreate', at, path },
       { op: 'cgroupControllers', at, path, top: unified.path, required: [], wanted },

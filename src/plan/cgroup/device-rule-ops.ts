@@ -58,17 +58,17 @@ export function deviceChanges(path: string, wanted: DeviceList, current: string)
     const [all, each] = wanted.allow ? (['allow', 'deny'] as const) : (['deny', 'allow'] as const);
     return [write(all, 'a', wanted.at), ...wanted.exceptions.map((e) => write(each, exceptionText(e), e.at))];
   }
-  const held = new Map(lines.map(splitLine));
-  const kept = new Map(wanted.exceptions.map((e) => [deviceText(e), e.access]));
+  const currentAccess = new Map(lines.map(splitLine));
+  const wantedAccess = new Map(wanted.exceptions.map((e) => [deviceText(e), e.access]));
   const missing = (from: string | undefined, letters: string) =>
     [...letters].filter((l) => !from?.includes(l)).join('');
   const ops: Op[] = [];
   for (const e of wanted.exceptions) {
-    const access = missing(held.get(deviceText(e)), e.access);
+    const access = missing(currentAccess.get(deviceText(e)), e.access);
     if (access) ops.push(write('allow', exceptionText({ ...e, access }), e.at));
   }
-  for (const [device, access] of held) {
-    const less = missing(kept.get(device), access);
+  for (const [device, access] of currentAccess) {
+    const less = missing(wantedAccess.get(device), access);
     if (less) ops.push(write('deny', `${device} ${less}`, wanted.at || '/devices'));
   }
   return ops;

@@ -66,7 +66,8 @@ const limitsOf = (spec: Spec): Setting[] => v2Settings(spec.linux?.resources ?? 
  */
 function scopePaths(spec: Spec, facts: HostFacts, id: string, manager?: string, version?: number): CgroupPaths {
   const { cgroup } = facts;
-  if (cgroup.layout !== 'v2') throw lacks(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
+  if (cgroup.layout !== 'v2')
+    throw missingControllerError(cgroup.layout === 'none' ? 'on a host without cgroups' : 'on cgroup v1');
   const { mountPoint } = cgroup.unified!;
   const below = subgroup(spec, limitsOf(spec), version);
   const { path } = scopeName(spec.linux?.cgroupsPath, id, manager !== undefined);
@@ -102,7 +103,7 @@ function refuseLimits([first]: readonly Setting[], why: RuntError): void {
   });
 }
 
-function lacks(where: string): RuntError {
+function missingControllerError(where: string): RuntError {
   return new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `--systemd-cgroup is not supported ${where} by this version of runt`,
@@ -122,8 +123,8 @@ function scopeOps(
   const resources = spec.linux?.resources ?? {};
   const settings = limitsOf(spec);
   const limits = resourceProperties(settings, version);
-  const annotations = annotated(spec, limits);
-  const properties = merged([
+  const annotations = annotationProperties(spec, limits);
+  const properties = mergeProperties([
     property('Description', 's', `runt container ${options.id}`),
     property('Slice', 's', slice),
     property('Delegate', 'b', true),
@@ -156,7 +157,7 @@ function scopeOps(
 }
 
 /** The last property of a name counts; but a list is first cleared, then filled. */
-function merged(properties: readonly Property[]): Property[] {
+function mergeProperties(properties: readonly Property[]): Property[] {
   const last = new Map(properties.map(({ name }, i) => [name, i]));
   const clears = ({ name, value }: Property) => name === 'DeviceAllow' && Array.isArray(value) && value.length === 0;
   return properties.filter((p, i) => last.get(p.name) === i || clears(p));
@@ -186,10 +187,10 @@ const accounting = /^(?:CPU|IO|BlockIO|Memory|Tasks)Accounting$/;
 /** @throws RuntError ERR_SPEC_VALUE for a value that must not be set, or a property that `limits` set too */
 function checkProperty(name: string, variant: Variant, limits: readonly Property[]): void {
   if (accounting.test(name) && variant.value === false)
-    throw bad(`the property ${name} must be true: limits and statistics need it`);
+    throw valueError(`the property ${name} must be true: limits and statistics need it`);
   if (name !== 'OOMPolicy' && limits.some((limit) => limit.name === name))
-    throw bad(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
-  if (hasControl(variant.value)) throw bad(`the property ${name} has a control character in its value`);
+    throw valueError(`the property ${name} is set by a limit in /linux/resources as well: keep one of them`);
+  if (hasControl(variant.value)) throw valueError(`the property ${name} has a control character in its value`);
 }
 
 /** Whether a string in the value has a control character: a newline would begin another line of the unit's file. */
@@ -205,25 +206,25 @@ function hasControl(value: Value): boolean {
  * @param limits the properties that the config's limits set
  * @throws RuntError ERR_SPEC_VALUE
  */
-function annotated(spec: Spec, limits: readonly Property[]): Property[] {
+function annotationProperties(spec: Spec, limits: readonly Property[]): Property[] {
   const list: Property[] = [];
   for (const [key, value] of Object.entries(spec.annotations ?? {})) {
     if (!key.startsWith(systemdProperty)) continue;
     const name = key.slice(systemdProperty.length);
     try {
-      if (!/^[A-Za-z]{3,64}$/.test(name)) throw bad(`${JSON.stringify(name)} is not the name of a property`);
+      if (!/^[A-Za-z]{3,64}$/.test(name)) throw valueError(`${JSON.stringify(name)} is not the name of a property`);
       const why = Object.hasOwn(reserved, name) ? reserved[name] : undefined;
-      if (why !== undefined) throw bad(`the property ${name} is reserved: it ${why}`);
+      if (why !== undefined) throw valueError(`the property ${name} is reserved: it ${why}`);
       const variant = parseVariant(value);
       const seconds = /[a-z]Sec$/.test(name);
       checkProperty(seconds ? `${name.slice(0, -3)}USec` : name, variant, limits);
       if (!seconds) list.push({ name, ...variant });
       else if (typeof variant.value === 'bigint' || typeof variant.value === 'number') {
-        if (variant.value < 0) throw bad(`${value} is not a time`);
+        if (variant.value < 0) throw valueError(`${value} is not a time`);
         const us =
           typeof variant.value === 'bigint' ? variant.value * 1_000_000n : BigInt(Math.round(variant.value * 1e6));
         list.push(property(`${name.slice(0, -3)}USec`, 't', us));
-      } else throw bad(`${value} is not a number of seconds`);
+      } else throw valueError(`${value} is not a number of seconds`);
     } catch (error) {
       if (error instanceof RuntError) {
         error.pointer ??= `/annotations/${escapeSegment(key)}`;
@@ -235,4 +236,4 @@ function annotated(spec: Spec, limits: readonly Property[]): Property[] {
   return list;
 }
 
-const bad = (message: string): RuntError => new RuntError({ code: 'ERR_SPEC_VALUE', message });
+const valueError = (message: string): RuntError => new RuntError({ code: 'ERR_SPEC_VALUE', message });

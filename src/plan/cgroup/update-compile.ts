@@ -7,7 +7,7 @@ import { v2Settings } from '../../cgroup/settings/v2-settings.js';
 import type { Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import type { Op } from '../plan-ops.js';
-import { noController, notDelegated, settingOp, split } from './cgroup-compile.js';
+import { controllerError, delegationError, settingOp, splitByLayout } from './cgroup-compile.js';
 import { deviceChanges, v2DeviceOps } from './device-rule-ops.js';
 
 /**
@@ -17,10 +17,10 @@ import { deviceChanges, v2DeviceOps } from './device-rule-ops.js';
 export function updateOps(live: LiveCgroups, resources: Resources): Op[] {
   const { facts } = live;
   if (facts.layout === 'v2') return updateV2(live, resources);
-  const [inV1, inUnified] = split(facts, resources);
+  const [inV1, inUnified] = splitByLayout(facts, resources);
   const ops = v1Settings(inV1, '', live).map((s) => {
-    const there = facts.v1.some((h) => h.controllers.includes(s.controller));
-    if (!there) throw noController(s, facts);
+    const inV1 = facts.v1.some((h) => h.controllers.includes(s.controller));
+    if (!inV1) throw controllerError(s, facts);
     return settingOp(s, live.directory(s.controller) ?? refuse(s));
   });
   const unified = v2Settings(inUnified, '', live);
@@ -31,7 +31,7 @@ export function updateOps(live: LiveCgroups, resources: Resources): Op[] {
   const devices = resources.devices?.length ? live.directory('devices') : undefined;
   if (resources.devices?.length) {
     const missing: Setting = { controller: 'devices', file: 'devices.list', value: '', at: '/devices' };
-    if (!facts.v1.some((h) => h.controllers.includes('devices'))) throw noController(missing, facts);
+    if (!facts.v1.some((h) => h.controllers.includes('devices'))) throw controllerError(missing, facts);
     const list = deviceList(resources.devices, '/devices', []);
     append(ops, deviceChanges(devices ?? refuse(missing), list, live.read('devices.list')));
   }
@@ -43,7 +43,7 @@ function updateV2(live: LiveCgroups, resources: Resources): Op[] {
   const settings = v2Settings(resources, '', live);
   const available = facts.unified!.controllers;
   for (const s of settings)
-    if (s.controller !== 'cgroup' && !available.includes(s.controller)) throw noController(s, facts);
+    if (s.controller !== 'cgroup' && !available.includes(s.controller)) throw controllerError(s, facts);
   const path = live.unified();
   const ops: Op[] = [];
   if (settings.length > 0) {
@@ -71,5 +71,5 @@ function updateV2(live: LiveCgroups, resources: Resources): Op[] {
 }
 
 function refuse(setting: Setting): never {
-  throw notDelegated(setting, setting.file);
+  throw delegationError(setting, setting.file);
 }

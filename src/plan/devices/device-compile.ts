@@ -1,6 +1,6 @@
 /** `linux.devices` and the default devices and links of runtime-spec config-linux.md#default-devices. */
 import type { Spec } from '../../spec/config-types.js';
-import { clean } from '../container-path.js';
+import { cleanPath } from '../container-path.js';
 import type { HostFacts } from '../host-facts.js';
 import { isBind } from '../mounts/mount-settings.js';
 import { hasUserNamespace } from '../namespaces/namespace-compile.js';
@@ -27,12 +27,12 @@ const links: readonly (readonly [path: string, content: string])[] = [
  * Without CAP_MKNOD in the initial user namespace the host's nodes are bound, because none can be made.
  */
 export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
-  if (spec.mounts?.some((m) => clean(m.destination) === '/dev' && isBind(m))) return [];
+  if (spec.mounts?.some((m) => cleanPath(m.destination) === '/dev' && isBind(m))) return [];
   const bind = facts.rootless || hasUserNamespace(spec);
   const ops: Op[] = [];
   const configured = spec.linux?.devices ?? [];
   for (const [path, minor, major = 1] of defaults) {
-    if (configured.some((d) => clean(d.path) === path)) continue;
+    if (configured.some((d) => cleanPath(d.path) === path)) continue;
     ops.push({ op: 'device', at: '', path, type: 'c', major, minor, mode: 0o666, uid: 0, gid: 0, bind });
   }
   configured.forEach((d, i) => {

@@ -8,7 +8,7 @@ import type { Row } from './row-parts.js';
 import { wrap } from './wrapped-lines.js';
 
 /** Output format of explain. */
-export interface Look {
+export interface ExplainFormat {
   /** ANSI colours. */
   readonly colour: boolean;
   /** Columns of the terminal; absent without one. */
@@ -20,7 +20,7 @@ export interface Look {
  * details, and the JSON pointer of the config value (`-` for operations that the runtime adds by itself).
  * Annotations that weaken the container come last, marked.
  */
-export function explainText(plan: Plan, o: Look & { readonly id: string }): string {
+export function explainText(plan: Plan, o: ExplainFormat & { readonly id: string }): string {
   const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
   const blocks: string[] = [`${bold(printable(o.id), o)}: ${plan.ops.length} operations\n`];
   for (const name of phases) {
@@ -37,13 +37,13 @@ export function explainText(plan: Plan, o: Look & { readonly id: string }): stri
 
 /** The plan as JSON (docs/plan-json.md); integers are exact. */
 export function explainJson(plan: Plan): string {
-  const operations = plan.ops.map((op, index) => ({ index, ...describe(op) }));
+  const operations = plan.ops.map((op, index) => ({ index, ...opFields(op) }));
   const unsafe = plan.unsafeAnnotations?.map(({ at, effect }) => ({ at, effect }));
   return `${toJson({ version: plan.version, operations, ...(unsafe && { unsafeAnnotations: unsafe }) }, '  ')}\n`;
 }
 
 /** An operation in explain's JSON. */
-export function describe(op: Op): Record<string, unknown> {
+export function opFields(op: Op): Record<string, unknown> {
   const { op: name, at, ...fields } = op;
   return { op: name, by: ops[name].by, phase: phase(op), at, text: sentence(op), fields };
 }
@@ -57,40 +57,40 @@ export function lineParts(op: Op, index: number): Line[] {
 }
 
 // A column is as wide as its widest cell, but one long path must not push all pointers off the screen.
-const most = [4, 17, 44, 64] as const;
+const maxWidths = [4, 17, 44, 64] as const;
 const gap = 2;
 /** Characters that the middle columns need beside a pointer. */
-const least = 24;
+const minMiddleWidth = 24;
 
 /** A function that prints lines in columns fitted to all of `lines`. */
-export function layout(lines: readonly Line[], o: Look): (line: Line) => string {
+export function layout(lines: readonly Line[], o: ExplainFormat): (line: Line) => string {
   const width = (cells: readonly string[], max: number): number =>
     cells.reduce((w, cell) => (cell.length <= max ? Math.max(w, cell.length) : w), 0);
   const number = width(
     lines.map((l) => l[0]),
-    most[0],
+    maxWidths[0],
   );
   const verb = width(
     lines.map((l) => l[1]),
-    most[1],
+    maxWidths[1],
   );
   const object = width(
     lines.map((l) => l[2]),
-    most[2],
+    maxWidths[2],
   );
   const detail = width(
     lines.filter((l) => l[2] !== '').map((l) => l[3]),
-    most[3],
+    maxWidths[3],
   );
   const alone = width(
     lines.filter((l) => l[2] === '').map((l) => l[3]),
-    most[2] + most[3],
+    maxWidths[2] + maxWidths[3],
   );
   const both = Math.max(object + (detail && detail + gap), alone);
   const before = 2 + number + gap + verb + gap;
   const pointers = lines.reduce((w, l) => Math.max(w, printable(l[4]).length || 1), 0);
   // If both do not fit, pointers are on the lines below.
-  const beside = o.width === undefined || o.width - before - gap - pointers >= least;
+  const beside = o.width === undefined || o.width - before - gap - pointers >= minMiddleWidth;
   const room = o.width === undefined ? Number.POSITIVE_INFINITY : o.width - before - (beside ? gap + pointers : 0);
   const wrapped = ([n, v, obj, how, at]: Line): string => {
     const shown = wrap(at === '' ? '-' : printable(at), beside ? pointers : Math.max(room, 1));
@@ -119,5 +119,5 @@ export function layout(lines: readonly Line[], o: Look): (line: Line) => string 
   };
 }
 
-const bold = (text: string, o: Look): string => (o.colour ? `\x1b[1m${text}\x1b[0m` : text);
-const dim = (text: string, o: Look): string => (o.colour ? `\x1b[2m${text}\x1b[0m` : text);
+const bold = (text: string, o: ExplainFormat): string => (o.colour ? `\x1b[1m${text}\x1b[0m` : text);
+const dim = (text: string, o: ExplainFormat): string => (o.colour ? `\x1b[2m${text}\x1b[0m` : text);

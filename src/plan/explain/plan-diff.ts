@@ -3,7 +3,7 @@
 import { toJson } from '../../spec/json/exact-json.js';
 import { append } from '../../sys/append.js';
 import type { Op, Plan } from '../plan-ops.js';
-import { describe, type Line, type Look, layout, lineParts } from './explain-plan.js';
+import { type ExplainFormat, type Line, layout, lineParts, opFields } from './explain-plan.js';
 
 /** One difference. `moved` is the same operation at another index. */
 type Change =
@@ -25,10 +25,10 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   const a = before.ops.map(canonical);
   const b = after.ops.map(canonical);
   const common = longestCommon(a, b);
-  const keptA = new Set(common.map(([i]) => i));
-  const keptB = new Set(common.map(([, j]) => j));
-  const removed = [...a.keys()].filter((i) => !keptA.has(i));
-  const added = [...b.keys()].filter((j) => !keptB.has(j));
+  const commonA = new Set(common.map(([i]) => i));
+  const commonB = new Set(common.map(([, j]) => j));
+  const removed = [...a.keys()].filter((i) => !commonA.has(i));
+  const added = [...b.keys()].filter((j) => !commonB.has(j));
 
   const partner = new Map<number, number>();
   pair(
@@ -47,25 +47,25 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   );
   const taken = new Set(partner.values());
 
-  const changes: { place: number; change: Change }[] = [];
-  const placeOf = places(new Map([...common, ...[...partner].filter(([i, j]) => a[i] !== b[j])]));
+  const changes: { position: number; change: Change }[] = [];
+  const positionOf = positions(new Map([...common, ...[...partner].filter(([i, j]) => a[i] !== b[j])]));
   for (const i of removed) {
     const j = partner.get(i);
     const op = before.ops[i]!;
-    if (j === undefined) changes.push({ place: placeOf(i), change: { change: 'removed', before: op, a: i } });
+    if (j === undefined) changes.push({ position: positionOf(i), change: { change: 'removed', before: op, a: i } });
     else {
       const change = a[i] === b[j] ? 'moved' : 'changed';
-      changes.push({ place: j, change: { change, before: op, after: after.ops[j]!, a: i, b: j } });
+      changes.push({ position: j, change: { change, before: op, after: after.ops[j]!, a: i, b: j } });
     }
   }
   for (const j of added) {
-    if (!taken.has(j)) changes.push({ place: j, change: { change: 'added', after: after.ops[j]!, b: j } });
+    if (!taken.has(j)) changes.push({ position: j, change: { change: 'added', after: after.ops[j]!, b: j } });
   }
-  return changes.sort((x, y) => x.place - y.place).map((c) => c.change);
+  return changes.sort((x, y) => x.position - y.position).map((c) => c.change);
 }
 
 /** The differences as lines with `-` for the first plan and `+` for the second. */
-export function explainDiff(before: Plan, after: Plan, o: Look): string {
+export function explainDiff(before: Plan, after: Plan, o: ExplainFormat): string {
   const changes = planDiff(before, after);
   if (changes.length === 0) return 'no difference\n';
   const lines: { sign: string; line: Line }[] = [];
@@ -102,8 +102,8 @@ export function explainDiff(before: Plan, after: Plan, o: Look): string {
 export function explainDiffJson(before: Plan, after: Plan): string {
   const changes = planDiff(before, after).map((c) => ({
     change: c.change,
-    ...('before' in c ? { before: { index: c.a, ...describe(c.before) } } : {}),
-    ...('after' in c ? { after: { index: c.b, ...describe(c.after) } } : {}),
+    ...('before' in c ? { before: { index: c.a, ...opFields(c.before) } } : {}),
+    ...('after' in c ? { after: { index: c.b, ...opFields(c.after) } } : {}),
   }));
   return `${toJson({ version: 1, changes }, '  ')}\n`;
 }
@@ -143,7 +143,7 @@ function pair(
 }
 
 /** Position in the second plan for an operation of the first: right after its last predecessor that is in both. */
-function places(both: ReadonlyMap<number, number>): (i: number) => number {
+function positions(both: ReadonlyMap<number, number>): (i: number) => number {
   return (i) => {
     let before = i - 1;
     while (before >= 0 && !both.has(before)) before--;

@@ -46,15 +46,15 @@ export type Failures<N extends OpName> = {
   };
 };
 
-export function because(hint: string, see?: string): Hint {
+export function hintOf(hint: string, see?: string): Hint {
   return see === undefined ? { hint } : { hint, see };
 }
 
 /** The hint if the config's memory limit is so small that it explains ENOMEM. */
-export function smallMemory(failure: Failure): Hint | undefined {
+export function lowMemoryHint(failure: Failure): Hint | undefined {
   const limit = failure.spec?.linux?.resources?.memory?.limit;
   if (limit === undefined || limit === null || limit <= 0 || limit >= 16 << 20) return undefined;
-  return because(
+  return hintOf(
     `raise linux.resources.memory.limit: the container may use ${limit} bytes of memory, and the kernel needed more than that`,
     'runtime-spec config-linux.md#memory',
   );
@@ -63,13 +63,13 @@ export function smallMemory(failure: Failure): Hint | undefined {
 /** Why the fork of the process that continues failed. */
 export function forkHint(f: Failure): Hint | undefined {
   if (f.errno === E.EAGAIN) {
-    return because(
+    return hintOf(
       "raise linux.resources.pids.limit, pids.max of the cgroups above, or the user's limit of processes (ulimit -u): no more processes may be made",
       'fork(2)',
     );
   }
   if (f.errno === E.ENOMEM) {
-    return because(
+    return hintOf(
       'start the container that has the pid namespace again: its first process has ended, so no process can start in it',
       'pid_namespaces(7), "The namespace init process"',
     );

@@ -16,7 +16,7 @@ import { rootFailures } from '../root/root-hints.js';
 import { schedulingFailures } from '../scheduling/scheduling-hints.js';
 import { seccompFailures } from '../seccomp/seccomp-hints.js';
 import { terminalFailures } from '../terminal/terminal-hints.js';
-import { because, type Failure, type Failures, type Hint, smallMemory } from './known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf, lowMemoryHint } from './known-cause.js';
 
 export type { Failure, Hint } from './known-cause.js';
 
@@ -48,57 +48,55 @@ export function errorCode(op: Op): string {
 export function hintFor(failure: Failure): Hint {
   const { op } = failure;
   // The table is total: it has an entry for each operation.
-  return failures[op.op].hint?.(failure, op as never) ?? anywhere(failure) ?? {};
+  return failures[op.op].hint?.(failure, op as never) ?? commonHint(failure) ?? {};
 }
 
 /** Why each missing system call is needed, if mount(2) and others cannot replace it. */
-function missingCall({ op, syscall }: Failure): Hint {
+function missingCallHint({ op, syscall }: Failure): Hint {
   const allow = `allow ${syscall}(2) in the seccomp filter that runt runs under`;
   const see = 'docs/security.md#missing-system-calls';
   if (syscall === 'mount_setattr')
-    return because(
+    return hintOf(
       `${allow}, or use Linux 5.12: options that reach the mounts below (rro, rnosuid …) and id maps need it`,
       'mount_setattr(2)',
     );
   if (op.op === 'reconfigure')
-    return because(`${allow}, or add "bind" to change the mount alone: only this call changes the file system`, see);
+    return hintOf(`${allow}, or add "bind" to change the mount alone: only this call changes the file system`, see);
   if (op.op === 'moveRoot')
-    return because(`${allow}, or leave --no-pivot or rootfsPropagation out: together they need it`, see);
-  return because(`${allow}, or use Linux 5.10 or newer: runt has no other way to do this`, see);
+    return hintOf(`${allow}, or leave --no-pivot or rootfsPropagation out: together they need it`, see);
+  return hintOf(`${allow}, or use Linux 5.10 or newer: runt has no other way to do this`, see);
 }
 
 /** Causes that do not depend on the operation. */
-function anywhere(f: Failure): Hint | undefined {
+function commonHint(f: Failure): Hint | undefined {
   switch (f.errno) {
     case E.ENOMEM:
       return (
-        smallMemory(f) ??
-        because(
-          'free memory, or raise the limit of the cgroup that runt runs in: the host or that cgroup has none left',
-        )
+        lowMemoryHint(f) ??
+        hintOf('free memory, or raise the limit of the cgroup that runt runs in: the host or that cgroup has none left')
       );
     case E.ENOSYS:
-      return missingCall(f);
+      return missingCallHint(f);
     case E.EMFILE:
-      return because('raise the limit of open files (ulimit -n): runt may open no more', 'getrlimit(2), RLIMIT_NOFILE');
+      return hintOf('raise the limit of open files (ulimit -n): runt may open no more', 'getrlimit(2), RLIMIT_NOFILE');
     case E.ENFILE:
-      return because('raise the sysctl fs.file-max: the host has as many files open as it allows', 'proc_sys_fs(5)');
+      return hintOf('raise the sysctl fs.file-max: the host has as many files open as it allows', 'proc_sys_fs(5)');
     case E.ENAMETOOLONG:
-      return because(
+      return hintOf(
         'shorten the path: a name in it has more than 255 bytes, or all of it more than 4095',
         'path_resolution(7)',
       );
     case E.ELOOP:
-      return because(
+      return hintOf(
         'make the path a real directory or file in the rootfs: a part of it is a symbolic link where none may be, or its links lead in a circle',
         'CVE-2019-19921, openat2(2)',
       );
     case E.EIO:
-      return because('look into the kernel log (dmesg): the disk or the file system reports errors');
+      return hintOf('look into the kernel log (dmesg): the disk or the file system reports errors');
     case E.EPERM:
       return f.facts.userNamespace || f.facts.rootless
         ? undefined
-        : because(
+        : hintOf(
             `give runt the capability that this needs, usually CAP_SYS_ADMIN, or allow ${f.syscall}(2) in the seccomp filter around it: the kernel refuses the call`,
             'capabilities(7)',
           );

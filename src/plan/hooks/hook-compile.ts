@@ -9,17 +9,18 @@ import type { Op } from '../plan-ops.js';
 import { rootfsPath } from '../root/root-compile.js';
 
 /** The hooks that run after create; saved in the state, because the bundle may change. */
-export type KeptHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
+export type RecordedHooks = Pick<Hooks, 'startContainer' | 'poststart' | 'poststop'>;
 
 const timeoutVariable = 'RUNT_HOOK_TIMEOUT';
 
 /**
- * Seconds after which a hook without `timeout` is killed: `asked`, else RUNT_HOOK_TIMEOUT, else 600. 0 means no limit.
+ * Seconds after which a hook without `timeout` is killed: `requested`, else RUNT_HOOK_TIMEOUT, else 600. 0 means no
+ * limit.
  * @throws RuntError ERR_USAGE
  */
-function hookTimeout(asked?: number): number {
+function hookTimeout(requested?: number): number {
   const text = host.env[timeoutVariable];
-  if (asked !== undefined || !text) return asked ?? 600;
+  if (requested !== undefined || !text) return requested ?? 600;
   const seconds = parseSeconds(text);
   if (seconds !== undefined) return seconds;
   throw new RuntError({
@@ -43,11 +44,11 @@ export function asConfigured(value: unknown): unknown {
 
 /**
  * The spec with a timeout for each hook: a hook that hangs must not block the engine for ever.
- * @param asked seconds for hooks without one; if absent, RUNT_HOOK_TIMEOUT, else 600; 0 means no limit
+ * @param requested seconds for hooks without one; if absent, RUNT_HOOK_TIMEOUT, else 600; 0 means no limit
  * @throws RuntError ERR_USAGE
  */
-export function withHookTimeouts(spec: Spec, asked?: number): Spec {
-  const seconds = hookTimeout(asked);
+export function withHookTimeouts(spec: Spec, requested?: number): Spec {
+  const seconds = hookTimeout(requested);
   if (!spec.hooks) return spec;
   const limited = Object.entries(spec.hooks).map(([point, hooks]: [string, Hook[] | undefined]) => [
     point,
@@ -101,7 +102,7 @@ export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'p
 function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {
   const inside = point === 'startContainer';
   const env = spec.process?.env ?? [];
-  const home = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : undefined;
+  const homeUid = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : undefined;
   return (spec.hooks?.[point] ?? []).map((hook, i) => ({
     op: 'hook',
     at: `/hooks/${point}/${i}`,
@@ -111,7 +112,7 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
     args: hook.args?.length ? hook.args : [hook.path],
     // Without an environment of its own a hook has that of the process, as in runc: never the runtime's.
     env: hook.env ?? env,
-    homeOf: hook.env ? undefined : home,
+    homeOf: hook.env ? undefined : homeUid,
     timeout: hook.timeout || undefined,
     ...stateAround(spec, options, inside ? 'created' : 'creating'),
     inside,
@@ -127,17 +128,17 @@ function stateAround(spec: Spec, { id, bundle }: CompileOptions, status: string)
 }
 
 /** The hooks to save in the state; undefined if there are none. */
-export function keptHooks(hooks: Hooks | undefined): KeptHooks | undefined {
-  const kept: KeptHooks = {};
+export function recordedHooks(hooks: Hooks | undefined): RecordedHooks | undefined {
+  const recorded: RecordedHooks = {};
   for (const point of ['startContainer', 'poststart', 'poststop'] as const) {
     const list = hooks?.[point];
-    if (list?.length) kept[point] = list.map(plain);
+    if (list?.length) recorded[point] = list.map(withoutBigInt);
   }
-  return Object.keys(kept).length ? kept : undefined;
+  return Object.keys(recorded).length ? recorded : undefined;
 }
 
 /** JSON.stringify throws on a BigInt, and no timeout needs one. */
-function plain(hook: Hook): Hook {
+function withoutBigInt(hook: Hook): Hook {
   const { timeout, ...rest } = hook;
   return timeout === undefined ? rest : { ...rest, timeout: Number(timeout) };
 }

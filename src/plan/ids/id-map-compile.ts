@@ -15,7 +15,7 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
   const ops: Op[] = [];
   if (!(newNamespaces(spec) & CLONE_NEWUSER)) return ops;
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
-  if (setGroupsDenied(spec, facts)) ops.push({ op: 'setGroupsPolicy', at: '/linux/gidMappings', value: 'deny' });
+  if (deniesSetGroups(spec, facts)) ops.push({ op: 'setGroupsPolicy', at: '/linux/gidMappings', value: 'deny' });
   const map = (kind: 'gid' | 'uid', mappings: IdMapping[], own: number, helper: string): Op => ({
     op: 'idMap',
     at: `/linux/${kind}Mappings`,
@@ -34,11 +34,11 @@ export function idMapOps(spec: Spec, facts: HostFacts): Op[] {
  */
 export function setGroups(spec: Spec, facts: HostFacts): Pick<OpOf<'user'>, 'setGroups' | 'groupsOptional'> {
   const groupsOptional = (joinedNamespaces(spec) & CLONE_NEWUSER) !== 0 || (facts.rootless && facts.euid === 0);
-  return { setGroups: groupsOptional || !setGroupsDenied(spec, facts), groupsOptional };
+  return { setGroups: groupsOptional || !deniesSetGroups(spec, facts), groupsOptional };
 }
 
 /** Whether setgroups(2) is denied in the new user namespace: an unprivileged process must deny it to write gid_map. */
-function setGroupsDenied(spec: Spec, facts: HostFacts): boolean {
+function deniesSetGroups(spec: Spec, facts: HostFacts): boolean {
   return (
     facts.rootless &&
     facts.euid !== 0 &&

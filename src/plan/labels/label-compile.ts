@@ -16,12 +16,12 @@ export function labelOps(process: Process, facts: HostFacts): Op[] {
   const ops: Op[] = [];
   if (label) {
     const at = '/process/selinuxLabel';
-    if (!facts.selinux()) throw moduleOff('SELinux', at, label, clause);
+    if (!facts.selinux()) throw moduleOffError('SELinux', at, label, clause);
     ops.push({ op: 'securityLabel', at, file: 'exec', label });
   }
   if (profile) {
     const at = '/process/apparmorProfile';
-    if (!facts.apparmor()) throw moduleOff('AppArmor', at, profile, clause);
+    if (!facts.apparmor()) throw moduleOffError('AppArmor', at, profile, clause);
     ops.push({ op: 'securityLabel', at, file: 'apparmor/exec', label: `exec ${profile}` });
   }
   return ops;
@@ -47,7 +47,12 @@ const reasons = {
 };
 
 /** The error for a value that needs a disabled security module. */
-export const moduleOff = (module: keyof typeof reasons, pointer: string, value: string, clause: string): RuntError =>
+export const moduleOffError = (
+  module: keyof typeof reasons,
+  pointer: string,
+  value: string,
+  clause: string,
+): RuntError =>
   new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `${module} is not enabled on this host`,

@@ -2,7 +2,7 @@
 import type { Spec } from '../../spec/config-types.js';
 import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
-import { moduleOff } from './label-compile.js';
+import { moduleOffError } from './label-compile.js';
 
 const at = '/linux/mountLabel';
 
@@ -14,10 +14,10 @@ const ownLabels = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue']);
  * already. mqueue accepts none, so its root directory is labelled. A bind keeps the labels of its source.
  * @throws RuntError ERR_UNSUPPORTED when SELinux is off
  */
-export function labelled(ops: readonly Op[], spec: Spec, facts: HostFacts): Op[] {
+export function withLabels(ops: readonly Op[], spec: Spec, facts: HostFacts): Op[] {
   const label = spec.linux?.mountLabel;
   if (!label) return [...ops];
-  if (!facts.selinux()) throw moduleOff('SELinux', at, label, 'config-linux.md#mount-label');
+  if (!facts.selinux()) throw moduleOffError('SELinux', at, label, 'config-linux.md#mount-label');
   return ops.flatMap((op): Op[] => {
     if (op.op !== 'mountFs') return [op];
     if (op.fstype === 'mqueue') return [op, { op: 'labelMount', at, target: op.target, label }];

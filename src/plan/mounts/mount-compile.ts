@@ -2,9 +2,9 @@
 import type { Mount, Spec } from '../../spec/config-types.js';
 import { CLONE_NEWNS, MS_REC, MS_SHARED } from '../../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from '../cgroup/cgroup-mount.js';
-import { clean } from '../container-path.js';
+import { cleanPath } from '../container-path.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
-import { labelled } from '../labels/mount-label.js';
+import { withLabels } from '../labels/mount-label.js';
 import { joinedNamespaces } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
 import { mountBind, mountFs } from './mount-op.js';
@@ -13,7 +13,7 @@ import { sourcePath, type Trees } from './mount-sources.js';
 import { overlayOptions } from './overlay-options.js';
 
 /** A mount with its settings and target. */
-interface Placed {
+interface CompiledMount {
   readonly mount: Mount;
   readonly settings: MountSettings;
   readonly target: string;
@@ -23,23 +23,23 @@ interface Placed {
 
 /** Operations of all mounts, in order. `trees` holds the bind sources and id maps that the runtime opens. */
 export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
-  const ops = placedOps(spec, facts, options, trees, view);
-  return spec.linux?.mountLabel ? labelled(ops, spec, facts) : ops;
+  const ops = opsOfMounts(spec, facts, options, trees, view);
+  return spec.linux?.mountLabel ? withLabels(ops, spec, facts) : ops;
 }
 
-function placedOps(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
+function opsOfMounts(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
   const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [MS_SHARED | MS_REC] : [];
   return (spec.mounts ?? []).flatMap((mount, i) => {
     const settings = mountSettings(mount);
     // A new mount is private, and a bind has its tree's propagation: only rshared rootfsPropagation changes them.
     if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
-    const target = clean(mount.destination);
+    const target = cleanPath(mount.destination);
     if (isRoot(target)) settings.propagation = [];
-    const placed: Placed = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
-    if (settings.remount || (!settings.bind && !mount.type)) return remountOps(placed);
-    if (settings.bind) return bindOp(placed, trees.binds.get(i));
-    if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, placed);
-    return fsOp(placed, trees.maps.get(i), facts, spec);
+    const compiled: CompiledMount = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
+    if (settings.remount || (!settings.bind && !mount.type)) return remountOps(compiled);
+    if (settings.bind) return bindOp(compiled, trees.binds.get(i));
+    if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, compiled);
+    return fsOp(compiled, trees.maps.get(i), facts, spec);
   });
 }
 
@@ -48,7 +48,7 @@ export function isRoot(destination: string): boolean {
   return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
-function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number | undefined): Op {
+function bindOp({ mount, settings: s, bundle, target, at }: CompiledMount, slot: number | undefined): Op {
   const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
   return mountBind({
     at,
@@ -73,7 +73,7 @@ function bindOp({ mount, settings: s, bundle, target, at }: Placed, slot: number
  * not the runtime's.
  */
 function fsOp(
-  { mount, settings: s, bundle, target, at }: Placed,
+  { mount, settings: s, bundle, target, at }: CompiledMount,
   idmap: number | undefined,
   facts: HostFacts,
   spec: Spec,
@@ -101,7 +101,7 @@ function fsOp(
  * `remount`, or propagation alone: changes an existing mount's file system options (not with `bind`), attributes and
  * propagation.
  */
-function remountOps({ settings: s, target, at }: Placed): Op[] {
+function remountOps({ settings: s, target, at }: CompiledMount): Op[] {
   const ops: Op[] = [];
   if (s.remount && !s.bind) ops.push({ op: 'reconfigure', at, target, options: s.data });
   const attributes = (setAttrs: number, clearAttrs: number, recursive: boolean): void => {

@@ -1,6 +1,6 @@
 /** Known causes of failures of mounts. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
 import type { OpOf } from '../plan-ops.js';
 import { limitHint, targetHint } from '../root/root-hints.js';
 import { fsHint } from './file-system-hints.js';
@@ -29,14 +29,14 @@ function changeHint(f: Failure, op: ChangeOp): Hint | undefined {
 function sourceHint(f: Failure, source: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
-      return because(`make ${source} on the host, or correct the mount's source: it does not exist there`, mounts);
+      return hintOf(`make ${source} on the host, or correct the mount's source: it does not exist there`, mounts);
     case E.EACCES:
-      return because(
+      return hintOf(
         `give runt search permission (chmod +x) on the parents of ${source}, ${f.facts.oldMounts ? 'allow open_tree(2), by which root of the host opens it, ' : ''}or bind another path: runt may not search one of them`,
         'path_resolution(7)',
       );
     case E.EINVAL:
-      return because(
+      return hintOf(
         `bind ${source} recursively (rbind), or bind another path: it is on an unbindable mount, or has locked mounts below it, which must come with it`,
         'open_tree(2)',
       );
@@ -54,13 +54,13 @@ function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
     case E.EACCES:
       return detail === op.source ? sourceHint(f, op.source) : undefined;
     case E.EEXIST:
-      return because(
+      return hintOf(
         `remove ${op.target} from the rootfs, or bind without copy-symlink: something else is where copy-symlink makes the symlink`,
         mounts,
       );
     case E.ENOTDIR:
       if (f.syscall === 'openat2') return undefined;
-      return because(
+      return hintOf(
         `bind a directory on a directory and a file on a file, or remove ${op.target} from the rootfs: it is one of these, and ${op.source} the other`,
         mounts,
       );
@@ -76,14 +76,14 @@ function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
 function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
   const { errno, detail, syscall } = f;
   if (errno === E.ENOENT || (errno === E.EINVAL && (syscall === 'fspick' || detail === op.target)))
-    return because(
+    return hintOf(
       `put the mount itself before this entry: nothing is mounted on ${op.target} that could be changed`,
       mounts,
     );
   if (op.op === 'reconfigure' && errno === E.EINVAL)
-    return because(`give "${detail}" when the file system is mounted: it does not take this option later`, mounts);
+    return hintOf(`give "${detail}" when the file system is mounted: it does not take this option later`, mounts);
   if (op.op === 'reconfigure' && errno === E.EPERM && f.facts.userNamespace)
-    return because(
+    return hintOf(
       `add "bind" to change the mount alone: a user namespace may not change the file system on ${op.target}, which is not its own`,
       'mount_namespaces(7)',
     );
@@ -93,7 +93,7 @@ function remountHint(f: Failure, op: ChangeOp): Hint | undefined {
 /** EINVAL of mount_setattr(2) is nearly always about id-mapped mounts: runt checks the flags before. */
 function attrsHint(f: Failure): Hint | undefined {
   if (f.errno === E.EINVAL && f.syscall === 'mount_setattr') {
-    return because(
+    return hintOf(
       'bind without id mappings, or correct the flags: the file system supports no id-mapped mounts, or the flags contradict each other',
       'mount_setattr(2)',
     );
@@ -103,7 +103,7 @@ function attrsHint(f: Failure): Hint | undefined {
 }
 
 function lockedHint(): Hint {
-  return because(
+  return hintOf(
     'keep the flags that the host has set on this mount (ro, nosuid, nodev, noexec, atime), or bind a mount without them: a user namespace cannot remove them',
     'mount_namespaces(7), "Restrictions on mount namespaces"',
   );

@@ -6,19 +6,19 @@ type BindMount = Extract<Op, { op: 'mountBind' }>;
 
 /** A mountFs with defaults for the absent fields. */
 export function mountFs(
-  given: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
+  fields: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
-  const { at, target, fstype, source, options, attrs } = given;
-  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap, instead } = given;
+  const { at, target, fstype, source, options, attrs } = fields;
+  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap, instead } = fields;
   const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
   return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
 }
 
 /** A mountBind with defaults for the absent fields. */
-export function mountBind(given: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
-  const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = given;
-  const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = given;
-  const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = given;
+export function mountBind(fields: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
+  const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = fields;
+  const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = fields;
+  const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = fields;
   const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };
   const base = { op: 'mountBind', at, target, source, slot, recursive, ...attributes, propagation } as const;
   return { ...base, sourceNofollow, targetNofollow, copySymlink };

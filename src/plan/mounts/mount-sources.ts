@@ -2,7 +2,7 @@
 import type { IdMapping, Mount, Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { CLONE_NEWNS } from '../../sys/linux.js';
-import { clean } from '../container-path.js';
+import { cleanPath } from '../container-path.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { mapLines, relativeRanges } from '../ids/id-map-lines.js';
 import {
@@ -12,7 +12,7 @@ import {
   newNamespaces,
 } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
-import { unsupported } from '../unsupported-values.js';
+import { unsupportedError } from '../unsupported-values.js';
 import { isBind, mountSettings } from './mount-settings.js';
 
 export interface Trees {
@@ -32,7 +32,7 @@ export interface Trees {
 /**
  * Bind sources and the rootfs that the runtime opens. Root of a new user namespace may lack search permission for their
  * paths, or only the runtime may map their ids. An ordinary user may not clone mounts: runt-init does, while it still
- * has the user's ids (`openedAsCaller`).
+ * has the user's ids (`opensAsCaller`).
  * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not map; ERR_SPEC_VALUE
  */
 export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
@@ -42,10 +42,10 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
   const namespaces = new Map<string, number>();
   // In a joined mount namespace, paths are those of its tree.
-  const elsewhere = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
-  const beyond = !elsewhere && hasUserNamespace(spec) && clonesMounts(facts);
+  const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
+  const crossesUsers = !joinsMounts && hasUserNamespace(spec) && clonesMounts(facts);
   let count = 0;
-  if (beyond)
+  if (crossesUsers)
     ops.push({
       op: 'openTree',
       at: '/root/path',
@@ -57,7 +57,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     });
   spec.mounts?.forEach((mount, i) => {
     const mapped = mayBeMapped(mount);
-    if (!mapped && !beyond && !isBind(mount)) return;
+    if (!mapped && !crossesUsers && !isBind(mount)) return;
     const at = `/mounts/${i}`;
     const s = mountSettings(mount);
     if (s.remount) return;
@@ -69,15 +69,15 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       nofollow: s.sourceNofollow || s.copySymlink,
       optional: !mapped && isBelow(source, rootfs),
     };
-    if (!mapped && !beyond) {
+    if (!mapped && !crossesUsers) {
       if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
       return;
     }
     // The runtime maps a bind. runt-init maps another file system: it is root of the host only without a user
     // namespace, and the kernel requires control over the maps.
-    if (mapped && s.bind && elsewhere)
-      throw unsupported(at, mount, 'an id-mapped bind in a mount namespace that is joined');
-    if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappable(mount, s.bind, at);
+    if (mapped && s.bind && joinsMounts)
+      throw unsupportedError(at, mount, 'an id-mapped bind in a mount namespace that is joined');
+    if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappableError(mount, s.bind, at);
     let namespace = -1;
     if (mapped) {
       const op = namespaceOf(spec, mount, s.idmap?.ranges, at);
@@ -96,7 +96,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, binds, maps, sources, rootSlot: beyond ? 0 : undefined, count };
+  return { ops, binds, maps, sources, rootSlot: crossesUsers ? 0 : undefined, count };
 }
 
 /** Whether the runtime itself may clone mounts with open_tree(2). */
@@ -107,7 +107,7 @@ export const clonesMounts = (facts: HostFacts): boolean => !facts.oldMounts && (
  * differ from the caller's. So it can search a directory that only its owner (0700) or a group of the caller may
  * search. Without open_tree(2) it cannot: it then has no id with which it could make the clone's directory.
  */
-export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
+export const opensAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boolean =>
   !facts.oldMounts &&
   trees.rootSlot === undefined &&
   hasUserNamespace(spec) &&
@@ -115,9 +115,9 @@ export const openedAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): bool
 
 /** Whether a path is in the rootfs, where an earlier mount may still create it. */
 const isBelow = (path: string, rootfs: string): boolean =>
-  !path.split('/').includes('..') && clean(path).startsWith(`${clean(rootfs)}/`);
+  !path.split('/').includes('..') && cleanPath(path).startsWith(`${cleanPath(rootfs)}/`);
 
-function unmappable(mount: Mount, bind: boolean, at: string): RuntError {
+function unmappableError(mount: Mount, bind: boolean, at: string): RuntError {
   const message = bind
     ? 'map the ids of a bind mount: the kernel lets only root of the host do so for its file systems'
     : `map the ids of a ${mount.type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both do so`;

@@ -15,16 +15,17 @@ interface MountOf {
 export function mountOf(spec: Spec | undefined, path: string): MountOf | undefined {
   let found: MountOf | undefined;
   spec?.mounts?.forEach(({ destination, source, type, options = [] }, index) => {
-    const place = `/${destination.split('/').filter(Boolean).join('/')}`;
-    const below = place === '/' ? path : path.slice(place.length);
-    if (!path.startsWith(place) || !below.startsWith('/') || place.length < (found?.destination.length ?? 0)) return;
+    const mountPoint = `/${destination.split('/').filter(Boolean).join('/')}`;
+    const below = mountPoint === '/' ? path : path.slice(mountPoint.length);
+    if (!path.startsWith(mountPoint) || !below.startsWith('/') || mountPoint.length < (found?.destination.length ?? 0))
+      return;
     const bind = type === 'bind' || options.some((option) => option === 'bind' || option === 'rbind');
     const noexec =
       options
         .filter((option) => /^r?(no)?exec$/.test(option))
         .at(-1)
         ?.includes('noexec') ?? false;
-    found = { index, destination: place, noexec, rest: below, ...(bind && source !== undefined && { source }) };
+    found = { index, destination: mountPoint, noexec, rest: below, ...(bind && source !== undefined && { source }) };
   });
   return found;
 }

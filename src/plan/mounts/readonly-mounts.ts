@@ -8,7 +8,7 @@ import type { Op } from '../plan-ops.js';
  * every tmpfs.
  */
 export function deferReadOnly(ops: Op[]): Op[] {
-  const targets = new Set(ops.filter(isReadOnly).map(placeOf));
+  const targets = new Set(ops.filter(isReadOnly).map(targetOf));
   if (targets.size === 0) return [];
   const lengths = new Set([...targets].map(({ length }) => length));
   const last: Op[] = [];
@@ -16,13 +16,13 @@ export function deferReadOnly(ops: Op[]): Op[] {
    * Targets of later operations, and those with a later operation below them: one pass, as a config may have many
    * mounts.
    */
-  const places = new Set<string>();
+  const laterTargets = new Set<string>();
   const filled = new Set(['/dev']);
   for (let i = ops.length - 1; i >= 0; i--) {
     const op = ops[i] as Op;
-    const place = placeOf(op);
+    const path = targetOf(op);
     // A later mount over it, or a remount of it, decides.
-    if (isReadOnly(op) && !places.has(place) && filled.has(place)) {
+    if (isReadOnly(op) && !laterTargets.has(path) && filled.has(path)) {
       const { at, target } = op;
       ops[i] = {
         ...op,
@@ -31,8 +31,8 @@ export function deferReadOnly(ops: Op[]): Op[] {
       };
       last.push({ op: 'mountAttrs', at, target, setAttrs: MOUNT_ATTR_RDONLY, clearAttrs: 0, recursive: false });
     }
-    places.add(place);
-    for (const length of lengths) if (place[length] === '/') filled.add(place.slice(0, length));
+    laterTargets.add(path);
+    for (const length of lengths) if (path[length] === '/') filled.add(path.slice(0, length));
   }
   return last.reverse();
 }
@@ -40,4 +40,4 @@ export function deferReadOnly(ops: Op[]): Op[] {
 const isReadOnly = (op: Op): op is Extract<Op, { op: 'mountFs' }> =>
   op.op === 'mountFs' && op.fstype === 'tmpfs' && (Number(op.attrs) & MOUNT_ATTR_RDONLY) !== 0;
 
-const placeOf = (op: Op): string => ('target' in op ? op.target : 'path' in op ? (op.path ?? '') : '');
+const targetOf = (op: Op): string => ('target' in op ? op.target : 'path' in op ? (op.path ?? '') : '');

@@ -30,19 +30,19 @@ export const openJoins = (all: readonly Join[]): Op[] =>
   all.map(({ at, path, type, slot }): Op => ({ op: 'namespaceOpen', at: `${at}/path`, path, type, slot }));
 
 /** New namespaces that the clone has not made. */
-const unmade = (spec: Spec, made: number): number => newNamespaces(spec) & ~made;
+const unclonedFlags = (spec: Spec, cloned: number): number => newNamespaces(spec) & ~cloned;
 
 const joinedFlags = (all: readonly Join[]): number => all.reduce((flags, { flag }) => flags | flag, 0);
 
 /** Whether the joining process must fork: a pid namespace that is joined or unshared only applies to its child. */
-export const goesOnAsChild = (spec: Spec, all: readonly Join[], made: number): boolean =>
-  all.length > 0 && ((unmade(spec, made) | joinedFlags(all)) & CLONE_NEWPID) !== 0;
+export const mustFork = (spec: Spec, all: readonly Join[], cloned: number): boolean =>
+  all.length > 0 && ((unclonedFlags(spec, cloned) | joinedFlags(all)) & CLONE_NEWPID) !== 0;
 
 /**
  * Whether that child can be cloned into the container's v2 cgroup. The kernel checks the process's rights at that time
  * (in a user namespace), and the cgroups it can see (in a joined cgroup namespace).
  */
-export const mayBeBornLate = (spec: Spec, all: readonly Join[]): boolean =>
+export const canCloneIntoCgroup = (spec: Spec, all: readonly Join[]): boolean =>
   ((newNamespaces(spec) | joinedFlags(all)) & CLONE_NEWUSER) === 0 && (joinedFlags(all) & CLONE_NEWCGROUP) === 0;
 
 /** Mappings beside the path of a user namespace, which some engines write, must equal the namespace's. */
@@ -59,7 +59,7 @@ function verifyOps(spec: Spec): Op[] {
 }
 
 /**
- * The operations from the runtime's namespaces (except those of the clone: `made`) to those of the config.
+ * The operations from the runtime's namespaces (except those of the clone: `cloned`) to those of the config.
  * A new user namespace is made after the joins: joined namespaces belong to an owner outside it. A joined user
  * namespace is joined in the middle: namespaces that belong to it need the rights in it, the host's need those before
  * it. All other new namespaces are made inside the user namespace, so that it owns them. A pid namespace only applies
@@ -71,21 +71,21 @@ export function joinOps(
   spec: Spec,
   facts: HostFacts,
   all: readonly Join[],
-  made: number,
-  middle: readonly Op[],
+  cloned: number,
+  inUserNamespace: readonly Op[],
   entering: readonly Op[],
   asCaller: readonly Op[],
 ): Op[] {
   const enter = (optional: boolean, chosen: readonly Join[]): Op[] =>
     chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
   const at = '/linux/namespaces';
-  const fresh = unmade(spec, made);
+  const uncloned = unclonedFlags(spec, cloned);
   const user = all.filter(({ flag }) => flag === CLONE_NEWUSER);
   const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
   const undumpable: Op = { op: 'undumpable', at: '' };
   const early = asCaller.length > 0 ? CLONE_NEWNS : 0;
   const root: Op[] = [
-    ...middle,
+    ...inUserNamespace,
     ...(early ? [{ op: 'unshare', at, flags: early } as const, ...asCaller] : []),
     { op: 'becomeRoot', at: '/linux/uidMappings' },
     undumpable,
@@ -100,18 +100,18 @@ export function joinOps(
       ...enter(false, others),
       ...root,
     ]);
-  } else if (fresh & CLONE_NEWUSER) {
+  } else if (uncloned & CLONE_NEWUSER) {
     append(ops, [...enter(false, others), { op: 'unshare', at, flags: CLONE_NEWUSER }]);
     append(ops, [...idMapOps(spec, facts), { op: 'await', at: '', what: 'id maps' }, ...root]);
   } else {
-    append(ops, [...middle, undumpable, ...enter(false, others)]);
+    append(ops, [...inUserNamespace, undumpable, ...enter(false, others)]);
   }
-  const late = goesOnAsChild(spec, all, made) ? CLONE_NEWCGROUP : 0;
-  const rest = fresh & ~(CLONE_NEWUSER | early | late);
+  const late = mustFork(spec, all, cloned) ? CLONE_NEWCGROUP : 0;
+  const rest = uncloned & ~(CLONE_NEWUSER | early | late);
   if (rest) append(ops, [{ op: 'unshare', at, flags: rest }, ...timeOps(spec)]);
   if (!late) return ops;
   if (!entering.some(({ op }) => op === 'cgroupFork')) ops.push({ op: 'fork', at });
   append(ops, entering);
-  if (fresh & late) ops.push({ op: 'unshare', at, flags: fresh & late });
+  if (uncloned & late) ops.push({ op: 'unshare', at, flags: uncloned & late });
   return ops;
 }

@@ -108,7 +108,12 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     ambient: mask(sets?.ambient) & mask(sets?.permitted) & mask(sets?.inheritable),
   });
   ops.push(enter(false));
-  ops.push({ op: 'findExecutable', at: '/process/args/0', name: args[0] ?? '', path: lookup(env, 'PATH') ?? noPath });
+  ops.push({
+    op: 'findExecutable',
+    at: '/process/args/0',
+    name: args[0] ?? '',
+    path: variableValue(env, 'PATH') ?? noPath,
+  });
   append(ops, seccompOps(spec, filterSlot, true));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
   append(ops, schedulingOps(spec));
@@ -119,7 +124,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     at: '/process/args',
     args,
     env,
-    homeOf: lookup(env, 'HOME') === undefined ? (user?.uid ?? 0) : undefined,
+    homeOf: variableValue(env, 'HOME') === undefined ? (user?.uid ?? 0) : undefined,
     homeOfNamed: false,
   });
   return ops;
@@ -144,10 +149,11 @@ export const pipesAlone = (facts: HostFacts, options: CompileOptions): boolean =
   options.foreground === true && facts.euid !== 0;
 
 /** Whether a plan changes the owner of stdio. */
-export const lendsStdio = ({ ops }: Plan): boolean => ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
+export const changesStdioOwner = ({ ops }: Plan): boolean =>
+  ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
 
 /** Value of the last NAME=… in an environment; undefined if absent. */
-function lookup(env: readonly string[], name: string): string | undefined {
+function variableValue(env: readonly string[], name: string): string | undefined {
   for (let i = env.length - 1; i >= 0; i--) {
     const entry = env[i] as string;
     if (entry.startsWith(`${name}=`)) return entry.slice(name.length + 1);

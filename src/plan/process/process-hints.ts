@@ -1,6 +1,6 @@
 /** Known causes of failures of the process: its state, limits, privileges, working directory and execution. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Failures, type Hint, smallMemory } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf, lowMemoryHint } from '../failure/known-cause.js';
 import { procHint } from '../mounts/file-system-hints.js';
 import { noexecHint } from '../mounts/noexec-mounts.js';
 import type { OpOf } from '../plan-ops.js';
@@ -29,7 +29,7 @@ export const processFailures: Failures<keyof typeof processTable> = {
     code: 'ERR_LIMIT',
     hint: (f) =>
       f.errno === E.EACCES || f.errno === E.EPERM
-        ? because(
+        ? hintOf(
             'set oom_score_adj no lower than that of runt itself, or give runt CAP_SYS_RESOURCE: lowering it needs that capability',
             'proc_pid_oom_score_adj(5)',
           )
@@ -39,7 +39,7 @@ export const processFailures: Failures<keyof typeof processTable> = {
     code: 'ERR_PRIVILEGE',
     hint: (f, op) =>
       f.errno === E.EDQUOT
-        ? because(
+        ? hintOf(
             `raise the quota of user ${op.uid}, or use another file as ${f.detail}: the user has used up the quota of that file system`,
             'quota(1)',
           )
@@ -53,23 +53,23 @@ export const processFailures: Failures<keyof typeof processTable> = {
 
 function stateHint({ errno, facts }: Failure): Hint | undefined {
   if (errno === E.EACCES || errno === E.EPERM || errno === E.EROFS) {
-    return because(
+    return hintOf(
       facts.rootless
         ? 'set XDG_RUNTIME_DIR to a directory of the user, or name one with --root: the user may not write to the state root'
         : 'name another directory with --root: the state root cannot be written',
     );
   }
   if (errno === E.ENOSPC || errno === E.EDQUOT) {
-    return because('make room on the file system of the state root, or name another directory with --root: it is full');
+    return hintOf('make room on the file system of the state root, or name another directory with --root: it is full');
   }
   if (errno === E.ENOTDIR)
-    return because('name another directory with --root: a part of the path of the state root is a file');
+    return hintOf('name another directory with --root: a part of the path of the state root is a file');
   return undefined;
 }
 
 function capabilityHint(f: Failure): Hint | undefined {
   if (f.errno !== E.EPERM) return undefined;
-  return because(
+  return hintOf(
     'remove from process.capabilities those that runt does not have, and ambient ones that are not permitted and inheritable too: runt cannot grant them',
     'capabilities(7)',
   );
@@ -78,13 +78,13 @@ function capabilityHint(f: Failure): Hint | undefined {
 function rlimitHint(f: Failure, op: OpOf<'rlimit' | 'prlimit'>): Hint | undefined {
   const nofile = 7;
   if (f.errno === E.EPERM) {
-    return because(
+    return hintOf(
       `set a limit no higher than that of runt itself${Number(op.resource) === nofile ? ' and the sysctl fs.nr_open' : ''}, or give runt CAP_SYS_RESOURCE: raising a hard limit needs that capability`,
       'getrlimit(2)',
     );
   }
   if (f.errno === E.EINVAL)
-    return because(
+    return hintOf(
       'lower the soft limit, or remove the entry: the soft limit is above the hard one, or the kernel does not know this limit',
       'getrlimit(2)',
     );
@@ -96,20 +96,17 @@ function cwdHint(f: Failure, path: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       if (f.syscall.startsWith('getcwd')) {
-        return because(
-          `choose a process.cwd inside of the container's root: ${path} leads out of it`,
-          'CVE-2024-21626',
-        );
+        return hintOf(`choose a process.cwd inside of the container's root: ${path} leads out of it`, 'CVE-2024-21626');
       }
-      return because(
+      return hintOf(
         `make ${path} in the image, or correct process.cwd: it is not in the container, and runt-init could not make it`,
         see,
       );
     case E.ENOTDIR:
-      return because(`name a directory in process.cwd: ${path}, or a part of it, is a file in the container`, see);
+      return hintOf(`name a directory in process.cwd: ${path}, or a part of it, is a file in the container`, see);
     case E.EACCES:
     case E.EPERM:
-      return because(
+      return hintOf(
         `give the process's user search permission on ${path} and its parents, or correct process.cwd: the user may not enter it`,
         see,
       );
@@ -123,31 +120,31 @@ function findHint(f: Failure, op: OpOf<'findExecutable'>): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       if (op.name === '')
-        return because('name the program to run in process.args[0]: it is empty', 'runtime-spec config.md#process');
+        return hintOf('name the program to run in process.args[0]: it is empty', 'runtime-spec config.md#process');
       if (op.name.includes('/'))
-        return because(
+        return hintOf(
           `correct process.args[0], or add ${op.name} to the image: it is not in the container's root file system`,
           see,
         );
       return op.path === ''
-        ? because(
+        ? hintOf(
             `set PATH in process.env, or give an absolute path as process.args[0]: without PATH runt-init cannot look for "${op.name}"`,
             see,
           )
-        : because(
+        : hintOf(
             `add "${op.name}" to the image, or give an absolute path as process.args[0]: it is in none of the directories of the container's PATH (${op.path})`,
             see,
           );
     case E.EISDIR:
-      return because(`name a program in process.args[0]: ${f.detail || op.name} is a directory`, see);
+      return hintOf(`name a program in process.args[0]: ${f.detail || op.name} is a directory`, see);
     case E.EACCES:
-      return because(
+      return hintOf(
         noexecHint(f.spec, f.detail || op.name) ??
           `add the x permission (chmod +x) to ${f.detail || op.name} and to its parents, or remove "noexec" from the mount that it is on: the process's user may not execute it`,
         see,
       );
     case E.ENOTDIR:
-      return because(`correct process.args[0]: a component of ${op.name} is a file`, see);
+      return hintOf(`correct process.args[0]: a component of ${op.name} is a file`, see);
     default:
       return undefined;
   }
@@ -162,68 +159,68 @@ function execHint(f: Failure, name: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
       if (detail.includes('#!')) {
-        return because(
+        return hintOf(
           `add the interpreter of the script ${name} to the image, or correct its first line (a carriage return at its end counts): ${detail.slice(detail.indexOf('#!'))} is not in the container`,
           see,
         );
       }
       if (detail.includes(': loader ')) {
         const loader = detail.slice(detail.indexOf(': loader ') + 9);
-        return because(
+        return hintOf(
           `use an image with the same C library, or a static program: ${name} is linked dynamically, and its loader ${loader} is not in the container`,
           'ld.so(8)',
         );
       }
-      return because(
+      return hintOf(
         `add ${name}, its interpreter or its dynamic loader to the image: one of them is not in the container, or no longer`,
         see,
       );
     case E.ENOEXEC: {
       const machine = machineOf(detail);
       return machine === undefined
-        ? because(
+        ? hintOf(
             `add a first line "#!/bin/sh" to ${name} if it is a script, or replace it: the kernel cannot run it without that line, or it is empty or damaged`,
             see,
           )
-        : because(
+        : hintOf(
             `use an image for this machine, or install an emulator (binfmt_misc): ${name} is a program for ${machine}, and this kernel does not run those`,
             see,
           );
     }
     case E.EACCES:
-      return because(
+      return hintOf(
         noexecHint(f.spec, interpreterIn(detail) ?? name) ??
           `remove "noexec" from the mount that ${name} or its interpreter is on, add the x permission, or allow it in AppArmor or SELinux: it may not be executed`,
         see,
       );
     case E.EPERM:
-      return because(
+      return hintOf(
         `add the file capabilities of ${name} to process.capabilities.bounding, or remove them (setcap -r): the bounding set does not hold them, or a security module forbids the program`,
         'capabilities(7)',
       );
     case E.E2BIG:
-      return because(
+      return hintOf(
         'shorten process.args and process.env, or raise RLIMIT_STACK: together they have more than a quarter of the stack limit, or one string has more than 128 KiB',
         see,
       );
     case E.ETXTBSY:
-      return because(`wait until ${name} is closed: a process has it open for writing, perhaps still to copy it`, see);
+      return hintOf(`wait until ${name} is closed: a process has it open for writing, perhaps still to copy it`, see);
     case E.ELIBBAD:
-      return because(
+      return hintOf(
         `use an image of one architecture: the dynamic loader of ${name} is not an ELF program for this machine`,
         see,
       );
     case E.EISDIR:
-      return because(`correct the first line of ${name}: the interpreter that it names is a directory`, see);
+      return hintOf(`correct the first line of ${name}: the interpreter that it names is a directory`, see);
     case E.ELOOP:
-      return because(
+      return hintOf(
         `correct the first line of ${name}: its interpreter is a script, and such interpreters nest more than four deep, or links lead in a circle`,
         see,
       );
     case E.EAGAIN:
-      return because('raise RLIMIT_NPROC in process.rlimits: the user has more processes than it allows', see);
+      return hintOf('raise RLIMIT_NPROC in process.rlimits: the user has more processes than it allows', see);
     case E.ENOMEM:
-      return smallMemory(f);
+      return lowMemoryHint(f);
     default:
       return undefined;
   }

@@ -12,7 +12,7 @@ interface RdtOps {
   /** After the clone: the process enters them, with all its descendants. */
   readonly assign: Op[];
   /** Directories that delete removes, in this order. */
-  readonly left: readonly string[];
+  readonly directories: readonly string[];
 }
 
 /** Names that the kernel itself uses there. */
@@ -28,7 +28,7 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
   const rdt = spec.linux?.intelRdt;
   if (!rdt) return undefined;
   const root = facts.resctrl();
-  if (root === '') throw noResctrl('', { pointer: at, value: rdt });
+  if (root === '') throw noResctrlError('', { pointer: at, value: rdt });
   const { closID } = rdt;
   const name = closID ?? id;
   if (reserved.includes(name)) {
@@ -49,19 +49,19 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
       ...monitor.map((m): Op => ({ op: 'rdtMonitor', at: `${at}/enableMonitoring`, path: m })),
     ],
     assign: [{ op: 'rdtAssign', at, paths: [path, ...monitor] }],
-    left: [...monitor, ...(closID === undefined ? [path] : [])],
+    directories: [...monitor, ...(closID === undefined ? [path] : [])],
   };
 }
 
 /** The error for a host without a resctrl file system; `what` is a prefix of the message. */
-export function noResctrl(
+export function noResctrlError(
   what: string,
-  place: { readonly pointer?: string; readonly value?: unknown } = {},
+  origin: { readonly pointer?: string; readonly value?: unknown } = {},
 ): RuntError {
   return new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `${what}Intel RDT: the host has no resctrl file system`,
-    ...place,
+    ...origin,
     hint: 'run "mount -t resctrl resctrl /sys/fs/resctrl", or remove linux.intelRdt: it is not mounted, the kernel was built without it (CONFIG_X86_CPU_RESCTRL), or the CPU cannot control caches and memory bandwidth',
     see: 'runtime-spec config-linux.md#intelrdt',
   });

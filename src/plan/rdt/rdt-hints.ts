@@ -1,6 +1,6 @@
 /** Known causes of failures of resctrl groups; the detail is the kernel's own message, if it has one. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
 import type { rdtTable } from './rdt-ops.js';
 
 export const rdtFailures: Failures<keyof typeof rdtTable> = {
@@ -12,29 +12,29 @@ export const rdtFailures: Failures<keyof typeof rdtTable> = {
 function rdtHint(f: Failure): Hint | undefined {
   const see = 'runtime-spec config-linux.md#intelrdt';
   if (f.syscall === 'schemata') {
-    return because(
+    return hintOf(
       'correct the schema, or use another closID: the class that it names is there already, with another schema',
       see,
     );
   }
   switch (f.errno) {
     case E.ENOENT:
-      return because('make the class that closID names first, or give a schema to make it with: it is not there', see);
+      return hintOf('make the class that closID names first, or give a schema to make it with: it is not there', see);
     case E.EEXIST:
-      return because(
+      return hintOf(
         'remove the group with rmdir, or use another name: a group of this name is there, of another container or left by one',
         see,
       );
     case E.ENOSPC:
-      return because('remove unused resctrl groups: the CPU has no more classes or monitoring ids', see);
+      return hintOf('remove unused resctrl groups: the CPU has no more classes or monitoring ids', see);
     case E.EINVAL:
-      return because(
+      return hintOf(
         'correct the schema: the CPU does not take it (info/ of the resctrl file system shows what it has)',
         see,
       );
     case E.EACCES:
     case E.EPERM:
-      return because('run runt as root of the host: nobody else may change the resctrl file system', see);
+      return hintOf('run runt as root of the host: nobody else may change the resctrl file system', see);
     default:
       return undefined;
   }

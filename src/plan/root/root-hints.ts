@@ -1,6 +1,6 @@
 /** Known causes of failures of the rootfs, and of mount points and files in it. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
 import type { rootTable } from './root-ops.js';
 
 const mounts = 'runtime-spec config.md#mounts';
@@ -10,7 +10,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     code: 'ERR_MOUNT',
     hint: (f) => {
       if (f.errno !== E.EINVAL) return f.syscall === 'setns' ? switchHint(f) : limitHint(f);
-      return because(
+      return hintOf(
         'start runt outside of this container or chroot: the root of runt is on no mount of its mount namespace',
         'mount_namespaces(7)',
       );
@@ -22,7 +22,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     code: 'ERR_ROOTFS',
     hint: (f, op) => {
       if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
-      return because(
+      return hintOf(
         `add "mount" to linux.namespaces, or use Linux 6.15: without a mount namespace runt attaches the container's mounts nowhere, so that none stays on the host, and older kernels cannot mount in such a tree`,
         'runtime-spec config-linux.md#namespaces',
       );
@@ -37,7 +37,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     code: 'ERR_ROOTFS',
     hint: (f) => {
       if (f.errno !== E.EBUSY) return limitHint(f);
-      return because(
+      return hintOf(
         'end the process that has a file of the root open for writing, or let it close the file before the hook ends: it is perhaps a daemon that a createContainer hook left behind',
         'mount(2), EBUSY',
       );
@@ -47,7 +47,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     code: 'ERR_ROOTFS',
     hint: (f, op) => {
       if (f.errno !== E.ESTALE) return limitHint(f);
-      return because(
+      return hintOf(
         `keep others from renaming the directories that lead to ${op.path}: it was another directory when it became the root`,
         'rename(2)',
       );
@@ -58,14 +58,14 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
 function rootfsHint(f: Failure, path: string): Hint | undefined {
   switch (f.errno) {
     case E.ENOENT:
-      return because(
+      return hintOf(
         `unpack an image at ${path}, or correct root.path, which is relative to the bundle: it does not exist`,
         'runtime-spec config.md#root',
       );
     case E.ENOTDIR:
-      return because(`name a directory in root.path: ${path} is not one`, 'runtime-spec config.md#root');
+      return hintOf(`name a directory in root.path: ${path} is not one`, 'runtime-spec config.md#root');
     case E.EACCES:
-      return because(
+      return hintOf(
         `give runt search permission (chmod o+x) on the parents of ${path}: runt may not search one of them`,
         'path_resolution(7)',
       );
@@ -76,14 +76,14 @@ function rootfsHint(f: Failure, path: string): Hint | undefined {
 
 function switchHint(f: Failure): Hint | undefined {
   if (f.syscall === 'setns')
-    return because(
+    return hintOf(
       f.errno === E.EXDEV
         ? 'start runt outside of the chroot: the container’s root is not the root of its mount namespace, so that setns(2), and with it an exec, would lead to the host'
         : 'start runt outside of the chroot: it cannot leave it, because it lacks CAP_SYS_CHROOT, or a seccomp filter forbids setns(2)',
       'setns(2)',
     );
   if (f.detail === 'ramdisk')
-    return because(
+    return hintOf(
       f.errno === E.EPERM
         ? 'remove "user" from linux.namespaces, or move the host to another root (switch_root(8)): the root of the host is a ramdisk (initramfs), whose mounts a user namespace can neither remove nor hide from the container'
         : 'start runt with the file system that is mounted over the ramdisk as its root: the root of the host is a ramdisk (initramfs)',
@@ -91,19 +91,19 @@ function switchHint(f: Failure): Hint | undefined {
     );
   if (f.errno === E.EINVAL) {
     return f.op.op === 'pivotRoot'
-      ? because(
+      ? hintOf(
           f.detail === 'chroot'
             ? 'start runt outside of the chroot: pivot_root(2) cannot leave the root above it either'
             : 'use --no-pivot: pivot_root(2) cannot leave a root on a mount with shared propagation',
           'pivot_root(2)',
         )
-      : because(
+      : hintOf(
           'make / private first (mount --make-rprivate /): a mount below a mount with shared propagation cannot be moved',
           'mount(2), "Moving a mount"',
         );
   }
   if (f.errno === E.EBUSY)
-    return because(
+    return hintOf(
       'bind the rootfs elsewhere first: it is the root of the host already, or on the same mount',
       'pivot_root(2)',
     );
@@ -114,29 +114,29 @@ function switchHint(f: Failure): Hint | undefined {
 export function targetHint(f: Failure, target: string): Hint | undefined {
   switch (f.errno) {
     case E.EROFS:
-      return because(
+      return hintOf(
         `make ${target} in the image, or mount a tmpfs above it first: it is not in the rootfs, and cannot be made, because the rootfs, or the mount there, is read-only`,
         mounts,
       );
     case E.ELOOP:
-      return because(
+      return hintOf(
         `replace the symbolic links of ${target} in the image by real directories: runt refuses links there, because they could redirect the mount`,
         'CVE-2019-19921',
       );
     case E.ENOTDIR:
-      return because(
+      return hintOf(
         f.syscall === 'move_mount'
           ? `remove ${target} from the image, or correct the path: it is a file in the rootfs and a directory is mounted on it, or the other way round`
           : `correct the image or the path: a component of ${target} is a file in the rootfs`,
         mounts,
       );
     case E.EACCES:
-      return because(
+      return hintOf(
         `give root of the container access to the directories that lead to ${target}: it may not search or write one of them, perhaps because the user namespace does not map its owner`,
         'path_resolution(7)',
       );
     case E.EOVERFLOW:
-      return because(
+      return hintOf(
         `change the owner of the rootfs: the user namespace does not map the owner of a directory on the way to ${target}, so nothing can be made in it`,
         'user_namespaces(7)',
       );
@@ -148,7 +148,7 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
 /** ENOSPC of a mount means the limit on mounts, of any other call the disk. */
 export function limitHint(f: Failure): Hint | undefined {
   if (f.errno === E.ENOSPC) {
-    return because(
+    return hintOf(
       f.syscall.startsWith('mkdir') ||
         f.syscall.startsWith('mknod') ||
         f.syscall === 'symlinkat' ||

@@ -1,7 +1,7 @@
 /** Known causes of failures of scheduler, ioPriority, execCPUAffinity, memoryPolicy and personality. */
 import { E } from '../../sys/errno.js';
 import { schedulerPolicies } from '../../sys/kernel-names.js';
-import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
 import type { schedulingTable } from './scheduling-ops.js';
 
 export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
@@ -13,7 +13,7 @@ export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
     code: 'ERR_SCHEDULING',
     hint: (f) =>
       f.errno === E.EPERM
-        ? because(
+        ? hintOf(
             'set IOPRIO_CLASS_BE, or give runt CAP_SYS_NICE or CAP_SYS_ADMIN on the host: IOPRIO_CLASS_RT needs one of them',
             'ioprio_set(2)',
           )
@@ -23,7 +23,7 @@ export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
     code: 'ERR_SCHEDULING',
     hint: (f) =>
       f.errno === E.EINVAL
-        ? because(
+        ? hintOf(
             "name CPUs that the process may use: none of these is in the machine and in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
             'sched_setaffinity(2)',
           )
@@ -38,18 +38,18 @@ function schedulerHint(f: Failure, policy: string): Hint | undefined {
   switch (f.errno) {
     case E.EPERM:
       return policy === 'SCHED_DEADLINE'
-        ? because(
+        ? hintOf(
             'give runt CAP_SYS_NICE on the host, and let the process run on all CPUs of its cpuset: SCHED_DEADLINE needs both',
             'sched(7)',
           )
-        : because(
+        : hintOf(
             `${policy === 'SCHED_FIFO' || policy === 'SCHED_RR' ? `give runt CAP_SYS_NICE on the host and, on cgroup v1, the cgroup time for real-time processes (linux.resources.cpu.realtimeRuntime): ${policy} needs both` : 'give runt CAP_SYS_NICE on the host: a lower nice value than that of runt needs it'}`,
             see,
           );
     case E.EBUSY:
-      return because('set a smaller runtime: the CPUs do not have that much time left for SCHED_DEADLINE', 'sched(7)');
+      return hintOf('set a smaller runtime: the CPUs do not have that much time left for SCHED_DEADLINE', 'sched(7)');
     case E.EINVAL:
-      return because(
+      return hintOf(
         policy === 'SCHED_ISO'
           ? 'use another policy: no kernel has SCHED_ISO, which was reserved and never made'
           : 'correct the priority, the times (1024 ns ≤ runtime ≤ deadline ≤ period) or the flags: the kernel does not take these values together, or does not know a flag',
@@ -63,9 +63,9 @@ function schedulerHint(f: Failure, policy: string): Hint | undefined {
 function memoryPolicyHint(f: Failure): Hint | undefined {
   const see = 'set_mempolicy(2)';
   if (f.errno === E.ENOSYS)
-    return because('remove linux.memoryPolicy: this kernel was built without NUMA (CONFIG_NUMA)', see);
+    return hintOf('remove linux.memoryPolicy: this kernel was built without NUMA (CONFIG_NUMA)', see);
   if (f.errno !== E.EINVAL) return undefined;
-  return because(
+  return hintOf(
     "name a node of the machine and of the container's cpuset, and a mode and flags that this kernel has: MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9",
     see,
   );

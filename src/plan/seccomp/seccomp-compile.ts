@@ -21,7 +21,7 @@ import {
 } from '../../sys/linux.js';
 import type { SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
 import type { Op } from '../plan-ops.js';
-import { unsupported } from '../unsupported-values.js';
+import { unsupportedError } from '../unsupported-values.js';
 
 const actions: Readonly<Record<string, number>> = {
   SCMP_ACT_KILL: SECCOMP_RET_KILL_THREAD,
@@ -96,7 +96,7 @@ function action(name: string, errno: number | undefined, pointer: string): numbe
 }
 
 function known(value: number | undefined, name: string, pointer: string): number {
-  if (value === undefined) throw unsupported(pointer, name, name);
+  if (value === undefined) throw unsupportedError(pointer, name, name);
   return value;
 }
 

@@ -1,6 +1,6 @@
 /** Known causes of failures of the seccomp filter. */
 import { E } from '../../sys/errno.js';
-import { because, type Failure, type Failures, type Hint } from '../failure/known-cause.js';
+import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
 import type { seccompTable } from './seccomp-ops.js';
 
 const SEE = 'runtime-spec config-linux.md#seccomp';
@@ -17,7 +17,7 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
  */
 export function deniedInitHint(f: Failure): Hint | undefined {
   return f.facts.filtered && f.op.op !== 'exec' && denies(f, f.syscall)
-    ? because(
+    ? hintOf(
         `allow ${f.syscall} in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: the container's own seccomp profile denies this call to runt-init`,
         SEE,
       )
@@ -27,7 +27,7 @@ export function deniedInitHint(f: Failure): Hint | undefined {
 /** For the operation `exec`: the profile denies the execve. */
 export function deniedExecHint(f: Failure): Hint | undefined {
   return denies(f, 'execve')
-    ? because('allow execve in linux.seccomp.syscalls: the seccomp profile denies it', SEE)
+    ? hintOf('allow execve in linux.seccomp.syscalls: the seccomp profile denies it', SEE)
     : undefined;
 }
 
@@ -48,18 +48,18 @@ function denies(f: Failure, call: string): boolean {
 function profileHint(f: Failure): Hint | undefined {
   switch (f.errno) {
     case E.EOPNOTSUPP:
-      return because('remove the architecture from linux.seccomp.architectures: libseccomp does not know it', SEE);
+      return hintOf('remove the architecture from linux.seccomp.architectures: libseccomp does not know it', SEE);
     case E.EDOM:
-      return because(
+      return hintOf(
         'remove the architectures that this machine cannot run: one filter cannot serve both byte orders',
         SEE,
       );
     case E.EINVAL:
-      return because('correct the arguments of the rule: libseccomp does not take this combination', SEE);
+      return hintOf('correct the arguments of the rule: libseccomp does not take this combination', SEE);
     case E.E2BIG:
     case E.ENOMEM:
-      if (f.op.at.endsWith('/args')) return because('split the rule: it may have at most 64 conditions');
-      return because(
+      if (f.op.at.endsWith('/args')) return hintOf('split the rule: it may have at most 64 conditions');
+      return hintOf(
         'use fewer rules or architectures: the filter would have more than the 4096 instructions that the kernel loads',
         'seccomp(2)',
       );
@@ -70,7 +70,7 @@ function profileHint(f: Failure): Hint | undefined {
 
 function loadHint(f: Failure): Hint | undefined {
   if (f.syscall === 'clone' && f.errno === E.EAGAIN) {
-    return because(
+    return hintOf(
       'raise linux.resources.pids.limit or RLIMIT_NPROC: runt-init starts a helper to hand over the listener, one process more than they allow',
     );
   }
@@ -78,27 +78,27 @@ function loadHint(f: Failure): Hint | undefined {
   switch (f.errno) {
     case E.EINVAL:
       if (f.op.at.startsWith('/annotations/')) {
-        return because(
+        return hintOf(
           'correct the program in the annotation: it is not a seccomp filter (struct sock_filter), and the kernel refuses it',
           'seccomp(2)',
         );
       }
-      return because(
+      return hintOf(
         'remove flags from linux.seccomp.flags (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs Linux 5.19), or use a kernel with CONFIG_SECCOMP_FILTER: this one lacks one of them',
         'seccomp(2)',
       );
     case E.EACCES:
-      return because(
+      return hintOf(
         'set process.noNewPrivileges, or give runt CAP_SYS_ADMIN in the user namespace: loading a filter needs one of them',
         'seccomp(2)',
       );
     case E.EBUSY:
-      return because(
+      return hintOf(
         'run runt outside of its own seccomp filter, or use no SCMP_ACT_NOTIFY: that filter has a listener already, and the kernel allows a process one',
         'seccomp(2)',
       );
     case E.ENOMEM:
-      return because(
+      return hintOf(
         'use fewer rules: all filters of a process together may have 32768 instructions, and runt itself runs under some',
         'seccomp(2)',
       );

@@ -42,7 +42,7 @@ async function inCgroups(
         ? paths.unified?.path
         : paths.v1.find((p) => p.hierarchy.controllers.includes(controller))?.path) ?? `no ${controller}`;
     await use(path, all, (pid) => {
-      for (const file of [...ops.tasks, ...(ops.birth ? [`${ops.birth}/cgroup.procs`] : [])])
+      for (const file of [...ops.tasks, ...(ops.cloneCgroup ? [`${ops.cloneCgroup}/cgroup.procs`] : [])])
         writeFileSync(file, String(pid));
     });
   } finally {

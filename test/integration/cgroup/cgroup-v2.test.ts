@@ -48,7 +48,7 @@ async function insideV2(): Promise<Seen> {
   const all = cgroupDirectories(paths);
   // RUNT_TEST_NODE has a device number without a driver: opening it fails with ENXIO if the filter allows it, else with
   // EPERM.
-  const { before, birth } = cgroupOps(
+  const { before, cloneCgroup } = cgroupOps(
     facts,
     paths,
     { devices: [{ allow: false, access: 'rwm' }], unified: { 'cgroup.max.depth': '3' } },
@@ -65,12 +65,12 @@ async function insideV2(): Promise<Seen> {
     }
   };
   const home = `/sys/fs/cgroup${facts.unified!.own}/cgroup.procs`;
-  writeFileSync(`${birth}/cgroup.procs`, String(process.pid));
+  writeFileSync(`${cloneCgroup}/cgroup.procs`, String(process.pid));
   const own = readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')
     .find((l) => l.startsWith('0::'))!;
   const seen = {
-    pids: pidsIn(birth, false),
+    pids: pidsIn(cloneCgroup, false),
     zero: open('/dev/null'),
     other: open(process.env.RUNT_TEST_NODE!),
   };

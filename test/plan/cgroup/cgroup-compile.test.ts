@@ -58,7 +58,7 @@ function refused(layout: Layout, resources: Resources, code: string, pointer: st
 
 test('hybrid: every hierarchy is made and joined, the cpuset is filled, the device list is written', () => {
   const at = '/linux/cgroupsPath';
-  const { before, tasks, birth } = plan('hybrid', {
+  const { before, tasks, cloneCgroup } = plan('hybrid', {
     memory: { limit: 1048576 },
     devices: [{ allow: false, access: 'rwm' }],
   });
@@ -101,7 +101,7 @@ test('hybrid: every hierarchy is made and joined, the cpuset is filled, the devi
       (d) => `/sys/fs/cgroup/${d}/box/tasks`,
     ),
   );
-  assert.is(birth, '/sys/fs/cgroup/unified/box');
+  assert.is(cloneCgroup, '/sys/fs/cgroup/unified/box');
 });
 
 test('v1: values are written in the order that the kernel accepts', () => {
@@ -153,7 +153,7 @@ test('v1: values are written in the order that the kernel accepts', () => {
 });
 
 test('v2: the same values are converted to the files of v2', () => {
-  const { before, tasks, birth } = plan('v2', {
+  const { before, tasks, cloneCgroup } = plan('v2', {
     memory: { limit: 1048576, swap: 3145728, reservation: 524288, useHierarchy: true, kernel: -1 },
     cpu: { shares: 1024, quota: 50000, period: 200000, burst: 1000, idle: 0, cpus: '0-1', mems: '0' },
     pids: { limit: 32 },
@@ -182,7 +182,7 @@ test('v2: the same values are converted to the files of v2', () => {
     'box/pids.max=32 /pids/limit',
   ]);
   assert.equal(tasks, []);
-  assert.is(birth, '/sys/fs/cgroup/box');
+  assert.is(cloneCgroup, '/sys/fs/cgroup/box');
 });
 
 test('v2: without values, controllers are enabled for statistics and none is required', () => {
@@ -515,11 +515,11 @@ test('a controller that the host lacks is named with the pointer', () => {
 test('without a mounted hierarchy a limit is an error, and no limit is not', () => {
   refused('none', { pids: { limit: 1 } }, 'ERR_CGROUP_CONTROLLER', '/pids/limit');
   refused('none', { devices: [{ allow: false }] }, 'ERR_CGROUP_CONTROLLER', '/devices');
-  assert.equal(plan('none', undefined), { before: [], tasks: [], birth: '' });
+  assert.equal(plan('none', undefined), { before: [], tasks: [], cloneCgroup: '' });
 });
 
 test('rootless without a delegated cgroup and without limits, the plan has no cgroup operation', () => {
-  const nothing = { before: [], tasks: [], birth: '' };
+  const nothing = { before: [], tasks: [], cloneCgroup: '' };
   for (const layout of ['v1', 'hybrid', 'v2'] as const) {
     assert.equal(
       plan(layout, undefined, () => false),
@@ -545,12 +545,12 @@ test('rootless without a delegated cgroup, a limit is an error that says so', ()
 });
 
 test('rootless with a delegated cgroup, limits are set but no device list', () => {
-  const { before, birth } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
+  const { before, cloneCgroup } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
   assert.equal(
     before.map((op) => op.op),
     ['cgroupCreate', 'cgroupControllers', 'cgroupWrite'],
   );
-  assert.is(birth, '/sys/fs/cgroup/box');
+  assert.is(cloneCgroup, '/sys/fs/cgroup/box');
 });
 
 test('rootless with one delegated hierarchy, only that one is used', () => {
