@@ -31,8 +31,8 @@ const mutants = [
   [
     'start: takes an end without `exec` for success',
     'container/start.ts',
-    "if (state === 'starting') throw",
-    "if (state === 'waiting') throw",
+    "if (state === 'starting')",
+    "if (state === 'waiting')",
     ['container/start'],
   ],
   [
@@ -53,7 +53,7 @@ const mutants = [
   [
     'delete: does not wait for the process',
     'container/delete.ts',
-    'if (await process.ended(held && !held.v2 ? 0 : killedProcessTime)) return;',
+    'if (await process.waitForEnd(freezer && !freezer.v2 ? 0 : killedProcessTime)) return;',
     'return;',
     ['container/delete'],
   ],
@@ -118,7 +118,7 @@ const mutants = [
   [
     'store: works in a directory that was removed',
     'container/state/state-store.ts',
-    'if (isStill(root, id, fd)) return',
+    'if (isSameDirectory(root, id, fd)) return',
     'return',
     ['container/state'],
   ],
@@ -177,7 +177,7 @@ const mutants = [
   [
     'launch: leaves the unit of a create that failed',
     'container/launch/launch.ts',
-    'unit: made.unitStarted ? record.unit : undefined,',
+    'unit: resources.unitStarted ? record.unit : undefined,',
     '',
     ['container/launch', 'container/create'],
   ],

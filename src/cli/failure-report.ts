@@ -19,12 +19,12 @@ export interface FailedCommand {
 /** Records the failure in the container's state, for `runt debug`. */
 async function recordFailure(e: RuntError, global: Globals, { command, id }: FailedCommand): Promise<void> {
   try {
-    const [{ noteError }, { findRoot }] = [
+    const [{ storeLastError }, { findRoot }] = [
       await import('../container/state/last-error.js'),
       await import('./root-flag.js'),
     ];
     const root = findRoot(global);
-    if (root !== undefined) noteError(root, id, command, e);
+    if (root !== undefined) storeLastError(root, id, command, e);
   } catch {
     // Report the failure itself, not that recording it failed.
   }

@@ -13,34 +13,34 @@ import { newRecord } from './state/new-record.js';
 import { type ContainerRecord, checkId } from './state/state-store.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
-import type { LentStdio } from './stdio/stdio-owner.js';
+import type { StdioOwners } from './stdio/stdio-owner.js';
 
 /** @throws RuntError after the undo */
 export async function create(o: CreateOptions): Promise<void> {
   checkPreserved(o);
-  const { launch, compiled } = await bringUp('create', o, true);
-  await finish(o, launch, compiled);
+  const { launch, compiled } = await launchContainer('create', o, true);
+  await writeFiles(o, launch, compiled);
   launch.close();
 }
 
-interface BroughtUp {
+interface LaunchedContainer {
   readonly launch: Launch;
   readonly compiled: CompiledBundle;
   readonly terminal: Terminal | undefined;
   /** Stdio that the process owns until it ends. */
-  readonly lent: LentStdio | undefined;
+  readonly stdioOwners: StdioOwners | undefined;
 }
 
-/** Compiles the bundle and performs the plan up to `start`. `stays`: the command itself serves the terminal. */
-export async function bringUp(
+/** Compiles the bundle and performs the plan up to `start`. `foreground`: the command itself serves the terminal. */
+export async function launchContainer(
   command: string,
   o: CreateOptions,
   startSocket: boolean,
-  stays = false,
-): Promise<BroughtUp> {
+  foreground = false,
+): Promise<LaunchedContainer> {
   checkId(o.id);
   const systemd = o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined;
-  let compiled = compileBundle(o, startSocket, systemd, stays);
+  let compiled = compileBundle(o, startSocket, systemd, foreground);
   if (systemd) compiled = await forSystemd(compiled);
   const { spec } = compiled;
   // `process` is REQUIRED at the start (config.md#process), which for `run` is now.
@@ -52,31 +52,33 @@ export async function bringUp(
     });
   }
   let terminal: Terminal | undefined;
-  const wanted = spec.process?.terminal === true;
-  if (wanted || o.consoleSocket !== undefined) {
+  const isTerminal = spec.process?.terminal === true;
+  if (isTerminal || o.consoleSocket !== undefined) {
     const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');
-    checkConsole(`${command} ${o.id}`, wanted, o.consoleSocket, stays);
-    if (stays) terminal = Terminal.ofCaller(`${command} ${o.id}`);
+    checkConsole(`${command} ${o.id}`, isTerminal, o.consoleSocket, foreground);
+    if (foreground) terminal = Terminal.ofCaller(`${command} ${o.id}`);
   }
   let launch = launchOf(command, o, compiled);
-  const lent =
-    stays && changesStdioOwner(compiled.plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
+  const stdioOwners =
+    foreground && changesStdioOwner(compiled.plan)
+      ? new (await import('./stdio/stdio-owner.js')).StdioOwners()
+      : undefined;
   try {
-    await explained(command, o.id, compiled, async () => {
+    await explainFailure(command, o.id, compiled, async () => {
       try {
         await launch.perform();
       } catch (error) {
         if (!areTreesRefused(error)) throw error;
         compiled = withoutTrees(compiled);
         launch = launchOf(command, o, compiled);
-        await explained(command, o.id, compiled, () => launch.perform());
+        await explainFailure(command, o.id, compiled, () => launch.perform());
       }
     });
   } catch (error) {
-    lent?.giveBack();
+    stdioOwners?.restore();
     throw error;
   }
-  return { launch, compiled, terminal, lent };
+  return { launch, compiled, terminal, stdioOwners };
 }
 
 function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): Launch {
@@ -97,7 +99,7 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
-    oomFile: oomFile(cgroups, o.watchesMemory ? undefined : record.unit?.name),
+    oomFile: oomFile(cgroups, o.watchesOom ? undefined : record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
   });
 }
@@ -109,7 +111,7 @@ const areTreesRefused = (error: unknown): boolean =>
   error.failed.errno === E.ENOSYS;
 
 /** Runs f and turns the facts of a failed operation into the user's error. */
-export async function explained(
+export async function explainFailure(
   command: string,
   id: string,
   compiled: CompiledBundle,
@@ -119,13 +121,13 @@ export async function explained(
     await f();
   } catch (error) {
     if (!(error instanceof OpFailed)) throw error;
-    const { failure } = await import('./failure/op-failure.js');
-    throw failure(command, id, error.failed, compiled.spec, compiled.facts);
+    const { opFailureError } = await import('./failure/op-failure.js');
+    throw opFailureError(command, id, error.failed, compiled.spec, compiled.facts);
   }
 }
 
 /** Writes the pid file and the trace, last in a create. If that fails, undoes the launch. */
-export async function finish(o: CreateOptions, launch: Launch, compiled: CompiledBundle): Promise<void> {
+export async function writeFiles(o: CreateOptions, launch: Launch, compiled: CompiledBundle): Promise<void> {
   try {
     if (o.pidFile !== undefined) {
       const r = native.replaceFile(AT_FDCWD, o.pidFile, 0o644, host.encode(String(launch.pid)));

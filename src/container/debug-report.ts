@@ -3,12 +3,12 @@ import { isFrozen } from '../cgroup/freezer.js';
 import { RuntError } from '../sys/error.js';
 import { exists, readLink, tryListDir, tryReadText } from '../sys/fs.js';
 import { Protocol } from '../sys/protocol.js';
-import { pids } from './ps.js';
+import { listPids } from './ps.js';
 import { type LastError, lastError } from './state/last-error.js';
 import { isAlive } from './state/recorded-process.js';
 import { recordFrom, salvage } from './state/salvaged-state.js';
 import { entryText, withState } from './state/state-directory.js';
-import { type ContainerRecord, load } from './state/state-store.js';
+import { type ContainerRecord, loadRecord } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
 interface DebugProcess {
@@ -68,7 +68,7 @@ export function debugReport(o: { readonly root: string; readonly id: string }): 
   const { record, problem } = recordOf(o.root, o.id);
   const pid = record && isAlive(record) ? record.pid : 0;
   const error = lastError(o.root, o.id);
-  const exit = json(withState(o.root, o.id, (dir) => entryText(dir, Protocol.EXIT_RECORD)) ?? '');
+  const exit = parseOrText(withState(o.root, o.id, (dir) => entryText(dir, Protocol.EXIT_RECORD)) ?? '');
   return {
     id: o.id,
     directory: `${o.root}/${o.id}`,
@@ -90,7 +90,7 @@ export function debugReport(o: { readonly root: string; readonly id: string }): 
 
 function recordOf(root: string, id: string): { record: ContainerRecord | undefined; problem?: string } {
   try {
-    return { record: load(root, id) };
+    return { record: loadRecord(root, id) };
   } catch (error) {
     if (!(error instanceof RuntError)) throw error;
     if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
@@ -100,7 +100,7 @@ function recordOf(root: string, id: string): { record: ContainerRecord | undefin
 }
 
 /** Text of a file; '' if it is missing or unreadable: the report is best effort. */
-function text(path: string): string {
+function readOrEmpty(path: string): string {
   try {
     return tryReadText(path) ?? '';
   } catch {
@@ -117,7 +117,7 @@ const isThere = (path: string): boolean => {
   }
 };
 
-function json(of: string): unknown {
+function parseOrText(of: string): unknown {
   try {
     return of === '' ? undefined : JSON.parse(of);
   } catch {
@@ -125,7 +125,7 @@ function json(of: string): unknown {
   }
 }
 
-function link(path: string): string {
+function readLinkOrEmpty(path: string): string {
   try {
     return readLink(path);
   } catch {
@@ -133,7 +133,7 @@ function link(path: string): string {
   }
 }
 
-const names = (path: string): string[] => {
+const listOrEmpty = (path: string): string[] => {
   try {
     return tryListDir(path) ?? [];
   } catch {
@@ -146,47 +146,47 @@ function processesOf(
   record: ContainerRecord | undefined,
   problem: string | undefined,
 ): DebugProcess[] {
-  const all = problem === undefined ? pids(o) : record && isAlive(record) ? [record.pid] : [];
+  const all = problem === undefined ? listPids(o) : record && isAlive(record) ? [record.pid] : [];
   return all.map((pid) => {
-    const stat = text(`/proc/${pid}/stat`);
+    const stat = readOrEmpty(`/proc/${pid}/stat`);
     const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    const command = text(`/proc/${pid}/cmdline`).split('\0').filter(Boolean).join(' ');
+    const command = readOrEmpty(`/proc/${pid}/cmdline`).split('\0').filter(Boolean).join(' ');
     return { pid, state: stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '?', command: command || `[${name}]` };
   });
 }
 
 function namespacesOf(pid: number): { type: string; id: string; own: boolean }[] {
   if (pid === 0) return [];
-  return names(`/proc/${pid}/ns`)
+  return listOrEmpty(`/proc/${pid}/ns`)
     .filter((type) => !type.endsWith('_for_children'))
     .sort()
     .map((type) => {
-      const id = link(`/proc/${pid}/ns/${type}`);
-      return { type, id, own: id !== link(`/proc/self/ns/${type}`) };
+      const id = readLinkOrEmpty(`/proc/${pid}/ns/${type}`);
+      return { type, id, own: id !== readLinkOrEmpty(`/proc/self/ns/${type}`) };
     });
 }
 
 function identityOf(pid: number): Record<string, string> {
   if (pid === 0) return {};
   const found: Record<string, string> = {};
-  for (const line of text(`/proc/${pid}/status`).split('\n')) {
+  for (const line of readOrEmpty(`/proc/${pid}/status`).split('\n')) {
     const [key = '', ...rest] = line.split(':');
     if (identityLines.includes(key)) found[key] = rest.join(':').trim().replaceAll('\t', ' ');
   }
   for (const map of ['uid_map', 'gid_map']) {
-    const lines = text(`/proc/${pid}/${map}`).trim().split('\n');
+    const lines = readOrEmpty(`/proc/${pid}/${map}`).trim().split('\n');
     found[map] = lines.map((l) => l.trim().split(/ +/).join(' ')).join(', ');
   }
-  const label = text(`/proc/${pid}/attr/current`).replaceAll('\0', '').trim();
+  const label = readOrEmpty(`/proc/${pid}/attr/current`).replaceAll('\0', '').trim();
   if (label !== '') found.label = label;
-  found.oom_score_adj = text(`/proc/${pid}/oom_score_adj`).trim();
+  found.oom_score_adj = readOrEmpty(`/proc/${pid}/oom_score_adj`).trim();
   return found;
 }
 
 function filesOf(path: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const file of cgroupFiles) {
-    const value = text(`${path}/${file}`).trim();
+    const value = readOrEmpty(`${path}/${file}`).trim();
     if (value !== '') found[file] = value.split('\n').join(', ');
   }
   return found;
@@ -195,7 +195,7 @@ function filesOf(path: string): Record<string, string> {
 function mountsOf(pid: number): { target: string; type: string; source: string; options: string }[] {
   if (pid === 0) return [];
   // Keep octal escapes (proc_pid_mountinfo(5)), which keep a path on its line.
-  return text(`/proc/${pid}/mountinfo`)
+  return readOrEmpty(`/proc/${pid}/mountinfo`)
     .trimEnd()
     .split('\n')
     .filter(Boolean)
@@ -212,7 +212,7 @@ function mountsOf(pid: number): { target: string; type: string; source: string; 
 function limitsOf(pid: number): string[][] {
   if (pid === 0) return [];
   // Columns have a fixed width, because the names contain spaces.
-  return text(`/proc/${pid}/limits`)
+  return readOrEmpty(`/proc/${pid}/limits`)
     .trimEnd()
     .split('\n')
     .slice(1)
@@ -221,8 +221,8 @@ function limitsOf(pid: number): string[][] {
 
 function descriptorsOf(pid: number): Record<string, string> {
   if (pid === 0) return {};
-  const numbers = names(`/proc/${pid}/fd`)
+  const numbers = listOrEmpty(`/proc/${pid}/fd`)
     .map(Number)
     .sort((a, b) => a - b);
-  return Object.fromEntries(numbers.map((fd) => [String(fd), link(`/proc/${pid}/fd/${fd}`)]));
+  return Object.fromEntries(numbers.map((fd) => [String(fd), readLinkOrEmpty(`/proc/${pid}/fd/${fd}`)]));
 }

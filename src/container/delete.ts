@@ -8,8 +8,15 @@ import { killedProcessTime } from '../sys/waiting/time-limits.js';
 import { killAll, killTree } from './cgroups/kill-all.js';
 import { holdProcess, statusOf } from './state/recorded-process.js';
 import { openRoot } from './state/state-directory.js';
-import { type ContainerRecord, isEntry, load, locked, removeStateDir, type Status } from './state/state-store.js';
-import { recordedRemains, teardown } from './teardown.js';
+import {
+  type ContainerRecord,
+  isEntry,
+  loadRecord,
+  removeStateDir,
+  type Status,
+  withLock,
+} from './state/state-store.js';
+import { recordedParts, teardown } from './teardown.js';
 
 interface DeleteOptions {
   readonly root: string;
@@ -23,21 +30,21 @@ interface DeleteOptions {
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP … */
 export async function remove(o: DeleteOptions): Promise<void> {
   try {
-    const removed = await locked(o.root, o.id, () => removeLocked(o));
-    if (!removed) await left(o);
-    else if (removed.hooks?.poststop) await poststop(o);
+    const removed = await withLock(o.root, o.id, () => removeLocked(o));
+    if (!removed) await runLeftHooks(o);
+    else if (removed.hooks?.poststop) await runPoststopHooks(o);
   } catch (error) {
     if (!(error instanceof RuntError && error.code === 'ERR_NO_CONTAINER')) throw error;
-    if (!(await left(o)) && !o.force) throw error;
+    if (!(await runLeftHooks(o)) && !o.force) throw error;
   }
 }
 
 /** Runs the hooks that a killed delete left: it had removed the state, or the record in it. */
-async function left(o: DeleteOptions): Promise<boolean> {
-  return isEntry(openRoot(o.root), '.deleted') && (await poststop(o));
+async function runLeftHooks(o: DeleteOptions): Promise<boolean> {
+  return isEntry(openRoot(o.root), '.deleted') && (await runPoststopHooks(o));
 }
 
-async function poststop(o: DeleteOptions): Promise<boolean> {
+async function runPoststopHooks(o: DeleteOptions): Promise<boolean> {
   const { runPoststop } = await import('./hooks/poststop-hooks.js');
   return runPoststop('delete', o.root, o.id, o.warn ?? (() => {}));
 }
@@ -45,7 +52,7 @@ async function poststop(o: DeleteOptions): Promise<boolean> {
 /** The record. With `force` and a damaged one, the salvaged record; undefined if that has no process. */
 async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> {
   try {
-    return load(o.root, o.id);
+    return loadRecord(o.root, o.id);
   } catch (error) {
     if (!o.force || !(error instanceof RuntError)) throw error;
     if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
@@ -71,14 +78,14 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
   }
   // Without a pid namespace, or with a unit, the delete kills a whole tree of cgroups.
   if (!record.pidNamespace || record.unit) {
-    (await import('./cgroups/occupants.js')).checkAlone(o.root, o.id, record.cgroups, record.unit?.name);
+    (await import('./cgroups/occupants.js')).checkExclusive(o.root, o.id, record.cgroups, record.unit?.name);
   }
   await teardown({
     command: 'delete',
     root: o.root,
     id: o.id,
     warn: o.warn,
-    ...recordedRemains(record),
+    ...recordedParts(record),
     endProcesses: [() => endProcess(record, status)],
     // A killed create left a runt-init, which ends by itself.
     othersInCgroups: !record.pidNamespace || record.status === 'creating',
@@ -104,11 +111,11 @@ async function endProcess(record: ContainerRecord, status: Status): Promise<void
       thaw(cgroups);
     }
     // On v1 it ends only when the cgroup above is thawed, which may never happen.
-    const held = findFrozen(cgroups);
-    if (await process.ended(held && !held.v2 ? 0 : killedProcessTime)) return;
-    if (held) {
+    const freezer = findFrozen(cgroups);
+    if (await process.waitForEnd(freezer && !freezer.v2 ? 0 : killedProcessTime)) return;
+    if (freezer) {
       const { frozenError } = await import('../cgroup/frozen-ancestor.js');
-      throw frozenError(`delete ${id}: its process ${pid} was killed, and is frozen`, held.directory);
+      throw frozenError(`delete ${id}: its process ${pid} was killed, and is frozen`, freezer.directory);
     }
     throw new RuntError({
       code: 'ERR_PROCESS',

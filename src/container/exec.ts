@@ -26,12 +26,12 @@ import { Launch } from './launch/launch.js';
 import type { RootlessMode } from './launch/read-host-facts.js';
 import { readHostFacts } from './launch/read-host-facts.js';
 import type { Stdio } from './launch/spawn-init.js';
-import { holdProcess, isAlive, statusOf, unifiedPlace } from './state/recorded-process.js';
-import { type ContainerRecord, keptConfig, load } from './state/state-store.js';
+import { holdProcess, isAlive, statusOf, unifiedPath } from './state/recorded-process.js';
+import { type ContainerRecord, loadRecord, storedConfigPath } from './state/state-store.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
-import type { LentStdio } from './stdio/stdio-owner.js';
+import type { StdioOwners } from './stdio/stdio-owner.js';
 
 export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   readonly root: string;
@@ -72,7 +72,7 @@ export async function exec(o: ExecOptions): Promise<number> {
   checkPreserved(o);
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
-  const { launch, terminal, lent } = await interruptible(`exec ${o.id}`, signals, () => begin(o));
+  const { launch, terminal, stdioOwners } = await interruptible(`exec ${o.id}`, signals, () => startExec(o));
   try {
     try {
       writeFiles(o, launch);
@@ -86,39 +86,39 @@ export async function exec(o: ExecOptions): Promise<number> {
     return status;
   } finally {
     terminal?.close();
-    lent?.giveBack();
+    stdioOwners?.restore();
   }
 }
 
 /** Starts the process and resolves after its execve. The caller closes its pidfd or waits for it. */
-export async function begin(o: ExecOptions): Promise<Begun> {
-  const given: string[] = [];
+export async function startExec(o: ExecOptions): Promise<StartedExec> {
+  const fileFields: string[] = [];
   try {
-    return await beginWith(o, given);
+    return await launchExec(o, fileFields);
   } catch (error) {
-    const { placeOfExec } = await import('./failure/exec-pointer.js');
-    throw placeOfExec(error, o, given, processName(o));
+    const { withExecOrigin } = await import('./failure/exec-pointer.js');
+    throw withExecOrigin(error, o, fileFields, processName(o));
   }
 }
 
-interface Begun {
+interface StartedExec {
   readonly launch: Launch;
   readonly terminal: Terminal | undefined;
   /** Stdio that the process owns until it ends. */
-  readonly lent: LentStdio | undefined;
+  readonly stdioOwners: StdioOwners | undefined;
 }
 
-/** @param given receives the field names of the file of --process */
-async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
-  const record = load(o.root, o.id);
+/** @param fileFields receives the field names of the file of --process */
+async function launchExec(o: ExecOptions, fileFields: string[]): Promise<StartedExec> {
+  const record = loadRecord(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
-    await refuseStopped(o, record.cgroups, record.cgroups);
-    throw wrongStatus('cannot exec in a paused container (use --ignore-paused to override)', o.id);
+    await refuseFrozen(o, record.cgroups, record.cgroups);
+    throw statusError('cannot exec in a paused container (use --ignore-paused to override)', o.id);
   }
-  if (status === 'stopped' || status === 'creating') throw wrongStatus(`cannot exec in a ${status} container`, o.id);
+  if (status === 'stopped' || status === 'creating') throw statusError(`cannot exec in a ${status} container`, o.id);
   // Ignore the warnings: create has issued them.
-  const { spec } = loadSpec(keptConfig(o.root, record));
+  const { spec } = loadSpec(storedConfigPath(o.root, record));
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const { process, warnings } = readProcess(o, spec);
@@ -130,7 +130,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     for (const sentence of [...unknownCapabilities(o.id, unknown), ...processWarnings(name, warnings)])
       o.warn(sentence);
   }
-  append(given, Object.keys(process ?? {}));
+  append(fileFields, Object.keys(process ?? {}));
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
   const isTerminal = wanted.process.terminal === true;
@@ -143,13 +143,13 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
   const target = await readTarget(o, record, facts);
   // The process would freeze in it.
   if (!o.ignorePaused)
-    await refuseStopped(
+    await refuseFrozen(
       o,
       target.entries.map(({ directory }) => directory),
     );
-  const place = record.unit?.bus && (await placeByUnit(target));
+  const unitCgroup = record.unit?.bus && (await cgroupByUnit(target));
   const preserveFds = (o.preserveFds ?? 0) + (o.listen?.count ?? 0);
-  const compiled = (moveLast: boolean, entries = place ? [] : target.entries) =>
+  const compiled = (moveLast: boolean, entries = unitCgroup ? [] : target.entries) =>
     compileExec(spec, wanted, { ...target, entries, moveLast }, facts, {
       id: o.id,
       bundle: record.bundle,
@@ -178,13 +178,13 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
       preserveFds,
       oomFile: '',
       exec: true,
-      ...(place && { unitCgroup: place }),
+      ...(unitCgroup && { unitCgroup }),
       supervised: withSupervisor,
       ...(o.stdio && { stdio: o.stdio }),
     });
   let plan = compiled(false);
   let launch!: Launch;
-  const again = now() + cgroupMoveTime;
+  const lastRetry = now() + cgroupMoveTime;
   // New sockets for each attempt: a killed supervisor may have left processes with the old ones.
   const attempt = (): Promise<void> => {
     launch = launchOf(plan);
@@ -196,30 +196,30 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
         await attempt();
         return;
       } catch (error) {
-        const full: boolean = !moveLast && isFull(error);
-        const moved = !o.cgroups?.length && isMoving(error) && now() < again;
-        if (place || !(full || moved)) throw error;
+        const full: boolean = !moveLast && isOverPidsLimit(error);
+        const moved = !o.cgroups?.length && isCgroupMoving(error) && now() < lastRetry;
+        if (unitCgroup || !(full || moved)) throw error;
         moveLast ||= full;
         if (!full) await sleep(cgroupMovePause);
         // Use init's cgroup if the container's no longer accepts processes.
-        plan = compiled(moveLast, entries(o, record, facts.cgroup));
+        plan = compiled(moveLast, cgroupEntries(o, record, facts.cgroup));
       }
     }
   };
-  const lent =
-    !o.detach && changesStdioOwner(plan) ? new (await import('./stdio/stdio-owner.js')).LentStdio() : undefined;
+  const stdioOwners =
+    !o.detach && changesStdioOwner(plan) ? new (await import('./stdio/stdio-owner.js')).StdioOwners() : undefined;
   try {
-    if (withSupervisor) await (await import('./launch/supervisor.js')).supervised(`${o.root}/${o.id}`, perform);
+    if (withSupervisor) await (await import('./launch/supervisor.js')).withSupervisor(`${o.root}/${o.id}`, perform);
     else await perform();
-    await started(o, record, launch, terminal);
+    await startProcess(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();
-    lent?.giveBack();
+    stdioOwners?.restore();
     // If the container is just ending, the kernel returns various errors: report this one instead.
-    if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;
-    const { failure } = await import('./failure/op-failure.js');
-    throw failure('exec', o.id, error.failed, merged, facts);
+    const { opFailureError } = await import('./failure/op-failure.js');
+    throw opFailureError('exec', o.id, error.failed, merged, facts);
   }
   if (o.trace !== undefined) {
     const { traceJson } = await import('../plan/explain/plan-trace.js');
@@ -236,7 +236,7 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
     }
     check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace ${o.trace}`, path: o.trace });
   }
-  return { launch, terminal, lent };
+  return { launch, terminal, stdioOwners };
 }
 
 /**
@@ -244,8 +244,12 @@ async function beginWith(o: ExecOptions, given: string[]): Promise<Begun> {
  * @param own the container's, whose own freezer the caller handles: `pause` froze them
  * @throws RuntError ERR_CGROUP
  */
-async function refuseStopped(o: ExecOptions, places: readonly string[], own: readonly string[] = []): Promise<void> {
-  const freezer = findFrozen(places);
+async function refuseFrozen(
+  o: ExecOptions,
+  directories: readonly string[],
+  own: readonly string[] = [],
+): Promise<void> {
+  const freezer = findFrozen(directories);
   if (!freezer) return;
   const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
   if (own.includes(frozenAncestor(freezer.directory) ?? '')) return;
@@ -253,7 +257,7 @@ async function refuseStopped(o: ExecOptions, places: readonly string[], own: rea
 }
 
 /** Whether pids.max of the container's cgroups left no room for a helper process. */
-function isFull(error: unknown): boolean {
+function isOverPidsLimit(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
   const { op, errno } = error.failed;
   return errno === E.EAGAIN && (op?.op === 'fork' || op?.op === 'cgroupFork');
@@ -263,7 +267,7 @@ function isFull(error: unknown): boolean {
  * Whether the container (one with systemd or an engine, for example) was just moving its processes to cgroups below its
  * own: retry if a cgroup has vanished or accepts no process.
  */
-function isMoving(error: unknown): boolean {
+function isCgroupMoving(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
   const { op, errno } = error.failed;
   const entering = op?.op === 'cgroupFork' || op?.op === 'cgroupEnter';
@@ -279,7 +283,7 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
   const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
   // Or its namespaces were no longer readable, or the new process was killed first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await held.ended(left || killed ? endAfterExec : 0);
+  const ended = await held.waitForEnd(left || killed ? endAfterExec : 0);
   held.close();
   return ended;
 }
@@ -288,7 +292,12 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
  * Starts the process, which is in the container's cgroups by now. A concurrent `delete` either finds it there, or has
  * already ended the init process, which is checked here.
  */
-async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, terminal?: Terminal): Promise<void> {
+async function startProcess(
+  o: ExecOptions,
+  record: ContainerRecord,
+  launch: Launch,
+  terminal?: Terminal,
+): Promise<void> {
   let alive = false;
   try {
     alive = isAlive(record);
@@ -296,10 +305,10 @@ async function started(o: ExecOptions, record: ContainerRecord, launch: Launch, 
     if (!alive) await launch.undo();
   }
   if (alive) return launch.start(terminal);
-  throw wrongStatus('cannot exec in a stopped container', o.id);
+  throw statusError('cannot exec in a stopped container', o.id);
 }
 
-const wrongStatus = (message: string, id: string): RuntError =>
+const statusError = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
 
 /** Name of the JSON process in errors; undefined without one. */
@@ -313,8 +322,8 @@ function readProcess(o: ExecOptions, spec: Spec): { process?: Process; warnings:
   const text = utf8Text(bytes, name);
   // For its own line and column, not those of the document around it.
   parseJson(text, name);
-  const whole = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
-  const { spec: parsed, warnings } = parseSpec(whole, whole.length, name);
+  const config = host.encode(`{"ociVersion":${JSON.stringify(spec.ociVersion)},"root":{"path":"/"},"process":${text}}`);
+  const { spec: parsed, warnings } = parseSpec(config, config.length, name);
   return { process: parsed.process as Process, warnings };
 }
 
@@ -343,26 +352,26 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
       }
     }
   } catch (error) {
-    if (await isEnding(record, error)) throw wrongStatus('cannot exec in a stopped container', o.id);
+    if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
     throw error;
   }
   // Also in the caller's own user namespace, which may be an engine's.
   const setGroupsDenied =
     (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
   // The data is the container's only if its process still runs. The plan opens it again by pid and start time.
-  if (!isAlive(record)) throw wrongStatus('cannot exec in a stopped container', o.id);
+  if (!isAlive(record)) throw statusError('cannot exec in a stopped container', o.id);
   return {
     pid,
     startTime,
     namespaces,
-    entries: entries(o, record, facts.cgroup),
+    entries: cgroupEntries(o, record, facts.cgroup),
     noNewKeyring: record.noNewKeyring === true,
     setGroupsDenied,
   };
 }
 
 /** Files of the cgroups to enter: the container's, or the requested ones below. */
-function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): CgroupEntry[] {
+function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): CgroupEntry[] {
   const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
   const found = record.cgroups.map((directory): CgroupEntry => {
@@ -370,49 +379,49 @@ function entries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): C
     const names = v1 ? controllersOf(directory, facts) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
-    const place =
+    const path =
       sub === undefined
         ? v1
           ? directory
           : domainOf(directory, record.pid, record.unit !== undefined, facts)
         : `${directory}${sub}`;
-    if (sub !== undefined && !exists(place)) throw badCgroup(sub, `there is no cgroup ${place}`);
-    return { directory: place, version: v1 ? 1 : 2 };
+    if (sub !== undefined && !exists(path)) throw cgroupError(sub, `there is no cgroup ${path}`);
+    return { directory: path, version: v1 ? 1 : 2 };
   });
   for (const name of below.keys()) {
-    if (name !== '' && !named.has(name)) throw badCgroup(name, 'the container has no v1 cgroup with this controller');
+    if (name !== '' && !named.has(name)) throw cgroupError(name, 'the container has no v1 cgroup with this controller');
   }
   return found;
 }
 
 /** A user unit's cgroup that only systemd may move the process into; undefined if the process enters by itself. */
-async function placeByUnit({ entries }: ExecTarget): Promise<string | undefined> {
-  const place = entries[0]?.directory;
-  return place && !(await import('./cgroups/systemd-unit.js')).mayMove(place) ? place : undefined;
+async function cgroupByUnit({ entries }: ExecTarget): Promise<string | undefined> {
+  const cgroup = entries[0]?.directory;
+  return cgroup && !(await import('./cgroups/systemd-unit.js')).mayMoveInto(cgroup) ? cgroup : undefined;
 }
 
 /** Path by controller, '' for all others. */
-function subCgroups(asked: readonly string[]): Map<string, string> {
+function subCgroups(requested: readonly string[]): Map<string, string> {
   const paths = new Map<string, string>();
-  for (const text of asked) {
+  for (const text of requested) {
     const colon = text.indexOf(':');
     const controllers = colon < 0 ? [''] : text.slice(0, colon).split(',');
     const parts = text
       .slice(colon + 1)
       .split('/')
       .filter((p) => p !== '' && p !== '.');
-    if (parts.includes('..')) throw badCgroup(text, 'it has ".." in it');
-    if (colon >= 0 && controllers.includes('')) throw badCgroup(text, 'a controller has no name');
+    if (parts.includes('..')) throw cgroupError(text, 'it has ".." in it');
+    if (colon >= 0 && controllers.includes('')) throw cgroupError(text, 'a controller has no name');
     for (const controller of controllers) {
       if (paths.has(controller))
-        throw badCgroup(text, controller ? `${controller} has two paths` : 'two paths are given');
+        throw cgroupError(text, controller ? `${controller} has two paths` : 'two paths are given');
       paths.set(controller, parts.length > 0 ? `/${parts.join('/')}` : '');
     }
   }
   return paths;
 }
 
-const badCgroup = (text: string, why: string): RuntError =>
+const cgroupError = (text: string, why: string): RuntError =>
   new RuntError({
     code: 'ERR_CGROUP_PATH',
     message: `exec: --cgroup "${text}": ${why}`,
@@ -433,7 +442,7 @@ function domainOf(directory: string, pid: number, unit: boolean, { unified }: Cg
   const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
   if (enabled === '') return directory;
   const mountPoint = unified?.mountPoint ?? '';
-  const path = `${mountPoint}${unifiedPlace(pid)}`;
+  const path = `${mountPoint}${unifiedPath(pid)}`;
   // systemd removes an empty scope's cgroup: then the init process was moved elsewhere.
   return path.startsWith(`${directory}/`) || (enabled === undefined && unit) ? path : directory;
 }

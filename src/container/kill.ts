@@ -7,7 +7,7 @@ import { check, RuntError } from '../sys/error.js';
 import { SIGKILL } from '../sys/linux.js';
 import { killAll, signalEach } from './cgroups/kill-all.js';
 import { checkNamespace, holdProcess, statusOf } from './state/recorded-process.js';
-import { load } from './state/state-store.js';
+import { loadRecord } from './state/state-store.js';
 
 interface KillOptions {
   readonly root: string;
@@ -19,7 +19,7 @@ interface KillOptions {
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_PROCESS */
 export async function kill(o: KillOptions): Promise<void> {
-  const record = load(o.root, o.id);
+  const record = loadRecord(o.root, o.id);
   if (o.all || !record.pidNamespace) checkMounted(record.cgroups);
   if (o.all) {
     if (record.cgroups.length === 0) {
@@ -33,7 +33,7 @@ export async function kill(o: KillOptions): Promise<void> {
         // The kernel does not list processes of a pid namespace outside of runt's; cgroup.kill reaches them.
         if (!killAll(record.cgroups, o.signal) && !init) checkNamespace(record);
         const r = outside ? init.signal(o.signal) : 0;
-        if (r !== -E.ESRCH) check(r, failed(o, record.pid));
+        if (r !== -E.ESRCH) check(r, killFailure(o, record.pid));
       } finally {
         init?.close();
       }
@@ -59,10 +59,10 @@ export async function kill(o: KillOptions): Promise<void> {
   // As runc does: a frozen process on v1 would not even die.
   if (r >= 0 && o.signal === SIGKILL) thaw(record.cgroups);
   if (r === -E.ESRCH) throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id}` });
-  check(r, { ...failed(o, record.pid), syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal' });
+  check(r, { ...killFailure(o, record.pid), syscall: process.fd < 0 ? 'kill' : 'pidfd_send_signal' });
 }
 
-const failed = (o: KillOptions, pid: number) => ({
+const killFailure = (o: KillOptions, pid: number) => ({
   code: 'ERR_PROCESS',
   message: `kill ${o.id}: send signal ${o.signal} to process ${pid}`,
 });

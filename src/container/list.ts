@@ -3,7 +3,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { forgetRemoved, openRoot } from './state/state-directory.js';
-import { load } from './state/state-store.js';
+import { loadRecord } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
 interface ListOptions {
@@ -23,7 +23,7 @@ export function list(o: ListOptions): ContainerState[] {
   const states: ContainerState[] = [];
   for (const name of names(o.root)) {
     try {
-      states.push(describe(o.root, load(o.root, name)));
+      states.push(describe(o.root, loadRecord(o.root, name)));
     } catch (error) {
       const code = error instanceof RuntError ? error.code : '';
       if (code.startsWith('ERR_STATE')) o.warn?.((error as RuntError).message);

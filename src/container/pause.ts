@@ -7,7 +7,7 @@ import { tryReadText } from '../sys/fs.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { freezeRetryInterval, freezeTime, longestFreezerPause } from '../sys/waiting/time-limits.js';
 import { statusOf } from './state/recorded-process.js';
-import { load, locked } from './state/state-store.js';
+import { loadRecord, withLock } from './state/state-store.js';
 
 interface PauseOptions {
   readonly root: string;
@@ -16,14 +16,14 @@ interface PauseOptions {
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
 export function pause(o: PauseOptions): Promise<void> {
-  return locked(o.root, o.id, async () => {
-    const record = load(o.root, o.id);
+  return withLock(o.root, o.id, async () => {
+    const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'running' && status !== 'created') {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
     }
     const freezer = freezerFor('pause', o.id, record.cgroups);
-    if (await settle('pause', o.id, freezer, freezer.frozen)) return;
+    if (await setAndAwait('pause', o.id, freezer, freezer.frozen)) return;
     setFreezer(freezer, freezer.thawed);
     throw new RuntError({
       code: 'ERR_CGROUP',
@@ -38,8 +38,8 @@ export function pause(o: PauseOptions): Promise<void> {
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
 export function resume(o: PauseOptions): Promise<void> {
-  return locked(o.root, o.id, async () => {
-    const record = load(o.root, o.id);
+  return withLock(o.root, o.id, async () => {
+    const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'paused') {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
@@ -50,7 +50,7 @@ export function resume(o: PauseOptions): Promise<void> {
       setFreezer(freezer, freezer.thawed);
       throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);
     }
-    if (await settle('resume', o.id, freezer, freezer.thawed)) return;
+    if (await setAndAwait('resume', o.id, freezer, freezer.thawed)) return;
     throw new RuntError({
       code: 'ERR_CGROUP',
       message: `resume ${o.id}: its processes stay frozen`,
@@ -82,7 +82,7 @@ function freezerFor(command: string, id: string, directories: readonly string[])
 }
 
 /** Writes the state and waits until the kernel has applied it; false after the deadline. */
-async function settle(command: string, id: string, freezer: Freezer, word: string): Promise<boolean> {
+async function setAndAwait(command: string, id: string, freezer: Freezer, word: string): Promise<boolean> {
   const write = () => {
     const r = setFreezer(freezer, word);
     if (r === 0) return;

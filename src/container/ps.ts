@@ -12,7 +12,7 @@ import { readable, readableOrPolled } from '../sys/waiting/loop.js';
 import { pidsWithoutCgroup } from './cgroups/pids-without-cgroup.js';
 import { endOf } from './launch/child-end.js';
 import { checkNamespace } from './state/recorded-process.js';
-import { load } from './state/state-store.js';
+import { loadRecord } from './state/state-store.js';
 
 interface PsOptions {
   readonly root: string;
@@ -20,7 +20,7 @@ interface PsOptions {
 }
 
 /** Directories to search for ps(1) after PATH: engines call with an empty environment. */
-const usual = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
+const defaultPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
 /** Maximum output: ps prints a line for each process of the host. */
 const maxOutput = 64 << 20;
 
@@ -28,8 +28,8 @@ const maxOutput = 64 << 20;
  * Pids, in the runtime's pid namespace, of all processes in or below the container's cgroups.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_CORRUPT
  */
-export function pids(o: PsOptions): number[] {
-  const record = load(o.root, o.id);
+export function listPids(o: PsOptions): number[] {
+  const record = loadRecord(o.root, o.id);
   checkMounted(record.cgroups);
   const all = new Set<number>();
   for (const path of record.cgroups) {
@@ -45,15 +45,15 @@ export function pids(o: PsOptions): number[] {
 
 /**
  * Output of the host's `ps` with these options (`-ef` by default): header, and lines of the container's processes.
- * @throws RuntError ERR_PS if ps is missing, fails or prints no column PID; those of `pids`
+ * @throws RuntError ERR_PS if ps is missing, fails or prints no column PID; those of `listPids`
  */
-export async function table(o: PsOptions, options: readonly string[]): Promise<string> {
-  load(o.root, o.id);
+export async function processTable(o: PsOptions, options: readonly string[]): Promise<string> {
+  loadRecord(o.root, o.id);
   const output = await runPs(options.length > 0 ? options : ['-ef']);
   // After ps: a newer process has no line, and an ended one no pid.
-  const inside = new Set(pids(o));
+  const inside = new Set(listPids(o));
   const [header = '', ...lines] = output.split('\n');
-  const column = words(header).indexOf('PID');
+  const column = splitWords(header).indexOf('PID');
   if (column < 0) {
     throw new RuntError({
       code: 'ERR_PS',
@@ -67,18 +67,18 @@ export async function table(o: PsOptions, options: readonly string[]): Promise<s
   const ours = lines.filter((line) => {
     const below = line.slice(0, end).split(' ').at(-1) ?? '';
     const whole = isNumber(below) && !isNumber(line[end] ?? '');
-    const word = whole ? below : (words(line)[column] ?? '');
+    const word = whole ? below : (splitWords(line)[column] ?? '');
     return isNumber(word) && inside.has(Number(word));
   });
   return `${[header, ...ours].join('\n')}\n`;
 }
 
 const noPs = 'install ps (package procps), or use --format json, which needs none';
-const words = (line: string): string[] => line.split(/[ \t]/).filter((w) => w !== '');
+const splitWords = (line: string): string[] => line.split(/[ \t]/).filter((w) => w !== '');
 const isNumber = (word: string): boolean => /^[0-9]{1,10}$/.test(word);
 
 async function runPs(options: readonly string[]): Promise<string> {
-  const path = `${host.env.PATH ?? ''}:${usual}`
+  const path = `${host.env.PATH ?? ''}:${defaultPath}`
     .split(':')
     .filter((d) => d.startsWith('/'))
     .map((d) => `${d}/ps`)

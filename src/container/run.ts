@@ -1,6 +1,6 @@
 /** `run`: create and start; in the foreground also signal forwarding, wait and delete. */
 import { native } from '../sys/host.js';
-import { bringUp, explained, finish } from './create.js';
+import { explainFailure, launchContainer, writeFiles } from './create.js';
 import { endOf } from './launch/child-end.js';
 import type { CreateOptions } from './launch/container-options.js';
 import type { Launch } from './launch/launch.js';
@@ -22,47 +22,49 @@ export async function run(o: RunOptions): Promise<number> {
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
   const interruptibly = <T>(work: () => Promise<T>): Promise<T> => interruptible(`run ${o.id}`, signals, work);
-  const { launch, compiled, terminal, lent } = await interruptibly(() => bringUp('run', o, false, !o.detach));
+  const { launch, compiled, terminal, stdioOwners } = await interruptibly(() =>
+    launchContainer('run', o, false, !o.detach),
+  );
   let status: number | undefined;
   let notify: Notify | undefined;
-  let attended: Promise<void> | undefined;
+  let forwarding: Promise<void> | undefined;
   try {
     await interruptibly(async () => {
-      await explained('run', o.id, compiled, () => launch.start(terminal));
-      await finish(o, launch, compiled);
+      await explainFailure('run', o.id, compiled, () => launch.start(terminal));
+      await writeFiles(o, launch, compiled);
       await launch.poststart();
     });
-    const { notify: socket } = launch.made;
+    const { notify: socket } = launch.resources;
     if (socket) {
       const { Notify } = await import('./stdio/notify-socket.js');
       notify = new Notify(socket.release(), o.notifySocket ?? '');
-      attended = attend(notify, o, launch);
-      if (o.detach) await attended;
+      forwarding = forwardReadiness(notify, o, launch);
+      if (o.detach) await forwarding;
     }
     if (o.detach) return 0;
     await waitForEnd(launch, signals, terminal);
     status = await statusOf(o, launch);
     notify?.stop();
-    await attended;
+    await forwarding;
   } finally {
     notify?.close();
     terminal?.close();
-    lent?.giveBack();
+    stdioOwners?.restore();
   }
   if (!o.keep) await (await import('./teardown.js')).removeEnded('run', o, launch.input.record);
-  if (status === undefined) throw (await import('./state/exit-records.js')).statusLost(`run ${o.id}`);
+  if (status === undefined) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
   return status;
 }
 
 /** Exit status of the process; undefined if its supervisor was killed and the kernel no longer has it. */
 async function statusOf(o: RunOptions, launch: Launch): Promise<number | undefined> {
   if (!launch.input.record.supervisor) return endOf(launch.pidfd).status;
-  const { endedProcess } = await import('./state/exit-records.js');
-  return (await endedProcess(`${o.root}/${o.id}`, launch))?.status;
+  const { exitOfEnded } = await import('./state/exit-records.js');
+  return (await exitOfEnded(`${o.root}/${o.id}`, launch))?.status;
 }
 
 /** Only warns on failure: the container runs. In the foreground MAINPID is this process, which waits for it. */
-async function attend(notify: Notify, o: RunOptions, launch: Launch): Promise<void> {
+async function forwardReadiness(notify: Notify, o: RunOptions, launch: Launch): Promise<void> {
   try {
     if (o.detach) return await notify.forward(launch.pid, launch.pidfd);
     await notify.forward(native.pid());

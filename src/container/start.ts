@@ -6,11 +6,11 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
 import type { HookPosition } from './hooks/hook-failure.js';
-import { type Answers, Conversation } from './launch/conversation.js';
+import { Conversation, type ReportHandlers } from './launch/conversation.js';
 import { InitChannel } from './launch/init-channel.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { openState } from './state/state-directory.js';
-import { type ContainerRecord, load, locked, startSocket } from './state/state-store.js';
+import { type ContainerRecord, loadRecord, startSocket, withLock } from './state/state-store.js';
 import type { Notify } from './stdio/notify-socket.js';
 
 export interface StartOptions {
@@ -26,14 +26,14 @@ export interface StartOptions {
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … with the reason */
 export async function start(o: StartOptions): Promise<void> {
   if (!o.notifySocket) {
-    await begin(o);
+    await startCreated(o);
     return;
   }
   const { notifyOf } = await import('./stdio/notify-socket.js');
   let notify: Notify | undefined;
   let pidfd = -1;
   try {
-    const record = await begin(o, (record) => {
+    const record = await startCreated(o, (record) => {
       notify = notifyOf(`${o.root}/${o.id}`, o.notifySocket as string);
       // Before it runs: do not start a process that cannot be waited for.
       if (notify) pidfd = openProcess(record);
@@ -46,12 +46,12 @@ export async function start(o: StartOptions): Promise<void> {
 }
 
 /** Starts the process and waits for the execve. Calls `prepare` first, under the lock. */
-async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => void): Promise<ContainerRecord> {
-  const { record, started } = await locked(o.root, o.id, async () => {
-    const record = load(o.root, o.id);
+async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord) => void): Promise<ContainerRecord> {
+  const { record, started } = await withLock(o.root, o.id, async () => {
+    const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'created' || findFrozen(record.cgroups)) {
-      throw (await import('./failure/start-failure.js')).notStarted(record, status);
+      throw (await import('./failure/start-failure.js')).notStartedError(record, status);
     }
     prepare?.(record);
     const times = [native.monotonic()];
@@ -60,7 +60,7 @@ async function begin(o: StartOptions, prepare?: (record: ContainerRecord) => voi
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
       if (connection === -E.ECONNREFUSED)
-        throw (await import('./failure/start-failure.js')).startedBefore(o.root, record);
+        throw (await import('./failure/start-failure.js')).startedBeforeError(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,
@@ -104,30 +104,31 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
  * @throws RuntError ERR_EXEC, ERR_HOOK, ERR_INIT_DIED …
  */
 async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, record: ContainerRecord, times: bigint[]) {
-  const answers: Answers<'starting' | 'executing'> = {
+  const handlers: ReportHandlers<'starting' | 'executing'> = {
     exec: () => {
       times.push(native.monotonic());
     },
     // Ignored: create has written its trace.
     trace: () => {},
     slow: async (report) => {
-      const { hookAt, hookIsSlow } = await import('./hooks/hook-failure.js');
+      const { hookAt, slowHookWarning } = await import('./hooks/hook-failure.js');
       const position = report as HookPosition;
-      warn?.(hookIsSlow(`start ${record.id}`, position, hookAt(record.hooks, position)));
+      warn?.(slowHookWarning(`start ${record.id}`, position, hookAt(record.hooks, position)));
     },
     listener: async (report) => {
       const { handOver } = await import('./launch/handlers/seccomp-agent.js');
       await handOver(report, { command: 'start', record, status: 'created', pid: record.pid });
-      channel.go();
+      channel.sendGo();
     },
     error: async (report) => {
-      throw (await import('./failure/start-failure.js')).execFailed(root, record, report);
+      throw (await import('./failure/start-failure.js')).execError(root, record, report);
     },
     eof: async (_report, state) => {
-      if (state === 'starting') throw await (await import('./failure/start-failure.js')).notHeard(root, record);
+      if (state === 'starting')
+        throw await (await import('./failure/start-failure.js')).closedConnectionError(root, record);
       times.push(native.monotonic());
     },
   };
   times.push(native.monotonic());
-  await new Conversation(channel, answers, 'starting').until('ended');
+  await new Conversation(channel, handlers, 'starting').readUntil('ended');
 }

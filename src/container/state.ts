@@ -2,7 +2,7 @@
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { statusOf } from './state/recorded-process.js';
-import { type ContainerRecord, load, type Status } from './state/state-store.js';
+import { type ContainerRecord, loadRecord, type Status } from './state/state-store.js';
 
 interface StateOptions {
   readonly root: string;
@@ -27,7 +27,7 @@ export interface ContainerState {
 
 /** @throws RuntError ERR_CONTAINER_ID, ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_CORRUPT */
 export function state(o: StateOptions): ContainerState {
-  return describe(o.root, load(o.root, o.id));
+  return describe(o.root, loadRecord(o.root, o.id));
 }
 
 export function describe(root: string, record: ContainerRecord): ContainerState {

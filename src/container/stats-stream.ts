@@ -5,9 +5,9 @@ import type { Stats } from '../cgroup/stats/stats-types.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { firstReadable, forget, now, trimWhenIdle } from '../sys/waiting/loop.js';
-import { MemoryWatch } from './cgroups/memory-watch.js';
+import { OomWatch } from './cgroups/oom-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
-import { type ContainerRecord, load } from './state/state-store.js';
+import { type ContainerRecord, loadRecord } from './state/state-store.js';
 
 interface StatsOptions {
   readonly root: string;
@@ -26,11 +26,11 @@ export type ContainerEvent =
 
 /** Current statistics of a container. @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS if it has stopped */
 export function stats(o: StatsOptions): Stats {
-  return readStats(readCgroupFacts(), running(o).cgroups);
+  return readStats(readCgroupFacts(), loadRunning(o).cgroups);
 }
 
-function running(o: StatsOptions): ContainerRecord {
-  const record = load(o.root, o.id);
+function loadRunning(o: StatsOptions): ContainerRecord {
+  const record = loadRecord(o.root, o.id);
   const status = statusOf(o.root, record);
   if (status === 'stopped' || status === 'creating') {
     throw new RuntError({
@@ -47,24 +47,24 @@ function running(o: StatsOptions): ContainerRecord {
  * @throws RuntError as `stats`; ERR_CGROUP if the memory cgroup cannot be watched
  */
 export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined> {
-  const record = running(o);
+  const record = loadRunning(o);
   const facts = readCgroupFacts();
   const pidfd = openProcess(record);
   if (pidfd < 0) return;
-  let memory: MemoryWatch | undefined;
+  let memory: OomWatch | undefined;
   try {
-    memory = new MemoryWatch(facts, record.cgroups, record.unit?.name);
+    memory = new OomWatch(facts, record.cgroups, record.unit?.name);
     trimWhenIdle();
     const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
     let next = now();
     for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {
-      if (first > 0 && memory.happened()) yield { type: 'oom', id: o.id };
+      if (first > 0 && memory.hasNewKill()) yield { type: 'oom', id: o.id };
       if (now() < next) continue;
       yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };
       next = Math.max(next + o.interval, now());
     }
     // The container may have just ended because of its memory limit.
-    if (memory.happened()) yield { type: 'oom', id: o.id };
+    if (memory.hasNewKill()) yield { type: 'oom', id: o.id };
   } finally {
     memory?.close();
     forget(pidfd);

@@ -8,14 +8,14 @@ import { holdProcess } from './state/recorded-process.js';
 import { type ContainerRecord, type RecordedProcess, type RecordedUnit, removeStateDir } from './state/state-store.js';
 
 /** Parts of a container; absent if they do not exist. */
-interface Remains {
+interface ContainerParts {
   /** Name of the command, for messages. */
   readonly command: string;
   readonly root: string;
   readonly id: string;
   readonly warn?: ((sentence: string) => void) | undefined;
   /** Moves network devices back. */
-  readonly giveBackDevices?: (() => void) | undefined;
+  readonly returnDevices?: (() => void) | undefined;
   /** Each ends one process, and throws if it still runs. */
   readonly endProcesses?: readonly (() => Promise<void>)[] | undefined;
   /** The cgroups may have processes that outlive the init process. */
@@ -47,7 +47,7 @@ interface Remains {
  * The poststop hooks run last, without the container's lock (`runPoststop`).
  * @throws the error of the first step that failed
  */
-export async function teardown(r: Remains): Promise<void> {
+export async function teardown(r: ContainerParts): Promise<void> {
   const errors: unknown[] = [];
   const step = async (work: () => unknown): Promise<void> => {
     try {
@@ -56,7 +56,7 @@ export async function teardown(r: Remains): Promise<void> {
       errors.push(error);
     }
   };
-  if (r.giveBackDevices) await step(r.giveBackDevices);
+  if (r.returnDevices) await step(r.returnDevices);
   const before = errors.length;
   for (const end of r.endProcesses ?? []) await step(end);
   const { cgroups = [], unit, rdt } = r;
@@ -73,15 +73,15 @@ export async function teardown(r: Remains): Promise<void> {
   }
   if (r.endSupervisor) await step(() => r.endSupervisor!(processLeft));
   if (r.poststop && errors.length === 0) {
-    const { keepForPoststop } = await import('./hooks/poststop-hooks.js');
-    await step(() => keepForPoststop(r.command, r.root, r.poststop!, r.warn ?? (() => {})));
+    const { storeForPoststop } = await import('./hooks/poststop-hooks.js');
+    await step(() => storeForPoststop(r.command, r.root, r.poststop!, r.warn ?? (() => {})));
   }
   if (r.stateDirectory && errors.length === 0) await step(() => removeStateDir(r.root, r.id));
   if (errors.length > 0) throw errors[0];
 }
 
 /** `teardown`, then the poststop hooks. Only for commands without the container's lock. @throws as teardown */
-async function teardownWithHooks(r: Remains): Promise<void> {
+async function teardownWithHooks(r: ContainerParts): Promise<void> {
   await teardown(r);
   if (!r.poststop) return;
   const { runPoststop } = await import('./hooks/poststop-hooks.js');
@@ -89,14 +89,14 @@ async function teardownWithHooks(r: Remains): Promise<void> {
 }
 
 /** The parts in a container's record. Without its own pid namespace, processes outlive the first one. */
-export const recordedRemains = (record: ContainerRecord) => ({
+export const recordedParts = (record: ContainerRecord) => ({
   othersInCgroups: !record.pidNamespace,
   unit: record.unit,
   cgroups: record.cgroups,
   rdt: record.rdt,
   endSupervisor: async (processLeft: boolean) => {
     // The supervisor of a process that did not end will record its exit status.
-    if (record.supervisor && !processLeft) await supervisorEnded(record.supervisor);
+    if (record.supervisor && !processLeft) await awaitSupervisorEnd(record.supervisor);
   },
   poststop: record.hooks?.poststop ? record : undefined,
   stateDirectory: true,
@@ -106,9 +106,9 @@ export const recordedRemains = (record: ContainerRecord) => ({
  * A supervisor exits after it has recorded its last process's end. An heir may wait longer, until the parent reaps the
  * process: kill it.
  */
-async function supervisorEnded(supervisor: RecordedProcess): Promise<void> {
+async function awaitSupervisorEnd(supervisor: RecordedProcess): Promise<void> {
   const process = holdProcess(supervisor);
-  if (process && !(await process.ended(supervisorEndTime))) process.signal(SIGKILL);
+  if (process && !(await process.waitForEnd(supervisorEndTime))) process.signal(SIGKILL);
   process?.close();
 }
 
@@ -124,14 +124,14 @@ export async function removeEnded(
 ): Promise<void> {
   // A pid namespace ends with its init; a unit is stopped as a whole.
   if (!record.pidNamespace || record.unit) {
-    const { endsAlone } = await import('./cgroups/occupants.js');
-    if (!endsAlone({ root, id, warn }, record)) return;
+    const { mayKillCgroups } = await import('./cgroups/occupants.js');
+    if (!mayKillCgroups({ root, id, warn }, record)) return;
   }
-  await teardownWithHooks({ command, root, id, warn, ...recordedRemains(record) });
+  await teardownWithHooks({ command, root, id, warn, ...recordedParts(record) });
 }
 
 /** `teardownWithHooks` after an error: only warns of a failure. */
-export async function takeBack(r: Remains): Promise<void> {
+export async function teardownAfterError(r: ContainerParts): Promise<void> {
   try {
     await teardownWithHooks(r);
   } catch (error) {

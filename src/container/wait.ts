@@ -3,19 +3,19 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { Protocol } from '../sys/protocol.js';
 import { readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
-import { awaitWithHeirs, openUnreaped } from './launch/supervisor-heir.js';
-import { pids } from './ps.js';
+import { awaitEnd, openUnreaped } from './launch/supervisor-heir.js';
+import { listPids } from './ps.js';
 import {
-  type Executed,
+  type ExecKey,
   type ExitRecord,
-  endedProcess,
+  exitOfEnded,
+  exitRecord,
   readRunning,
   recordedExecs,
-  recordOf,
-  statusLost,
+  statusLostError,
 } from './state/exit-records.js';
 import { holdProcess } from './state/recorded-process.js';
-import { load } from './state/state-store.js';
+import { loadRecord } from './state/state-store.js';
 
 interface WaitOptions {
   readonly root: string;
@@ -29,7 +29,7 @@ interface WaitOptions {
  * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST if the supervisor was killed first
  */
 export async function wait(o: WaitOptions): Promise<ExitRecord> {
-  const record = load(o.root, o.id);
+  const record = loadRecord(o.root, o.id);
   if (!record.supervisor) {
     throw new RuntError({
       code: 'ERR_NOT_SUPERVISED',
@@ -44,30 +44,30 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   if (exec && !recorded) refuseOther(o, exec);
   const pidfd = recorded ? openUnreaped(recorded) : -1;
   try {
-    if (pidfd >= 0) await awaitWithHeirs(stateDir, pidfd);
-    else if (recorded) await holdProcess(recorded)?.ended();
-    const exit = await endedProcess(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
-    if (exit) return recordOf(exit);
+    if (pidfd >= 0) await awaitEnd(stateDir, pidfd);
+    else if (recorded) await holdProcess(recorded)?.waitForEnd();
+    const exit = await exitOfEnded(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
+    if (exit) return exitRecord(exit);
   } finally {
     if (pidfd >= 0) native.close(pidfd);
   }
-  throw statusLost(`wait ${o.id}`, o.pid);
+  throw statusLostError(`wait ${o.id}`, o.pid);
 }
 
 /** Waits for an exec of a supervised container. Closes the pidfd. @throws RuntError ERR_STATUS_LOST */
-export async function waitForExec(o: WaitOptions, exec: Executed, pidfd: number): Promise<ExitRecord> {
+export async function waitForExec(o: WaitOptions, exec: ExecKey, pidfd: number): Promise<ExitRecord> {
   try {
     await readableOrPolled(pidfd);
-    const exit = await endedProcess(`${o.root}/${o.id}`, { pid: exec.pid, pidfd }, exec);
-    if (exit) return recordOf(exit);
+    const exit = await exitOfEnded(`${o.root}/${o.id}`, { pid: exec.pid, pidfd }, exec);
+    if (exit) return exitRecord(exit);
   } finally {
     native.close(pidfd);
   }
-  throw statusLost(`exec ${o.id}`, exec.pid);
+  throw statusLostError(`exec ${o.id}`, exec.pid);
 }
 
 /** The last exec with that pid. @throws RuntError ERR_STATUS_LOST if none is recorded */
-function lastExec(stateDir: string, id: string, pid: number): Executed {
+function lastExec(stateDir: string, id: string, pid: number): ExecKey {
   const exec = recordedExecs(stateDir)
     .filter((e) => e.pid === pid)
     .at(-1);
@@ -83,8 +83,8 @@ function lastExec(stateDir: string, id: string, pid: number): Executed {
  * Refuses an ended exec whose pid another process of the container now has, because the caller may mean that one.
  * @throws RuntError ERR_STATUS_LOST
  */
-function refuseOther(o: WaitOptions, { pid }: Executed): void {
-  if (!pids(o).includes(pid)) return;
+function refuseOther(o: WaitOptions, { pid }: ExecKey): void {
+  if (!listPids(o).includes(pid)) return;
   throw new RuntError({
     code: 'ERR_STATUS_LOST',
     message: `wait ${o.id}: the exec with pid ${pid} has ended, and another process of the container has its pid now`,

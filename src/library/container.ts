@@ -6,14 +6,14 @@ import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
-import { begin } from '../container/exec.js';
+import { startExec } from '../container/exec.js';
 import { kill } from '../container/kill.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { pause, resume } from '../container/pause.js';
-import { pids } from '../container/ps.js';
+import { listPids } from '../container/ps.js';
 import { start } from '../container/start.js';
-import { awaitChild, type ExitRecord, recordOf } from '../container/state/exit-records.js';
-import { load } from '../container/state/state-store.js';
+import { awaitChild, type ExitRecord, exitRecord } from '../container/state/exit-records.js';
+import { loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats-stream.js';
 import { update } from '../container/update/update.js';
@@ -114,7 +114,7 @@ export class Container {
     }
     streams.given();
     const { stdin, stdout, stderr } = streams;
-    const { pid } = load(this.root, this.id);
+    const { pid } = loadRecord(this.root, this.id);
     const exit = this.wait().then(async (record) => {
       if (!options.keep) await this.delete({ force: true });
       return record;
@@ -192,12 +192,12 @@ export class Container {
 
   /** Host pids of all its processes. */
   async pids(): Promise<number[]> {
-    return pids({ root: this.root, id: this.id });
+    return listPids({ root: this.root, id: this.id });
   }
 
   /** Current statistics of its cgroups. */
   async stats(): Promise<Stats> {
-    const { cgroups } = load(this.root, this.id);
+    const { cgroups } = loadRecord(this.root, this.id);
     return readStats(readCgroupFacts(), cgroups);
   }
 
@@ -213,7 +213,7 @@ export class Container {
     const { root, id } = this;
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
     try {
-      const { launch } = await begin({
+      const { launch } = await startExec({
         root,
         id,
         args: [...args],
@@ -231,8 +231,8 @@ export class Container {
       streams.given();
       const { stdin, stdout, stderr } = streams;
       const { pid, pidfd } = launch;
-      const { executed } = launch.made;
-      const exit = executed ? waitForExec({ root, id }, executed, pidfd) : awaitChild(pidfd, pid).then(recordOf);
+      const { execKey } = launch.resources;
+      const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitChild(pidfd, pid).then(exitRecord);
       return { pid, stdin, stdout, stderr, exit };
     } catch (error) {
       streams.abandon();

@@ -1,5 +1,5 @@
 /** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
-import { tellReady } from '../container/stdio/notify-socket.js';
+import { notifyReady } from '../container/stdio/notify-socket.js';
 import { printable } from '../plan/printable-text.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -72,7 +72,7 @@ function sayReady(path: string, root: string): void {
   const { NOTIFY_SOCKET } = host.env;
   if (!NOTIFY_SOCKET) return;
   try {
-    tellReady(NOTIFY_SOCKET, sentence);
+    notifyReady(NOTIFY_SOCKET, sentence);
   } catch (error) {
     note(`warning: ${error instanceof Error ? error.message : error}`);
   }

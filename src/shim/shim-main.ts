@@ -2,7 +2,7 @@
 import { remove } from '../container/delete.js';
 import { awaitExit, type Exit, readExit } from '../container/state/exit-records.js';
 import { statusOf } from '../container/state/recorded-process.js';
-import { type ContainerRecord, load } from '../container/state/state-store.js';
+import { type ContainerRecord, loadRecord } from '../container/state/state-store.js';
 import { host, native } from '../sys/host.js';
 import { version } from '../sys/runt-version.js';
 import { trimWhenIdle, withTimeout } from '../sys/waiting/loop.js';
@@ -54,7 +54,7 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
   if (exit) return exit;
   let record: ContainerRecord;
   try {
-    record = load(root, id);
+    record = loadRecord(root, id);
   } catch {
     // The removal reports the error.
     return undefined;

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { absolute } from '../../src/cli/absolute-path.js';
 import { rootDirectory } from '../../src/cli/root-directory.js';
-import { inUserNamespace } from '../../src/container/launch/user-namespace.js';
+import { isInUserNamespace } from '../../src/container/launch/user-namespace.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { fakeHost, fill } from '../sys/fake-host.js';
 
@@ -55,10 +55,10 @@ test('a uid map with several lines or without lines is that of a user namespace'
   const lines = Array.from({ length: 340 }, (_, i) => `${String(i).padStart(10)} ${100000 + i}          1\n`).join('');
   for (const map of [own, own.repeat(2), lines, '', '         0          0 42949672950\n']) {
     assert.is(root(0, { XDG_RUNTIME_DIR: '/x' }, map), '/x/runt', JSON.stringify(map.slice(0, 40)));
-    assert.ok(inUserNamespace());
+    assert.ok(isInUserNamespace());
   }
   assert.is(root(0, { XDG_RUNTIME_DIR: '/x' }, full), '/run/runt');
-  assert.not.ok(inUserNamespace());
+  assert.not.ok(isInUserNamespace());
 });
 
 test('--root is made absolute lexically', () => {

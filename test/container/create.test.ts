@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
-import { load, makeStateDir } from '../../src/container/state/state-store.js';
+import { loadRecord, makeStateDir } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { SIGKILL, SIGSYS } from '../../src/sys/linux.js';
@@ -25,7 +25,7 @@ test('a created container has its record, its limits and its process in the cgro
   const host = new BundleHost();
   const { kernel } = host;
   await kernel.finish(create(host.options()));
-  const { pid, status, cgroups, creator } = load(kernel.root, 'web');
+  const { pid, status, cgroups, creator } = loadRecord(kernel.root, 'web');
   assert.equal(
     [pid, status, cgroups, creator],
     [host.init.process.pid, 'created', ['/sys/fs/cgroup/web'], undefined],
@@ -278,7 +278,7 @@ test('create with the cgroup manager "disabled" makes no cgroup', async () => {
   const host = new BundleHost(config({ linux: { namespaces: [{ type: 'pid' }] } }));
   await host.kernel.finish(create(host.options({ cgroupManager: 'disabled' })));
   assert.equal(host.left, ['process: runt/init', 'state: web']);
-  assert.equal(load(host.kernel.root, 'web').cgroups, []);
+  assert.equal(loadRecord(host.kernel.root, 'web').cgroups, []);
 });
 
 test('if the kernel refuses open_tree(2) to runt-init, the container is created again with mount(2)', async () => {

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { debugReport } from '../../src/container/debug-report.js';
-import { lastError, noteError } from '../../src/container/state/last-error.js';
+import { lastError, storeLastError } from '../../src/container/state/last-error.js';
 import { RuntError } from '../../src/sys/error.js';
 import { eachFailure, FakeContainer } from './fake-container.js';
 
@@ -85,7 +85,7 @@ test('the report of a stopped container has its exit, its last error and its mis
   const c = new FakeContainer({ status: 'stopped', record: { supervisor: { pid: 2400, startTime: '1' } } });
   c.kernel.tree.file(`${c.directory}/exit.json`, '{"pid":2500,"status":3}');
   c.kernel.tree.directory('/sys/fs/cgroup').entries?.delete('web');
-  noteError(c.root, 'web', 'exec', new RuntError({ code: 'ERR_EXEC', message: 'exec web: no sh' }));
+  storeLastError(c.root, 'web', 'exec', new RuntError({ code: 'ERR_EXEC', message: 'exec web: no sh' }));
   const r = debugReport(c.options);
   assert.equal([r.supervised, r.exit, r.processes, r.mounts], [true, { pid: 2500, status: 3 }, [], []]);
   assert.equal([r.lastError?.command, r.lastError?.code, r.cgroups[0]?.exists], ['exec', 'ERR_EXEC', false]);
@@ -108,10 +108,10 @@ test('the report of a damaged state has the reason, and what other files still s
 test('noteError records no error that is about the call instead of the container', () => {
   const c = new FakeContainer();
   for (const code of ['ERR_USAGE', 'ERR_NO_CONTAINER', 'ERR_CONTAINER_STATUS']) {
-    noteError(c.root, 'web', 'kill', new RuntError({ code, message: 'no' }));
+    storeLastError(c.root, 'web', 'kill', new RuntError({ code, message: 'no' }));
   }
   assert.is(lastError(c.root, 'web'), undefined);
-  noteError(c.root, 'none', 'exec', new RuntError({ code: 'ERR_EXEC', message: 'no' }));
+  storeLastError(c.root, 'none', 'exec', new RuntError({ code: 'ERR_EXEC', message: 'no' }));
   assert.equal(c.kernel.tree.list(c.root), ['web']);
   c.kernel.tree.file(`${c.directory}/error.json`, '{');
   assert.is(lastError(c.root, 'web'), undefined);

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
 import { type ExecOptions, exec } from '../../src/container/exec.js';
-import { load, save } from '../../src/container/state/state-store.js';
+import { loadRecord, saveRecord } from '../../src/container/state/state-store.js';
 import type { Spec } from '../../src/spec/config-types.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
@@ -77,10 +77,10 @@ const left = (all = host.left): string[] => {
 
 test('exec returns the exit status of the process and leaves the container unchanged', async () => {
   await running(executedThen((process) => process.exit(7)));
-  const before = load(host.kernel.root, 'web');
+  const before = loadRecord(host.kernel.root, 'web');
   assert.is(await executing(), 7);
   assert.equal(left(), []);
-  assert.equal(load(host.kernel.root, 'web'), before);
+  assert.equal(loadRecord(host.kernel.root, 'web'), before);
   assert.ok(inits[0]?.frame.includes('ls'), 'the plan has its arguments');
 });
 
@@ -152,10 +152,10 @@ test('exec refuses a container that is not running', async () => {
   const message = async (over?: Partial<ExecOptions>): Promise<string | undefined> =>
     (await host.failure(() => exec(options(over))))?.message;
   const { root, tree } = host.kernel;
-  const record = load(root, 'web');
-  save(root, { ...record, status: 'creating', pid: 0, startTime: '', creator: { pid: 1000, startTime: '2000' } });
+  const record = loadRecord(root, 'web');
+  saveRecord(root, { ...record, status: 'creating', pid: 0, startTime: '', creator: { pid: 1000, startTime: '2000' } });
   assert.is(await message(), 'cannot exec in a creating container: web');
-  save(root, record);
+  saveRecord(root, record);
   tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
   assert.is(await message(), 'cannot exec in a paused container (use --ignore-paused to override): web');
   tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('0');

@@ -1,5 +1,5 @@
 /** A container on the fake kernel, with its record, process and cgroups, for tests of the commands. */
-import { type ContainerRecord, makeStateDir, save } from '../../src/container/state/state-store.js';
+import { type ContainerRecord, makeStateDir, saveRecord } from '../../src/container/state/state-store.js';
 import { RuntError } from '../../src/sys/error.js';
 import { mountCgroups } from '../sys/fake-host/cgroups.js';
 import { type Outcome, eachFailure as ofKernel } from '../sys/fake-host/each-failure.js';
@@ -51,7 +51,7 @@ export class FakeContainer {
       status: status === 'creating' ? 'creating' : 'created',
       ...record,
     });
-    save(this.root, this.record);
+    saveRecord(this.root, this.record);
     if (status !== 'stopped') {
       const name = status === 'running' ? 'sleep' : 'runt/init';
       this.process = kernel.processes.add({ pid: 2500, name, cgroups });
@@ -69,7 +69,7 @@ export class FakeContainer {
   /** Adds another, stopped container, whose cgroups are not made. */
   addContainer(id: string, over: Partial<ContainerRecord> = {}): void {
     makeStateDir(this.root, id);
-    save(this.root, recordOf(id, { pid: 0, startTime: '', ...over }));
+    saveRecord(this.root, recordOf(id, { pid: 0, startTime: '', ...over }));
     this.kernel.calls.length = 0;
   }
 

@@ -1,7 +1,7 @@
 /** `ps`: the processes of a container, and their lines in the output of the host's ps(1). */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { pids, table } from '../../src/container/ps.js';
+import { listPids, processTable } from '../../src/container/ps.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { unshare } from '../sys/fake-host/namespaces.js';
@@ -11,7 +11,7 @@ const test = suite('ps');
 
 const list = (c: FakeContainer): number[] => {
   c.kernel.use();
-  return pids(c.options);
+  return listPids(c.options);
 };
 
 /** A container with two processes, and a ps(1) that prints these lines and exits with a status. */
@@ -42,7 +42,7 @@ test('pids lists the cgroups and those below, sorted, without repetition', () =>
 test('pids is empty for a stopped container, and an error for an unknown id', () => {
   const c = new FakeContainer({ status: 'stopped' });
   assert.equal(list(c), []);
-  assert.throws(() => pids({ root: c.root, id: 'none' }), /container does not exist: none/);
+  assert.throws(() => listPids({ root: c.root, id: 'none' }), /container does not exist: none/);
 });
 
 test('pids without a cgroup lists the pid namespace, or only the first process without a pid namespace', () => {
@@ -84,7 +84,7 @@ test('the table has the header and the lines of the container, in the order of p
     'root        2500    1000 sleep 2600',
     'root        3000    2500 sleep 2500',
   ]);
-  const text = await c.run(() => table(c.options, []));
+  const text = await c.run(() => processTable(c.options, []));
   assert.is(
     text,
     'UID          PID    PPID CMD\nroot        2600    2500 worker\nroot        2500    1000 sleep 2600\n',
@@ -94,7 +94,7 @@ test('the table has the header and the lines of the container, in the order of p
 
 test("the table passes the caller's options to ps, and a column before PID may contain spaces", async () => {
   const { c, args } = withPs(['COMMAND         PID', 'a b c          2500', 'a 2600 c       2499']);
-  const text = await c.run(() => table(c.options, ['-o', 'comm,pid']));
+  const text = await c.run(() => processTable(c.options, ['-o', 'comm,pid']));
   assert.is(text, 'COMMAND         PID\na b c          2500\n');
   assert.equal(args(), ['/bin/ps', '-o', 'comm,pid']);
 });
@@ -105,7 +105,7 @@ test('ps without a PID column, a failing ps and a host without ps are errors', a
   const none = new FakeContainer({ status: 'running' });
   const errors: string[] = [];
   for (const c of [noColumn, failing, none]) {
-    errors.push(told(c, await c.failure(() => table(c.options, ['-x']))));
+    errors.push(told(c, await c.failure(() => processTable(c.options, ['-x']))));
     assert.equal(c.kernel.open, [c.root]);
   }
   assert.equal(errors, [
@@ -119,7 +119,7 @@ test('a read that fails in the middle of the output is an error, not a shorter t
   const { c } = withPs(['  PID CMD', ' 2500 sleep']);
   // Two reads of the record, then the text of ps.
   c.kernel.failAt('read', 4, E.EIO);
-  const error = await c.failure(() => table(c.options, []));
+  const error = await c.failure(() => processTable(c.options, []));
   assert.is(told(c, error), 'ERR_PS read the output of ps: EIO (input/output error)');
 });
 
@@ -128,7 +128,7 @@ test('whichever call fails, ps leaves out no process and leaks no descriptor', a
   const texts = new Map<FakeContainer, string>();
   const outcomes = await eachFailure(
     () => withPs(lines).c,
-    async (c) => void texts.set(c, await table(c.options, [])),
+    async (c) => void texts.set(c, await processTable(c.options, [])),
   );
   assert.ok(outcomes.length >= 12, `${outcomes.length} calls`);
   for (const { container, call, error, leftOpen } of outcomes) {

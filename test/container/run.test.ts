@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunOptions, run } from '../../src/container/run.js';
-import { load } from '../../src/container/state/state-store.js';
+import { loadRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import { SIGKILL, SIGTERM, SIGWINCH } from '../../src/sys/linux.js';
 import { executed, reports, type Script, type ScriptedInit, type Step } from '../sys/fake-host/scripted-init.js';
@@ -74,7 +74,7 @@ test('run --detach returns while the process runs', async () => {
   assert.is(await running({ detach: true, pidFile: '/b/pid' }), 0);
   const { pid } = host.init.process;
   assert.equal(left(), ['process: sh', 'cgroup: web', 'state: web']);
-  assert.equal([load(host.kernel.root, 'web').pid, host.kernel.tree.text('/b/pid')], [pid, String(pid)]);
+  assert.equal([loadRecord(host.kernel.root, 'web').pid, host.kernel.tree.text('/b/pid')], [pid, String(pid)]);
 });
 
 test('SIGTERM during the creation ends run, which leaves nothing', async () => {

@@ -3,8 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
 import { start } from '../../src/container/start.js';
-import { keepPlanRest, keptOp } from '../../src/container/state/plan-rest.js';
-import { keepConfig } from '../../src/container/state/state-store.js';
+import { storedOp, storePlanRest } from '../../src/container/state/plan-rest.js';
+import { storeConfig } from '../../src/container/state/state-store.js';
 import type { Op, Plan } from '../../src/plan/plan-ops.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
@@ -49,8 +49,8 @@ function keepRest(c: FakeContainer, args: readonly string[] = ['/bin/sh']): void
     { op: 'exec', at: '/process/args', args, env: [], homeOfNamed: false },
   ] satisfies readonly Op[];
   c.kernel.use();
-  keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
-  keepConfig(
+  storePlanRest(c.root, c.id, { version: 1, ops } as Plan);
+  storeConfig(
     c.root,
     c.id,
     new TextEncoder().encode(JSON.stringify({ hooks: c.record.hooks, process: { args, cwd: '/work' } })),
@@ -367,10 +367,10 @@ test('plan-rest.json has the operations after the wait, and a late seccomp filte
     { op: 'wait', at: '' },
     { op: 'capabilities', at: '', effective: 5n, permitted: 5n, inheritable: 0n, ambient: 0n },
   ] satisfies readonly Op[];
-  keepPlanRest(c.root, c.id, { version: 1, ops } as Plan);
-  const kept = [0, 1, 2, 3].map((i) => keptOp(c.root, c.id, i)?.op.op);
+  storePlanRest(c.root, c.id, { version: 1, ops } as Plan);
+  const kept = [0, 1, 2, 3].map((i) => storedOp(c.root, c.id, i)?.op.op);
   assert.equal(kept, ['seccomp', undefined, undefined, 'capabilities']);
-  assert.throws(() => keepPlanRest(c.root, c.id, { version: 1, ops } as Plan), /write the rest of the plan .*EEXIST/);
+  assert.throws(() => storePlanRest(c.root, c.id, { version: 1, ops } as Plan), /write the rest of the plan .*EEXIST/);
 });
 
 test('whichever call fails, start fails or the process runs, and no descriptor leaks', async () => {

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { removeStateDir } from '../../src/container/state/state-store.js';
-import { recordedRemains, removeEnded, takeBack, teardown } from '../../src/container/teardown.js';
+import { recordedParts, removeEnded, teardown, teardownAfterError } from '../../src/container/teardown.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { SIGKILL } from '../../src/sys/linux.js';
@@ -35,10 +35,10 @@ function remains(c: FakeContainer, fail: readonly string[] = []): Remains {
   };
   const later = (name: string, work?: () => void) => async () => mark(name, work)();
   return {
-    ...recordedRemains(c.record),
+    ...recordedParts(c.record),
     command: 'delete',
     ...c.options,
-    giveBackDevices: mark('give back devices'),
+    returnDevices: mark('give back devices'),
     endProcesses: [later('end process', () => c.process?.signal(SIGKILL))],
     endSupervisor: later('end supervisor'),
   };
@@ -203,7 +203,7 @@ test('a supervisor that does not end within a second is killed, and its pidfd is
     const c = new FakeContainer({ status: 'stopped', record: { supervisor: { pid: 2400, startTime: '3400' } } });
     const supervisor = c.kernel.processes.add({ pid: 2400, name: 'runt-init' });
     if (ends) c.kernel.clock.after(300, () => supervisor.exit(0));
-    await c.run(() => teardown({ command: 'delete', ...c.options, ...recordedRemains(c.record) }));
+    await c.run(() => teardown({ command: 'delete', ...c.options, ...recordedParts(c.record) }));
     assert.equal(supervisor.signals, ends ? [] : [SIGKILL]);
     assert.equal([c.left, c.kernel.open], [[], [c.root]]);
   }
@@ -211,7 +211,7 @@ test('a supervisor that does not end within a second is killed, and its pidfd is
 
 test('takeBack warns about what it could not remove, with the command that removes it', async () => {
   const c = whole();
-  await c.run(() => takeBack(remains(c, ['end supervisor'])));
+  await c.run(() => teardownAfterError(remains(c, ['end supervisor'])));
   assert.equal(c.warnings, [
     'not all of web was removed: end supervisor failed ("delete --force web" removes the rest)',
   ]);
@@ -219,7 +219,7 @@ test('takeBack warns about what it could not remove, with the command that remov
 
 test('takeBack runs the poststop hooks, and warns about a failed one', async () => {
   const c = whole();
-  await c.run(() => takeBack(remains(c)));
+  await c.run(() => teardownAfterError(remains(c)));
   assert.equal(c.warnings.length, 1);
   assert.match(c.warnings[0]!, /^delete web: hook poststop 0, \/hook: cannot be executed/);
   assert.equal(c.kernel.tree.list(c.root), ['.deleted']);

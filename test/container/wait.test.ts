@@ -142,7 +142,7 @@ test('the status of an exec that a supervisor adopted, but did not see end, is l
 test('waitForExec returns the status of the exec and closes its pidfd', async () => {
   const c = supervised();
   const process = c.addProcess(2600);
-  const executed = { pid: 2600, begun: '100' };
+  const executed = { pid: 2600, registeredAt: '100' };
   write(c, 'exec-2600-100.json', { running: true, pid: 2600, startTime: process.startTime });
   c.kernel.clock.after(50, () => {
     write(c, 'exec-2600-100.json', { ...exit, pid: 2600, status: 9 });

@@ -1,7 +1,7 @@
 /** The shim's program on the fake host: -v, -info, `delete` after a killed shim, and its errors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { makeStateDir, save } from '../../src/container/state/state-store.js';
+import { makeStateDir, saveRecord } from '../../src/container/state/state-store.js';
 import { shim } from '../../src/shim/shim-main.js';
 import { task, types } from '../../src/shim/transport/protos.js';
 import { E } from '../../src/sys/errno.js';
@@ -77,7 +77,7 @@ test('delete reports the recorded exit and removes everything, and may be repeat
   const exit = { pid: 2500, status: 3, signal: 0, exitedAtNs: '1700000000000000000', oom: false };
   const { kernel, code, out } = await run(arguments_, (kernel) => {
     makeStateDir(root, 'web');
-    save(root, recordOf('web'));
+    saveRecord(root, recordOf('web'));
     kernel.tree.file(`${root}/web/exit.json`, JSON.stringify(exit));
     kernel.tree.mount('/b/rootfs');
     kernel.tree.directory('/b/rootfs.layers/0');
@@ -94,7 +94,7 @@ test('delete kills a container that still runs', async () => {
   const { kernel, code } = await run(arguments_, (kernel) => {
     kernel.tree.file('/b/state-root', other);
     makeStateDir(other, 'web');
-    save(other, recordOf('web'));
+    saveRecord(other, recordOf('web'));
     kernel.processes.add({ pid: 2500 });
   });
   assert.is(code, 0);
@@ -109,7 +109,7 @@ test('delete waits for a supervisor that is about to record the exit', async () 
     makeStateDir('/run/third/ns', 'web');
     const supervisor = kernel.processes.add({ name: 'supervisor' });
     const { pid, startTime } = supervisor;
-    save('/run/third/ns', recordOf('web', { supervisor: { pid, startTime } }));
+    saveRecord('/run/third/ns', recordOf('web', { supervisor: { pid, startTime } }));
     const exit = { pid: 2500, status: 143, signal: 15, exitedAtNs: '1700000000000000000', oom: false };
     kernel.clock.after(50, () => {
       kernel.tree.file('/run/third/ns/web/exit.json', JSON.stringify(exit));

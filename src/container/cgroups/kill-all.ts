@@ -52,8 +52,8 @@ function signalMember(pid: number, signal: number, isMember: () => boolean): num
   if (r !== -E.ENOSYS) return r;
   // A seccomp filter refuses the call: use kill(2) right after the check that the process is still the member.
   const startTime = processStat(pid)?.startTime;
-  const same = startTime !== undefined && isMember() && processStat(pid)?.startTime === startTime;
-  return same ? native.killProcess(pid, signal) : -E.ESRCH;
+  const isSame = startTime !== undefined && isMember() && processStat(pid)?.startTime === startTime;
+  return isSame ? native.killProcess(pid, signal) : -E.ESRCH;
 }
 
 /** Kills all in a v2 cgroup and below (cgroups(7); Linux 5.14). False on v1, older kernels and a threaded cgroup. */

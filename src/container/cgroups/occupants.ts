@@ -9,7 +9,7 @@ import { SIGKILL } from '../../sys/linux.js';
 import { pollUntil } from '../../sys/waiting/loop.js';
 import { killedOccupantsTime } from '../../sys/waiting/time-limits.js';
 import { names } from '../list.js';
-import { type ContainerRecord, load } from '../state/state-store.js';
+import { type ContainerRecord, loadRecord } from '../state/state-store.js';
 import { killAll } from './kill-all.js';
 
 /**
@@ -18,7 +18,7 @@ import { killAll } from './kill-all.js';
  * another container of the root is below
  */
 export async function endOccupants(root: string, id: string, cgroups: readonly string[]): Promise<void> {
-  checkAlone(root, id, cgroups);
+  checkExclusive(root, id, cgroups);
   await pollUntil(() => {
     killAll(cgroups, SIGKILL);
     thaw(cgroups);
@@ -30,9 +30,9 @@ export async function endOccupants(root: string, id: string, cgroups: readonly s
  * Whether the end of a foreground container may kill everything in its cgroups and its unit. If not, warns why, and the
  * container stays stopped until `delete`.
  */
-export function endsAlone(o: Foreground, { cgroups, unit }: ContainerRecord): boolean {
+export function mayKillCgroups(o: ForegroundRun, { cgroups, unit }: ContainerRecord): boolean {
   try {
-    checkAlone(o.root, o.id, cgroups, unit?.name);
+    checkExclusive(o.root, o.id, cgroups, unit?.name);
     return true;
   } catch (error) {
     if (!(error instanceof RuntError) || error.code !== 'ERR_CGROUP_BUSY') throw error;
@@ -41,7 +41,7 @@ export function endsAlone(o: Foreground, { cgroups, unit }: ContainerRecord): bo
   }
 }
 
-interface Foreground {
+interface ForegroundRun {
   readonly root: string;
   readonly id: string;
   readonly warn: (sentence: string) => void;
@@ -51,9 +51,9 @@ interface Foreground {
  * @param unit the systemd unit whose cgroup is the container's or above it
  * @throws RuntError ERR_CGROUP_BUSY
  */
-export function checkAlone(root: string, id: string, own: readonly string[], unit?: string): void {
+export function checkExclusive(root: string, id: string, own: readonly string[], unit?: string): void {
   const cgroups = own.map((path) => (unit !== undefined && unitIn(path, unit)) || path);
-  const busy = (path: string, why: string, hint: string): RuntError =>
+  const busyError = (path: string, why: string, hint: string): RuntError =>
     new RuntError({
       code: 'ERR_CGROUP_BUSY',
       message: `delete ${id}: kill the processes in its cgroup ${path}: ${why}`,
@@ -63,14 +63,15 @@ export function checkAlone(root: string, id: string, own: readonly string[], uni
   const { v1, unified } = ownCgroups(readCgroupFacts());
   for (const { path: own } of [...v1, ...(unified ? [unified] : [])]) {
     const above = cgroups.find((path) => isAtOrBelow(own, path));
-    if (above !== undefined) throw busy(above, 'this command runs in it too', 'run the command from another cgroup');
+    if (above !== undefined)
+      throw busyError(above, 'this command runs in it too', 'run the command from another cgroup');
   }
   for (const other of names(root)) {
     if (other === id) continue;
     const below = recordOf(root, other)?.cgroups ?? [];
     const path = cgroups.find((own) => below.some((each) => isAtOrBelow(each, own)));
     if (path !== undefined)
-      throw busy(
+      throw busyError(
         path,
         `the container ${other} is in it or below`,
         `delete ${other} first (runt delete --force ${other})`,
@@ -87,7 +88,7 @@ function unitIn(path: string, unit: string): string | undefined {
 /** An unusable record has no known cgroups; `list` warns of it. */
 function recordOf(root: string, id: string): ContainerRecord | undefined {
   try {
-    return load(root, id);
+    return loadRecord(root, id);
   } catch (error) {
     if (error instanceof RuntError && /^ERR_(?:STATE|CONTAINER_ID|NO_CONTAINER)/.test(error.code)) return undefined;
     throw error;

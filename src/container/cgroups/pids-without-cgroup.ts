@@ -16,7 +16,7 @@ function namespaceOf(pid: number): string | number {
 }
 
 /** It has ended; or another user owns it, so that it is not in a container of this user. */
-const notOurs: readonly (string | number)[] = [-E.ENOENT, -E.ESRCH, -E.EACCES, -E.EPERM];
+const foreignErrnos: readonly (string | number)[] = [-E.ENOENT, -E.ESRCH, -E.EACCES, -E.EPERM];
 
 /** Pids in the runtime's pid namespace. If the container shares one, only its init process is known. */
 export function pidsWithoutCgroup(record: ContainerRecord): number[] {
@@ -25,20 +25,20 @@ export function pidsWithoutCgroup(record: ContainerRecord): number[] {
   const own = namespaceOf(record.pid);
   if (typeof own === 'number') {
     if (!isAlive(record)) return [];
-    throw unreadable(record.pid, own);
+    throw readError(record.pid, own);
   }
   return listDir('/proc')
     .filter((name) => /^[0-9]{1,10}$/.test(name))
     .map(Number)
     .filter((pid) => {
       if (pid === record.pid) return true;
-      const its = namespaceOf(pid);
-      if (typeof its === 'number' && !notOurs.includes(its)) throw unreadable(pid, its);
-      return its === own && processStat(pid)?.state !== 'Z';
+      const namespace = namespaceOf(pid);
+      if (typeof namespace === 'number' && !foreignErrnos.includes(namespace)) throw readError(pid, namespace);
+      return namespace === own && processStat(pid)?.state !== 'Z';
     });
 }
 
-const unreadable = (pid: number, result: number): RuntError =>
+const readError = (pid: number, result: number): RuntError =>
   new RuntError({
     code: 'ERR_PROCESS',
     message: `read the pid namespace of process ${pid}, /proc/${pid}/ns/pid`,

@@ -29,7 +29,7 @@ import { killedProcessTime, lastBusAnswerTime } from '../../sys/waiting/time-lim
 import { checkOp } from '../failure/op-failed.js';
 import { endOf } from '../launch/child-end.js';
 import { startInit } from '../launch/start-init.js';
-import { signalProcess, unifiedPlace } from '../state/recorded-process.js';
+import { signalProcess, unifiedPath } from '../state/recorded-process.js';
 import type { RecordedUnit } from '../state/state-store.js';
 
 type ScopeOp = Extract<Op, { op: 'systemdScope' }>;
@@ -49,16 +49,16 @@ export class Placeholder {
   /** @throws RuntError ERR_SYSTEMD */
   static start(): Placeholder {
     const pair = new Uint8Array(16);
-    const failed = (errno: number, syscall: string) =>
+    const startError = (errno: number, syscall: string) =>
       new RuntError({ code: 'ERR_SYSTEMD', message: 'start a process for the scope', errno, syscall });
     const r = native.socketPair(pair);
-    if (r < 0) throw failed(-r, 'socketpair');
+    if (r < 0) throw startError(-r, 'socketpair');
     const [ours, theirs] = fdPair(pair);
     const { pid, pidfd, syscall } = startInit(0n, theirs);
     native.close(theirs);
     if (pid < 0) {
       native.close(ours);
-      throw failed(-pid, syscall);
+      throw startError(-pid, syscall);
     }
     return new Placeholder(pid, pidfd, ours);
   }
@@ -84,7 +84,7 @@ export class Placeholder {
 }
 
 /** In D-Bus's form: `a(sv)`. */
-const named = (properties: readonly Property[]): Value[] => properties.map((p) => [p.name, p]);
+const dbusProperties = (properties: readonly Property[]): Value[] => properties.map((p) => [p.name, p]);
 
 /** The manager of the user's session; undefined if the caller owns the system's, the failure if there is none. */
 export async function userManager(): Promise<UserManager | RuntError | undefined> {
@@ -104,9 +104,9 @@ export async function userManager(): Promise<UserManager | RuntError | undefined
 function onUnitBus<T>(
   user: Address | undefined,
   f: (bus: Bus, tries: number) => Promise<T>,
-  patience?: number,
+  timeout?: number,
 ): Promise<T> {
-  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f, patience);
+  return onBus(user ? [user, ...userAddresses()] : systemAddresses, f, timeout);
 }
 
 /**
@@ -121,65 +121,65 @@ export async function startScope(
   op: ScopeOp,
   user: Address | undefined,
   pid: number,
-  patience?: number,
+  timeout?: number,
   annotations: { readonly [key: string]: string } = {},
 ): Promise<void> {
   // systemd would wait for the scope, and the process in it for the thaw.
   if (frozenAncestor(op.path) !== undefined)
     throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
   // From here on the unit is ours: never stop, reset or take over another's.
-  let begun = false;
+  let isQueued = false;
   const start = async (bus: Bus, tries: number): Promise<void> => {
     const known = await knownProperties(bus, op);
-    const properties = [...named(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
+    const properties = [...dbusProperties(known), ['PIDs', { signature: 'au', value: [BigInt(pid)] }] as Value];
     const job = () =>
       bus.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [op.unit, 'fail', properties, []], () => {
-        begun = true;
+        isQueued = true;
       });
     // systemd went away after the request: it may have started the unit, or be about to.
-    if (tries > 0 && (await isPlaced(op, pid, begun ? bus.timeout : 0))) return;
+    if (tries > 0 && (await entersCgroup(op, pid, isQueued ? bus.timeout : 0))) return;
     try {
       const result = await job().catch(async (error) => {
-        if (!unitExists(error)) throw error;
-        if (tries > 0 && (await isPlaced(op, pid, Math.min(bus.timeout, lastBusAnswerTime)))) return 'done';
+        if (!isUnitExistsError(error)) throw error;
+        if (tries > 0 && (await entersCgroup(op, pid, Math.min(bus.timeout, lastBusAnswerTime)))) return 'done';
         // systemd keeps a failed unit, without processes, until it is reset.
         if (tries > 0) throw error;
-        await reset(bus, op.unit);
+        await resetUnit(bus, op.unit);
         return job();
       });
       if (result !== 'done' && result !== 'gone')
-        throw scopeFailed(op, `start ${op.unit}: its job ended as "${result}"`);
-      checkPlace(op, pid);
+        throw scopeError(op, `start ${op.unit}: its job ended as "${result}"`);
+      checkCgroupPath(op, pid);
     } catch (error) {
       if (isTransient(error)) throw error;
-      if (begun) await giveUp(bus, op.unit);
+      if (isQueued) await cancelStart(bus, op.unit);
       throw error;
     }
   };
-  return onUnitBus(user, start, patience).catch(async (error) => {
+  return onUnitBus(user, start, timeout).catch(async (error) => {
     // systemd did not come back in time.
-    if (begun && isTransient(error))
-      await onUnitBus(user, (bus) => giveUp(bus, op.unit), lastBusAnswerTime).catch(() => {});
+    if (isQueued && isTransient(error))
+      await onUnitBus(user, (bus) => cancelStart(bus, op.unit), lastBusAnswerTime).catch(() => {});
     if (!(error instanceof RuntError) || error.op === op.op) throw error;
-    if (unitExists(error)) throw unitBusy(op, error);
-    const failed = scopeFailed(op, error.message, error);
-    const key = Object.keys(annotations).find((name) => isNamed(error.message, name));
+    if (isUnitExistsError(error)) throw unitBusyError(op, error);
+    const failure = scopeError(op, error.message, error);
+    const key = Object.keys(annotations).find((name) => isAboutProperty(error.message, name));
     if (key !== undefined)
-      Object.assign(failed, { pointer: `/annotations/${escapeSegment(key)}`, value: annotations[key] });
-    throw failed;
+      Object.assign(failure, { pointer: `/annotations/${escapeSegment(key)}`, value: annotations[key] });
+    throw failure;
   });
 }
 
 /** Whether systemd's error is about the annotation's property. */
-function isNamed(message: string, annotation: string): boolean {
+function isAboutProperty(message: string, annotation: string): boolean {
   if (!annotation.startsWith(systemdProperty)) return false;
   const name = annotation.slice(systemdProperty.length);
   return new RegExp(`\\b(?:${name}|${name.replace(/Sec$/, 'USec')})\\b`).test(message);
 }
 
-/** Whether systemd moves the process into the cgroup within `patience` ms. */
-const isPlaced = (op: ScopeOp, pid: number, patience: number): Promise<boolean> =>
-  pollUntil(() => op.path === `/sys/fs/cgroup${unifiedPlace(pid)}`, patience);
+/** Whether systemd moves the process into the cgroup within `timeout` ms. */
+const entersCgroup = (op: ScopeOp, pid: number, timeout: number): Promise<boolean> =>
+  pollUntil(() => op.path === `/sys/fs/cgroup${unifiedPath(pid)}`, timeout);
 
 /** The properties that this version of systemd has. */
 async function knownProperties(
@@ -198,10 +198,10 @@ async function versionOf(bus: Bus): Promise<number> {
   return Number(/^v?(\d+)/.exec(String(await bus.property('Version')))?.[1] ?? 0);
 }
 
-const unitExists = (error: unknown): boolean =>
+const isUnitExistsError = (error: unknown): boolean =>
   error instanceof BusError && error.busError === 'org.freedesktop.systemd1.UnitExists';
 
-const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
+const unitBusyError = (op: ScopeOp, cause: Error): RuntError =>
   new RuntError({
     code: 'ERR_CGROUP_BUSY',
     message: `the container's unit exists already: ${op.unit}`,
@@ -211,7 +211,7 @@ const unitBusy = (op: ScopeOp, cause: Error): RuntError =>
     cause,
   });
 
-const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError =>
+const scopeError = (op: ScopeOp, message: string, cause?: RuntError): RuntError =>
   new RuntError({
     code: 'ERR_SYSTEMD',
     message,
@@ -222,22 +222,22 @@ const scopeFailed = (op: ScopeOp, message: string, cause?: RuntError): RuntError
   });
 
 /** Cancels a unit start that may still be queued. Does not wait for the stop job: systemd may be what hangs. */
-async function giveUp(bus: Bus, unit: string): Promise<void> {
+async function cancelStart(bus: Bus, unit: string): Promise<void> {
   bus.timeout = Math.min(bus.timeout, lastBusAnswerTime);
   try {
     await bus.call('StopUnit', 'ss', [unit, 'replace']);
-    await reset(bus, unit);
+    await resetUnit(bus, unit);
   } catch {
     // When the placeholder ends, systemd ends the unit.
   }
 }
 
 /** A systemd in a container, for example, has its tree elsewhere. */
-function checkPlace(op: ScopeOp, pid: number): void {
-  const place = unifiedPlace(pid);
-  if (place !== '' && op.path === `/sys/fs/cgroup${place}`) return;
-  const found = place || 'a path that cannot be found';
-  throw scopeFailed(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
+function checkCgroupPath(op: ScopeOp, pid: number): void {
+  const path = unifiedPath(pid);
+  if (path !== '' && op.path === `/sys/fs/cgroup${path}`) return;
+  const found = path || 'a path that cannot be found';
+  throw scopeError(op, `start ${op.unit}: systemd made its cgroup at ${found}, not at ${op.path}`);
 }
 
 /** Stops the unit if systemd has it, and resets a failed one. @throws RuntError ERR_SYSTEMD */
@@ -246,9 +246,9 @@ function stopUnit({ name, bus: user }: RecordedUnit): Promise<void> {
     try {
       await bus.job('StopUnit', 'ss', [name, 'replace']);
     } catch (error) {
-      if (!isUnknown(error)) throw error;
+      if (!isUnknownUnit(error)) throw error;
     }
-    await reset(bus, name);
+    await resetUnit(bus, name);
   });
 }
 
@@ -268,28 +268,28 @@ export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => v
  * the user's manager.
  * @throws RuntError ERR_SYSTEMD
  */
-export function attach({ name, bus: user }: RecordedUnit, place: string, pid: number): Promise<unknown> {
-  const below = place.slice(place.indexOf(`/${name}`) + name.length + 1);
+export function attachProcess({ name, bus: user }: RecordedUnit, cgroup: string, pid: number): Promise<unknown> {
+  const below = cgroup.slice(cgroup.indexOf(`/${name}`) + name.length + 1);
   return onUnitBus(user, (bus) => bus.call('AttachProcessesToUnit', 'ssau', [name, below || '/', [BigInt(pid)]]));
 }
 
 /** Whether this process may move others from its own cgroup to `path` (cgroups(7), "Cgroups delegation"). */
-export function mayMove(path: string): boolean {
-  const [from, to] = [(unifiedPlace('self') || '/').split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
+export function mayMoveInto(path: string): boolean {
+  const [from, to] = [(unifiedPath('self') || '/').split('/'), path.slice('/sys/fs/cgroup'.length).split('/')];
   let common = 0;
   while (common < from.length && from[common] === to[common]) common++;
   return native.access(`/sys/fs/cgroup${from.slice(0, common).join('/')}/cgroup.procs`, W_OK) === 0;
 }
 
-async function reset(bus: Bus, unit: string): Promise<void> {
+async function resetUnit(bus: Bus, unit: string): Promise<void> {
   try {
     await bus.call('ResetFailedUnit', 's', [unit]);
   } catch (error) {
-    if (!isUnknown(error)) throw error;
+    if (!isUnknownUnit(error)) throw error;
   }
 }
 
-const isUnknown = (error: unknown): boolean =>
+const isUnknownUnit = (error: unknown): boolean =>
   error instanceof BusError && error.busError === 'org.freedesktop.systemd1.NoSuchUnit';
 
 /**
@@ -302,8 +302,8 @@ export async function setUnitProperties(
   live: LiveCgroups,
 ): Promise<void> {
   // After an update that ended before systemd answered, send all its values again, as they are in the files.
-  const held = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
-  const settings = [...held, ...v2Settings(resources, '', live)];
+  const unsettledSettings = unsettled ? settingsOf(readUnitFiles(live.unified() ?? '')) : [];
+  const settings = [...unsettledSettings, ...v2Settings(resources, '', live)];
   const propertiesFor = (version?: number): Property[] =>
     [
       ...resourceProperties(settings, version),
@@ -315,11 +315,11 @@ export async function setUnitProperties(
   await onUnitBus(user, async (bus) => {
     if (changesOnReload(settings)) properties = propertiesFor(await versionOf(bus));
     const known = await knownProperties(bus, { properties, optional });
-    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, named(known)]);
+    await bus.call('SetUnitProperties', 'sba(sv)', [name, true, dbusProperties(known)]);
     // systemd writes the files before it reads the next message.
     await versionOf(bus);
   });
 }
 
 /** Whether systemd has refused. After any other error it may still apply the values. */
-export const refusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isTransient(error);
+export const isRefusedBySystemd = (error: RuntError): boolean => error instanceof BusError && !isTransient(error);

@@ -19,7 +19,7 @@ import { remove } from '../delete.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
 import { openProcess, statusOf } from '../state/recorded-process.js';
-import { type ContainerRecord, keptConfig, load, locked } from '../state/state-store.js';
+import { type ContainerRecord, loadRecord, storedConfigPath, withLock } from '../state/state-store.js';
 import { checkOpen } from '../stdio/preserved-descriptors.js';
 import {
   checkParent,
@@ -40,8 +40,8 @@ import {
 } from './criu-external.js';
 import { Type } from './criu-messages.js';
 import { criuConfigFile, type DumpFlags, dumpOptions, type External } from './criu-options.js';
-import { Criu, type FoundCriu, refusal, usableCriu } from './criu-process.js';
-import { needRoot } from './criu-program.js';
+import { Criu, type FoundCriu, refusalError, usableCriu } from './criu-process.js';
+import { checkRoot } from './criu-program.js';
 
 export interface CheckpointOptions extends DumpFlags {
   readonly root: string;
@@ -68,14 +68,14 @@ export interface CheckpointOptions extends DumpFlags {
 export async function checkpoint(o: CheckpointOptions): Promise<void> {
   const { root, id } = o;
   if (o.statusFd !== undefined) checkOpen(o.statusFd, '--status-fd', 'the caller opens it for writing');
-  await locked(root, id, () => dump(o));
+  await withLock(root, id, () => dump(o));
   if (!o.leaveRunning && !o.preDump && !o.keepState) await remove({ root, id, force: true, warn: o.warn });
 }
 
 async function dump(o: CheckpointOptions): Promise<void> {
   const { root, id, imagePath } = o;
   const what = `checkpoint ${id}`;
-  const record = load(root, id);
+  const record = loadRecord(root, id);
   const status = statusOf(root, record);
   if (status !== 'running' && status !== 'paused') {
     throw new RuntError({
@@ -90,8 +90,8 @@ async function dump(o: CheckpointOptions): Promise<void> {
     if (policy === 'warn') for (const one of unsafe) o.warn(unsafeSentence(one));
   }
   const facts = readHostFacts('auto');
-  needRoot(what, facts.euid);
-  const { spec } = loadSpec(keptConfig(root, record));
+  checkRoot(what, facts.euid);
+  const { spec } = loadSpec(storedConfigPath(root, record));
   refuseUnrestorable(what, spec);
   const criu = await usableCriu(what, o.criu);
   const workPath = o.workPath ?? imagePath;
@@ -119,13 +119,13 @@ async function dump(o: CheckpointOptions): Promise<void> {
       external,
     );
     if (!o.preDump) writeFile(`${imagePath}/${descriptorsFile}`, JSON.stringify(descriptors), O_CREAT | O_TRUNC);
-    await perform(what, o, criu, options, `${workPath}/dump.log`);
+    await runCriu(what, o, criu, options, `${workPath}/dump.log`);
   } finally {
     for (const fd of opened) if (fd >= 0) native.close(fd);
   }
 }
 
-async function perform(
+async function runCriu(
   what: string,
   o: CheckpointOptions,
   { path }: FoundCriu,
@@ -135,12 +135,12 @@ async function perform(
   const criu = Criu.start(what, path);
   try {
     const type = o.preDump ? Type.PRE_DUMP : Type.DUMP;
-    const answer = await criu.ask({ type, opts: options as never }, ({ script, fd }) => {
+    const answer = await criu.call({ type, opts: options as never }, ({ script, fd }) => {
       if (fd >= 0) native.close(fd);
       // The reader of the status fd now copies the images and starts the restore.
       if (script === 'status-ready' && o.statusFd !== undefined) native.write(o.statusFd, new Uint8Array(1));
     });
-    if (!answer.success) throw refusal(what, path, answer, log, readLog(log));
+    if (!answer.success) throw refusalError(what, path, answer, log, readLog(log));
   } finally {
     await criu.close();
   }

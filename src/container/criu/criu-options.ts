@@ -57,7 +57,7 @@ const cgroupModes = {
 /** criu's log level "info": the log is only read after a failure. */
 const logLevel = 4;
 
-function common(flags: CriuFlags, facts: RequestFacts, log: string): CriuOptions & { images_dir_fd: number } {
+function commonOptions(flags: CriuFlags, facts: RequestFacts, log: string): CriuOptions & { images_dir_fd: number } {
   return {
     images_dir_fd: facts.imageFd,
     work_dir_fd: facts.workFd,
@@ -88,7 +88,7 @@ export function dumpOptions(
   external: External,
 ): CriuOptions {
   return {
-    ...common(flags, facts, 'dump.log'),
+    ...commonOptions(flags, facts, 'dump.log'),
     pid: facts.pid,
     // criu refuses a pre-dump that would stop the container.
     leave_running: flags.leaveRunning || flags.preDump,
@@ -105,7 +105,7 @@ export function dumpOptions(
 }
 
 /** Facts for a restore only. */
-interface Restored {
+interface RestoredResources {
   readonly mounts: External['mounts'];
   /** criu's descriptors of external resources. */
   readonly inherited: readonly { readonly key: string; readonly fd: number }[];
@@ -115,9 +115,9 @@ interface Restored {
 }
 
 /** The options of RESTORE. */
-export function restoreOptions(flags: RestoreFlags, facts: RequestFacts, restored: Restored): CriuOptions {
+export function restoreOptions(flags: RestoreFlags, facts: RequestFacts, restored: RestoredResources): CriuOptions {
   return {
-    ...common(flags, facts, 'restore.log'),
+    ...commonOptions(flags, facts, 'restore.log'),
     // Make the restored process a child of the runtime, as after a create; so the engine can become its parent.
     rst_sibling: true,
     tcp_close: flags.tcpClose,

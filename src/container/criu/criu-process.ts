@@ -17,19 +17,19 @@ import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-pro
 const maxAnswer = 64 << 10;
 
 /** Number of the first descriptor of `Criu.startSupervised`: criu's socket is 3. */
-export const firstKept = 4;
+export const firstPassedFd = 4;
 
 const environment = (): string[] =>
   Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
 
-const notRun = (what: string, path: string, syscall: string, r: number): RuntError =>
+const runError = (what: string, path: string, syscall: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
 
 /** Our end and criu's end of a new socket pair. */
-function sockets(what: string, path: string): [number, number] {
+function criuSockets(what: string, path: string): [number, number] {
   const pair = new Uint8Array(16);
   const made = native.packetPair(pair);
-  if (made < 0) throw notRun(what, path, 'socketpair', made);
+  if (made < 0) throw runError(what, path, 'socketpair', made);
   return fdPair(pair);
 }
 
@@ -54,41 +54,41 @@ export class Criu {
   ) {}
 
   /**
-   * Starts criu, which waits for a request. Without `keep` it has no stdio and only logs. With `keep`, for a restore,
-   * it has those descriptors by their numbers, and `stdio`, which the container inherits.
+   * Starts criu, which waits for a request. Without `passedFds` it has no stdio and only logs. With `passedFds`, for a
+   * restore, it has those descriptors by their numbers, and `stdio`, which the container inherits.
    * @throws RuntError ERR_CRIU
    */
-  static start(what: string, path: string, keep?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
-    const [ours, theirs] = sockets(what, path);
-    const kept = fdList([theirs, ...(keep ?? [])]);
+  static start(what: string, path: string, passedFds?: readonly number[], stdio: Stdio = [0, 1, 2]): Criu {
+    const [ours, theirs] = criuSockets(what, path);
+    const fds = fdList([theirs, ...(passedFds ?? [])]);
     const pidfd = new Uint8Array(8);
     const args = nulList([path, 'swrk', String(theirs)]);
-    const [stdin, stdout, stderr] = keep ? stdio : [-1, -1, -1];
-    const pid = native.spawnKeeping(path, args, nulList(environment()), stdin, stdout, stderr, kept, pidfd);
+    const [stdin, stdout, stderr] = passedFds ? stdio : [-1, -1, -1];
+    const pid = native.spawnKeeping(path, args, nulList(environment()), stdin, stdout, stderr, fds, pidfd);
     native.close(theirs);
     if (pid < 0) native.close(ours);
-    if (pid < 0) throw notRun(what, path, 'execve', pid);
+    if (pid < 0) throw runError(what, path, 'execve', pid);
     return new Criu(path, pid, new DataView(pidfd.buffer).getInt32(0, true), ours, what);
   }
 
   /**
-   * Starts criu for a restore as a child of the supervisor in `stateDir`. The descriptors in `keep` are renumbered from
-   * `firstKept` on.
+   * Starts criu for a restore as a child of the supervisor in `stateDir`. The descriptors in `passedFds` are renumbered
+   * from `firstPassedFd` on.
    * @throws RuntError ERR_CRIU, ERR_SUPERVISOR
    */
   static async startSupervised(
     what: string,
     path: string,
-    keep: readonly number[],
+    passedFds: readonly number[],
     stdio: Stdio,
     stateDir: string,
     oomFile: string,
   ): Promise<Criu> {
     const { spawnProgram } = await import('./supervised-criu.js');
-    const [ours, theirs] = sockets(what, path);
+    const [ours, theirs] = criuSockets(what, path);
     try {
       const args = [path, 'swrk', '3'];
-      const program = { what, stateDir, oomFile, path, args, env: environment(), stdio, fds: [theirs, ...keep] };
+      const program = { what, stateDir, oomFile, path, args, env: environment(), stdio, fds: [theirs, ...passedFds] };
       const { pid, pidfd } = await spawnProgram(program);
       return new Criu(path, pid, pidfd, ours, what);
     } catch (error) {
@@ -100,24 +100,24 @@ export class Criu {
   }
 
   /**
-   * Sends a request and returns its answer. Before that criu may send notifications, and waits until `notified` has
-   * settled. If it throws, criu aborts, and the error is thrown here.
-   * @throws RuntError ERR_CRIU when criu ends without an answer; what `notified` throws
+   * Sends a request and returns its answer. Before that criu may send notifications, and waits until `onNotification`
+   * has settled. If it throws, criu aborts, and the error is thrown here.
+   * @throws RuntError ERR_CRIU when criu ends without an answer; what `onNotification` throws
    */
-  async ask(
+  async call(
     request: CriuRequest,
-    notified: (n: Notification) => void | Promise<void> = () => {},
+    onNotification: (n: Notification) => void | Promise<void> = () => {},
     timeout = -1,
   ): Promise<CriuResponse> {
     this.send(request);
     let first: unknown;
     for (;;) {
       // Watch the pidfd too: processes that criu started may keep the other end of the socket open.
-      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.died('did not answer');
+      if ((await firstReadable([this.socket, this.pidfd], timeout)) < 0) throw this.endError('did not answer');
       const data = new Uint8Array(maxAnswer);
       const fds = new Uint8Array(4);
       const n = native.receiveFds(this.socket, data, fds);
-      if (n <= 0) throw first ?? this.died(await this.howItEnded());
+      if (n <= 0) throw first ?? this.endError(await this.describeEnd());
       const fd = new DataView(fds.buffer).getInt32(0, true);
       const answer = this.decode(data.subarray(0, n));
       if (answer.type !== Type.NOTIFY) {
@@ -125,7 +125,7 @@ export class Criu {
         return answer;
       }
       try {
-        await notified({ script: answer.notify?.script ?? '', pid: answer.notify?.pid ?? 0, fd });
+        await onNotification({ script: answer.notify?.script ?? '', pid: answer.notify?.pid ?? 0, fd });
         this.send({ type: Type.NOTIFY, notify_success: true });
       } catch (error) {
         first ??= error;
@@ -164,7 +164,7 @@ export class Criu {
     }
   }
 
-  private async howItEnded(): Promise<string> {
+  private async describeEnd(): Promise<string> {
     if (!(await readableOrPolled(this.pidfd, criuEndTime))) return 'closed its socket, and did not answer';
     const { status, signal } = endOf(this.pidfd);
     return signal
@@ -172,7 +172,7 @@ export class Criu {
       : `ended with status ${status} before it had answered`;
   }
 
-  private died(how: string): RuntError {
+  private endError(how: string): RuntError {
     return new RuntError({
       code: 'ERR_CRIU',
       message: `${this.what}: ${this.path} ${how}`,
@@ -194,7 +194,7 @@ export async function usableCriu(what: string, named: string | undefined): Promi
   const path = findCriu(what, named);
   const criu = Criu.start(what, path);
   try {
-    const { success, version } = await criu.ask({ type: Type.VERSION }, undefined, criuVersionTime);
+    const { success, version } = await criu.call({ type: Type.VERSION }, undefined, criuVersionTime);
     // criu before 3.0 lacks this request.
     checkVersion(what, path, success && version ? version : { major_number: 2, minor_number: 0 });
     return { path, version: version! };
@@ -207,20 +207,20 @@ export async function usableCriu(what: string, named: string | undefined): Promi
 const harmless = /rlimit: Can't setup|cgroupd: recv req error/;
 
 /** The error for criu's refusal, with the first harmful error in its log. */
-export function refusal(what: string, path: string, answer: CriuResponse, log: string, text: string): RuntError {
-  const said = text
+export function refusalError(what: string, path: string, answer: CriuResponse, log: string, text: string): RuntError {
+  const loggedError = text
     .split('\n')
     .filter((l) => l.includes('Error (') && !harmless.test(l))
     .map((l) => l.slice(l.indexOf('Error (')).trim())[0];
   // criu reports the first error message, even a harmless one.
   const own = answer.cr_errmsg?.trim();
-  const told = own && harmless.test(own) ? said : own;
+  const reason = own && harmless.test(own) ? loggedError : own;
   return new RuntError({
     code: 'ERR_CRIU',
-    message: `${what}: criu failed${told ? `: ${told}` : ''}`,
+    message: `${what}: criu failed${reason ? `: ${reason}` : ''}`,
     path,
     ...(answer.cr_errno ? { errno: answer.cr_errno } : {}),
-    hint: `read the log file ${log}${said && !told?.includes(said) ? `: ${said}` : ''}`,
+    hint: `read the log file ${log}${loggedError && !reason?.includes(loggedError) ? `: ${loggedError}` : ''}`,
     see: 'criu(8)',
   });
 }

@@ -4,9 +4,9 @@ import { host, native } from '../../sys/host.js';
 import { X_OK } from '../../sys/linux.js';
 
 /** Directories to search after PATH. */
-const usual = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Oldest version. Earlier ones mishandle a container with its own network namespace, or a status descriptor. */
-const oldest = [3, 15] as const;
+const oldestVersion = [3, 15] as const;
 
 /** The hint for a missing criu. */
 const remedy = 'install the package criu, or name the program with the global flag --criu PATH';
@@ -18,7 +18,7 @@ const remedy = 'install the package criu, or name the program with the global fl
  */
 export function findCriu(what: string, named: string | undefined): string {
   const name = named || 'criu';
-  const missing = (where: string): RuntError =>
+  const missingError = (where: string): RuntError =>
     new RuntError({
       code: 'ERR_CRIU_MISSING',
       message: `${what}: the program criu is not installed: it is not ${where}`,
@@ -28,19 +28,19 @@ export function findCriu(what: string, named: string | undefined): string {
     });
   if (name.includes('/')) {
     if (name.startsWith('/') && native.access(name, X_OK) === 0) return name;
-    throw missing(`at ${name}${name.startsWith('/') ? '' : ', which is not an absolute path'}`);
+    throw missingError(`at ${name}${name.startsWith('/') ? '' : ', which is not an absolute path'}`);
   }
   const directories = searchPath()
     .split(':')
     .filter((d, i, all) => d.startsWith('/') && all.indexOf(d) === i);
   const found = directories.map((d) => `${d}/${name}`).find((p) => native.access(p, X_OK) === 0);
-  if (found === undefined) throw missing(`in ${directories.join(', ')}`);
+  if (found === undefined) throw missingError(`in ${directories.join(', ')}`);
   return found;
 }
 
 /** PATH and the usual directories, also for criu itself, which runs host programs (ip, iptables). */
 export function searchPath(): string {
-  return `${host.env.PATH ?? ''}:${usual}`;
+  return `${host.env.PATH ?? ''}:${defaultPath}`;
 }
 
 /** The version in criu's answer to VERSION. */
@@ -55,7 +55,7 @@ export function checkVersion(
   what: string,
   path: string,
   version: CriuVersion,
-  wanted: readonly [major: number, minor: number] = oldest,
+  wanted: readonly [major: number, minor: number] = oldestVersion,
   feature = '',
 ): void {
   const { major_number: major, minor_number: minor, sublevel } = version;
@@ -70,7 +70,7 @@ export function checkVersion(
 }
 
 /** criu reads any process's memory and makes processes with any id, which requires root. @throws RuntError ERR_CRIU */
-export function needRoot(what: string, euid: number): void {
+export function checkRoot(what: string, euid: number): void {
   if (euid === 0) return;
   throw new RuntError({
     code: 'ERR_CRIU',

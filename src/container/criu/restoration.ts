@@ -10,14 +10,14 @@ import { endKilled } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import type { Supervisor } from '../launch/supervisor.js';
-import { openProcess, recorded } from '../state/recorded-process.js';
-import { type ContainerRecord, criuRoot, keepConfig, makeStateDir, save } from '../state/state-store.js';
+import { openProcess, recordProcess } from '../state/recorded-process.js';
+import { type ContainerRecord, criuRoot, makeStateDir, saveRecord, storeConfig } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { descriptorsFile, readLog } from './criu-directory.js';
 import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './criu-external.js';
 import { Type } from './criu-messages.js';
 import { restoreOptions } from './criu-options.js';
-import { Criu, type FoundCriu, firstKept, type Notification, refusal } from './criu-process.js';
+import { Criu, type FoundCriu, firstPassedFd, type Notification, refusalError } from './criu-process.js';
 import type { RestoreOptions } from './restore-options.js';
 import { RestoredCgroups } from './restored-cgroups.js';
 import { makeMountPoints } from './restored-mount-points.js';
@@ -29,8 +29,8 @@ export class Restoration {
   pidfd = -1;
   private supervisor: Supervisor | undefined;
   private stateDir = false;
-  private rooted = false;
-  private hooked = false;
+  private rootMounted = false;
+  private hooksStarted = false;
   private cgroups: RestoredCgroups | undefined;
   private readonly opened: number[] = [];
 
@@ -56,31 +56,31 @@ export class Restoration {
     const { o, record, compiled, what } = this;
     makeStateDir(o.root, o.id);
     this.stateDir = true;
-    save(o.root, record);
-    keepConfig(o.root, o.id, compiled.text);
+    saveRecord(o.root, record);
+    storeConfig(o.root, o.id, compiled.text);
     if (o.supervise) await this.startSupervisor();
     const strict = o.manageCgroupsMode === 'strict';
     const cgroups = new RestoredCgroups(what, compiled.plan, record, strict);
     this.cgroups = cgroups;
-    if (!cgroups.ofUnit) await cgroups.make(-1);
-    this.makeRoot();
-    const { inherited, joined } = this.external();
+    if (!cgroups.isInUnit) await cgroups.make(-1);
+    this.mountRoot();
+    const { inherited, joined } = this.openExternal();
     const criu = await this.startCriu();
     try {
       // systemd starts a scope with a process in it: criu, which ends when the restored processes exist.
-      if (cgroups.ofUnit) await cgroups.make(criu.pid);
-      const places = cgroups.enterAll(criu.pid);
-      const binds = withSubmounts([...bindMounts(compiled.spec, o.bundle), ...this.hierarchies()]);
+      if (cgroups.isInUnit) await cgroups.make(criu.pid);
+      const cgroupRoots = cgroups.enterAll(criu.pid);
+      const binds = withSubmounts([...bindMounts(compiled.spec, o.bundle), ...this.hierarchyMounts()]);
       const mounts = binds.map(({ name, source }) => ({ key: name, val: source }));
       const opts = restoreOptions(
         o,
         { ...facts, rootfs: this.rootPath },
-        { mounts, inherited: inherited.map((i) => this.asCriuHas(i)), joined, cgroups: places },
+        { mounts, inherited: inherited.map((i) => this.withCriuFd(i)), joined, cgroups: cgroupRoots },
       );
-      const answer = await criu.ask({ type: Type.RESTORE, opts: opts as never }, (n) => this.notified(n));
+      const answer = await criu.call({ type: Type.RESTORE, opts: opts as never }, (n) => this.handleNotification(n));
       const log = `${o.workPath ?? o.imagePath}/restore.log`;
-      if (!answer.success || !answer.restore) throw refusal(what, this.found.path, answer, log, readLog(log));
-      this.adopt(answer.restore.pid);
+      if (!answer.success || !answer.restore) throw refusalError(what, this.found.path, answer, log, readLog(log));
+      this.recordPid(answer.restore.pid);
       // If it has ended already, its supervisor has recorded that; without one it is a zombie of ours.
       this.pidfd = this.supervisor
         ? openProcess(record)
@@ -91,12 +91,12 @@ export class Restoration {
           });
       record.status = 'created';
       delete record.creator;
-      save(o.root, record);
-      if (this.supervisor) (await import('../launch/supervisor.js')).leaveSupervisor(this.supervisor);
+      saveRecord(o.root, record);
+      if (this.supervisor) (await import('../launch/supervisor.js')).releaseSupervisor(this.supervisor);
       this.supervisor = undefined;
     } finally {
       await criu.close();
-      this.leaveRoot();
+      this.unmountRoot();
       for (const fd of this.opened.splice(0)) native.close(fd);
     }
   }
@@ -105,19 +105,19 @@ export class Restoration {
     const { startSupervisor } = await import('../launch/supervisor.js');
     this.supervisor = await startSupervisor(this.directory);
     const { pid } = this.supervisor;
-    this.record.supervisor = recorded(pid);
-    save(this.o.root, this.record);
+    this.record.supervisor = recordProcess(pid);
+    saveRecord(this.o.root, this.record);
   }
 
   private async startCriu(): Promise<Criu> {
     const { what, o, found, compiled, record } = this;
-    const keep = [...this.opened];
-    if (!this.supervisor) return Criu.start(what, found.path, keep, o.stdio);
+    const passedFds = [...this.opened];
+    if (!this.supervisor) return Criu.start(what, found.path, passedFds, o.stdio);
     const file = oomFile(compiled.cgroups, record.unit?.name);
-    return Criu.startSupervised(what, found.path, keep, o.stdio ?? [0, 1, 2], this.directory, file);
+    return Criu.startSupervised(what, found.path, passedFds, o.stdio ?? [0, 1, 2], this.directory, file);
   }
 
-  private hierarchies() {
+  private hierarchyMounts() {
     const { cgroups, facts, spec } = this.compiled;
     if (facts.cgroup.layout === 'v2') return [];
     const shown = cgroups.v1.map((c) => ({ directory: hierarchyDirectory(c.hierarchy), source: shownCgroup(c) }));
@@ -125,17 +125,17 @@ export class Restoration {
   }
 
   /** With the descriptor's number in criu. */
-  private asCriuHas(i: { readonly key: string; readonly fd: number }): { key: string; fd: number } {
+  private withCriuFd(i: { readonly key: string; readonly fd: number }): { key: string; fd: number } {
     const at = this.opened.indexOf(i.fd);
-    return this.supervisor && at >= 0 ? { key: i.key, fd: firstKept + at } : i;
+    return this.supervisor && at >= 0 ? { key: i.key, fd: firstPassedFd + at } : i;
   }
 
   /** Ends the restored processes and removes what was made; warns of what it cannot remove. */
   async undo(): Promise<void> {
     const { o, record, cgroups } = this;
     const made = cgroups?.made ?? [];
-    const { takeBack } = await import('../teardown.js');
-    await takeBack({
+    const { teardownAfterError } = await import('../teardown.js');
+    await teardownAfterError({
       command: 'restore',
       root: o.root,
       id: o.id,
@@ -149,7 +149,7 @@ export class Restoration {
         if (this.supervisor) await (await import('../launch/supervisor.js')).endSupervisor(this.supervisor);
         this.supervisor = undefined;
       },
-      poststop: this.hooked && record.hooks?.poststop ? record : undefined,
+      poststop: this.hooksStarted && record.hooks?.poststop ? record : undefined,
       stateDirectory: this.stateDir,
     });
   }
@@ -161,7 +161,7 @@ export class Restoration {
     await endKilled(pidfd, record.pid);
   }
 
-  private makeRoot(): void {
+  private mountRoot(): void {
     const { what, record } = this;
     const path = this.rootPath;
     makeDir(path, 0o700);
@@ -171,26 +171,26 @@ export class Restoration {
       path: record.rootfs,
     };
     check(native.mountBind(record.rootfs, 1, 0, path), facts);
-    this.rooted = true;
+    this.rootMounted = true;
     makeMountPoints(what, path, this.compiled.spec, this.o.bundle);
   }
 
   /** The mount is in the host's namespace: it must not outlive the restore. */
-  private leaveRoot(): void {
-    if (!this.rooted) return;
-    this.rooted = false;
+  private unmountRoot(): void {
+    if (!this.rootMounted) return;
+    this.rootMounted = false;
     const r = native.unmount(this.rootPath);
     if (r < 0) this.o.warn(`${this.what}: unmount the root for criu, ${this.rootPath}: ${errnoName(-r)}`);
     native.unlinkAt(AT_FDCWD, this.rootPath, AT_REMOVEDIR);
   }
 
   /** Opens the existing external resources: stdio, and namespaces joined by path. */
-  private external(): {
+  private openExternal(): {
     inherited: { key: string; fd: number }[];
     joined: { ns: string; ns_file: string }[];
   } {
     const inherited: { key: string; fd: number }[] = [];
-    this.descriptors().forEach((key, fd) => {
+    this.readDescriptors().forEach((key, fd) => {
       if (isInheritable(key) && !inherited.some((i) => i.key === key)) inherited.push({ key, fd });
     });
     const joined: { ns: string; ns_file: string }[] = [];
@@ -213,7 +213,7 @@ export class Restoration {
   }
 
   /** The targets of descriptors 0 to 2 at the checkpoint; none if it did not record them. */
-  private descriptors(): readonly unknown[] {
+  private readDescriptors(): readonly unknown[] {
     const path = `${this.o.imagePath}/${descriptorsFile}`;
     const text = tryReadText(path);
     let list: unknown = [];
@@ -230,7 +230,7 @@ export class Restoration {
     });
   }
 
-  private async notified({ script, pid, fd }: Notification): Promise<void> {
+  private async handleNotification({ script, pid, fd }: Notification): Promise<void> {
     const { record, o } = this;
     if (script === 'orphan-pts-master' && fd >= 0) {
       const { passMaster } = await import('./restore-terminal.js');
@@ -238,20 +238,20 @@ export class Restoration {
     }
     if (fd >= 0) native.close(fd);
     if (script === 'setup-namespaces') {
-      this.adopt(pid);
+      this.recordPid(pid);
       // From now on, the end of this process is the container's, whatever else criu makes.
-      await this.giveToSupervisor(pid);
+      await this.adoptBySupervisor(pid);
       if (this.compiled.spec.linux?.namespaces?.some((n) => n.type === 'network' && !n.path)) {
         (await import('./loopback.js')).setLoopbackUp(this.what, pid);
       }
-      await this.hooks();
+      await this.runNetworkHooks();
     } else if (script === 'post-restore') {
-      this.adopt(pid);
-      save(o.root, record);
+      this.recordPid(pid);
+      saveRecord(o.root, record);
     }
   }
 
-  private async giveToSupervisor(pid: number): Promise<void> {
+  private async adoptBySupervisor(pid: number): Promise<void> {
     if (!this.supervisor) return;
     const { adopt } = await import('../launch/supervisor.js');
     const facts = { code: 'ERR_CRIU', message: `${this.what}: open the restored process`, syscall: 'pidfd_open' };
@@ -263,17 +263,17 @@ export class Restoration {
     }
   }
 
-  private adopt(pid: number): void {
-    Object.assign(this.record, recorded(pid));
+  private recordPid(pid: number): void {
+    Object.assign(this.record, recordProcess(pid));
   }
 
   /** Runs the hooks that set up the network, in the namespaces that criu has just made. */
-  private async hooks(): Promise<void> {
+  private async runNetworkHooks(): Promise<void> {
     const { prestart, createRuntime } = this.compiled.spec.hooks ?? {};
     if (!prestart?.length && !createRuntime?.length) return;
     const { hookState, runHooks } = await import('../hooks/run-hooks.js');
-    this.hooked = true;
-    save(this.o.root, this.record);
+    this.hooksStarted = true;
+    saveRecord(this.o.root, this.record);
     const state = hookState(this.record, 'creating');
     await runHooks('restore', 'prestart', prestart, state, this.o.warn);
     await runHooks('restore', 'createRuntime', createRuntime, state, this.o.warn);

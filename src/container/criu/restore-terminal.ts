@@ -23,7 +23,7 @@ export async function passMaster(
       check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
       const [ours, theirs] = fdPair(pair);
       socket = theirs;
-      send(what, socket, master);
+      sendMaster(what, socket, master);
       await terminal.attach(ours);
       return;
     }
@@ -40,14 +40,14 @@ export async function passMaster(
       message: `${what}: connect to the console socket ${consoleSocket} (--console-socket)`,
       path: consoleSocket,
     });
-    send(what, socket, master);
+    sendMaster(what, socket, master);
   } finally {
     native.close(master);
     if (socket >= 0) native.close(socket);
   }
 }
 
-function send(what: string, socket: number, master: number): void {
+function sendMaster(what: string, socket: number, master: number): void {
   const sent = native.sendFds(socket, fdList([master]), host.encode('/dev/ptmx'));
   check(sent, { code: 'ERR_TERMINAL', message: `${what}: send the terminal`, syscall: 'sendmsg' });
 }

@@ -4,7 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { exists } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { explained } from '../create.js';
+import { explainFailure } from '../create.js';
 import { endOf } from '../launch/child-end.js';
 import { type CompiledBundle, compileBundle, forSystemd, systemdScope } from '../launch/compile-bundle.js';
 import { newRecord } from '../state/new-record.js';
@@ -16,7 +16,7 @@ import { makeImageDirectory, openDirectory } from './criu-directory.js';
 import { refuseUnrestorable } from './criu-external.js';
 import { criuConfigFile } from './criu-options.js';
 import { type FoundCriu, usableCriu } from './criu-process.js';
-import { checkVersion, needRoot } from './criu-program.js';
+import { checkRoot, checkVersion } from './criu-program.js';
 import { Restoration } from './restoration.js';
 import type { RestoreOptions } from './restore-options.js';
 
@@ -26,7 +26,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
   checkId(o.id);
   const compiled = await forSystemd(compileBundle(o, false, await systemdScope(o)));
   const { spec, facts } = compiled;
-  needRoot(what, facts.euid);
+  checkRoot(what, facts.euid);
   refuseUnrestorable(what, spec);
   const criu = await usableCriu(what, o.criu);
   checkLabels(what, o, criu);
@@ -45,7 +45,7 @@ export async function restore(o: RestoreOptions): Promise<number> {
     await withDirectories(what, o, (imageFd, workFd) => {
       const configFile = criuConfigFile(spec.annotations, exists);
       return interruptible(what, signals, () =>
-        explained('restore', o.id, compiled, () => restoration.perform({ imageFd, workFd, configFile })),
+        explainFailure('restore', o.id, compiled, () => restoration.perform({ imageFd, workFd, configFile })),
       );
     });
     writePidFile(what, o, restoration.record.pid);

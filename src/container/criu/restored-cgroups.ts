@@ -22,18 +22,18 @@ export class RestoredCgroups {
   ) {}
 
   /** Whether they belong to a systemd unit, which starts with a process in it. */
-  get ofUnit(): boolean {
+  get isInUnit(): boolean {
     return this.plan.ops.some(({ op }) => op === 'systemdScope');
   }
 
   /** Makes all cgroups with their limits, before criu restores into them. Puts the process into those of a unit. */
   async make(pid: number): Promise<void> {
-    const there = this.strict ? this.record.cgroups.find(exists) : undefined;
-    if (there !== undefined) {
+    const existing = this.strict ? this.record.cgroups.find(exists) : undefined;
+    if (existing !== undefined) {
       throw new RuntError({
         code: 'ERR_CGROUP',
         message: `${this.what}: the cgroup exists already, which --manage-cgroups-mode strict forbids`,
-        path: there,
+        path: existing,
       });
     }
     for (const op of this.plan.ops) {
@@ -63,8 +63,9 @@ export class RestoredCgroups {
   /** Moves criu into the process's cgroups, where its children start. @returns their paths as in /proc */
   enterAll(pid: number): { ctrl?: string; path: string }[] {
     const { record, plan } = this;
-    const birth = birthOf(plan);
-    for (const directory of record.cgroups) this.enter(birth.startsWith(`${directory}/`) ? birth : directory, pid);
+    const cloneCgroup = cloneCgroupOf(plan);
+    for (const directory of record.cgroups)
+      this.enter(cloneCgroup.startsWith(`${directory}/`) ? cloneCgroup : directory, pid);
     if (record.cgroups.length === 0) return [];
     const lines = readText(`/proc/${pid}/cgroup`)
       .split('\n')
@@ -79,7 +80,7 @@ export class RestoredCgroups {
 }
 
 /** The v2 cgroup in which a new process would start; '' if none. */
-function birthOf({ ops }: Plan): string {
+function cloneCgroupOf({ ops }: Plan): string {
   for (const op of ops) {
     if (op.op === 'clone' && op.cgroup) return op.cgroup;
     if (op.op === 'cgroupFork') return op.path;

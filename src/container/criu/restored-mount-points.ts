@@ -11,7 +11,7 @@ import { tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, S_IFDIR, S_IFMT } from '../../sys/linux.js';
 
-const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+const resolveFlags = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
 /** Whether a path is below one of a set. */
 function isBelow(path: string, set: ReadonlySet<string>): boolean {
@@ -37,7 +37,7 @@ export function makeMountPoints(what: string, root: string, spec: Spec, bundle: 
       if (destination.split('/').includes('..') || isBelow(destination, destinations)) return;
       const source = mountSettings(mount).bind ? tryStat(sourcePath(mount, bundle)) : undefined;
       const isFile = source !== undefined && (source.mode & S_IFMT) !== S_IFDIR;
-      const r = fd < 0 ? fd : make(fd, destination, isFile);
+      const r = fd < 0 ? fd : makePath(fd, destination, isFile);
       if (r >= 0) return;
       throw new RuntError({
         code: 'ERR_MOUNT',
@@ -53,21 +53,21 @@ export function makeMountPoints(what: string, root: string, spec: Spec, bundle: 
 }
 
 /** Makes the missing components of a path. */
-function make(root: number, path: string, isFile: boolean): number {
+function makePath(root: number, path: string, isFile: boolean): number {
   const parts = path.split('/').filter((p) => p !== '');
   for (let n = 1; n <= parts.length; n++) {
-    const there = native.openAt2(root, parts.slice(0, n).join('/'), O_PATH, 0, resolve);
+    const there = native.openAt2(root, parts.slice(0, n).join('/'), O_PATH, 0, resolveFlags);
     if (there >= 0) native.close(there);
     if (there !== -E.ENOENT) {
       if (there < 0) return there;
       continue;
     }
-    const parent = native.openAt2(root, parts.slice(0, n - 1).join('/') || '.', O_PATH, 0, resolve);
+    const parent = native.openAt2(root, parts.slice(0, n - 1).join('/') || '.', O_PATH, 0, resolveFlags);
     if (parent < 0) return parent;
     const name = parts[n - 1] as string;
     const r =
       isFile && n === parts.length
-        ? native.openAt2(parent, name, O_CREAT, 0o644, resolve)
+        ? native.openAt2(parent, name, O_CREAT, 0o644, resolveFlags)
         : native.mkdirAt(parent, name, 0o755);
     if (isFile && n === parts.length && r >= 0) native.close(r);
     native.close(parent);

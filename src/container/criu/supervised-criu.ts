@@ -33,9 +33,9 @@ export async function spawnProgram(p: SupervisedProgram): Promise<{ pid: number;
   let pidfd = -1;
   try {
     const sync = 3 + p.fds.length;
-    const places = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);
+    const fdTargets = [...p.stdio, ...p.fds].map((fd, i) => [fd, i] as const);
     const request = { flags: 0, kind: 'successor' as const, oomFile: p.oomFile, cgroup: -1, sync };
-    const fds = [...places, [theirs, sync] as const];
+    const fds = [...fdTargets, [theirs, sync] as const];
     const spawned = await spawnSupervised(p.stateDir, { ...request, fds }).finally(() => native.close(theirs));
     check(spawned.pid, { ...facts, syscall: 'clone3' });
     pidfd = spawned.pidfd;

@@ -3,7 +3,7 @@ import { RuntError } from '../../sys/error.js';
 import type { ExecOptions } from '../exec.js';
 
 /** Whether a flag sets each field of the process. */
-const flags: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
+const isSetByFlag: Readonly<Record<string, (o: ExecOptions) => boolean>> = {
   args: () => true,
   cwd: (o) => o.cwd !== undefined,
   env: (o) => o.env.length > 0,
@@ -30,13 +30,13 @@ const named = [
 /**
  * Corrects an error's pointer and document. The compiler has one process, merged of all three; a pointer into the file
  * of --process is relative to the process.
- * @param given the fields that the file has
+ * @param fileFields the fields that the file has
  * @param document name of the file in errors; undefined without one
  */
-export function placeOfExec(
+export function withExecOrigin(
   error: unknown,
   o: ExecOptions,
-  given: readonly string[],
+  fileFields: readonly string[],
   document: string | undefined,
 ): unknown {
   if (!(error instanceof RuntError)) return error;
@@ -46,10 +46,10 @@ export function placeOfExec(
   const field = /^\/process\/([^/]+)/.exec(error.pointer ?? '')?.[1];
   if (field === undefined || error.document !== undefined) return error;
   if (document === undefined) {
-    if (!flags[field]?.(o)) return error;
+    if (!isSetByFlag[field]?.(o)) return error;
     error.document = 'the command line';
     for (const [name, flag] of named) if (error.hint) error.hint = error.hint.replaceAll(name, flag);
-  } else if (given.includes(field)) {
+  } else if (fileFields.includes(field)) {
     error.document = document;
     error.pointer = inFile(error.pointer ?? '');
   }

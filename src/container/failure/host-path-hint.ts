@@ -7,7 +7,7 @@ import { E } from '../../sys/errno.js';
 import { tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFMT, S_IFREG, X_OK } from '../../sys/linux.js';
-import type { Failed } from './op-failed.js';
+import type { OpFailure } from './op-failed.js';
 
 /** The first component of a path that blocks it. */
 interface Obstacle {
@@ -38,37 +38,40 @@ function obstacleOf(path: string): Obstacle | undefined {
   return undefined;
 }
 
-/** A hint about the obstacle on `path`, called `name`, that ends with the remedy; `mend` is an alternative remedy. */
-function sayObstacle(path: string, name: string, mend: string): string | undefined {
+/**
+ * A hint about the obstacle on `path`, called `name`, that ends with the remedy; `alternative` is an alternative
+ * remedy.
+ */
+function obstacleHint(path: string, name: string, alternative: string): string | undefined {
   const found = obstacleOf(path);
   if (!found) return undefined;
   switch (found.what) {
     case 'missing':
       return found.path === path
         ? undefined
-        : `make ${found.path}, or ${mend}: it is on the way to ${name}, and does not exist`;
+        : `make ${found.path}, or ${alternative}: it is on the way to ${name}, and does not exist`;
     case 'dangling':
-      return `make the target of the symbolic link ${found.path}, or ${mend}: it does not exist`;
+      return `make the target of the symbolic link ${found.path}, or ${alternative}: it does not exist`;
     case 'file':
-      return `${mend}: ${found.path} is a file, and ${name} is looked for in it`;
+      return `${alternative}: ${found.path} is a file, and ${name} is looked for in it`;
     case 'loop':
-      return `correct the symbolic links at ${found.path}, or ${mend}: they lead in a circle`;
+      return `correct the symbolic links at ${found.path}, or ${alternative}: they lead in a circle`;
     case 'closed':
-      return `give runt search permission (chmod +x) on ${found.path}, or ${mend}: it may not search that directory`;
+      return `give runt search permission (chmod +x) on ${found.path}, or ${alternative}: it may not search that directory`;
   }
 }
 
 /** The cause of a failure with a host path: a bind source, the root, or a program on a bind mount. */
-export function hostPathHint({ op, errno, syscall, detail }: Failed, spec?: Spec): Hint | undefined {
+export function hostPathHint({ op, errno, syscall, detail }: OpFailure, spec?: Spec): Hint | undefined {
   const source = sourceOf(op);
-  if (source !== undefined && syscall === 'move_mount' && errno === E.ENOTDIR) return unlike(source, op);
+  if (source !== undefined && syscall === 'move_mount' && errno === E.ENOTDIR) return typeMismatchHint(source, op);
   if (source !== undefined && (detail === source || detail === '')) {
-    const said = sayObstacle(source, `the source ${source}`, "correct the mount's source");
-    if (said) return hintOf(said, 'path_resolution(7)');
+    const hint = obstacleHint(source, `the source ${source}`, "correct the mount's source");
+    if (hint) return hintOf(hint, 'path_resolution(7)');
   }
   if ((op.op === 'rootfs' || op.op === 'detachedRoot') && (detail === op.path || detail === '')) {
-    const said = sayObstacle(op.path, `the root file system ${op.path}`, 'correct root.path');
-    if (said) return hintOf(said, 'runtime-spec config.md#root');
+    const hint = obstacleHint(op.path, `the root file system ${op.path}`, 'correct root.path');
+    if (hint) return hintOf(hint, 'runtime-spec config.md#root');
   }
   if ((op.op === 'findExecutable' || op.op === 'exec') && errno === E.EACCES) return hostNoexec(op, detail, spec);
   return undefined;
@@ -78,7 +81,7 @@ function sourceOf(op: Op): string | undefined {
   return op.op === 'openTree' || op.op === 'cloneSource' || op.op === 'mountBind' ? op.source : undefined;
 }
 
-function unlike(source: string, op: Op): Hint | undefined {
+function typeMismatchHint(source: string, op: Op): Hint | undefined {
   const mode = modeAt(source);
   if (op.op !== 'mountBind' || mode < 0) return undefined;
   const [one, other] = (mode & S_IFMT) === S_IFDIR ? ['directory', 'file'] : ['file', 'directory'];
@@ -110,8 +113,8 @@ function isNoexec(path: string): boolean {
 }
 
 /** Why a host program cannot be executed, with the remedy. `errno` is that of execve(2). */
-export function whyNotExecuted(path: string, errno: number): string | undefined {
-  const found = sayObstacle(path, `${path} on the host`, "correct the hook's path");
+export function hostExecutableHint(path: string, errno: number): string | undefined {
+  const found = obstacleHint(path, `${path} on the host`, "correct the hook's path");
   if (found) return found;
   const stat = tryStat(path);
   if (!stat) return `install ${path} on the host, or correct the hook's path: there is no such program`;

@@ -3,12 +3,12 @@ import { type Hint, hintOf } from '../../plan/failure/known-cause.js';
 import { E } from '../../sys/errno.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import type { Failed } from './op-failed.js';
+import type { OpFailure } from './op-failed.js';
 
 const see = 'mount_setattr(2), "ID-mapped mounts"';
 
 /** The cause; undefined if the operation maps no ids, or the cause is unknown. */
-export function idmapHint({ op, errno, syscall, detail }: Failed): Hint | undefined {
+export function idmapHint({ op, errno, syscall, detail }: OpFailure): Hint | undefined {
   if (op.op === 'idMapNamespace') {
     return errno === E.EPERM || errno === E.EINVAL
       ? hintOf(

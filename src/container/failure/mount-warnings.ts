@@ -5,9 +5,9 @@ import type { Op } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER } from '../../sys/linux.js';
 
-/** @param given MOUNT_ATTR_* that could not be cleared; those of `recursive` also on all mounts below */
-export function keptFlags(op: Op, given: { readonly kept: number; readonly recursive: number }): string {
-  const names = [attributes(0, given.kept), attributes(0, given.recursive, 'r')].filter((n) => n !== '').join(',');
+/** @param report MOUNT_ATTR_* that could not be cleared; those of `recursive` also on all mounts below */
+export function lockedFlags(op: Op, report: { readonly kept: number; readonly recursive: number }): string {
+  const names = [attributes(0, report.kept), attributes(0, report.recursive, 'r')].filter((n) => n !== '').join(',');
   const target = 'target' in op ? op.target : '';
   return `${op.at}: ${names} has no effect on the mount on ${target}: the host has set flags on it that are locked in this user namespace, and they stay (mount_namespaces(7))`;
 }

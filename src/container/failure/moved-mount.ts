@@ -3,10 +3,10 @@
 import type { Spec } from '../../spec/config-types.js';
 import { valueAt } from '../../spec/json/json-pointer.js';
 import { RuntError } from '../../sys/error.js';
-import type { Failed } from './op-failed.js';
+import type { OpFailure } from './op-failed.js';
 
 /** @param command the failed action, "create web" */
-export function mountMoved(command: string, { op, detail }: Failed, spec?: Spec): RuntError {
+export function movedMountError(command: string, { op, detail }: OpFailure, spec?: Spec): RuntError {
   const value = spec && op.at ? valueAt(spec, op.at) : undefined;
   return new RuntError({
     code: 'ERR_MOUNT_MOVED',

@@ -1,7 +1,7 @@
 /** The facts of a failed operation. `op-failure.ts`, which loads only then, makes the user's error of them. */
 import type { Op } from '../../plan/plan-ops.js';
 
-export interface Failed {
+export interface OpFailure {
   readonly op: Op;
   readonly errno: number;
   readonly syscall: string;
@@ -14,7 +14,7 @@ export interface Failed {
 }
 
 export class OpFailed extends Error {
-  constructor(readonly failed: Failed) {
+  constructor(readonly failed: OpFailure) {
     super(failed.op.op);
     this.name = 'OpFailed';
   }

@@ -10,20 +10,26 @@ import type { Spec } from '../../spec/config-types.js';
 import { valueAt } from '../../spec/json/json-pointer.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
-import { hookFailedInside } from '../hooks/hook-failure.js';
+import { innerHookError } from '../hooks/hook-failure.js';
 import { hostPathHint } from './host-path-hint.js';
 import { idmapHint } from './idmap-failure.js';
-import { mountMoved } from './moved-mount.js';
-import type { Failed } from './op-failed.js';
+import { movedMountError } from './moved-mount.js';
+import type { OpFailure } from './op-failed.js';
 import { overlayHint } from './overlay-failure.js';
 
 /** The error of a failed operation. `facts` and `spec`, if known, make the hint more precise. */
-export function failure(command: string, id: string, failed: Failed, spec?: Spec, facts?: HostFacts): RuntError {
+export function opFailureError(
+  command: string,
+  id: string,
+  failed: OpFailure,
+  spec?: Spec,
+  facts?: HostFacts,
+): RuntError {
   const { op, errno, syscall, detail } = failed;
   if (syscall === 'hook') {
-    return hookFailedInside(`${command} ${id}`, failed, spec?.hooks, spec);
+    return innerHookError(`${command} ${id}`, failed, spec?.hooks, spec);
   }
-  if (syscall === 'verifyMount') return mountMoved(`${command} ${id}`, failed, spec);
+  if (syscall === 'verifyMount') return movedMountError(`${command} ${id}`, failed, spec);
   const known: Failure = {
     op,
     errno,
@@ -46,7 +52,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
   return new RuntError({
     // The clone itself failed, as in `fork`: an ended pid namespace, or a limit on processes.
     code: op.op === 'cgroupFork' && syscall === 'clone' ? 'ERR_NAMESPACE' : errorCode(op),
-    message: `${command} ${id}: ${what(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
+    message: `${command} ${id}: ${failedAction(op, errno)}${detail && !sentence(op).includes(detail) ? ` (${detail})` : ''}`,
     op: op.op,
     errno,
     syscall,
@@ -59,7 +65,7 @@ export function failure(command: string, id: string, failed: Failed, spec?: Spec
 }
 
 /** For "executable file not found in $PATH" engines exit with status 127. */
-function what(op: Op, errno: number): string {
+function failedAction(op: Op, errno: number): string {
   if (op.op === 'findExecutable' && errno === E.ENOENT && !op.name.includes('/')) {
     return `${sentence(op)}: executable file not found in $PATH`;
   }

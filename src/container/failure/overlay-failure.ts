@@ -7,13 +7,13 @@ import type { Op } from '../../plan/plan-ops.js';
 import { E } from '../../sys/errno.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import type { Failed } from './op-failed.js';
+import type { OpFailure } from './op-failed.js';
 
 const see = 'kernel documentation, filesystems/overlayfs';
 const overlayMagic = 0x794c7630n;
 
 /** The cause shown by the host's directories; undefined if the operation mounts no overlay, or none is found. */
-export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
+export function overlayHint({ op, errno, detail }: OpFailure): Hint | undefined {
   if (op.op !== 'mountFs' || op.fstype !== 'overlay' || detail.includes('Unknown parameter')) return undefined;
   const { lower, upper, work } = directories(op);
   if (upper !== undefined && work === undefined)
@@ -33,7 +33,7 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
       see,
     );
   for (const [what, path] of [...lower.map((l) => ['lowerdir', l] as const), ['upperdir', upper], ['workdir', work]]) {
-    const found = path === undefined ? undefined : lookAt(what as string, path);
+    const found = path === undefined ? undefined : directoryHint(what as string, path);
     if (found) return found;
   }
   if (upper === undefined || work === undefined) return undefined;
@@ -59,7 +59,7 @@ export function overlayHint({ op, errno, detail }: Failed): Hint | undefined {
   return undefined;
 }
 
-function lookAt(what: string, path: string): Hint | undefined {
+function directoryHint(what: string, path: string): Hint | undefined {
   const data = new Uint8Array(64);
   const r = native.stat(AT_FDCWD, path, 0, data);
   if (r === -E.ENOENT) return hintOf(`make the ${what} ${path}, or correct the option: it does not exist`, see);

@@ -6,18 +6,18 @@ import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { endAfterHangUp } from '../../sys/waiting/time-limits.js';
-import { keptOp } from '../state/plan-rest.js';
+import { storedOp } from '../state/plan-rest.js';
 import { holdProcess, statusOf } from '../state/recorded-process.js';
-import { type ContainerRecord, keptConfig } from '../state/state-store.js';
-import { failure } from './op-failure.js';
+import { type ContainerRecord, storedConfigPath } from '../state/state-store.js';
+import { opFailureError } from './op-failure.js';
 
 /** The error of an operation that failed after `created`. It is looked up in the rest of the plan. */
-export function execFailed(
+export function execError(
   root: string,
   record: ContainerRecord,
   report: { readonly index: number; readonly errno: number; readonly syscall: string; readonly detail: string },
 ): RuntError {
-  const kept = keptOp(root, record.id, report.index);
+  const kept = storedOp(root, record.id, report.index);
   if (!kept) {
     // Another runt created the container, or the file was damaged.
     const { errno, syscall, detail } = report;
@@ -34,7 +34,7 @@ export function execFailed(
       see: 'runtime-spec runtime.md#start',
     });
   }
-  return failure('start', record.id, { ...kept, ...report }, readSpec(keptConfig(root, record)));
+  return opFailureError('start', record.id, { ...kept, ...report }, readSpec(storedConfigPath(root, record)));
 }
 
 function readSpec(path: string): Spec | undefined {
@@ -48,7 +48,7 @@ function readSpec(path: string): Spec | undefined {
 }
 
 /** The error for a container that cannot be started: its status forbids it, or it would run in a frozen cgroup. */
-export function notStarted({ id, cgroups }: ContainerRecord, status: string): RuntError {
+export function notStartedError({ id, cgroups }: ContainerRecord, status: string): RuntError {
   const freezer = status === 'created' || status === 'paused' ? findFrozen(cgroups) : undefined;
   if (freezer && frozenAncestor(freezer.directory) !== freezer.directory)
     return frozenError(`start ${id}: the cgroup is frozen`, freezer.directory);
@@ -66,9 +66,9 @@ export function notStarted({ id, cgroups }: ContainerRecord, status: string): Ru
 }
 
 /** The error when runt-init closed the connection without a report. */
-export async function notHeard(root: string, record: ContainerRecord): Promise<RuntError> {
+export async function closedConnectionError(root: string, record: ContainerRecord): Promise<RuntError> {
   // It accepts one connection. Another start connected first: its hooks run, or it was killed after the connect.
-  if (await stays(record)) return startedBefore(root, record);
+  if (await isStillAlive(record)) return startedBeforeError(root, record);
   return new RuntError({
     code: 'ERR_INIT_DIED',
     message: `start ${record.id}: runt-init ended before it executed the process`,
@@ -77,15 +77,15 @@ export async function notHeard(root: string, record: ContainerRecord): Promise<R
 }
 
 /** Whether the process stays alive: a killed one closes its connection shortly before it ends. */
-async function stays(record: ContainerRecord): Promise<boolean> {
+async function isStillAlive(record: ContainerRecord): Promise<boolean> {
   const held = holdProcess(record);
-  const ended = await held?.ended(endAfterHangUp);
+  const ended = await held?.waitForEnd(endAfterHangUp);
   held?.close();
   return ended === false;
 }
 
 /** The error after another start: runt-init accepts no more connections. */
-export function startedBefore(root: string, record: ContainerRecord): RuntError {
+export function startedBeforeError(root: string, record: ContainerRecord): RuntError {
   const status = statusOf(root, record);
-  return notStarted(record, status === 'created' ? 'starting' : status);
+  return notStartedError(record, status === 'created' ? 'starting' : status);
 }

@@ -8,7 +8,7 @@ import { RuntError } from '../../sys/error.js';
 import { signalName } from '../../sys/kernel-names.js';
 import type { HookEndKind } from '../../sys/protocol.js';
 import { slowHookTime } from '../../sys/waiting/time-limits.js';
-import { whyNotExecuted } from '../failure/host-path-hint.js';
+import { hostExecutableHint } from '../failure/host-path-hint.js';
 
 /** Position of a hook in `hooks`. */
 export interface HookPosition {
@@ -21,7 +21,7 @@ export const hookAt = (hooks: Hooks | undefined, { point, index }: HookPosition)
   hooks?.[point]?.[index];
 
 /** The warning about a slow hook. @param command the current action, "create web" */
-export function hookIsSlow(command: string, position: HookPosition, hook: Hook | undefined): string {
+export function slowHookWarning(command: string, position: HookPosition, hook: Hook | undefined): string {
   const { path, timeout = 0 } = hook ?? { path: '' };
   const end = Number(timeout) > 0 ? `it is killed after ${timeout} s` : 'it has no timeout';
   return `${command}: hook ${position.point} ${position.index}, ${word(path)}: not done after ${slowHookTime / 1000} s; ${end}`;
@@ -34,19 +34,19 @@ export interface HookEnd {
   readonly number: number;
   /** Duration. */
   readonly ms: number;
-  /** The stream of `said`, the end of its output: stdout only if stderr was empty. */
+  /** The stream of `output`, the end of its output: stdout only if stderr was empty. */
   readonly stream: string;
-  readonly said: string;
+  readonly output: string;
   /** Positive; the reason why it could not be executed. */
   readonly errno?: number;
   readonly spec?: Spec;
 }
 
 /** The error of one hook. @param command the failed action, "create web" */
-export function hookFailed(command: string, { point, index }: HookPosition, hook: Hook, end: HookEnd): RuntError {
+export function hookError(command: string, { point, index }: HookPosition, hook: Hook, end: HookEnd): RuntError {
   const { how, number, errno } = end;
-  const called = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
-  const said = end.said.trim();
+  const commandLine = (hook.args?.length ? [hook.path, ...hook.args.slice(1)] : [hook.path]).map(word).join(' ');
+  const output = end.output.trim();
   const what =
     how === 'exit'
       ? `exit status ${number} after ${duration(end.ms)}`
@@ -57,13 +57,13 @@ export function hookFailed(command: string, { point, index }: HookPosition, hook
           : 'cannot be executed';
   return new RuntError({
     code: how === 'timeout' ? 'ERR_HOOK_TIMEOUT' : 'ERR_HOOK',
-    message: `${command}: hook ${point} ${index}, ${called}: ${what}${said && `, ${end.stream}: ${quoted(said)}`}`,
+    message: `${command}: hook ${point} ${index}, ${commandLine}: ${what}${output && `, ${end.stream}: ${quoted(output)}`}`,
     op: 'hook',
     path: hook.path,
     pointer: `/hooks/${point}/${index}`,
     value: asConfigured(hook),
     ...(errno ? { errno, syscall: 'execve' } : {}),
-    ...hint(point, hook.path, end),
+    ...endHint(point, hook.path, end),
     see: 'config.md#posix-platform-hooks',
   });
 }
@@ -72,22 +72,22 @@ export function hookFailed(command: string, { point, index }: HookPosition, hook
  * The error of a hook that runt-init ran (native/init/hooks/hook.c). Lines of the report: point and index; how, number,
  * milliseconds and stream; the hook's output.
  */
-export function hookFailedInside(
+export function innerHookError(
   command: string,
   report: { readonly errno: number; readonly detail: string },
   hooks: Hooks | undefined,
   spec?: Spec,
 ): RuntError {
-  const [place = '', facts = '', ...rest] = report.detail.split('\n');
+  const [positionText = '', facts = '', ...rest] = report.detail.split('\n');
   const [how = '', number, ms, stream = ''] = facts.split(' ');
-  const [point, index] = place.split(' ');
+  const [point, index] = positionText.split(' ');
   const position = { point: point as HookName, index: Number(index) };
-  return hookFailed(command, position, hookAt(hooks, position) ?? { path: place }, {
+  return hookError(command, position, hookAt(hooks, position) ?? { path: positionText }, {
     how: how as HookEndKind,
     number: Number(number),
     ms: Number(ms),
     stream,
-    said: rest.join('\n'),
+    output: rest.join('\n'),
     ...(report.errno ? { errno: report.errno } : {}),
     ...(spec && { spec }),
   });
@@ -102,29 +102,29 @@ function quoted(text: string): string {
 
 const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-function hint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
+function endHint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
   if (how === 'timeout')
     return {
       hint: 'find out what it waits for, or raise its "timeout" (in seconds) or --hook-timeout',
     };
   if (how !== 'exec') return {};
   return {
-    hint: point === 'startContainer' ? whyNotInside(path, errno, spec) : whyNotOutside(point, path, errno),
+    hint: point === 'startContainer' ? containerHookHint(path, errno, spec) : hostHookHint(point, path, errno),
   };
 }
 
 /** A hook of the host's file system, which the runtime can inspect. */
-function whyNotOutside(point: HookName, path: string, errno: number): string {
+function hostHookHint(point: HookName, path: string, errno: number): string {
   const onHost = 'install the program on the host, and the interpreter that its first line names';
   return (
-    whyNotExecuted(path, errno) ??
+    hostExecutableHint(path, errno) ??
     (point === 'createContainer'
       ? `${onHost}, and let root of the container execute both, as the id that it has on the host`
       : `${onHost}, and make both executable`)
   );
 }
 
-function whyNotInside(path: string, errno: number, spec?: Spec): string {
+function containerHookHint(path: string, errno: number, spec?: Spec): string {
   switch (errno) {
     case E.ENOENT:
       return `add ${path}, its interpreter or its dynamic loader to the image, or use a createContainer hook: startContainer hooks are looked up in the container, and one of these is not in the rootfs`;

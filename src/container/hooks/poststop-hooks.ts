@@ -23,16 +23,17 @@ function openAll(root: string): number {
  * Stores a record in `<root>/.deleted/<id>/state.json` (an id does not begin with a dot) before the state is removed:
  * if this delete is killed, the next one runs the hooks. First runs those of an earlier container with that id.
  */
-export async function keepForPoststop(
+export async function storeForPoststop(
   command: string,
   root: string,
   record: ContainerRecord,
   warn: Warn,
 ): Promise<void> {
   const { id } = record;
-  const kept = read(root, id, warn);
-  if (kept && (kept.created !== record.created || kept.pid !== record.pid)) await runPoststop(command, root, id, warn);
-  const r = keep(root, record);
+  const earlier = readRecord(root, id, warn);
+  if (earlier && (earlier.created !== record.created || earlier.pid !== record.pid))
+    await runPoststop(command, root, id, warn);
+  const r = storeRecord(root, record);
   if (r >= 0) return;
   throw new RuntError({
     code: 'ERR_STATE',
@@ -42,7 +43,7 @@ export async function keepForPoststop(
   });
 }
 
-function keep(root: string, record: ContainerRecord): number {
+function storeRecord(root: string, record: ContainerRecord): number {
   const { id } = record;
   native.mkdirAt(openRoot(root), directory, 0o700);
   const all = openAll(root);
@@ -95,7 +96,7 @@ export async function runPoststop(command: string, root: string, id: string, war
   }
 }
 
-function read(root: string, id: string, warn: Warn): ContainerRecord | undefined {
+function readRecord(root: string, id: string, warn: Warn): ContainerRecord | undefined {
   const all = openAll(root);
   if (all < 0) return undefined;
   const dir = openOne(root, all, id);
@@ -116,7 +117,7 @@ function openOne(root: string, all: number, id: string): number {
 
 /** The record; undefined if it is missing, or unusable, which is a warning. @throws RuntError ERR_STATE */
 function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerRecord | undefined {
-  const lost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
+  const warnLost = (why: string): void => warn(`the poststop hooks of ${id} were lost: ${path}/state.json: ${why}`);
   const content = readEntry(dir, 'state.json');
   if ('errno' in content && content.errno !== E.ENOENT) {
     throw new RuntError({
@@ -126,11 +127,11 @@ function recordIn(dir: number, id: string, path: string, warn: Warn): ContainerR
       errno: content.errno,
     });
   }
-  if ('why' in content) lost(content.why);
+  if ('why' in content) warnLost(content.why);
   try {
     return 'data' in content ? parseState(content.data, id, path) : undefined;
   } catch (error) {
-    lost((error as Error).message);
+    warnLost((error as Error).message);
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ import { slowHookTime } from '../../sys/waiting/time-limits.js';
 import { endOf } from '../launch/child-end.js';
 import { openHookFile } from '../launch/handlers/slot-handler.js';
 import type { ContainerRecord, Status } from '../state/state-store.js';
-import { type HookEnd, type HookPosition, hookAt, hookFailed, hookIsSlow } from './hook-failure.js';
+import { type HookEnd, type HookPosition, hookAt, hookError, slowHookWarning } from './hook-failure.js';
 
 /** The state on a hook's stdin (runtime.md#state), with runc's fields. */
 interface HookState {
@@ -93,27 +93,27 @@ export async function runHook(
 ): Promise<void> {
   const what = `${command} ${state.id}`;
   const started = now();
-  const failed = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, said?: Said): RuntError =>
-    hookFailed(what, position, hook, { ms: now() - started, ...(said ?? { stream: '', said: '' }), ...facts });
-  const input = stateFile(state);
-  const outputs: Output[] = [];
+  const failure = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, printed?: HookOutput): RuntError =>
+    hookError(what, position, hook, { ms: now() - started, ...(printed ?? { stream: '', output: '' }), ...facts });
+  const input = openStateFile(state);
+  const outputs: OutputStream[] = [];
   let pidfd = -1;
   try {
-    for (const output of [hooksStdout, hooksStderr]) outputs.push(new Output(output, state.annotations));
-    const [out, err] = outputs as [Output, Output];
+    for (const output of [hooksStdout, hooksStderr]) outputs.push(new OutputStream(output, state.annotations));
+    const [out, err] = outputs as [OutputStream, OutputStream];
     const args = hook.args?.length ? hook.args : [hook.path];
     const pidfdOut = new Uint8Array(8);
     const pid = native.spawnHook(
       hook.path,
       nulList(args),
-      nulList(hook.env ?? inherited()),
+      nulList(hook.env ?? ownEnvironment()),
       state.bundle,
       input,
       out.theirs,
       err.theirs,
       pidfdOut,
     );
-    if (pid < 0) throw failed({ how: 'exec', number: 0, errno: -pid });
+    if (pid < 0) throw failure({ how: 'exec', number: 0, errno: -pid });
     pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
     const listening = [out.listen(), err.listen()];
     const seconds = Number(hook.timeout ?? 0);
@@ -123,7 +123,7 @@ export async function runHook(
     try {
       ended = await readableOrPolled(pidfd, Math.min(limit, slowHookTime));
       if (!ended && limit > slowHookTime) {
-        warn(hookIsSlow(what, position, hook));
+        warn(slowHookWarning(what, position, hook));
         ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHookTime : -1);
       }
     } catch (error) {
@@ -138,10 +138,11 @@ export async function runHook(
     err.stop();
     await Promise.all(listening);
     if (interruption) throw interruption;
-    const said = err.text || !out.text ? { stream: 'stderr', said: err.text } : { stream: 'stdout', said: out.text };
-    if (!ended) throw failed({ how: 'timeout', number: seconds }, said);
-    if (end.signal) throw failed({ how: 'signal', number: end.signal }, said);
-    if (end.status) throw failed({ how: 'exit', number: end.status }, said);
+    const printed =
+      err.text || !out.text ? { stream: 'stderr', output: err.text } : { stream: 'stdout', output: out.text };
+    if (!ended) throw failure({ how: 'timeout', number: seconds }, printed);
+    if (end.signal) throw failure({ how: 'signal', number: end.signal }, printed);
+    if (end.status) throw failure({ how: 'exit', number: end.status }, printed);
   } finally {
     native.close(input);
     if (pidfd >= 0) native.close(pidfd);
@@ -149,14 +150,14 @@ export async function runHook(
   }
 }
 
-type Said = Pick<HookEnd, 'stream' | 'said'>;
+type HookOutput = Pick<HookEnd, 'stream' | 'output'>;
 
 /** One output stream of a hook. */
-class Output {
+class OutputStream {
   readonly theirs: number;
   private readonly ours: number;
   private tail = new Uint8Array(0);
-  private over = false;
+  private isStopped = false;
 
   /** A pipe, or the file in an annotation; then the runtime does not read it. */
   constructor(name: string, annotations: HookState['annotations']) {
@@ -188,7 +189,7 @@ class Output {
         all.set(this.tail);
         all.set(chunk.subarray(0, n), this.tail.length);
         this.tail = all.subarray(Math.max(0, all.length - tailSize));
-      } else if (n !== -E.EAGAIN || this.over) return;
+      } else if (n !== -E.EAGAIN || this.isStopped) return;
       // An interrupted wait means that the hook is killed too.
       else await readable(this.ours).catch(() => this.stop());
     }
@@ -196,7 +197,7 @@ class Output {
 
   /** The hook has ended: read what has arrived, and do not wait for more. */
   stop(): void {
-    this.over = true;
+    this.isStopped = true;
     if (this.ours >= 0) forget(this.ours);
   }
 
@@ -211,13 +212,13 @@ class Output {
 }
 
 /** A sealed file with the state. */
-function stateFile(state: HookState): number {
+function openStateFile(state: HookState): number {
   const fd = native.sealedFile(host.encode(JSON.stringify(state)));
   if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'write the state for a hook', errno: -fd });
   return fd;
 }
 
 /** The runtime's own environment. */
-function inherited(): string[] {
+function ownEnvironment(): string[] {
   return Object.entries(host.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

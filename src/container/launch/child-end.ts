@@ -7,7 +7,7 @@ import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { signalProcess } from '../state/recorded-process.js';
 
-export class End {
+export class ProcessEnd {
   constructor(
     /** Exit status as in a shell: the code, or 128 + signal. */
     readonly status: number,
@@ -16,17 +16,17 @@ export class End {
   ) {}
 
   /** As the predicate of a sentence. */
-  get words(): string {
+  get description(): string {
     return this.signal ? `was killed by signal ${this.signal}` : `exited with status ${this.status}`;
   }
 
   /** The error for a runt-init that ended without a report. */
-  unexpected(command: string, id: string, { linux }: Spec): RuntError {
+  unexpectedError(command: string, id: string, { linux }: Spec): RuntError {
     const memoryLimit = linux?.resources?.memory?.limit;
     const killed = this.signal === SIGKILL;
     return new RuntError({
       code: 'ERR_INIT_DIED',
-      message: `${command} ${id}: runt-init ${this.words} before the container was ready`,
+      message: `${command} ${id}: runt-init ${this.description} before the container was ready`,
       ...(killed && {
         hint:
           memoryLimit === undefined
@@ -45,16 +45,16 @@ export class End {
 }
 
 /** Reaps the ended child behind a pidfd. Status 255 if it still runs or is not our child. */
-export const endOf = (pidfd: number): End => childEnd(pidfd) ?? new End(255, 0);
+export const endOf = (pidfd: number): ProcessEnd => childEnd(pidfd) ?? new ProcessEnd(255, 0);
 
 /** Reaps the ended child behind a pidfd; undefined if it still runs or is not our child. */
-export function childEnd(pidfd: number): End | undefined {
+export function childEnd(pidfd: number): ProcessEnd | undefined {
   const out = new Uint8Array(16);
   if (native.waitPidfd(pidfd, out) !== 1) return undefined;
   const view = new DataView(out.buffer);
   const code = view.getInt32(0, true);
   const status = view.getInt32(8, true);
-  return code === CLD_EXITED ? new End(status, 0) : new End(128 + status, status);
+  return code === CLD_EXITED ? new ProcessEnd(status, 0) : new ProcessEnd(128 + status, status);
 }
 
 /** Kills the process behind a pidfd, reaps it and closes the pidfd. @throws RuntError ERR_PROCESS */

@@ -95,10 +95,10 @@ export function compileBundle(
 
 /** Compiles again for a runtime that may not call open_tree(2). */
 export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
-  return compiledAgain({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
+  return recompile({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
 }
 
-function compiledAgain(bundle: CompiledBundle): CompiledBundle {
+function recompile(bundle: CompiledBundle): CompiledBundle {
   const compiled = compile(bundle.spec, bundle.facts, bundle.options);
   return { ...bundle, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };
 }
@@ -109,7 +109,7 @@ export async function forSystemd(bundle: CompiledBundle): Promise<CompiledBundle
   if (!systemd?.dependsOnVersion(bundle.spec)) return bundle;
   const { systemdVersion } = await import('../cgroups/systemd-unit.js');
   const version = await systemdVersion(systemd.bus);
-  return compiledAgain({ ...bundle, options: { ...bundle.options, systemd: systemd.ofVersion(version) } });
+  return recompile({ ...bundle, options: { ...bundle.options, systemd: systemd.ofVersion(version) } });
 }
 
 /** The plan alone. If systemd does not answer, assume a version that keeps all limits. */

@@ -26,7 +26,7 @@ export interface CreateOptions {
    * The caller watches for OOM kills, so the supervisor does not. A watch takes one of the user's inotify instances
    * (128 by default).
    */
-  readonly watchesMemory?: boolean;
+  readonly watchesOom?: boolean;
   /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */
   readonly noPivot?: boolean;
   /** The process keeps the caller's session keyring. */

@@ -9,7 +9,7 @@ type Kind = Report['kind'];
 export type State = 'preparing' | 'waiting' | 'starting' | 'executing' | 'ended';
 
 /** The reports that do not change a state. Strings: a table of objects would take 16 KB in every process. */
-const keeping = {
+const innerReports = {
   preparing: 'trace hooks pid await slow kept bound stdio listener',
   waiting: '',
   starting: 'trace slow listener',
@@ -18,25 +18,25 @@ const keeping = {
 } as const satisfies { readonly [S in State]: string };
 
 /** The report that changes the state. The runtime's go changes `waiting` to `starting`. */
-const leading = { preparing: 'created', starting: 'exec' } as const;
+const leadingReport = { preparing: 'created', starting: 'exec' } as const;
 
 /** The reports that these states allow. */
 type Allowed<S extends State> =
-  | Parts<(typeof keeping)[S]>
-  | (S extends keyof typeof leading ? (typeof leading)[S] : never)
+  | Parts<(typeof innerReports)[S]>
+  | (S extends keyof typeof leadingReport ? (typeof leadingReport)[S] : never)
   | (S extends 'ended' ? never : 'error' | 'eof');
 
 /** The state after a report; undefined for one that the state does not allow. */
-function after(state: State, kind: Kind): State | undefined {
+function nextState(state: State, kind: Kind): State | undefined {
   if (state === 'ended') return undefined;
   if (kind === 'error' || kind === 'eof') return 'ended';
-  if (state === 'preparing' && kind === leading.preparing) return 'waiting';
-  if (state === 'starting' && kind === leading.starting) return 'executing';
-  return keeping[state].split(' ').includes(kind) ? state : undefined;
+  if (state === 'preparing' && kind === leadingReport.preparing) return 'waiting';
+  if (state === 'starting' && kind === leadingReport.starting) return 'executing';
+  return innerReports[state].split(' ').includes(kind) ? state : undefined;
 }
 
 /** The answer to each report, before the state changes. Total: a report without an answer does not compile. */
-export type Answers<S extends State> = {
+export type ReportHandlers<S extends State> = {
   readonly [K in Allowed<S>]: (report: Extract<Report, { kind: K }>, state: State) => Promise<void> | void;
 };
 
@@ -44,13 +44,13 @@ export type Answers<S extends State> = {
 export class Conversation<S extends State = State> {
   constructor(
     readonly channel: InitChannel,
-    private readonly answers: Answers<S>,
+    private readonly handlers: ReportHandlers<S>,
     private state: State,
   ) {}
 
   /** Lets a runt-init that waits for start continue. @throws RuntError ERR_INIT */
   start(): void {
-    this.channel.go();
+    this.channel.sendGo();
     this.state = 'starting';
   }
 
@@ -58,16 +58,16 @@ export class Conversation<S extends State = State> {
    * Reads and answers reports until the state is `wanted`.
    * @throws what an answer throws; RuntError ERR_INTERNAL for a report that the state does not allow
    */
-  async until(wanted: State): Promise<void> {
+  async readUntil(wanted: State): Promise<void> {
     while (this.state !== wanted) {
       const report = await this.channel.next();
-      const next = after(this.state, report.kind);
+      const next = nextState(this.state, report.kind);
       if (next === undefined) {
         const message = `runt-init sent the report "${report.kind}" while it was ${this.state}`;
         throw new RuntError({ code: 'ERR_INTERNAL', message });
       }
       // The table of states allows only reports that have an answer.
-      await (this.answers as unknown as Record<string, (report: Report, state: State) => Promise<void> | void>)[
+      await (this.handlers as unknown as Record<string, (report: Report, state: State) => Promise<void> | void>)[
         report.kind
       ]!(report, this.state);
       this.state = next;

@@ -7,8 +7,8 @@ import { Protocol, REPORT, type ReportKind, type ReportOf, type Span } from '../
 import { readable } from '../../sys/waiting/loop.js';
 
 /** Reports of runt-init; `eof`: it has exited or was killed. */
-export type Report = { [K in Exclude<ReportKind, 'words'>]: ReportOf<K> }[Exclude<ReportKind, 'words'>] | End;
-interface End {
+export type Report = { [K in Exclude<ReportKind, 'words'>]: ReportOf<K> }[Exclude<ReportKind, 'words'>] | EndOfReports;
+interface EndOfReports {
   readonly kind: 'eof';
 }
 
@@ -20,9 +20,9 @@ export class InitChannel {
   private data = new Uint8Array(1024);
   private length = 0;
   /** The descriptor received with the current report. The sender waits before it sends another. */
-  private came = -1;
+  private receivedFd = -1;
   /** A page for the peer's last report: its own seccomp filter may forbid it to send one. */
-  private words: OwnedFd | undefined;
+  private lastReportPage: OwnedFd | undefined;
   private readonly socket: OwnedFd;
 
   /** @param fd the socket; `close` closes it */
@@ -37,12 +37,12 @@ export class InitChannel {
 
   close(): void {
     this.socket.close();
-    this.words?.close();
+    this.lastReportPage?.close();
   }
 
   /** Sends a frame: a plan, or a request to become a supervisor. @throws RuntError ERR_INIT */
   send(data: Uint8Array): void {
-    if (data.length > Protocol.PLAN_MAX) throw tooLarge(data.length);
+    if (data.length > Protocol.PLAN_MAX) throw tooLargeError(data.length);
     const frame = new Uint8Array(4 + data.length);
     new DataView(frame.buffer).setUint32(0, data.length, true);
     frame.set(data, 4);
@@ -50,7 +50,7 @@ export class InitChannel {
   }
 
   /** Lets runt-init continue; after prestart and createRuntime hooks, sends its pid. @throws RuntError ERR_INIT */
-  go(pid?: number): void {
+  sendGo(pid?: number): void {
     const message = new Uint8Array(pid === undefined ? 1 : 5);
     message[0] = Protocol.GO;
     if (pid !== undefined) new DataView(message.buffer).setUint32(1, pid, true);
@@ -69,7 +69,7 @@ export class InitChannel {
     const fd = new Uint8Array(4);
     for (;;) {
       const size = this.length < 4 ? 4 : 4 + new DataView(this.data.buffer).getUint32(0, true);
-      if (size > maxReport) throw broken(`a report of ${size} bytes`);
+      if (size > maxReport) throw reportError(`a report of ${size} bytes`);
       if (this.length >= 4 && this.length >= size) {
         const fields = host.decodeRaw(this.data.subarray(4), size - 4).split('\0');
         this.data.copyWithin(0, size, this.length);
@@ -77,7 +77,7 @@ export class InitChannel {
         fields.pop();
         const report = this.parse(fields);
         if (report.kind !== 'words') return report;
-        if (report.page >= 0) this.words = new OwnedFd(report.page);
+        if (report.page >= 0) this.lastReportPage = new OwnedFd(report.page);
         continue;
       }
       if (size > this.data.length) {
@@ -87,8 +87,8 @@ export class InitChannel {
       }
       await readable(this.socket.number);
       const n = native.receiveFds(this.socket.number, this.data.subarray(this.length), fd);
-      const came = new DataView(fd.buffer).getInt32(0, true);
-      if (n > 0 && came >= 0) this.came = came;
+      const received = new DataView(fd.buffer).getInt32(0, true);
+      if (n > 0 && received >= 0) this.receivedFd = received;
       if (n > 0) this.length += n;
       // A killed peer may leave an incomplete report.
       else if (n === 0 || n === -E.ECONNRESET) return this.lastReport() ?? { kind: 'eof' };
@@ -96,32 +96,32 @@ export class InitChannel {
     }
   }
 
-  private take(): number {
-    const fd = this.came;
-    this.came = -1;
+  private takeFd(): number {
+    const fd = this.receivedFd;
+    this.receivedFd = -1;
     return fd;
   }
 
   /** The report in the page, if the peer could not send it. */
   private lastReport(): Report | undefined {
-    if (!this.words) return undefined;
+    if (!this.lastReportPage) return undefined;
     const page = new Uint8Array(Protocol.LAST_REPORT_SIZE);
-    const n = native.read(this.words.number, page);
-    this.words.close();
-    this.words = undefined;
+    const n = native.read(this.lastReportPage.number, page);
+    this.lastReportPage.close();
+    this.lastReportPage = undefined;
     return n > 0 && page[0] !== 0 ? (this.parse(host.decodeRaw(page, n).split('\0')) as Report) : undefined;
   }
 
   /** Parses a report with the table that the C code is generated from. @throws RuntError ERR_INTERNAL */
   private parse(fields: readonly string[]): Report | ReportOf<'words'> {
     const kind = fields[0] as ReportKind;
-    if (!Object.hasOwn(REPORT, kind)) throw broken(`a report "${kind}"`);
+    if (!Object.hasOwn(REPORT, kind)) throw reportError(`a report "${kind}"`);
     const report: Record<string, unknown> = { kind };
     let i = 1;
     for (const field of REPORT[kind].match(/\S+/g) ?? []) {
       const name = field.slice(1);
       if (field[0] === '#') report[name] = Number(fields[i++]);
-      else if (field[0] === '@') report[name] = this.take();
+      else if (field[0] === '@') report[name] = this.takeFd();
       else if (field[0] === '*') report[name] = spansOf(fields);
       else report[field] = fields[i++] ?? '';
     }
@@ -137,11 +137,12 @@ function spansOf(fields: readonly string[]): Span[] {
   return spans;
 }
 
-const tooLarge = (length: number): RuntError =>
+const tooLargeError = (length: number): RuntError =>
   new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `send the plan to runt-init: it has ${length} bytes, more than ${Protocol.PLAN_MAX}`,
     hint: 'shorten process.env and process.args, or give hooks a short "env" of their own: each hook without one gets that of the process',
   });
 
-const broken = (what: string): RuntError => new RuntError({ code: 'ERR_INTERNAL', message: `runt-init sent ${what}` });
+const reportError = (what: string): RuntError =>
+  new RuntError({ code: 'ERR_INTERNAL', message: `runt-init sent ${what}` });

@@ -4,7 +4,7 @@ import type { Op, Plan } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { OwnedFd } from '../../sys/fds.js';
 import type { Placeholder } from '../cgroups/systemd-unit.js';
-import type { Executed } from '../state/exit-records.js';
+import type { ExecKey } from '../state/exit-records.js';
 import type { ContainerRecord } from '../state/state-store.js';
 import type { NetDevices } from './handlers/network-handler.js';
 import type { InitChannel } from './init-channel.js';
@@ -43,7 +43,7 @@ interface InitProcess {
 }
 
 /** Whether the process ends with this operation and a sibling continues. */
-const goesOn = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
+const continuesInSibling = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
 
 export class LaunchResources {
   process: InitProcess | undefined;
@@ -71,10 +71,10 @@ export class LaunchResources {
   /** How many more siblings will replace the process. */
   successors: number;
   /** Key of an exec's exit record, if the supervisor records it. */
-  executed: Executed | undefined;
+  execKey: ExecKey | undefined;
 
   constructor(readonly input: LaunchInput) {
-    this.successors = input.plan.ops.filter(goesOn).length;
+    this.successors = input.plan.ops.filter(continuesInSibling).length;
     this.unitCgroup = input.unitCgroup ?? '';
   }
 

@@ -10,38 +10,38 @@ import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
 import type { HookPosition } from '../hooks/hook-failure.js';
-import { keepPlanRest } from '../state/plan-rest.js';
-import { recorded } from '../state/recorded-process.js';
-import { keepConfig, save } from '../state/state-store.js';
+import { storePlanRest } from '../state/plan-rest.js';
+import { recordProcess } from '../state/recorded-process.js';
+import { saveRecord, storeConfig } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { endKilled, endOf } from './child-end.js';
-import { type Answers, Conversation, type State } from './conversation.js';
+import { Conversation, type ReportHandlers, type State } from './conversation.js';
 import { adoptExec } from './handlers/clone-handler.js';
 import { isRuntimeOp, perform } from './handlers/handler-table.js';
 import { type LaunchInput, LaunchResources } from './launch-resources.js';
 
 /** One launch in progress. */
 export class Launch {
-  readonly made: LaunchResources;
+  readonly resources: LaunchResources;
   readonly spans: Span[] = [];
   private conversation: Conversation | undefined;
   /** The runtime's operations before this index are done. */
-  private reached = 0;
+  private nextIndex = 0;
   /** An undo must run the poststop hooks (runtime.md#lifecycle). */
-  private hooksBegun = false;
+  private hooksStarted = false;
   private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
 
   constructor(readonly input: LaunchInput) {
-    this.made = new LaunchResources(input);
+    this.resources = new LaunchResources(input);
   }
 
   get pid(): number {
-    return this.made.pid;
+    return this.resources.pid;
   }
 
   /** The pidfd, which `undo` and `close` close. */
   get pidfd(): number {
-    return this.made.process?.pidfd.number ?? -1;
+    return this.resources.process?.pidfd.number ?? -1;
   }
 
   /**
@@ -49,39 +49,39 @@ export class Launch {
    * @throws the first error, an OpFailed or a RuntError, after the undo
    */
   async perform(): Promise<void> {
-    const { made } = this;
+    const { resources } = this;
     const { plan, config, root, record, exec } = this.input;
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
-      await this.runtimeOps(first);
-      const { channel } = made;
+      await this.performUntil(first);
+      const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan starts no runt-init' });
-      if (plan.ops.some((op) => op.op === 'sync')) channel.go();
+      if (plan.ops.some((op) => op.op === 'sync')) channel.sendGo();
       // While runt-init works.
-      if (config) keepConfig(root, record.id, config);
-      if (made.startSocket) keepPlanRest(root, record.id, plan);
-      this.conversation = new Conversation(channel, this.answers, 'preparing');
-      await this.conversation.until('waiting');
-      await made.endPlaceholder();
-      await this.runtimeOps(plan.ops.length);
+      if (config) storeConfig(root, record.id, config);
+      if (resources.startSocket) storePlanRest(root, record.id, plan);
+      this.conversation = new Conversation(channel, this.handlers, 'preparing');
+      await this.conversation.readUntil('waiting');
+      await resources.endPlaceholder();
+      await this.performUntil(plan.ops.length);
       if (!exec) this.saveCreated();
       // Only now: if the runtime is killed earlier, init ends by itself.
-      if (made.startSocket) {
-        channel.go();
-        made.netDevices?.settle();
+      if (resources.startSocket) {
+        channel.sendGo();
+        resources.netDevices?.release();
       }
-      made.closeShared();
-      if (made.supervisor) (await import('./supervisor.js')).leaveSupervisor(made.supervisor);
-      made.supervisor = undefined;
+      resources.closeShared();
+      if (resources.supervisor) (await import('./supervisor.js')).releaseSupervisor(resources.supervisor);
+      resources.supervisor = undefined;
     } catch (error) {
-      const cause = made.placeholder?.hasEnded() ? this.placeholderKilled(error) : error;
+      const cause = resources.placeholder?.hasEnded() ? this.placeholderError(error) : error;
       await this.undo();
       throw cause;
     }
   }
 
   /** The kernel killed the scope's placeholder, and systemd removed the scope with it. */
-  private placeholderKilled(cause: unknown): RuntError {
+  private placeholderError(cause: unknown): RuntError {
     const { command, record, spec } = this.input;
     const limit = spec.linux?.resources?.memory?.limit;
     return new RuntError({
@@ -99,15 +99,15 @@ export class Launch {
    * @throws OpFailed, or a RuntError, after the undo
    */
   async start(terminal?: Terminal): Promise<void> {
-    const { made, conversation } = this;
+    const { resources, conversation } = this;
     try {
-      if (terminal && made.console) await terminal.attach(made.console.release());
+      if (terminal && resources.console) await terminal.attach(resources.console.release());
       conversation!.start();
-      await conversation!.until('ended');
+      await conversation!.readUntil('ended');
       // The shim keeps running: it would leak one channel for each exec.
-      made.channel?.close();
+      resources.channel?.close();
       terminal?.relay();
-      made.netDevices?.settle();
+      resources.netDevices?.release();
     } catch (error) {
       await this.undo();
       throw error;
@@ -116,48 +116,49 @@ export class Launch {
 
   /** Closes the pidfd; the process keeps running. */
   close(): void {
-    this.made.process?.pidfd.close();
+    this.resources.process?.pidfd.close();
   }
 
   /** Ends the process and removes what the launch made; warns of what it cannot remove. */
   async undo(): Promise<void> {
-    const { made, input } = this;
+    const { resources, input } = this;
     const { root, record } = input;
-    const hooks = this.hooksBegun;
-    this.hooksBegun = false;
-    const { takeBack } = await import('../teardown.js');
-    await takeBack({
+    const hooks = this.hooksStarted;
+    this.hooksStarted = false;
+    const { teardownAfterError } = await import('../teardown.js');
+    await teardownAfterError({
       command: input.command,
       root,
       id: record.id,
       warn: this.warn,
-      giveBackDevices: () => made.netDevices?.giveBack(made.pid),
+      returnDevices: () => resources.netDevices?.returnAll(resources.pid),
       endProcesses: [
         () => this.endProcess(),
         async () => {
-          if (made.executed) await (await import('./supervisor.js')).forgetExec(made.directory, made.executed);
+          if (resources.execKey)
+            await (await import('./supervisor.js')).forgetExec(resources.directory, resources.execKey);
         },
-        () => made.endPlaceholder(),
-        async () => made.closeAll(),
+        () => resources.endPlaceholder(),
+        async () => resources.closeAll(),
       ],
       // Without a pid namespace, processes that hooks left in the cgroups outlive init.
       othersInCgroups: hooks && !record.pidNamespace,
-      unit: made.unitStarted ? record.unit : undefined,
-      cgroups: made.cgroups,
-      rdt: made.rdt,
+      unit: resources.unitStarted ? record.unit : undefined,
+      cgroups: resources.cgroups,
+      rdt: resources.rdt,
       endSupervisor: async () => {
-        if (made.supervisor) await (await import('./supervisor.js')).endSupervisor(made.supervisor);
-        made.supervisor = undefined;
+        if (resources.supervisor) await (await import('./supervisor.js')).endSupervisor(resources.supervisor);
+        resources.supervisor = undefined;
       },
       poststop: hooks && record.hooks?.poststop ? record : undefined,
-      stateDirectory: made.stateDirectory,
+      stateDirectory: resources.stateDirectory,
     });
   }
 
   private async endProcess(): Promise<void> {
-    const { process } = this.made;
+    const { process } = this.resources;
     if (!process) return;
-    this.made.process = undefined;
+    this.resources.process = undefined;
     await endKilled(process.pidfd.release(), process.pid);
   }
 
@@ -175,92 +176,92 @@ export class Launch {
   }
 
   /** Performs the runtime's operations before `to` that are not done yet. */
-  private async runtimeOps(to: number): Promise<void> {
+  private async performUntil(to: number): Promise<void> {
     const { plan, trace } = this.input;
-    for (let index = this.reached; index < to; index++) {
+    for (let index = this.nextIndex; index < to; index++) {
       const op = plan.ops[index] as Op;
       if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
-      const slow = perform(op, this.made);
+      const slow = perform(op, this.resources);
       if (slow) await slow;
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
-    this.reached = to;
+    this.nextIndex = to;
   }
 
-  private op(index: number): Op {
+  private opAt(index: number): Op {
     return this.input.plan.ops[index]!;
   }
 
   /** The answer to each report of runt-init. */
-  private readonly answers: Answers<State> = {
+  private readonly handlers: ReportHandlers<State> = {
     created: () => {},
     exec: () => {},
     trace: ({ spans }) => append(this.spans, spans),
-    hooks: () => this.runtimeHooks(),
-    pid: (report) => this.succeeded(report),
+    hooks: () => this.runPlanHooks(),
+    pid: (report) => this.replaceProcess(report),
     await: async ({ index }) => {
-      await this.runtimeOps(index);
-      this.made.channel!.go();
+      await this.performUntil(index);
+      this.resources.channel!.sendGo();
     },
     slow: async (report) => {
-      const { hookAt, hookIsSlow } = await import('../hooks/hook-failure.js');
+      const { hookAt, slowHookWarning } = await import('../hooks/hook-failure.js');
       const { command, record, spec } = this.input;
       const position = report as HookPosition;
-      this.warn(hookIsSlow(`${command} ${record.id}`, position, hookAt(spec.hooks, position)));
+      this.warn(slowHookWarning(`${command} ${record.id}`, position, hookAt(spec.hooks, position)));
     },
     kept: async (report) => {
-      const { keptFlags } = await import('../failure/mount-warnings.js');
-      this.warn(keptFlags(this.op(report.index), report));
+      const { lockedFlags } = await import('../failure/mount-warnings.js');
+      this.warn(lockedFlags(this.opAt(report.index), report));
     },
     bound: async ({ index }) => {
       const { boundSysfs } = await import('../failure/mount-warnings.js');
-      const warning = boundSysfs(this.op(index), this.input.spec);
+      const warning = boundSysfs(this.opAt(index), this.input.spec);
       if (warning !== undefined) this.warn(warning);
     },
     stdio: async (report) => {
-      const { giveStdio } = await import('../stdio/stdio-owner.js');
-      giveStdio(this.op(report.index), report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
-      this.made.channel!.go();
+      const { chownStdio } = await import('../stdio/stdio-owner.js');
+      chownStdio(this.opAt(report.index), report, this.pid, this.pidfd, this.input.stdio ?? [0, 1, 2]);
+      this.resources.channel!.sendGo();
     },
     listener: async (report) => {
       const { handOver } = await import('./handlers/seccomp-agent.js');
       const { command, record, exec } = this.input;
       await handOver(report, { command, record, status: exec ? 'running' : record.status, pid: this.pid });
-      this.made.channel!.go();
+      this.resources.channel!.sendGo();
     },
     error: (report) => {
-      throw this.failed(report);
+      throw this.opError(report);
     },
     eof: async (_report, state) => {
       // execve(2) has closed the channel.
-      if (state !== 'executing') throw await this.died();
+      if (state !== 'executing') throw await this.endError();
     },
   };
 
   /** Runs prestart and createRuntime hooks. Saves the pid first, because a hook may call `state`. */
-  private async runtimeHooks(): Promise<void> {
+  private async runPlanHooks(): Promise<void> {
     const { command, record, root, spec, plan, trace } = this.input;
     const { hookState, runPlanHooks } = await import('../hooks/run-hooks.js');
-    this.hooksBegun = true;
-    this.notePid();
-    save(root, record);
+    this.hooksStarted = true;
+    this.recordPid();
+    saveRecord(root, record);
     const spans = await runPlanHooks(command, plan, spec, hookState(record, 'creating'), trace, this.warn);
     append(this.spans, spans);
-    this.made.channel!.go(this.pid);
+    this.resources.channel!.sendGo(this.pid);
   }
 
   /** Replaces the process, which joined and ended, by its sibling: also a child of ours or of the supervisor. */
-  private async succeeded({ index, pid, pidfd }: ReportOf<'pid'>): Promise<void> {
-    const { made } = this;
-    const { pidfd: joined } = made.process!;
-    made.process = undefined;
+  private async replaceProcess({ index, pid, pidfd }: ReportOf<'pid'>): Promise<void> {
+    const { resources } = this;
+    const { pidfd: joined } = resources.process!;
+    resources.process = undefined;
     try {
-      checkOp(this.op(index), pidfd < 0 ? -E.EMFILE : pidfd, 'recvmsg');
-      made.process = { pid, pidfd: new OwnedFd(pidfd) };
-      if (--made.successors === 0) {
-        if (made.supervisor) await (await import('./supervisor.js')).adopt(made.directory, { pid, pidfd });
-        await adoptExec(made);
+      checkOp(this.opAt(index), pidfd < 0 ? -E.EMFILE : pidfd, 'recvmsg');
+      resources.process = { pid, pidfd: new OwnedFd(pidfd) };
+      if (--resources.successors === 0) {
+        if (resources.supervisor) await (await import('./supervisor.js')).adopt(resources.directory, { pid, pidfd });
+        await adoptExec(resources);
       }
       await readableOrPolled(joined.number, killedProcessTime);
       endOf(joined.number);
@@ -269,7 +270,7 @@ export class Launch {
     }
   }
 
-  private failed({ index, errno, syscall, detail }: ReportOf<'error'>): Error {
+  private opError({ index, errno, syscall, detail }: ReportOf<'error'>): Error {
     const { ops } = this.input.plan;
     const op = ops[index];
     if (op) {
@@ -282,24 +283,24 @@ export class Launch {
     return new RuntError({ code: 'ERR_INIT', message, errno, syscall });
   }
 
-  private async died(): Promise<Error> {
+  private async endError(): Promise<Error> {
     const { command, record, spec } = this.input;
     await readableOrPolled(this.pidfd, killedProcessTime);
     // Waiting works only for our own child: for a supervisor's, ask the kernel first.
-    const end = (await (await import('../state/exit-records.js')).seenEnd(this.pidfd)) ?? endOf(this.pidfd);
-    return end.unexpected(command, record.id, spec);
+    const end = (await (await import('../state/exit-records.js')).observedEnd(this.pidfd)) ?? endOf(this.pidfd);
+    return end.unexpectedError(command, record.id, spec);
   }
 
-  private notePid(): void {
-    Object.assign(this.input.record, recorded(this.pid));
+  private recordPid(): void {
+    Object.assign(this.input.record, recordProcess(this.pid));
   }
 
   private saveCreated(): void {
     const { record, root } = this.input;
-    this.notePid();
-    this.hooksBegun = true;
+    this.recordPid();
+    this.hooksStarted = true;
     record.status = 'created';
     delete record.creator;
-    save(root, record);
+    saveRecord(root, record);
   }
 }

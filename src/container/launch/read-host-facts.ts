@@ -9,7 +9,7 @@ import { RuntError } from '../../sys/error.js';
 import { exists, LONG_FILE, readText, realPath, stat, tryReadText, tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, CAP_LAST, OPEN_TREE_CLONE, SELINUX_MAGIC, X_OK } from '../../sys/linux.js';
-import { inUserNamespace } from './user-namespace.js';
+import { isInUserNamespace } from './user-namespace.js';
 
 /** Where to look for newuidmap and newgidmap. Not in PATH: they run with root's rights. */
 const helperDirectories = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin'];
@@ -30,7 +30,7 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     isCgroupWritable,
     cgroupParent: defaultParent,
     unifiedOptions,
-    ownCgroupNamespace: (path) => sameFile(path, '/proc/self/ns/cgroup'),
+    ownCgroupNamespace: (path) => isSameFile(path, '/proc/self/ns/cgroup'),
     realPath,
     mayClone,
     kcore: exists('/proc/kcore'),
@@ -53,7 +53,7 @@ function mayClone(): boolean {
 
 /** Whether the runtime lacks root's rights on the host. */
 export function withoutRoot(rootless: RootlessMode = 'auto', euid = callerIds().uid): boolean {
-  return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || inUserNamespace()));
+  return rootless === 'true' || (rootless === 'auto' && (euid !== 0 || isInUserNamespace()));
 }
 
 const helper = (name: string): string => {
@@ -75,7 +75,7 @@ function lastCapability(): number {
 }
 
 /** Whether both paths are the same file. False if the first is missing: another operation reports that. */
-function sameFile(path: string, other: string): boolean {
+function isSameFile(path: string, other: string): boolean {
   const [a, b] = [tryStat(path), stat(other)];
   return a !== undefined && a.dev === b.dev && a.ino === b.ino;
 }

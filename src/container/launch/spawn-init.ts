@@ -7,7 +7,7 @@ import { AT_FDCWD, O_PATH } from '../../sys/linux.js';
 import { checkOp } from '../failure/op-failed.js';
 import { preservedOf } from '../stdio/preserved-descriptors.js';
 import { endKilled } from './child-end.js';
-import { type Started, startInit } from './start-init.js';
+import { type StartResult, startInit } from './start-init.js';
 
 /** The caller's descriptors that become 0, 1 and 2 of the process. */
 export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
@@ -32,7 +32,7 @@ interface SpawnInput {
   readonly stdio?: Stdio | undefined;
 }
 
-interface Spawned {
+interface SpawnResult {
   readonly pid: number;
   readonly pidfd: number;
   /** The start socket's number in runt-init; -1 for none. */
@@ -45,13 +45,15 @@ interface Spawned {
  * Starts runt-init in a clone operation's namespaces and, if the kernel allows it, in its v2 cgroup.
  * @throws OpFailed, RuntError ERR_SUPERVISOR
  */
-export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<Spawned> {
+export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnInput): Promise<SpawnResult> {
   const { startSocket, slots, sync, supervisor, stdio } = input;
   const preserved = preservedOf(input.preserveFds);
   const shared = startSocket >= 0 ? [...slots, startSocket] : slots;
   if (!supervisor) {
-    const keep = fdList([...preserved, ...shared.filter((fd) => fd >= 0)]);
-    const child = await inCgroup(op, (cgroup) => startInit(BigInt(op.flags), sync, keep, cgroup, fdList(stdio ?? [])));
+    const passedFds = fdList([...preserved, ...shared.filter((fd) => fd >= 0)]);
+    const child = await inCgroup(op, (cgroup) =>
+      startInit(BigInt(op.flags), sync, passedFds, cgroup, fdList(stdio ?? [])),
+    );
     return { ...child, startSocket, slots };
   }
   // The supervisor numbers them consecutively, after the preserved descriptors.
@@ -75,10 +77,10 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
 /** Clones into the operation's cgroup. If the kernel refuses CLONE_INTO_CGROUP (or lacks it, before 5.7), moves it. */
 async function inCgroup(
   op: Extract<Op, { op: 'clone' }>,
-  spawn: (cgroup: number) => Started | Promise<Started>,
-): Promise<Started> {
+  spawn: (cgroup: number) => StartResult | Promise<StartResult>,
+): Promise<StartResult> {
   const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
-  let child: Started | undefined;
+  let child: StartResult | undefined;
   try {
     if (cgroup >= 0) child = await spawn(cgroup);
   } finally {

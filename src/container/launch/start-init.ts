@@ -2,7 +2,7 @@
 import { native } from '../../sys/host.js';
 import { START_CALL } from '../../sys/protocol.js';
 
-export interface Started {
+export interface StartResult {
   /** The pid, or -errno. */
   readonly pid: number;
   readonly pidfd: number;
@@ -12,10 +12,10 @@ export interface Started {
 
 const nothing = new Uint8Array(0);
 
-/** Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `keep` and, if `stdio` is empty, our stdio. */
-export function startInit(flags: bigint, sync: number, keep = nothing, cgroup = -1, stdio = nothing): Started {
+/** Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `passedFds` and, if `stdio` is empty, our stdio. */
+export function startInit(flags: bigint, sync: number, passedFds = nothing, cgroup = -1, stdio = nothing): StartResult {
   const out = new Uint8Array(16);
-  const pid = native.spawnInit(flags, sync, stdio, keep, cgroup, out);
+  const pid = native.spawnInit(flags, sync, stdio, passedFds, cgroup, out);
   const view = new DataView(out.buffer);
   return { pid, pidfd: view.getInt32(0, true), syscall: START_CALL[view.getInt32(8, true)] ?? 'clone3' };
 }

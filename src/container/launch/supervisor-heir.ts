@@ -11,34 +11,41 @@ import { type ChildKind, Protocol } from '../../sys/protocol.js';
 import { firstReadable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import {
-  dropExit,
-  type Executed,
+  type ExecKey,
   readRunning,
   recordedExecs,
+  removeExit,
   removeUnfinished,
-  split,
+  splitStateDir,
   supervisorOf,
 } from '../state/exit-records.js';
-import { holdProcess, isAlive, recorded } from '../state/recorded-process.js';
+import { holdProcess, isAlive, recordProcess } from '../state/recorded-process.js';
 import { withState } from '../state/state-directory.js';
-import { type ContainerRecord, load, locked, type RecordedProcess, save } from '../state/state-store.js';
-import { askOn, endSupervisor, leaveSupervisor, mostTries, startSupervisor, supervisorSocket } from './supervisor.js';
+import { type ContainerRecord, loadRecord, type RecordedProcess, saveRecord, withLock } from '../state/state-store.js';
+import {
+  endSupervisor,
+  maxTries,
+  releaseSupervisor,
+  sendRequestOn,
+  startSupervisor,
+  supervisorSocket,
+} from './supervisor.js';
 
 /**
  * The container's supervisor. If it was killed, starts its heir first. Undefined if the container has ended.
  * @throws RuntError ERR_NO_CONTAINER, ERR_SUPERVISOR, ERR_PROCESS …
  */
 export function ensureSupervisor(stateDir: string): Promise<RecordedProcess | undefined> {
-  const [root, id] = split(stateDir);
+  const [root, id] = splitStateDir(stateDir);
   // Of two concurrent callers, the second finds the first one's heir.
-  return locked(root, id, async () => {
-    const record = load(root, id);
+  return withLock(root, id, async () => {
+    const record = loadRecord(root, id);
     if (!record.supervisor || record.status === 'creating') return undefined;
     if (isAlive(record.supervisor)) return record.supervisor;
     const init = openUnreaped(record);
     if (init < 0) return undefined;
     try {
-      return await inherit(root, record, init);
+      return await startHeir(root, record, init);
     } finally {
       native.close(init);
     }
@@ -67,25 +74,25 @@ export function openUnreaped({ pid, startTime }: RecordedProcess): number {
   return -1;
 }
 
-async function inherit(root: string, record: ContainerRecord, init: number): Promise<RecordedProcess> {
+async function startHeir(root: string, record: ContainerRecord, init: number): Promise<RecordedProcess> {
   const stateDir = `${root}/${record.id}`;
   withState(root, record.id, (dir) => native.unlinkAt(dir, supervisorSocket, 0));
   removeUnfinished(stateDir);
   const supervisor = await startSupervisor(stateDir, true);
   try {
     const sync = supervisor.channel.fd;
-    for (const exec of recordedExecs(stateDir)) await passOn(stateDir, sync, exec);
+    for (const exec of recordedExecs(stateDir)) await passExec(stateDir, sync, exec);
     // Before it accepts requests: the next caller replaces an heir that did not get every process.
-    record.supervisor = recorded(supervisor.pid);
-    save(root, record);
-    const answer = await watch(sync, ['init', record.pid, ''], oomFileOf(record), init);
+    record.supervisor = recordProcess(supervisor.pid);
+    saveRecord(root, record);
+    const answer = await watchProcess(sync, ['init', record.pid, ''], oomFileOf(record), init);
     check(answer, { code: 'ERR_SUPERVISOR', message: `give process ${record.pid} to a new supervisor` });
   } catch (error) {
     await endSupervisor(supervisor);
     throw error;
   }
   const heir = record.supervisor;
-  leaveSupervisor(supervisor);
+  releaseSupervisor(supervisor);
   return heir;
 }
 
@@ -93,37 +100,37 @@ async function inherit(root: string, record: ContainerRecord, init: number): Pro
  * Passes on an exec that runs, or that ended with its record unread. Drops the record of one that ended unseen, or that
  * exceeds the heir's limit.
  */
-async function passOn(stateDir: string, sync: number, exec: Executed): Promise<void> {
+async function passExec(stateDir: string, sync: number, exec: ExecKey): Promise<void> {
   let running: RecordedProcess | undefined;
   try {
     running = readRunning(stateDir, exec);
   } catch (error) {
     if (!(error instanceof RuntError) || error.code !== 'ERR_STATE_CORRUPT') throw error;
     // A damaged record must not keep the other execs from being passed on.
-    dropExit(stateDir, exec);
+    removeExit(stateDir, exec);
     return;
   }
   if (!running) {
-    await askOn(sync, [Protocol.UNREAD_REQUEST, exec.pid, exec.begun], fdList([]));
+    await sendRequestOn(sync, [Protocol.UNREAD_REQUEST, exec.pid, exec.registeredAt], fdList([]));
     return;
   }
   const pidfd = openUnreaped(running);
   try {
-    const answer = pidfd < 0 ? pidfd : await watch(sync, ['exec', exec.pid, exec.begun], '', pidfd);
-    if (answer < 0) dropExit(stateDir, exec);
+    const answer = pidfd < 0 ? pidfd : await watchProcess(sync, ['exec', exec.pid, exec.registeredAt], '', pidfd);
+    if (answer < 0) removeExit(stateDir, exec);
   } finally {
     if (pidfd >= 0) native.close(pidfd);
   }
 }
 
 /** @returns -errno when the heir cannot watch it */
-async function watch(
+async function watchProcess(
   sync: number,
-  which: readonly [Exclude<ChildKind, 'successor'>, number, string],
+  key: readonly [Exclude<ChildKind, 'successor'>, number, string],
   file: string,
   pidfd: number,
 ): Promise<number> {
-  return (await askOn(sync, [Protocol.WATCH_REQUEST, ...which, file], fdList([pidfd]))).pid;
+  return (await sendRequestOn(sync, [Protocol.WATCH_REQUEST, ...key, file], fdList([pidfd]))).pid;
 }
 
 /** Same as `oomFile` of src/cgroup/cgroup-paths.ts, for an existing container. */
@@ -139,8 +146,8 @@ function oomFileOf({ cgroups, unit }: ContainerRecord): string {
  * Waits until a process of the container has ended. Replaces a supervisor that is killed meanwhile, so that later
  * callers can still ask for the exit status.
  */
-export async function awaitWithHeirs(stateDir: string, pidfd: number): Promise<void> {
-  for (let tries = 0; tries < mostTries && native.isReadable(pidfd) === 0; tries++) {
+export async function awaitEnd(stateDir: string, pidfd: number): Promise<void> {
+  for (let tries = 0; tries < maxTries && native.isReadable(pidfd) === 0; tries++) {
     const supervisor = supervisorOf(stateDir);
     const process = supervisor && holdProcess(supervisor);
     if (!process) {

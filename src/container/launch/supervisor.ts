@@ -10,17 +10,17 @@ import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '.
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { readable, readableInBackground, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
-import { type Executed, split, withStateAt } from '../state/exit-records.js';
-import { recorded, signalProcess } from '../state/recorded-process.js';
+import { type ExecKey, splitStateDir, withStateAt } from '../state/exit-records.js';
+import { recordProcess, signalProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
 import { endOf } from './child-end.js';
 import { InitChannel } from './init-channel.js';
-import { type Started, startInit } from './start-init.js';
+import { type StartResult, startInit } from './start-init.js';
 
 export const supervisorSocket = 'supervisor.sock';
 
 /** Opens a state directory by path. O_RDONLY, because unixListen needs it. */
-const openStateAt = (path: string): number => openState(...split(path), O_RDONLY);
+const openStateAt = (path: string): number => openState(...splitStateDir(path), O_RDONLY);
 
 /** The process that acts as the container's parent. */
 export interface Supervisor {
@@ -36,14 +36,14 @@ export interface Supervisor {
  * @throws RuntError ERR_SUPERVISOR
  */
 export async function startSupervisor(stateDir: string, heir = false): Promise<Supervisor> {
-  const failed = (step: string, errno?: number, syscall = step): RuntError =>
+  const failure = (step: string, errno?: number, syscall = step): RuntError =>
     new RuntError({
       code: 'ERR_SUPERVISOR',
       message: `start the supervisor: ${step}`,
       ...(errno !== undefined && { errno, syscall }),
     });
   const ok = (r: number, syscall: string): number => {
-    if (r < 0) throw failed(syscall, -r);
+    if (r < 0) throw failure(syscall, -r);
     return r;
   };
   const open: number[] = [];
@@ -59,7 +59,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     const { pid, pidfd, syscall } = startInit(0n, theirs, fdList([listener, dir]));
     if (pid < 0) {
       native.close(sync);
-      throw failed(syscall, -pid);
+      throw failure(syscall, -pid);
     }
     const supervisor = { pid, pidfd, channel: new InitChannel(sync) };
     // The supervisor's descriptors: a copy here would keep the socket open after it ends.
@@ -67,13 +67,13 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
     try {
       supervisor.channel.send(nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
       if (!(await readable(sync, supervisorAnswerTime)))
-        throw failed(`it did not answer within ${supervisorAnswerTime / 1000} s`);
+        throw failure(`it did not answer within ${supervisorAnswerTime / 1000} s`);
       const report = await supervisor.channel.next();
       if (report.kind === 'created') return supervisor;
       if (report.kind === 'error')
-        throw failed(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
+        throw failure(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
       await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
-      throw failed(`it ${endOf(supervisor.pidfd).words}`);
+      throw failure(`it ${endOf(supervisor.pidfd).description}`);
     } catch (error) {
       await endSupervisor(supervisor);
       throw error;
@@ -88,7 +88,7 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
  * pids cgroup counts zombies. A command ends before it; the shim reaps all its children
  * (src/shim/task/orphan-reaper.ts).
  */
-export function leaveSupervisor({ pidfd, channel }: Supervisor): void {
+export function releaseSupervisor({ pidfd, channel }: Supervisor): void {
   channel.close();
   if (host.name === 'node') {
     // If it cannot be watched, it is not reaped.
@@ -126,50 +126,50 @@ interface SpawnRequest {
 }
 
 /** The result of a request: a pid, or -errno. */
-export async function spawnSupervised(stateDir: string, request: SpawnRequest): Promise<Started> {
+export async function spawnSupervised(stateDir: string, request: SpawnRequest): Promise<StartResult> {
   const image = native.initImage();
   if (image < 0) return { pid: image, pidfd: -1, syscall: 'memfd_create' };
   const { fds, cgroup } = request;
-  const all = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
-  const places: (RequestFdName | number)[] = [
+  const sentFds = [image, ...(cgroup >= 0 ? [cgroup] : []), ...fds.map(([ours]) => ours)];
+  const fdTargets: (RequestFdName | number)[] = [
     'image',
     ...(cgroup >= 0 ? (['cgroup'] as const) : []),
     ...fds.map(([, theirs]) => theirs),
   ];
   const head = [Protocol.SPAWN_REQUEST, request.flags >>> 0, request.sync, request.kind, request.oomFile];
-  return ask(stateDir, [...head, ...places], fdList(all)).finally(() => native.close(image));
+  return sendRequest(stateDir, [...head, ...fdTargets], fdList(sentFds)).finally(() => native.close(image));
 }
 
 /** The supervisor has ended: after its last child, or killed. */
-const gone: readonly number[] = [E.EPIPE, E.ECONNRESET, E.ECONNREFUSED, E.ENOENT];
+const goneErrnos: readonly number[] = [E.EPIPE, E.ECONNRESET, E.ECONNREFUSED, E.ENOENT];
 
 /** Whether a request failed because the supervisor has ended; not if a system call failed to start one. */
 const isGone = (error: unknown): boolean =>
   error instanceof RuntError &&
   error.code === 'ERR_SUPERVISOR' &&
   error.syscall === undefined &&
-  gone.includes(error.errno ?? 0);
+  goneErrnos.includes(error.errno ?? 0);
 
 /** Attempts of one request: a supervisor that is being killed refuses connections shortly before it ends. */
-export const mostTries = 20;
+export const maxTries = 20;
 
 /**
  * Sends a request to the supervisor or, if that has ended, to its heir. `request` must be repeatable.
  * @throws what `request` throws, RuntError ERR_SUPERVISOR
  */
-export async function supervised<T>(stateDir: string, request: () => Promise<T>): Promise<T> {
+export async function withSupervisor<T>(stateDir: string, request: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await request();
     } catch (error) {
-      if (!isGone(error) || tries === mostTries) throw error;
+      if (!isGone(error) || tries === maxTries) throw error;
       const { ensureSupervisor } = await import('./supervisor-heir.js');
-      const there = await ensureSupervisor(stateDir).catch((failure: unknown) => {
+      const hasSupervisor = await ensureSupervisor(stateDir).catch((failure: unknown) => {
         // The heir was killed before it got everything.
         if (isGone(failure)) return true;
         throw failure;
       });
-      if (!there) throw error;
+      if (!hasSupervisor) throw error;
       await sleep(Math.min(2 ** tries, supervisorRetryPause));
     }
   }
@@ -188,7 +188,7 @@ export async function adopt(stateDir: string, child: Child): Promise<void> {
     if (isGone(error)) return { answer: -E.ESRCH };
     throw error;
   });
-  if (answer < 0 && answer !== -E.ESRCH) throw notAdopted(child, answer);
+  if (answer < 0 && answer !== -E.ESRCH) throw adoptError(child, answer);
 }
 
 /**
@@ -196,71 +196,81 @@ export async function adopt(stateDir: string, child: Child): Promise<void> {
  * returned. Undefined if it has ended: its last report has the reason.
  * @throws RuntError ERR_SUPERVISOR
  */
-export async function adoptExec(stateDir: string, child: Child): Promise<Executed | undefined> {
-  const { answer, begun } = await supervised(stateDir, () => adoptAs('exec', stateDir, child));
+export async function adoptExec(stateDir: string, child: Child): Promise<ExecKey | undefined> {
+  const { answer, registeredAt } = await withSupervisor(stateDir, () => adoptAs('exec', stateDir, child));
   if (answer === -E.ESRCH) return undefined;
-  if (answer < 0) throw notAdopted(child, answer);
-  return { pid: child.pid, begun };
+  if (answer < 0) throw adoptError(child, answer);
+  return { pid: child.pid, registeredAt };
 }
 
-const notAdopted = ({ pid }: Child, errno: number): RuntError =>
+const adoptError = ({ pid }: Child, errno: number): RuntError =>
   new RuntError({ code: 'ERR_SUPERVISOR', message: `give process ${pid} to the supervisor`, errno: -errno });
 
 async function adoptAs(
   kind: Exclude<ChildKind, 'successor'>,
   stateDir: string,
   { pid, pidfd }: Child,
-): Promise<{ answer: number; begun: string }> {
-  const { startTime } = recorded(pid);
-  if (startTime === '') return { answer: -E.ESRCH, begun: '' };
-  const { pid: answer, begun } = await ask(stateDir, [Protocol.ADOPT_REQUEST, kind, pid, startTime], fdList([pidfd]));
-  return { answer, begun };
+): Promise<{ answer: number; registeredAt: string }> {
+  const { startTime } = recordProcess(pid);
+  if (startTime === '') return { answer: -E.ESRCH, registeredAt: '' };
+  const { pid: answer, registeredAt } = await sendRequest(
+    stateDir,
+    [Protocol.ADOPT_REQUEST, kind, pid, startTime],
+    fdList([pidfd]),
+  );
+  return { answer, registeredAt };
 }
 
 /** Lets the supervisor drop an exec's record. If it has ended, the record stays until it expires. */
-export async function forgetExec(stateDir: string, { pid, begun }: Executed): Promise<void> {
-  await ask(stateDir, [Protocol.FORGET_REQUEST, pid, begun], fdList([])).catch(() => {});
+export async function forgetExec(stateDir: string, { pid, registeredAt }: ExecKey): Promise<void> {
+  await sendRequest(stateDir, [Protocol.FORGET_REQUEST, pid, registeredAt], fdList([])).catch(() => {});
 }
 
 /** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR if none arrives */
-async function ask(
+async function sendRequest(
   stateDir: string,
   fields: readonly (string | number)[],
   fds: Uint8Array,
-): Promise<Started & { readonly begun: string }> {
+): Promise<StartResult & { readonly registeredAt: string }> {
   // A duplicate: withStateAt closes its descriptor before the connection is accepted.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
   const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, supervisorAnswerTime);
   if (dir >= 0) native.close(dir);
-  if (connection < 0) throw unreached(-connection);
+  if (connection < 0) throw unreachableError(-connection);
   try {
-    return await askOn(connection, fields, fds);
+    return await sendRequestOn(connection, fields, fds);
   } finally {
     native.close(connection);
   }
 }
 
-/** Same as `ask`, on a connection that stays open. */
-export async function askOn(
+/** Same as `sendRequest`, on a connection that stays open. */
+export async function sendRequestOn(
   connection: number,
   fields: readonly (string | number)[],
   fds: Uint8Array,
-): Promise<Started & { readonly begun: string }> {
+): Promise<StartResult & { readonly registeredAt: string }> {
   const sent = native.sendFds(connection, fds, nulList(fields));
-  if (sent < 0) throw unreached(-sent);
-  if (!(await readable(connection, supervisorAnswerTime))) throw unreached(E.ETIMEDOUT);
+  if (sent < 0) throw unreachableError(-sent);
+  if (!(await readable(connection, supervisorAnswerTime))) throw unreachableError(E.ETIMEDOUT);
   const data = new Uint8Array(64);
-  const got = new Uint8Array(4);
-  const n = native.receiveFds(connection, data, got);
+  const receivedFd = new Uint8Array(4);
+  const n = native.receiveFds(connection, data, receivedFd);
   // No answer before the end of file: the supervisor has ended.
-  if (n <= 0) throw unreached(-n || E.EPIPE);
+  if (n <= 0) throw unreachableError(-n || E.EPIPE);
   // "pid N BEGUN", or "error ERRNO CALL".
   const [what, number, more = ''] = host.decode(data, n - 1).split(' ');
-  if ((what as AnswerKind) !== 'pid') return { pid: -(Number(number) || E.EIO), pidfd: -1, syscall: more, begun: '' };
-  return { pid: Number(number), pidfd: new DataView(got.buffer).getInt32(0, true), syscall: '', begun: more };
+  if ((what as AnswerKind) !== 'pid')
+    return { pid: -(Number(number) || E.EIO), pidfd: -1, syscall: more, registeredAt: '' };
+  return {
+    pid: Number(number),
+    pidfd: new DataView(receivedFd.buffer).getInt32(0, true),
+    syscall: '',
+    registeredAt: more,
+  };
 }
 
-const unreached = (errno: number): RuntError =>
+const unreachableError = (errno: number): RuntError =>
   new RuntError({
     code: 'ERR_SUPERVISOR',
     message: 'reach the supervisor of the container',

@@ -2,7 +2,7 @@
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { host } from '../../sys/host.js';
-import { inUserNamespace } from '../launch/user-namespace.js';
+import { isInUserNamespace } from '../launch/user-namespace.js';
 
 /**
  * `/run/runt` for root; `$XDG_RUNTIME_DIR/runt` for other users and for root of a user namespace only. The rule is
@@ -11,6 +11,6 @@ import { inUserNamespace } from '../launch/user-namespace.js';
 export function defaultRoot(): string | undefined {
   const ordinary = callerIds().uid !== 0;
   const runtimeDir = host.env.XDG_RUNTIME_DIR;
-  if (runtimeDir && (ordinary || (host.env.USER !== 'root' && inUserNamespace()))) return `${runtimeDir}/runt`;
+  if (runtimeDir && (ordinary || (host.env.USER !== 'root' && isInUserNamespace()))) return `${runtimeDir}/runt`;
   return ordinary ? undefined : '/run/runt';
 }

@@ -23,7 +23,7 @@ export async function endsSoon(record: ContainerRecord): Promise<boolean> {
     if (!isEnding(record) && !isEnding(record)) return false;
     // A frozen process of v1 ends only when thawed.
     const frozen = findFrozen(record.cgroups);
-    return await process.ended(frozen && !frozen.v2 ? 0 : killedProcessTime);
+    return await process.waitForEnd(frozen && !frozen.v2 ? 0 : killedProcessTime);
   } finally {
     process.close();
   }

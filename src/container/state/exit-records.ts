@@ -9,10 +9,10 @@ import { Protocol } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { pollUntil, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { longestRecordPause, reapTime } from '../../sys/waiting/time-limits.js';
-import { childEnd, End, endOf } from '../launch/child-end.js';
+import { childEnd, endOf, ProcessEnd } from '../launch/child-end.js';
 import { isAlive } from './recorded-process.js';
 import { entryText, openState, withState } from './state-directory.js';
-import { isPid, load, type RecordedProcess } from './state-store.js';
+import { isPid, loadRecord, type RecordedProcess } from './state-store.js';
 
 /** How a process ended, as seen by its parent. */
 export interface ExitRecord {
@@ -30,43 +30,43 @@ export interface ExitRecord {
 /** An exit record with its time in nanoseconds since 1970. */
 export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
 
-/** Key of an exec. The kernel reuses the pid, but `begun` is unique. */
-export interface Executed {
+/** Key of an exec. The kernel reuses the pid, but `registeredAt` is unique. */
+export interface ExecKey {
   readonly pid: number;
   /** When the supervisor registered it: ns on CLOCK_MONOTONIC, in decimal. */
-  readonly begun: string;
+  readonly registeredAt: string;
 }
 
 /** Content of a record file. */
-type Written =
+type RecordFile =
   /** An exec that has not ended. */
   | ({ readonly running: true; readonly lost?: undefined } & RecordedProcess)
   /** A process that an heir took over, and whose exit status the kernel no longer had. */
   | { readonly running?: undefined; readonly lost: true; readonly pid: number }
-  | ({ readonly running?: undefined; readonly lost?: undefined } & Told);
+  | ({ readonly running?: undefined; readonly lost?: undefined } & ExitJson);
 
-type Told = Omit<Exit, 'exitedAtNs'> & { readonly exitedAtNs: string };
+type ExitJson = Omit<Exit, 'exitedAtNs'> & { readonly exitedAtNs: string };
 
 /** Splits a state directory's path into root and id. */
-export function split(path: string): [root: string, id: string] {
+export function splitStateDir(path: string): [root: string, id: string] {
   const slash = path.lastIndexOf('/');
   return [path.slice(0, slash) || '/', path.slice(slash + 1)];
 }
 
 /** Same as withState, by the state directory's path. */
-export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...split(path), f);
+export const withStateAt = <T>(path: string, f: (dir: number) => T): T => withState(...splitStateDir(path), f);
 
-const fileOf = (exec?: Executed): string =>
-  exec ? `${Protocol.EXEC_RECORD}${exec.pid}-${exec.begun}${Protocol.EXEC_RECORD_END}` : Protocol.EXIT_RECORD;
+const recordName = (exec?: ExecKey): string =>
+  exec ? `${Protocol.EXEC_RECORD}${exec.pid}-${exec.registeredAt}${Protocol.EXEC_RECORD_END}` : Protocol.EXIT_RECORD;
 
 /** @throws RuntError ERR_STATE_CORRUPT */
-function read(stateDir: string, exec?: Executed): Written | undefined {
-  const name = fileOf(exec);
+function readRecordFile(stateDir: string, exec?: ExecKey): RecordFile | undefined {
+  const name = recordName(exec);
   const text = withStateAt(stateDir, (dir) => entryText(dir, name));
   if (!text) return undefined;
   try {
     const written: unknown = JSON.parse(text);
-    if (isWritten(written)) return written;
+    if (isRecordFile(written)) return written;
   } catch {
     // It is not JSON.
   }
@@ -78,7 +78,7 @@ function read(stateDir: string, exec?: Executed): Written | undefined {
   });
 }
 
-function isWritten(value: unknown): value is Written {
+function isRecordFile(value: unknown): value is RecordFile {
   const w = (value ?? {}) as { readonly [key: string]: unknown };
   if (!isPid(w.pid)) return false;
   if (w.running !== undefined) return w.running === true && typeof w.startTime === 'string';
@@ -88,39 +88,39 @@ function isWritten(value: unknown): value is Written {
 }
 
 /** Exit of the init process or an exec; undefined while it is not recorded. @throws RuntError ERR_STATE_CORRUPT */
-export function readExit(stateDir: string, exec?: Executed): Exit | undefined {
-  return exitIn(read(stateDir, exec));
+export function readExit(stateDir: string, exec?: ExecKey): Exit | undefined {
+  return exitOf(readRecordFile(stateDir, exec));
 }
 
-function exitIn(written: Written | undefined): Exit | undefined {
+function exitOf(written: RecordFile | undefined): Exit | undefined {
   if (!written || written.running || written.lost) return undefined;
   const { pid, status, signal, exitedAtNs, oom } = written;
   return { pid, status, signal, exitedAtNs: BigInt(exitedAtNs), oom };
 }
 
 /** The process of an exec that has not ended. @throws RuntError ERR_STATE_CORRUPT */
-export function readRunning(stateDir: string, exec: Executed): RecordedProcess | undefined {
-  const written = read(stateDir, exec);
+export function readRunning(stateDir: string, exec: ExecKey): RecordedProcess | undefined {
+  const written = readRecordFile(stateDir, exec);
   return written?.running ? written : undefined;
 }
 
 /** Removes an exec's record after it was read. */
-export function dropExit(stateDir: string, exec: Executed): void {
-  withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, fileOf(exec), 0));
+export function removeExit(stateDir: string, exec: ExecKey): void {
+  withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, recordName(exec), 0));
 }
 
 /** All execs with a record, the oldest first. @throws RuntError ERR_STATE */
-export function recordedExecs(stateDir: string): Executed[] {
+export function recordedExecs(stateDir: string): ExecKey[] {
   const record = new RegExp(`^${Protocol.EXEC_RECORD}([0-9]{1,10})-([0-9]{1,20})\\${Protocol.EXEC_RECORD_END}$`);
   return namesIn(stateDir)
     .map((name) => record.exec(name))
     .filter((match) => match !== null)
-    .map(([, pid, begun]) => ({ pid: Number(pid), begun: begun! }))
-    .sort((a, b) => (BigInt(a.begun) < BigInt(b.begun) ? -1 : 1));
+    .map(([, pid, registeredAt]) => ({ pid: Number(pid), registeredAt: registeredAt! }))
+    .sort((a, b) => (BigInt(a.registeredAt) < BigInt(b.registeredAt) ? -1 : 1));
 }
 
 function namesIn(stateDir: string): string[] {
-  const dir = openState(...split(stateDir), O_RDONLY);
+  const dir = openState(...splitStateDir(stateDir), O_RDONLY);
   if (dir === -E.ENOENT || dir === -E.ENOTDIR) return [];
   if (dir < 0) throw new RuntError({ code: 'ERR_STATE', message: 'open the state', path: stateDir, errno: -dir });
   try {
@@ -137,7 +137,7 @@ export function removeUnfinished(stateDir: string): void {
       withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, name, 0));
 }
 
-export function recordOf({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
+export function exitRecord({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
   return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
 }
 
@@ -150,7 +150,7 @@ export async function awaitChild(pidfd: number, pid: number): Promise<Exit> {
 }
 
 /** The error for a process without an exit record. */
-export function statusLost(what: string, pid?: number): RuntError {
+export function statusLostError(what: string, pid?: number): RuntError {
   const why =
     pid === undefined
       ? 'the exit status of the container is lost: its supervisor ended first'
@@ -161,7 +161,7 @@ export function statusLost(what: string, pid?: number): RuntError {
 /** The supervisor in the state; undefined if it has none or the container was removed. */
 export function supervisorOf(stateDir: string): RecordedProcess | undefined {
   try {
-    return load(...split(stateDir)).supervisor;
+    return loadRecord(...splitStateDir(stateDir)).supervisor;
   } catch (error) {
     if (error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return undefined;
     throw error;
@@ -178,23 +178,23 @@ function isSupervised(stateDir: string): boolean {
  * Waits for a record that the supervisor is about to write; removes that of an exec. Undefined if the supervisor ended
  * without writing it, or another process has read the exec's.
  */
-export async function awaitExit(stateDir: string, exec?: Executed): Promise<Exit | undefined> {
+export async function awaitExit(stateDir: string, exec?: ExecKey): Promise<Exit | undefined> {
   for (let pause = 1; ; pause = Math.min(2 * pause, longestRecordPause)) {
     // In this order, to find what it wrote just before it ended. An existing record needs no look at /proc.
-    let written = read(stateDir, exec);
+    let written = readRecordFile(stateDir, exec);
     const pending = exec ? written?.running : !written;
     if (pending && isSupervised(stateDir)) {
       await sleep(pause);
       continue;
     }
-    if (pending) written = read(stateDir, exec);
-    if (exec) dropExit(stateDir, exec);
-    return exitIn(written);
+    if (pending) written = readRecordFile(stateDir, exec);
+    if (exec) removeExit(stateDir, exec);
+    return exitOf(written);
   }
 }
 
 /** Exit of an ended process, if this process is its parent now or the kernel still has it (Linux 6.15). */
-export async function seenEnd(pidfd: number): Promise<End | undefined> {
+export async function observedEnd(pidfd: number): Promise<ProcessEnd | undefined> {
   let end = childEnd(pidfd);
   let status = -E.EAGAIN;
   await pollUntil(() => {
@@ -205,31 +205,31 @@ export async function seenEnd(pidfd: number): Promise<End | undefined> {
   }, reapTime);
   if (end || status < 0) return end;
   const signal = status & 0x7f;
-  return signal ? new End(128 + signal, signal) : new End((status >> 8) & 0xff, 0);
+  return signal ? new ProcessEnd(128 + signal, signal) : new ProcessEnd((status >> 8) & 0xff, 0);
 }
 
 /**
  * Exit of a process of a supervised container: from the record or, if that is lost, from a pidfd opened before the
  * process was reaped. Undefined if neither has it.
  */
-export async function endedProcess(
+export async function exitOfEnded(
   stateDir: string,
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
-  exec?: Executed,
+  exec?: ExecKey,
 ): Promise<Exit | undefined> {
   // When a supervisor ends, a subreaper becomes the parent, and the heir waits until that reaps the process.
   const own = pidfd < 0 ? undefined : childEnd(pidfd);
-  const told = await awaitExit(stateDir, exec);
-  if (told || pidfd < 0) return told;
-  const end = own ?? (await seenEnd(pidfd));
+  const recorded = await awaitExit(stateDir, exec);
+  if (recorded || pidfd < 0) return recorded;
+  const end = own ?? (await observedEnd(pidfd));
   if (!end) return undefined;
   const exit = { pid, status: end.status, signal: end.signal, exitedAtNs: native.realtime(), oom: false };
-  if (!exec) keepExit(stateDir, exit);
+  if (!exec) storeExit(stateDir, exit);
   return exit;
 }
 
 /** Records the container's exit, which no supervisor can record any more. */
-function keepExit(stateDir: string, exit: Exit): void {
+function storeExit(stateDir: string, exit: Exit): void {
   const text = host.encode(`${JSON.stringify({ ...exit, exitedAtNs: String(exit.exitedAtNs) })}\n`);
-  withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, fileOf(), 0o600, text));
+  withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, recordName(), 0o600, text));
 }

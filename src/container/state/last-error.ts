@@ -16,7 +16,7 @@ export interface LastError {
 }
 
 /** Codes that are about the call rather than the container. */
-const passing = [
+const callErrors = [
   'ERR_USAGE',
   'ERR_UNSUPPORTED',
   'ERR_NO_CONTAINER',
@@ -29,11 +29,16 @@ const passing = [
 const file = 'error.json';
 
 /** Stores it if a state directory exists. A failure to write it is ignored. */
-export function noteError(root: string, id: string, command: string, error: RuntError): void {
-  if (passing.includes(error.code)) return;
-  const kept: LastError = { time: timestamp(native.realtime()), command, code: error.code, report: reportOf(error) };
+export function storeLastError(root: string, id: string, command: string, error: RuntError): void {
+  if (callErrors.includes(error.code)) return;
+  const lastError: LastError = {
+    time: timestamp(native.realtime()),
+    command,
+    code: error.code,
+    report: reportOf(error),
+  };
   withState(root, id, (dir) => {
-    if (isEntry(dir, 'state.json')) native.replaceFile(dir, file, 0o600, host.encode(JSON.stringify(kept)));
+    if (isEntry(dir, 'state.json')) native.replaceFile(dir, file, 0o600, host.encode(JSON.stringify(lastError)));
   });
 }
 

@@ -3,7 +3,7 @@ import type { FieldType } from '../../plan/op-shape.js';
 import { type Op, type OpName, ops, type Plan } from '../../plan/plan-ops.js';
 import { host } from '../../sys/host.js';
 import { entryText, withState } from './state-directory.js';
-import { keepFile, planRestFile } from './state-store.js';
+import { planRestFile, storeFile } from './state-store.js';
 
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];
@@ -11,8 +11,8 @@ type PlanRest = readonly (readonly [index: number, op: Op])[];
 /** The operations that runt-init performs after `wait`, and a late seccomp filter, which it loads before the execve. */
 const restOf = ({ ops: all }: Plan): PlanRest => {
   const wait = all.findIndex(({ op }) => op === 'wait');
-  const isLeft = (op: Op, i: number) => (i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late);
-  return [...all.entries()].filter(([i, op]) => isLeft(op, i));
+  const isInRest = (op: Op, i: number) => (i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late);
+  return [...all.entries()].filter(([i, op]) => isInRest(op, i));
 };
 
 /** Fields that no message shows. Each hook has its own copy: with them the file could reach megabytes. */
@@ -26,11 +26,11 @@ interface KeptOp {
 }
 
 /** Writes the operations that follow the report `created`. @throws RuntError ERR_STATE */
-export function keepPlanRest(root: string, id: string, plan: Plan): void {
+export function storePlanRest(root: string, id: string, plan: Plan): void {
   const text = JSON.stringify(restOf(plan), (key, value) =>
     typeof value === 'bigint' ? `${value}` : Object.hasOwn(unshown, key) ? unshown[key] : value,
   );
-  keepFile(root, id, planRestFile, host.encode(text), 'write the rest of the plan');
+  storeFile(root, id, planRestFile, host.encode(text), 'write the rest of the plan');
 }
 
 /**
@@ -38,7 +38,7 @@ export function keepPlanRest(root: string, id: string, plan: Plan): void {
  * runt with other operations: then the failure that the caller reports has no operation.
  * @throws RuntError ERR_STATE
  */
-export function keptOp(root: string, id: string, index: number): KeptOp | undefined {
+export function storedOp(root: string, id: string, index: number): KeptOp | undefined {
   const text = withState(root, id, (dir) => entryText(dir, planRestFile));
   let rest: unknown;
   try {

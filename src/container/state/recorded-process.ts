@@ -14,7 +14,7 @@ import { withState } from './state-directory.js';
 import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
 
 /** Path of a process's v2 cgroup, relative to the root that this process sees; '' if it has none or has ended. */
-export function unifiedPlace(pid: number | 'self'): string {
+export function unifiedPath(pid: number | 'self'): string {
   const path = `/proc/${pid}/cgroup`;
   const lines = (pid === 'self' ? readText(path) : (tryReadText(path) ?? '')).split('\n');
   return lines.find((l) => l.startsWith('0::'))?.slice('0::'.length) ?? '';
@@ -81,10 +81,10 @@ export function pidNamespace(): string | undefined {
 }
 
 /** Identity of a process, to be recorded. Without a start time if it has ended, so that it never counts as alive. */
-export const recorded = (pid: number): RecordedProcess => ({ pid, startTime: processStat(pid)?.startTime ?? '' });
+export const recordProcess = (pid: number): RecordedProcess => ({ pid, startTime: processStat(pid)?.startTime ?? '' });
 
 /** Identity of this process, to be recorded. */
-export const thisProcess = (): RecordedProcess => recorded(native.pid());
+export const thisProcess = (): RecordedProcess => recordProcess(native.pid());
 
 const noProcess: RecordedProcess = { pid: 0, startTime: '' };
 
@@ -95,11 +95,11 @@ const noProcess: RecordedProcess = { pid: 0, startTime: '' };
  */
 export function openProcess(recorded: Recorded): number {
   const process = holdProcess(recorded);
-  if (process && process.fd < 0) throw cannotOpen(recorded.pid, E.ENOSYS);
+  if (process && process.fd < 0) throw openError(recorded.pid, E.ENOSYS);
   return process?.fd ?? -1;
 }
 
-function cannotOpen(pid: number, errno: number): RuntError {
+function openError(pid: number, errno: number): RuntError {
   return new RuntError({
     code: 'ERR_PROCESS',
     message: `open process ${pid}`,
@@ -129,20 +129,20 @@ export class HeldProcess {
   ) {}
 
   /**
-   * If a seccomp filter refuses pidfd_send_signal(2), tries `instead` first.
+   * If a seccomp filter refuses pidfd_send_signal(2), tries `fallback` first.
    * @returns 0 or -errno; ESRCH if it has ended
    */
-  signal(signal: number, instead = (): boolean => false): number {
+  signal(signal: number, fallback = (): boolean => false): number {
     const r = this.fd < 0 ? -E.ENOSYS : native.pidfdSignal(this.fd, signal);
     if (r !== -E.ENOSYS) return r;
-    if (instead()) return 0;
+    if (fallback()) return 0;
     // Not a race: the kernel reuses a pid only after all others, not between the comparison and kill(2).
     const lives = this.fd >= 0 ? native.isReadable(this.fd) === 0 : isAlive(this.recorded);
     return lives ? native.killProcess(this.recorded.pid, signal) : -E.ESRCH;
   }
 
   /** Waits for its end; false after `timeout` ms (-1 for none). */
-  ended(timeout = -1): Promise<boolean> {
+  waitForEnd(timeout = -1): Promise<boolean> {
     return this.fd >= 0 ? readableOrPolled(this.fd, timeout) : pollUntil(() => !isAlive(this.recorded), timeout);
   }
 
@@ -156,11 +156,11 @@ export function holdProcess(recorded: Recorded): HeldProcess | undefined {
   const { pid } = recorded;
   if (pid === 0) return undefined;
   const fd = native.pidfdOpen(pid);
-  if (fd < 0 && fd !== -E.ESRCH && fd !== -E.ENOSYS) throw cannotOpen(pid, -fd);
+  if (fd < 0 && fd !== -E.ESRCH && fd !== -E.ENOSYS) throw openError(pid, -fd);
   try {
     // After ESRCH too: the pid may be of another pid namespace, whose procfs is at /proc.
     if (isAlive(recorded)) {
-      if (fd === -E.ESRCH) throw cannotOpen(pid, E.ESRCH);
+      if (fd === -E.ESRCH) throw openError(pid, E.ESRCH);
       return new HeldProcess(recorded, Math.max(fd, -1));
     }
   } catch (error) {

@@ -13,13 +13,13 @@ import { processStat } from '../../sys/procfs.js';
 import { pollUntil } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
-import { checkAlone } from '../cgroups/occupants.js';
+import { checkExclusive } from '../cgroups/occupants.js';
 import { teardown } from '../teardown.js';
 import { isAlive } from './recorded-process.js';
 import {
-  carriesId,
   cgroupsOfProcess,
-  lastOf,
+  containsId,
+  lastComponent,
   namedCgroup,
   recordFrom,
   salvage,
@@ -43,7 +43,10 @@ export async function salvagedRecord(
   const salvaged = salvage(root, id);
   if (salvaged) {
     await endUnlistedCgroups(root, id, salvaged);
-    return recordFrom(id, { ...salvaged, cgroups: [...new Set([...salvaged.cgroups, ...around(root, id, salvaged)])] });
+    return recordFrom(id, {
+      ...salvaged,
+      cgroups: [...new Set([...salvaged.cgroups, ...unlistedCgroups(root, id, salvaged)])],
+    });
   }
   const ended = await endSalvagedCgroups(root, id, warn);
   const what = ended ? 'runt killed what was in its cgroup' : 'runt killed nothing';
@@ -66,14 +69,14 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
   const ours: string[] = [];
   for (const path of new Set(paths.map((each) => namedCgroup(each, id) ?? each))) {
     const above = own.some((each) => isAtOrBelow(each, path));
-    if (!above && carriesId(path, id)) ours.push(path);
+    if (!above && containsId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
       const why = above ? 'this command runs in it too' : 'its name does not have the id of the container';
-      throw unsure(root, id, `the processes in the cgroup ${path} may be its own, but ${why}`, path);
+      throw unsureError(root, id, `the processes in the cgroup ${path} may be its own, but ${why}`, path);
     }
   }
   const found = ours.filter(isCgroup);
-  checkAlone(root, id, found);
+  checkExclusive(root, id, found);
   await pollUntil(() => {
     killAll(found, SIGKILL);
     // Frozen processes end only when thawed.
@@ -93,10 +96,10 @@ async function endUnlistedCgroups(root: string, id: string, process: RecordedPro
  * If the list is incomplete: the cgroups, by config and id, at or above a live process, which may be in one that the
  * container made.
  */
-function around(root: string, id: string, process: RecordedProcess): string[] {
+function unlistedCgroups(root: string, id: string, process: RecordedProcess): string[] {
   if (!isAlive(process) || listedCgroups(root, id) !== undefined) return [];
   try {
-    return configuredCgroups(root, id).filter((p) => carriesId(p, id) && pidsIn(p, true).includes(process.pid));
+    return configuredCgroups(root, id).filter((p) => containsId(p, id) && pidsIn(p, true).includes(process.pid));
   } catch (error) {
     // The config is damaged too: only the process's own cgroups are known.
     if (error instanceof RuntError && error.code === 'ERR_STATE_CORRUPT') return [];
@@ -116,25 +119,25 @@ function listedCgroups(root: string, id: string): string[] | undefined {
  * a process in another cgroup of that name is an error.
  */
 function configuredCgroups(root: string, id: string): string[] {
-  const asked = cgroupsPathOf(root, id);
+  const cgroupsPath = cgroupsPathOf(root, id);
   const facts = readCgroupFacts();
-  const { v1, unified } = cgroupPaths(facts, asked, id, { rootless: false, defaultParent });
+  const { v1, unified } = cgroupPaths(facts, cgroupsPath, id, { rootless: false, defaultParent });
   const paths = [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
-  if (asked?.startsWith('/')) return paths;
-  const names = new Set(paths.map(lastOf));
-  const scope = facts.layout === 'v2' ? scopeOf(asked, id) : undefined;
+  if (cgroupsPath?.startsWith('/')) return paths;
+  const names = new Set(paths.map(lastComponent));
+  const scope = facts.layout === 'v2' ? scopeOf(cgroupsPath, id) : undefined;
   if (scope !== undefined) {
     paths.push(`${facts.unified!.mountPoint}${scope}`);
-    names.add(lastOf(scope));
+    names.add(lastComponent(scope));
   }
   for (const name of listDir('/proc').filter((entry) => /^[1-9][0-9]*$/.test(entry))) {
     const pid = Number(name);
-    const other = cgroupsOfProcess(pid).find((own) => names.has(lastOf(own.path)))?.path;
+    const other = cgroupsOfProcess(pid).find((own) => names.has(lastComponent(own.path)))?.path;
     if (other === undefined || paths.some((path) => pidsIn(path, true).includes(pid))) continue;
     // A zombie still shows its cgroup, but no cgroup.procs lists it (cgroups(7)).
     const state = processStat(pid)?.state;
     if (state !== undefined && state !== 'Z' && state !== 'X') {
-      throw unsure(root, id, `process ${pid} in the cgroup ${other} may be its own`, other);
+      throw unsureError(root, id, `process ${pid} in the cgroup ${other} may be its own`, other);
     }
   }
   return paths;
@@ -143,9 +146,9 @@ function configuredCgroups(root: string, id: string): string[] {
 /**
  * Path of systemd's scope; undefined if no scope name can be made of the path. Then systemd did not make the cgroup.
  */
-function scopeOf(asked: string | undefined, id: string): string | undefined {
+function scopeOf(cgroupsPath: string | undefined, id: string): string | undefined {
   try {
-    return scopeName(asked, id, false).path;
+    return scopeName(cgroupsPath, id, false).path;
   } catch (error) {
     if (error instanceof RuntError && error.code === 'ERR_CGROUP_PATH') return undefined;
     throw error;
@@ -162,7 +165,7 @@ function cgroupsPathOf(root: string, id: string): string | undefined {
   } catch {
     // It is damaged too.
   }
-  throw unsure(
+  throw unsureError(
     root,
     id,
     'its config.json cannot be used either, so that its cgroup is unknown',
@@ -176,7 +179,7 @@ function ownPaths(): string[] {
   return [...v1, ...(unified ? [unified] : [])].map(({ path }) => path);
 }
 
-function unsure(root: string, id: string, why: string, path: string): RuntError {
+function unsureError(root: string, id: string, why: string, path: string): RuntError {
   return new RuntError({
     code: 'ERR_STATE_CORRUPT',
     message: `delete ${id}: its state names no process, and ${why}`,

@@ -12,7 +12,7 @@ import { entryText, withState } from './state-directory.js';
 import { type ContainerRecord, isPid, type RecordedProcess, type RecordedUnit } from './state-store.js';
 
 /** The data needed to end and remove a container. */
-interface Salvaged extends RecordedProcess {
+interface SalvagedState extends RecordedProcess {
   readonly cgroups: readonly string[];
   /** systemd's unit. If it is of a user session, `delete` tries its bus anyway. */
   readonly unit?: RecordedUnit;
@@ -24,15 +24,15 @@ interface Salvaged extends RecordedProcess {
  * directory and file were judged (state-directory.ts), so they are as trustworthy as a whole record.
  * @returns undefined if it has no process
  */
-export function salvage(root: string, id: string): Salvaged | undefined {
+export function salvage(root: string, id: string): SalvagedState | undefined {
   const text = withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '';
   // The container's own process: creator and supervisor are in objects of their own.
   const own = processIn(text.replace(/"(creator|supervisor)":\{[^{}]{0,200}\}?/g, ''));
   if (!own) return undefined;
   const supervisor = processIn(/"supervisor":(\{[^{}]{0,200}\})/.exec(text)?.[1] ?? '');
   const listed = /"cgroups":\[((?:"[^"\\]{1,4096}",?){0,64})/.exec(text)?.[1] ?? '';
-  const whole = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
-  const cgroups = new Set([...whole, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
+  const paths = [...listed.matchAll(/"(\/[^"\\]*)"/g)].map((m) => m[1] as string);
+  const cgroups = new Set([...paths, ...(isAlive(own) ? cgroupsOf(own.pid, id) : [])]);
   const unit = salvagedUnit(root, id, [...cgroups]);
   return { ...own, cgroups: [...cgroups], ...(supervisor && { supervisor }), ...(unit && { unit }) };
 }
@@ -44,11 +44,11 @@ function processIn(text: string): RecordedProcess | undefined {
 
 /** The unit, if it is complete. */
 function unitIn(text: string): RecordedUnit | undefined {
-  const whole =
+  const match =
     /"unit":(\{"name":"[A-Za-z0-9:_.@-]{1,255}\.scope"(?:,"bus":\{"path":"\/[^"\\]{1,4096}","daemon":(?:true|false)\})?\})/.exec(
       text,
     );
-  return whole ? (JSON.parse(whole[1]!) as RecordedUnit) : undefined;
+  return match ? (JSON.parse(match[1]!) as RecordedUnit) : undefined;
 }
 
 /**
@@ -59,9 +59,9 @@ export function salvagedUnit(root: string, id: string, cgroups: readonly string[
   const named = unitIn(withState(root, id, (dir) => entryText(dir, 'state.json')) ?? '');
   const scope = cgroups.find((path) => path.endsWith('.scope'));
   if (named || scope === undefined) return named;
-  if (!scope.includes('/user@')) return { name: lastOf(scope) };
+  if (!scope.includes('/user@')) return { name: lastComponent(scope) };
   const [bus] = ownsSystemManager() ? [] : userAddresses();
-  return bus && { name: lastOf(scope), bus };
+  return bus && { name: lastComponent(scope), bus };
 }
 
 /**
@@ -97,24 +97,24 @@ export function cgroupsOfProcess(pid: number): readonly OwnPath[] {
 }
 
 /** Last component of a cgroup's path. */
-export const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+export const lastComponent = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Whether it contains the container's name, in the form of cgroupfs, an engine or systemd. */
-export function carriesId(path: string, id: string): boolean {
-  const last = lastOf(path);
+export function containsId(path: string, id: string): boolean {
+  const last = lastComponent(path);
   return last === id || last.endsWith(`-${id}`) || last.endsWith(`-${id}.scope`);
 }
 
 /** The cgroup that contains the container's name: the path itself, or the systemd unit above it. */
 export function namedCgroup(path: string, id: string): string | undefined {
-  if (carriesId(path, id)) return path;
+  if (containsId(path, id)) return path;
   const unit = `-${id}.scope`;
   const at = path.indexOf(`${unit}/`);
   return at < 0 ? undefined : path.slice(0, at + unit.length);
 }
 
 /** The parts of a record that `delete` reads. */
-export function recordFrom(id: string, s: Salvaged): ContainerRecord {
+export function recordFrom(id: string, s: SalvagedState): ContainerRecord {
   return {
     version: 1,
     ociVersion: '',

@@ -18,7 +18,7 @@ import {
   S_IWGRP,
   S_IWOTH,
 } from '../../sys/linux.js';
-import { inUserNamespace } from '../launch/user-namespace.js';
+import { isInUserNamespace } from '../launch/user-namespace.js';
 
 /** The kernel's limit for one path (path_resolution(7)). */
 const maxLinks = 40;
@@ -30,15 +30,15 @@ const maxFile = 16 << 20;
 /** Each used root, with a descriptor (O_PATH) that stays open: a command resolves its path once. */
 const roots = new Map<string, number>();
 /** Directories that this process has locked. Operations under the lock use exactly these. */
-const held = new Map<string, number>();
-const warned = new Set<string>();
-let listener: ((sentence: string) => void) | undefined;
-let me: number | undefined;
-let mapped: boolean | undefined;
+const lockedDirectories = new Map<string, number>();
+const warnedPaths = new Set<string>();
+let warningListener: ((sentence: string) => void) | undefined;
+let knownEuid: number | undefined;
+let knownNamespaced: boolean | undefined;
 
 /** Sets the receiver of the warning that the owner's group may write to a directory. */
 export function onStateWarning(f: (sentence: string) => void): void {
-  listener = f;
+  warningListener = f;
 }
 
 interface Facts {
@@ -55,16 +55,16 @@ function factsOf(fd: number): Facts {
 }
 
 function euid(): number {
-  me ??= callerIds().uid;
-  return me;
+  knownEuid ??= callerIds().uid;
+  return knownEuid;
 }
 
-function namespaced(): boolean {
-  mapped ??= inUserNamespace();
-  return mapped;
+function isNamespaced(): boolean {
+  knownNamespaced ??= isInUserNamespace();
+  return knownNamespaced;
 }
 
-function unsafe(path: string, why: string, hint: string): RuntError {
+function unsafeError(path: string, why: string, hint: string): RuntError {
   return new RuntError({
     code: 'ERR_STATE_UNSAFE',
     message: `use ${path} for the state of containers: ${why}`,
@@ -73,11 +73,11 @@ function unsafe(path: string, why: string, hint: string): RuntError {
   });
 }
 
-const tooOpen = (path: string, why: string, mode: string): RuntError =>
-  unsafe(path, why, `run chmod ${mode} ${path}, or choose another --root`);
+const tooOpenError = (path: string, why: string, mode: string): RuntError =>
+  unsafeError(path, why, `run chmod ${mode} ${path}, or choose another --root`);
 
-function foreign(path: string, uid: number): RuntError {
-  return unsafe(
+function foreignError(path: string, uid: number): RuntError {
+  return unsafeError(
     path,
     `it belongs to user ${uid}, and runt runs as user ${euid()}`,
     euid() === 0 ? `run it as that user (sudo -u '#${uid}' runt …), or choose another --root` : 'choose another --root',
@@ -88,39 +88,39 @@ function foreign(path: string, uid: number): RuntError {
  * In a user namespace, unmapped owners (the real root and other outside users) show as overflowId: of `/` and `/run`,
  * for example.
  */
-const isUnmapped = (uid: number): boolean => uid === overflowId && namespaced();
+const isUnmapped = (uid: number): boolean => uid === overflowId && isNamespaced();
 
 /**
  * Checks a parent directory. A user who may rename its entries could substitute another directory of ours, such as one
  * of a root file system with an image's files. In a sticky one only an entry's owner may; that is checked next.
  */
-function judgeParent(fd: number, path: string): void {
+function checkParent(fd: number, path: string): void {
   const { mode, uid, gid } = factsOf(fd);
-  if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
+  if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreignError(path, uid);
   if ((mode & S_ISVTX) !== 0) return;
   if ((mode & S_IWOTH) !== 0) {
-    throw tooOpen(path, 'every user may rename what is in it', '+t');
+    throw tooOpenError(path, 'every user may rename what is in it', '+t');
   }
   // Many systems give an ordinary user umask 0002 and his own group.
-  if ((mode & S_IWGRP) !== 0 && gid !== 0 && euid() === 0 && !namespaced()) {
-    throw tooOpen(path, `group ${gid} may rename what is in it`, 'g-w');
+  if ((mode & S_IWGRP) !== 0 && gid !== 0 && euid() === 0 && !isNamespaced()) {
+    throw tooOpenError(path, `group ${gid} may rename what is in it`, 'g-w');
   }
 }
 
 /** Checks the root or a directory below it: only its owner and root may have written what we read, or may swap it. */
-function judge(fd: number, path: string): void {
+function checkDirectory(fd: number, path: string): void {
   const { mode, uid } = factsOf(fd);
-  if (uid !== euid() && uid !== 0) throw foreign(path, uid);
+  if (uid !== euid() && uid !== 0) throw foreignError(path, uid);
   if ((mode & S_IWOTH) !== 0) {
-    throw tooOpen(path, 'every user may write to it', 'o-w');
+    throw tooOpenError(path, 'every user may write to it', 'o-w');
   }
   if ((mode & S_IWGRP) === 0) return;
-  if (euid() === 0 && !namespaced()) {
-    throw tooOpen(path, 'its group may write to it', 'g-w');
+  if (euid() === 0 && !isNamespaced()) {
+    throw tooOpenError(path, 'its group may write to it', 'g-w');
   }
-  if (warned.has(path)) return;
-  warned.add(path);
-  listener?.(`the group of ${path} may change the state of your containers: run chmod g-w ${path}`);
+  if (warnedPaths.has(path)) return;
+  warnedPaths.add(path);
+  warningListener?.(`the group of ${path} may change the state of your containers: run chmod g-w ${path}`);
 }
 
 /**
@@ -135,43 +135,43 @@ function linkTarget(dir: number, name: string, path: string): string | undefined
     const n = native.readLink(fd, '', target);
     if (n < 0) return undefined;
     const { uid } = factsOf(fd);
-    if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreign(path, uid);
+    if (uid !== 0 && uid !== euid() && !isUnmapped(uid)) throw foreignError(path, uid);
     return host.decodeRaw(target, n);
   } finally {
     native.close(fd);
   }
 }
 
-const parts = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+const splitPath = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 /** Resolves an absolute path by component; `make` makes missing directories. @returns a descriptor, or -errno */
-function walk(path: string, make: boolean): number {
-  let names = parts(path);
-  let [links, here] = [0, ''];
+function openPath(path: string, make: boolean): number {
+  let names = splitPath(path);
+  let [links, current] = [0, ''];
   let at = native.openDirectory(AT_FDCWD, '/', O_PATH);
   try {
     while (at >= 0) {
       const name = names.shift();
       if (name === undefined) {
-        judge(at, here || '/');
+        checkDirectory(at, current || '/');
         return at;
       }
-      judgeParent(at, here || '/');
+      checkParent(at, current || '/');
       let next = native.openDirectory(at, name, O_PATH);
       if (next === -E.ENOENT && make) {
         const made = native.mkdirAt(at, name, 0o700);
         next = made < 0 && made !== -E.EEXIST ? made : native.openDirectory(at, name, O_PATH);
       }
-      const target = next === -E.ENOTDIR ? linkTarget(at, name, `${here}/${name}`) : undefined;
+      const target = next === -E.ENOTDIR ? linkTarget(at, name, `${current}/${name}`) : undefined;
       if (target !== undefined) {
         if (++links > maxLinks) next = -E.ELOOP;
         else {
-          names = [...parts(target), ...names];
+          names = [...splitPath(target), ...names];
           if (target[0] !== '/') continue;
           next = native.openDirectory(AT_FDCWD, '/', O_PATH);
-          here = '';
+          current = '';
         }
-      } else here = name === '..' ? here.slice(0, here.lastIndexOf('/')) : `${here}/${name}`;
+      } else current = name === '..' ? current.slice(0, current.lastIndexOf('/')) : `${current}/${name}`;
       native.close(at);
       at = next;
     }
@@ -190,7 +190,7 @@ function walk(path: string, make: boolean): number {
 export function openRoot(root: string, make = false): number {
   const known = roots.get(root);
   if (known !== undefined) return known;
-  const fd = walk(root, make);
+  const fd = openPath(root, make);
   if (fd >= 0) roots.set(root, fd);
   return fd;
 }
@@ -221,12 +221,12 @@ export function openBelow(dir: number, name: string, path: string, flags: number
   if (fd === -E.ENOTDIR) {
     const type = new Uint8Array(1);
     if (native.readLink(dir, name, type) === -E.EOVERFLOW) {
-      throw unsafe(path, symlink, 'remove it: runt makes no links there');
+      throw unsafeError(path, symlinkFault, 'remove it: runt makes no links there');
     }
   }
   if (fd < 0) return fd;
   try {
-    judge(fd, path);
+    checkDirectory(fd, path);
     return fd;
   } catch (error) {
     native.close(fd);
@@ -246,7 +246,7 @@ export function openState(root: string, id: string, flags: number = O_PATH): num
 
 /** Calls f with a container's state directory, or -errno if it cannot be opened; closes it afterwards. */
 export function withState<T>(root: string, id: string, f: (dir: number) => T): T {
-  const locked = held.get(`${root}/${id}`);
+  const locked = lockedDirectories.get(`${root}/${id}`);
   if (locked !== undefined) return f(locked);
   const dir = openState(root, id);
   try {
@@ -257,12 +257,12 @@ export function withState<T>(root: string, id: string, f: (dir: number) => T): T
 }
 
 /** Until f ends, `fd` is the state directory. */
-export async function holding<T>(root: string, id: string, fd: number, f: () => Promise<T>): Promise<T> {
-  held.set(`${root}/${id}`, fd);
+export async function withLockedDirectory<T>(root: string, id: string, fd: number, f: () => Promise<T>): Promise<T> {
+  lockedDirectories.set(`${root}/${id}`, fd);
   try {
     return await f();
   } finally {
-    held.delete(`${root}/${id}`);
+    lockedDirectories.delete(`${root}/${id}`);
   }
 }
 
@@ -270,7 +270,7 @@ export async function holding<T>(root: string, id: string, fd: number, f: () => 
  * Whether the name still refers to that directory: during a wait, others may have removed it and made another.
  * @throws RuntError ERR_STATE if neither is certain
  */
-export function isStill(root: string, id: string, fd: number): boolean {
+export function isSameDirectory(root: string, id: string, fd: number): boolean {
   const dir = openRoot(root);
   const [ours, named] = [new BigInt64Array(8), new BigInt64Array(8)];
   const stats = [
@@ -287,7 +287,7 @@ export function isStill(root: string, id: string, fd: number): boolean {
 /** Whether another process holds a state directory's lock. @throws RuntError ERR_STATE if neither is certain */
 export function isLocked(root: string, id: string): boolean {
   const path = `${root}/${id}`;
-  if (held.has(path)) return false;
+  if (lockedDirectories.has(path)) return false;
   const dir = openState(root, id, O_RDONLY);
   if (dir === -E.ENOENT || dir === -E.ENOTDIR) return false;
   const facts = { code: 'ERR_STATE', message: `lock the state ${path}`, path };
@@ -300,19 +300,19 @@ export function isLocked(root: string, id: string): boolean {
 /** Content of a file in a state directory, or the reason it is unusable: an errno, or a fault of the file. */
 type Content = { readonly data: Uint8Array } | { readonly errno: number } | { readonly why: string };
 
-const symlink = 'it is a symbolic link';
-const irregular = 'it is not a regular file';
+const symlinkFault = 'it is a symbolic link';
+const irregularFault = 'it is not a regular file';
 
 /** Reads a regular file of ours. Never blocks, as opening a FIFO would. */
 export function readEntry(dir: number, name: string): Content {
   if (dir < 0) return { errno: -dir };
   const fd = native.openEntry(dir, name, O_RDONLY);
-  if (fd === -E.ELOOP) return { why: symlink };
-  if (fd === -E.ENXIO) return { why: irregular };
+  if (fd === -E.ELOOP) return { why: symlinkFault };
+  if (fd === -E.ENXIO) return { why: irregularFault };
   if (fd < 0) return { errno: -fd };
   try {
     const { mode, uid } = factsOf(fd);
-    if ((mode & S_IFMT) !== S_IFREG) return { why: irregular };
+    if ((mode & S_IFMT) !== S_IFREG) return { why: irregularFault };
     if (uid !== euid() && uid !== 0) return { why: `it belongs to user ${uid}` };
     if ((mode & (S_IWGRP | S_IWOTH)) !== 0) return { why: 'other users may write to it' };
     return readAll(fd);

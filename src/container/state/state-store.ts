@@ -9,12 +9,12 @@ import { lock } from '../../sys/waiting/file-lock.js';
 import { configPath } from './config-path.js';
 import {
   forgetRemoved,
-  holding,
   isLocked,
-  isStill,
+  isSameDirectory,
   openRoot,
   openState,
   readEntry,
+  withLockedDirectory,
   withState,
 } from './state-directory.js';
 
@@ -123,7 +123,7 @@ export function makeStateDir(root: string, id: string): void {
 }
 
 /** Writes state.json atomically. */
-export function save(root: string, record: ContainerRecord): void {
+export function saveRecord(root: string, record: ContainerRecord): void {
   const r = withState(root, record.id, (dir) => writeState(dir, record));
   const path = `${root}/${record.id}/${stateFile}`;
   if (r < 0) throw stateError('write the state', path, r);
@@ -135,20 +135,20 @@ export function writeState(dir: number, record: ContainerRecord): number {
 }
 
 /** Stores the config of a container that is being created. @throws RuntError ERR_STATE */
-export function keepConfig(root: string, id: string, text: Uint8Array): void {
-  keepFile(root, id, configFile, text, 'store the config in');
+export function storeConfig(root: string, id: string, text: Uint8Array): void {
+  storeFile(root, id, configFile, text, 'store the config in');
 }
 
 /** Writes a file of a container that is being created. @throws RuntError ERR_STATE, whose message begins with `verb` */
-export function keepFile(root: string, id: string, name: string, data: Uint8Array, verb: string): void {
+export function storeFile(root: string, id: string, name: string, data: Uint8Array, verb: string): void {
   const r = withState(root, id, (dir) => (dir < 0 ? dir : native.writeFile(dir, name, O_CREAT | O_EXCL, 0o600, data)));
   if (r < 0) throw stateError(verb, `${root}/${id}/${name}`, r);
 }
 
 /** Path of the stored config; the bundle's for a container of an older runt, which stored none. */
-export function keptConfig(root: string, record: ContainerRecord): string {
-  const kept = withState(root, record.id, (dir) => isEntry(dir, configFile));
-  return kept ? `${root}/${record.id}/${configFile}` : configPath(record);
+export function storedConfigPath(root: string, record: ContainerRecord): string {
+  const isStored = withState(root, record.id, (dir) => isEntry(dir, configFile));
+  return isStored ? `${root}/${record.id}/${configFile}` : configPath(record);
 }
 
 /** Whether a directory has that entry; `dir` may be -ENOENT. @throws RuntError ERR_STATE if neither is certain */
@@ -165,7 +165,7 @@ export function isEntry(dir: number, name: string): boolean {
   return r >= 0;
 }
 
-const unknown = (root: string, id: string): RuntError =>
+const unknownError = (root: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_NO_CONTAINER', message: `container does not exist: ${id}`, path: `${root}/${id}` });
 
 /** The directory does not exist, or a parent of the root is a file. */
@@ -175,19 +175,19 @@ const isMissing = (result: number): boolean => result === -E.ENOENT || result ==
  * Reads the record of a container.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE_UNSAFE, ERR_STATE
  */
-export function load(root: string, id: string): ContainerRecord {
+export function loadRecord(root: string, id: string): ContainerRecord {
   checkId(id);
   return withState(root, id, (dir) => {
     const path = `${root}/${id}/${stateFile}`;
-    if (isMissing(dir)) throw unknown(root, id);
+    if (isMissing(dir)) throw unknownError(root, id);
     const content = readEntry(dir, stateFile);
-    if ('why' in content) throw corrupt(id, path, content.why);
+    if ('why' in content) throw corruptError(id, path, content.why);
     if ('errno' in content) {
       const { errno } = content;
       if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
       // A delete is removing it or has done so; or its create or delete was killed.
-      if (isLocked(root, id) || !isStill(root, id, dir)) throw unknown(root, id);
-      throw corrupt(id, path, 'it has no state.json, because its create or delete was killed');
+      if (isLocked(root, id) || !isSameDirectory(root, id, dir)) throw unknownError(root, id);
+      throw corruptError(id, path, 'it has no state.json, because its create or delete was killed');
     }
     return parseState(content.data, id, path);
   });
@@ -199,15 +199,15 @@ export function parseState(data: Uint8Array, id: string, path: string): Containe
   try {
     parsed = JSON.parse(host.decode(data, data.length));
   } catch (e) {
-    throw corrupt(id, path, String(e));
+    throw corruptError(id, path, String(e));
   }
-  return verify(parsed, id, path);
+  return verifyRecord(parsed, id, path);
 }
 
-function verify(value: unknown, id: string, path: string): ContainerRecord {
-  if (typeof value !== 'object' || value === null) throw corrupt(id, path, 'it is not an object');
+function verifyRecord(value: unknown, id: string, path: string): ContainerRecord {
+  if (typeof value !== 'object' || value === null) throw corruptError(id, path, 'it is not an object');
   const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
-  if (r.version !== 1) throw otherVersion(id, path, r.version);
+  if (r.version !== 1) throw versionError(id, path, r.version);
   const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];
   const ok =
     r.id === id &&
@@ -219,13 +219,13 @@ function verify(value: unknown, id: string, path: string): ContainerRecord {
     isPaths(r.cgroups) &&
     (r.unit === undefined || isUnit(r.unit)) &&
     (r.rdt === undefined || isPaths(r.rdt));
-  if (!ok) throw corrupt(id, path, 'a field has the wrong type');
+  if (!ok) throw corruptError(id, path, 'a field has the wrong type');
   return value as ContainerRecord;
 }
 
 /** The error for another format version, whatever else the record holds. */
-function otherVersion(id: string, path: string, version: unknown): RuntError {
-  if (typeof version !== 'number') return corrupt(id, path, 'it has no format version');
+function versionError(id: string, path: string, version: unknown): RuntError {
+  if (typeof version !== 'number') return corruptError(id, path, 'it has no format version');
   return new RuntError({
     code: 'ERR_STATE_VERSION',
     message: `the state of container ${id} has format version ${version}, and this runt reads version 1`,
@@ -254,7 +254,7 @@ function isUnit(value: unknown): boolean {
 const isPaths = (value: unknown): boolean =>
   Array.isArray(value) && value.every((c) => typeof c === 'string' && c.startsWith('/'));
 
-const corrupt = (id: string, path: string, why: string): RuntError =>
+const corruptError = (id: string, path: string, why: string): RuntError =>
   new RuntError({
     code: 'ERR_STATE_CORRUPT',
     message: `the state of container ${id} cannot be used: ${why}`,
@@ -266,11 +266,11 @@ const corrupt = (id: string, path: string, why: string): RuntError =>
  * Runs f under the container's lock, which is on the state directory and ends with this process.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE, ERR_STATE_UNSAFE
  */
-export async function locked<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
+export async function withLock<T>(root: string, id: string, f: () => Promise<T>): Promise<T> {
   checkId(id);
   for (;;) {
     const fd = openState(root, id, O_RDONLY);
-    if (isMissing(fd)) throw unknown(root, id);
+    if (isMissing(fd)) throw unknownError(root, id);
     if (fd < 0) {
       throw stateError('open the state', `${root}/${id}`, fd);
     }
@@ -278,7 +278,7 @@ export async function locked<T>(root: string, id: string, f: () => Promise<T>): 
       const r = await lock(fd, -1);
       if (r < 0) throw new RuntError({ code: 'ERR_STATE', message: `lock container ${id}`, errno: -r });
       // The previous holder may have removed the directory, and others may have made a new one.
-      if (isStill(root, id, fd)) return await holding(root, id, fd, f);
+      if (isSameDirectory(root, id, fd)) return await withLockedDirectory(root, id, fd, f);
     } finally {
       native.close(fd);
     }

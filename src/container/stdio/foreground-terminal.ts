@@ -29,8 +29,8 @@ const stateSize = Protocol.TRANSFER_HEAD + (32 << 10);
  * exits, else the command itself.
  * @throws RuntError ERR_TERMINAL, with the message that engines look for
  */
-export function checkConsole(what: string, terminal: boolean, socket: string | undefined, stays: boolean): void {
-  if (terminal && !stays && socket === undefined) {
+export function checkConsole(what: string, terminal: boolean, socket: string | undefined, foreground: boolean): void {
+  if (terminal && !foreground && socket === undefined) {
     throw new RuntError({
       code: 'ERR_TERMINAL',
       message: `${what}: cannot allocate tty if runt will detach without setting console socket`,
@@ -39,7 +39,7 @@ export function checkConsole(what: string, terminal: boolean, socket: string | u
       hint: 'add --console-socket, a socket that receives the terminal, or run in the foreground, or set process.terminal to false',
     });
   }
-  if (socket !== undefined && (stays || !terminal)) {
+  if (socket !== undefined && (foreground || !terminal)) {
     throw new RuntError({
       code: 'ERR_TERMINAL',
       message: `${what}: cannot use console socket if runt will not detach or allocate tty`,
@@ -117,7 +117,7 @@ export class Terminal {
    * @param sender pid of the sender
    * @returns whether it was for the terminal rather than the container's process
    */
-  signal(number: number, sender: number): boolean {
+  handlesSignal(number: number, sender: number): boolean {
     switch (number) {
       case SIGWINCH:
         this.resize();

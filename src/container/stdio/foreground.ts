@@ -17,11 +17,11 @@ import { signalProcess } from '../state/recorded-process.js';
 const signalInfoSize = 128;
 
 /** A terminal that is relayed meanwhile. */
-interface Attached {
+interface RelayedTerminal {
   /** Copies the remaining output once the process has ended. */
   finish(): Promise<unknown>;
   /** Whether a signal is for the terminal itself and must not be forwarded. */
-  signal(number: number, from: number): boolean;
+  handlesSignal(number: number, from: number): boolean;
 }
 
 /**
@@ -43,10 +43,10 @@ export function openSignals(what: string): number {
 }
 
 /** Signals with which a user or a service manager ends a command: SIGHUP, SIGINT, SIGQUIT, SIGTERM. */
-const ending: readonly number[] = [1, 2, 3, 15];
+const endingSignals: readonly number[] = [1, 2, 3, 15];
 
 /** Signals that arrived before the execve: number and sender. */
-const early: [number: number, from: number][] = [];
+const earlySignals: [number: number, from: number][] = [];
 
 /**
  * Runs `work`, which makes the process of `waitForEnd`. An ending signal interrupts the work's wait, so that the work
@@ -59,11 +59,11 @@ export async function interruptible<T>(what: string, signals: number, work: () =
   const listen = async (): Promise<void> => {
     while (working && (await readableInBackground(signals))) {
       const signal = nextSignal(signals);
-      const ends = signal !== undefined && ending.includes(signal[0]);
+      const ends = signal !== undefined && endingSignals.includes(signal[0]);
       // Interrupt once only: the undo must complete. Retry while the work is between two waits.
       for (; ends && working && !ended; await sleep(ended ? 0 : 1))
-        ended = interruptWaits(interrupted(what, signal[0]));
-      if (signal && !ended) early.push(signal);
+        ended = interruptWaits(interruptedError(what, signal[0]));
+      if (signal && !ended) earlySignals.push(signal);
     }
   };
   // Where epoll takes no more (ENOSPC) nothing interrupts the work, and `waitForEnd` polls for the signals.
@@ -77,7 +77,7 @@ export async function interruptible<T>(what: string, signals: number, work: () =
   }
 }
 
-function interrupted(what: string, number: number): RuntError {
+function interruptedError(what: string, number: number): RuntError {
   return new RuntError({
     code: 'ERR_INTERRUPTED',
     message: `${what}: ended by ${signalName(number)} before the start was complete`,
@@ -101,14 +101,14 @@ function nextSignal(signals: number): [number: number, from: number] | undefined
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   signals: number,
-  terminal?: Attached,
+  terminal?: RelayedTerminal,
 ): Promise<void> {
   trimWhenIdle();
-  const passOn = (signal = nextSignal(signals)): void => {
-    if (signal && !terminal?.signal(...signal)) signalProcess(pidfd, pid, signal[0]);
+  const forwardSignal = (signal = nextSignal(signals)): void => {
+    if (signal && !terminal?.handlesSignal(...signal)) signalProcess(pidfd, pid, signal[0]);
   };
-  for (const signal of early.splice(0)) passOn(signal);
-  while ((await firstReadable([pidfd, signals])) !== 0) passOn();
+  for (const signal of earlySignals.splice(0)) forwardSignal(signal);
+  while ((await firstReadable([pidfd, signals])) !== 0) forwardSignal();
   if (terminal) {
     let relaying = true;
     const finished = terminal.finish().finally(() => {
@@ -116,7 +116,7 @@ export async function waitForEnd(
       forget(signals);
     });
     // A signal stops the relay if the reader does not read.
-    while (relaying) if (await readable(signals)) passOn();
+    while (relaying) if (await readable(signals)) forwardSignal();
     await finished;
   }
 }

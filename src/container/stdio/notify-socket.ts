@@ -10,7 +10,7 @@ import { firstReadable, forget, pollUntil, readable } from '../../sys/waiting/lo
 import { connectTime, notifyBarrierTime } from '../../sys/waiting/time-limits.js';
 
 /** Bytes of one message; systemd does not accept longer ones. */
-const longest = 4096;
+const maxMessage = 4096;
 
 /** Makes the directory of a container's socket, readable by all: its users are unmapped here. @returns 0 or -errno */
 export function makeNotifyDirectory(path: string): number {
@@ -38,7 +38,7 @@ export function notifyOf(stateDir: string, address: string): Notify | undefined 
 }
 
 /** Notifies a service manager that this program is ready (sd_notify(3)). @throws RuntError ERR_NOTIFY */
-export function tellReady(address: string, status: string): void {
+export function notifyReady(address: string, status: string): void {
   const facts = { code: 'ERR_NOTIFY', message: `tell NOTIFY_SOCKET ${address} that runt is ready`, path: address };
   const socket = check(native.datagramConnect(address), { ...facts, syscall: 'connect' });
   const sent = native.sendFds(socket, new Uint8Array(0), host.encode(`READY=1\nSTATUS=${status}\n`));
@@ -48,7 +48,7 @@ export function tellReady(address: string, status: string): void {
 
 /** A container's socket, and the address to forward to. */
 export class Notify {
-  private over = false;
+  private isStopped = false;
 
   constructor(
     private readonly fd: number,
@@ -65,20 +65,20 @@ export class Notify {
     const fds = pidfd >= 0 ? [this.fd, pidfd] : [this.fd];
     // Check once more after its end: it may have sent READY=1 just before.
     for (let waits = true; ; ) {
-      if (this.isReady()) return this.tell(pid);
+      if (this.isReady()) return this.notifyManager(pid);
       if (!waits) return;
-      waits = !this.over && (await firstReadable(fds)) === 0;
+      waits = !this.isStopped && (await firstReadable(fds)) === 0;
     }
   }
 
   /** Reads and drops messages until `stop`: a full socket would block its senders. */
   async drain(): Promise<void> {
-    while (!this.over && (await readable(this.fd))) this.isReady();
+    while (!this.isStopped && (await readable(this.fd))) this.isReady();
   }
 
   /** Ends the waits; messages that have arrived are still forwarded. */
   stop(): void {
-    this.over = true;
+    this.isStopped = true;
     forget(this.fd);
   }
 
@@ -89,7 +89,7 @@ export class Notify {
 
   /** Reads messages until none is left or one has READY=1. */
   private isReady(): boolean {
-    const data = new Uint8Array(longest);
+    const data = new Uint8Array(maxMessage);
     for (;;) {
       // This closes descriptors sent with the message.
       const n = native.receiveFds(this.fd, data, new Uint8Array(0));
@@ -98,9 +98,9 @@ export class Notify {
     }
   }
 
-  private async tell(pid: number): Promise<void> {
+  private async notifyManager(pid: number): Promise<void> {
     const socket = native.datagramConnect(this.address);
-    const failed = (errno: number, syscall: string): RuntError =>
+    const notifyError = (errno: number, syscall: string): RuntError =>
       new RuntError({
         code: 'ERR_NOTIFY',
         message: `tell NOTIFY_SOCKET ${this.address} that the container is ready`,
@@ -109,24 +109,24 @@ export class Notify {
         syscall,
         hint: 'unset NOTIFY_SOCKET, or start the service manager that listens there',
       });
-    if (socket < 0) throw failed(-socket, 'connect');
-    const say = async (text: string, fds = new Uint8Array(0)) => {
+    if (socket < 0) throw notifyError(-socket, 'connect');
+    const send = async (text: string, fds = new Uint8Array(0)) => {
       let r = -E.EAGAIN;
       await pollUntil(() => {
         r = native.sendFds(socket, fds, host.encode(text));
         return r !== -E.EAGAIN;
       }, connectTime);
-      if (r < 0) throw failed(r === -E.EAGAIN ? E.ETIMEDOUT : -r, 'sendmsg');
+      if (r < 0) throw notifyError(r === -E.EAGAIN ? E.ETIMEDOUT : -r, 'sendmsg');
     };
     const pipe = new Uint8Array(16);
     let [reading, writing] = [-1, -1];
     try {
-      await say('READY=1\n');
-      await say(`MAINPID=${pid}\n`);
+      await send('READY=1\n');
+      await send(`MAINPID=${pid}\n`);
       // The manager closes the descriptor after it has processed MAINPID. This process must not end before that.
       if (native.pipe(pipe) < 0) return;
       [reading, writing] = fdPair(pipe);
-      await say('BARRIER=1', fdList([writing]));
+      await send('BARRIER=1', fdList([writing]));
       native.close(writing);
       writing = -1;
       await readable(reading, notifyBarrierTime);

@@ -5,28 +5,28 @@ import { append } from '../../sys/append.js';
 import { exists, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_TRUNC } from '../../sys/linux.js';
-import type { Failed } from '../failure/op-failed.js';
+import type { OpFailure } from '../failure/op-failed.js';
 import { applyCgroupOp, type CgroupOp } from '../launch/handlers/cgroup-handler.js';
 
 /** The result of a write, which can be undone. */
-export interface Written {
+interface WriteResult {
   /** Why no value has changed; absent on success. */
-  readonly refused?: Refused;
+  readonly refused?: RefusedWrite;
   /** Restores the old contents. @returns the files that refuse theirs */
-  readonly takeBack: () => readonly string[];
+  readonly restore: () => readonly string[];
 }
 
 /** Content of a file before the write. */
-interface Before {
+interface OldContent {
   readonly path: string;
   /** The value to write to restore it; undefined if unknown. */
   readonly value: string | undefined;
 }
 
-interface Refused {
-  readonly failed: Failed;
+interface RefusedWrite {
+  readonly failed: OpFailure;
   /** Files that refuse their old content. */
-  readonly kept: readonly string[];
+  readonly unrestored: readonly string[];
 }
 
 /**
@@ -34,14 +34,14 @@ interface Refused {
  * the order that the kernel accepts depends on the current values. Retries refused writes for as long as another one
  * succeeds. If some stay refused, restores the old values.
  */
-export function writeAll(ops: readonly Op[]): Written {
-  const done: Before[] = [];
+export function writeAll(ops: readonly Op[]): WriteResult {
+  const done: OldContent[] = [];
   let left = ops as readonly CgroupOp[];
-  let first: Failed | undefined;
+  let first: OpFailure | undefined;
   while (left.length > 0) {
     first = undefined;
     const refused = left.filter((op) => {
-      const before = beforeOf(op);
+      const before = contentsBefore(op);
       const failed = applyCgroupOp(op, []);
       if (failed) first ??= failed;
       else append(done, before);
@@ -51,12 +51,12 @@ export function writeAll(ops: readonly Op[]): Written {
     left = refused;
   }
   return first
-    ? { refused: { failed: first, kept: takeBack(done) }, takeBack: () => [] }
-    : { takeBack: () => takeBack(done) };
+    ? { refused: { failed: first, unrestored: restoreAll(done) }, restore: () => [] }
+    : { restore: () => restoreAll(done) };
 }
 
 /** Restores in reverse, and retries as above. @returns the files that refuse their old value */
-function takeBack(done: readonly Before[]): string[] {
+function restoreAll(done: readonly OldContent[]): string[] {
   let left = [...done].reverse();
   for (let count = -1; left.length > 0 && left.length !== count; ) {
     count = left.length;
@@ -68,20 +68,20 @@ function takeBack(done: readonly Before[]): string[] {
   return left.map((b) => b.path);
 }
 
-function beforeOf(op: CgroupOp): Before[] {
+function contentsBefore(op: CgroupOp): OldContent[] {
   switch (op.op) {
     case 'cgroupWrite': {
       const slash = op.path.lastIndexOf('/');
-      return before(op.path.slice(0, slash), op.path.slice(slash + 1), op.value);
+      return contentBefore(op.path.slice(0, slash), op.path.slice(slash + 1), op.value);
     }
     case 'cgroupRealtime':
-      return before(op.path, op.file, op.value);
+      return contentBefore(op.path, op.file, op.value);
     case 'cgroupWriteFirst': {
       const i = op.paths.findIndex((p) => exists(p));
       const path = op.paths[i];
       if (path === undefined) return [];
       const slash = path.lastIndexOf('/');
-      return before(path.slice(0, slash), path.slice(slash + 1), op.values[i] ?? '');
+      return contentBefore(path.slice(0, slash), path.slice(slash + 1), op.values[i] ?? '');
     }
     case 'cgroupCreate':
     case 'cgroupInherit':
@@ -93,7 +93,7 @@ function beforeOf(op: CgroupOp): Before[] {
   }
 }
 
-function before(directory: string, file: string, value: string): Before[] {
+function contentBefore(directory: string, file: string, value: string): OldContent[] {
   const path = `${directory}/${file}`;
   // These are write-only: the opposite file undoes an entry.
   if (file === 'devices.allow' || file === 'devices.deny') {
@@ -124,14 +124,14 @@ function oldValue(path: string, file: string, value: string): string | undefined
   // For `8:0 1000`, the line of that device; a device without one has no limit. cpu.max and CPU lists have one line.
   if (space > 0 && file !== 'cpu.max' && !file.startsWith('cpuset.')) {
     const key = value.slice(0, space);
-    return lines.find((line) => line.startsWith(`${key} `)) ?? `${key} ${none(file)}`;
+    return lines.find((line) => line.startsWith(`${key} `)) ?? `${key} ${noLimitLine(file)}`;
   }
   // An empty CPU list needs an empty line: writing zero bytes has no effect.
   return lines.length === 0 ? '\n' : lines.length === 1 ? lines[0] : lines.find((l) => l.startsWith('default '));
 }
 
 /** The value "no limit" for a device that the file does not list. */
-function none(file: string): string {
+function noLimitLine(file: string): string {
   if (file === 'io.max') return 'rbps=max wbps=max riops=max wiops=max';
   if (file === 'io.weight' || file === 'io.bfq.weight') return 'default';
   return '0';

@@ -9,7 +9,7 @@ import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { lastStatus } from '../launch/handlers/rdt-handler.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
-import { type ContainerRecord, keptConfig } from '../state/state-store.js';
+import { type ContainerRecord, storedConfigPath } from '../state/state-store.js';
 
 /** Lines in the kernel's format: `L3:0=7f0;1=1f`, `MB:0=20`. Absent ones do not change. */
 export interface RdtSchemas {
@@ -26,7 +26,7 @@ export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSch
   const facts = readHostFacts('auto');
   const mount = facts.resctrl();
   if (mount === '') throw noResctrlError(`update ${record.id}: `);
-  const { spec } = loadSpec(keptConfig(root, record));
+  const { spec } = loadSpec(storedConfigPath(root, record));
   const [assign] = rdtOps(withClass(record.id, spec), facts, record.id)?.assign ?? [];
   const [path = ''] = assign?.op === 'rdtAssign' ? assign.paths : [];
   return setSchemata(record.id, mount, path, schemas);
@@ -62,10 +62,10 @@ export function setSchemata(id: string, mount: string, path: string, schemas: Rd
   const before = tryReadText(file);
   const write = (text: string): void => {
     const errno = native.writeFile(AT_FDCWD, file, 0, 0, host.encode(text));
-    const said = errno < 0 ? lastStatus(path) : '';
+    const status = errno < 0 ? lastStatus(path) : '';
     check(errno, {
       code: 'ERR_RDT',
-      message: `update ${id}: write ${text.trim().replaceAll('\n', ', ')}${said && ` (${said})`}`,
+      message: `update ${id}: write ${text.trim().replaceAll('\n', ', ')}${status && ` (${status})`}`,
       path: file,
       syscall: 'write',
       ...(errno === -E.ENOENT && { hint: 'create the container again: its group was removed while it ran' }),

@@ -4,9 +4,9 @@ import { readUnitFiles, restoreUnitFiles } from '../../cgroup/systemd/unit-files
 import { updateOps } from '../../plan/cgroup/update-compile.js';
 import type { Resources } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
-import { refusedBySystemd, setUnitProperties } from '../cgroups/systemd-unit.js';
-import { type ContainerRecord, type RecordedUnit, save } from '../state/state-store.js';
-import { write } from './update-files.js';
+import { isRefusedBySystemd, setUnitProperties } from '../cgroups/systemd-unit.js';
+import { type ContainerRecord, type RecordedUnit, saveRecord } from '../state/state-store.js';
+import { writeResources } from './update-files.js';
 
 /**
  * Writes to the kernel first, which refuses more; then to systemd. systemd rounds the values that it manages and resets
@@ -24,7 +24,7 @@ export async function updateUnit(
   const ops = updateOps(live, resources);
   const before = readUnitFiles(directory);
   // Not the device filter, whose replacement cannot be undone: it goes last.
-  const takeBack = write(
+  const restore = writeResources(
     record.id,
     resources,
     ops.filter(({ op }) => op !== 'cgroupDevices'),
@@ -32,24 +32,26 @@ export async function updateUnit(
   try {
     await setUnitProperties(unit, resources, live);
   } catch (error) {
-    const written = takeBack();
+    const written = restore();
     const others = restoreUnitFiles(directory, before, new Set()).map((file) => `${directory}/${file}`);
-    const kept = [...new Set([...written, ...others])];
+    const unrestored = [...new Set([...written, ...others])];
     if (!(error instanceof RuntError)) throw error;
-    const refused = refusedBySystemd(error);
-    if (!refused) save(root, { ...record, unit: { ...unit, unsettled: true } });
+    const refused = isRefusedBySystemd(error);
+    if (!refused) saveRecord(root, { ...record, unit: { ...unit, unsettled: true } });
     error.hint = [
       error.hint ?? 'correct the value',
       ...(refused ? [] : ['repeat the update, because systemd may still apply the values of this one']),
-      kept.length > 0 ? `these files do not take their old values back: ${kept.join(', ')}` : 'no limit was changed',
+      unrestored.length > 0
+        ? `these files do not take their old values back: ${unrestored.join(', ')}`
+        : 'no limit was changed',
     ].join('; ');
     throw error;
   }
   if (unit.unsettled) {
     const { unsettled, ...settled } = unit;
-    save(root, { ...record, unit: settled });
+    saveRecord(root, { ...record, unit: settled });
   }
-  write(record.id, resources, ops);
+  writeResources(record.id, resources, ops);
   restoreUnitFiles(directory, before, new Set(ops.flatMap(filesOf)));
 }
 

@@ -5,8 +5,8 @@ import { updateOps } from '../../plan/cgroup/update-compile.js';
 import { parseResources } from '../../spec/load-resources.js';
 import { RuntError } from '../../sys/error.js';
 import { statusOf } from '../state/recorded-process.js';
-import { load, locked } from '../state/state-store.js';
-import { write } from './update-files.js';
+import { loadRecord, withLock } from '../state/state-store.js';
+import { writeResources } from './update-files.js';
 import type { RdtSchemas } from './update-rdt.js';
 
 interface UpdateOptions {
@@ -27,8 +27,8 @@ interface UpdateOptions {
  */
 export async function update(o: UpdateOptions): Promise<void> {
   const resources = parseResources(o.resources, o.document);
-  await locked(o.root, o.id, async () => {
-    const record = load(o.root, o.id);
+  await withLock(o.root, o.id, async () => {
+    const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status === 'stopped' || status === 'creating') {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
@@ -44,14 +44,14 @@ export async function update(o: UpdateOptions): Promise<void> {
     const live = new LiveCgroups(readCgroupFacts(), record.cgroups);
     const undoRdt = o.rdt && (await import('./update-rdt.js')).updateRdt(o.root, record, o.rdt);
     try {
-      if (record.unit === undefined) write(o.id, resources, updateOps(live, resources));
+      if (record.unit === undefined) writeResources(o.id, resources, updateOps(live, resources));
       else await (await import('./update-unit.js')).updateUnit(o.root, record, record.unit, resources, live);
     } catch (error) {
-      const kept = undoRdt?.();
+      const undoFailure = undoRdt?.();
       if (error instanceof RuntError) {
         error.document ??= o.document;
-        if (kept)
-          error.hint = `${error.hint ?? 'correct the value'}; the new schema of the resctrl group stays: ${kept}`;
+        if (undoFailure)
+          error.hint = `${error.hint ?? 'correct the value'}; the new schema of the resctrl group stays: ${undoFailure}`;
       }
       throw error;
     }

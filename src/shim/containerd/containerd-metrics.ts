@@ -2,7 +2,7 @@
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { readStats } from '../../cgroup/stats/cgroup-stats.js';
 import type { Count, IoTable, MemoryEntry, Stats } from '../../cgroup/stats/stats-types.js';
-import { load } from '../../container/state/state-store.js';
+import { loadRecord } from '../../container/state/state-store.js';
 import { cgroup1, cgroup2, type google } from '../transport/protos.js';
 
 /** The largest value of a uint64: no limit. */
@@ -10,7 +10,7 @@ const UNLIMITED = 2n ** 64n - 1n;
 
 /** The answer of Stats: a Metrics message with its type name. */
 export function metrics(facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties {
-  const stats = readStats(facts, load(root, id).cgroups);
+  const stats = readStats(facts, loadRecord(root, id).cgroups);
   if (facts.layout === 'v2') {
     return { type_url: 'io.containerd.cgroups.v2.Metrics', value: cgroup2.Metrics.encode(v2Metrics(stats)).finish() };
   }

@@ -1,12 +1,12 @@
 /** OOM events of a container: sends `/tasks/oom` when the kernel has killed a process at the memory limit. */
 import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
-import { MemoryWatch } from '../../container/cgroups/memory-watch.js';
+import { OomWatch } from '../../container/cgroups/oom-watch.js';
 import type { ContainerRecord } from '../../container/state/state-store.js';
 import { readable } from '../../sys/waiting/loop.js';
 import type { TaskEvents } from './task-events.js';
 
 export class MemoryLimit {
-  private watch: MemoryWatch | undefined;
+  private watch: OomWatch | undefined;
 
   /** Watches the container's cgroups; only warns if that fails. */
   constructor(
@@ -15,7 +15,7 @@ export class MemoryLimit {
     warn: (what: unknown) => void,
   ) {
     try {
-      const watch = new MemoryWatch(readCgroupFacts(), cgroups, unit?.name);
+      const watch = new OomWatch(readCgroupFacts(), cgroups, unit?.name);
       this.watch = watch;
       const next = async (): Promise<void> => {
         while (watch.fd >= 0 && (await readable(watch.fd)) && this.watch === watch) this.tell();
@@ -27,7 +27,7 @@ export class MemoryLimit {
   }
 
   private tell(): void {
-    if (this.watch?.happened()) this.events.outOfMemory();
+    if (this.watch?.hasNewKill()) this.events.outOfMemory();
   }
 
   /** Ends the watch. Checks once more: the OOM killer may be what has just ended the container. */

@@ -49,7 +49,7 @@ export function reapNowAndThen(): { end(): void } {
 export async function reapAtEnd(child: RecordedProcess): Promise<void> {
   const process = holdProcess(child);
   if (!process) return;
-  await process.ended();
+  await process.waitForEnd();
   if (process.fd >= 0) endOf(process.fd);
   else native.reapChild(child.pid);
   process.close();

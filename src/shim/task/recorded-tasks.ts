@@ -2,7 +2,7 @@
 import { names } from '../../container/list.js';
 import { isAlive, statusOf, thisProcess } from '../../container/state/recorded-process.js';
 import { entryText, withState } from '../../container/state/state-directory.js';
-import { load, type RecordedProcess } from '../../container/state/state-store.js';
+import { loadRecord, type RecordedProcess } from '../../container/state/state-store.js';
 import { check } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import type { Publisher } from '../containerd/event-publisher.js';
@@ -53,7 +53,7 @@ export async function keptTasks(root: string, publisher: Publisher, debug: boole
 }
 
 async function resumed(root: string, id: string, kept: Kept, publisher: Publisher, debug: boolean): Promise<Task> {
-  const record = load(root, id);
+  const record = loadRecord(root, id);
   const init = new Process('', kept.terminal, kept.streams);
   const task = new Task(root, id, record.bundle, publisher, kept.options, debug, init, '');
   const status = statusOf(root, record);

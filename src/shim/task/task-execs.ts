@@ -1,6 +1,6 @@
 /** The exec processes of a task, from Exec to Delete. */
-import { begin } from '../../container/exec.js';
-import type { Executed } from '../../container/state/exit-records.js';
+import { startExec } from '../../container/exec.js';
+import type { ExecKey } from '../../container/state/exit-records.js';
 import { HeldProcess } from '../../container/state/recorded-process.js';
 import { isId } from '../../container/state/state-store.js';
 import { host, native } from '../../sys/host.js';
@@ -69,7 +69,7 @@ export class Execs {
     try {
       const owner = owners.of(host.decode(spec, spec.length));
       await process.connect(logged, bundle, owner, async (stdio, consoleSocket) => {
-        const { launch } = await begin({
+        const { launch } = await startExec({
           root,
           id,
           processText: spec,
@@ -86,7 +86,7 @@ export class Execs {
         });
         process.pid = launch.pid;
         const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);
-        this.watch(process, held, launch.made.executed);
+        this.watch(process, held, launch.resources.execKey);
       });
     } catch (error) {
       process.end(128, native.realtime());
@@ -98,7 +98,7 @@ export class Execs {
   }
 
   /** Publishes the exit event, after the start event. */
-  private watch(process: Process, held: HeldProcess, executed: Executed | undefined): void {
+  private watch(process: Process, held: HeldProcess, executed: ExecKey | undefined): void {
     const { root, id, events, warn } = this.container;
     const over = process
       .watch(() => held, `${root}/${id}`, warn, executed)

@@ -1,7 +1,7 @@
 /** One process of a task: its init process or an exec. */
 
 import type { Stdio } from '../../container/launch/spawn-init.js';
-import { type Executed, endedProcess } from '../../container/state/exit-records.js';
+import { type ExecKey, exitOfEnded } from '../../container/state/exit-records.js';
 import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
 import { native } from '../../sys/host.js';
@@ -122,14 +122,14 @@ export class Process {
     look: () => HeldProcess | undefined,
     stateDir: string,
     warn: (what: unknown) => void,
-    executed?: Executed,
+    executed?: ExecKey,
   ): Promise<Ended> {
     const held = await repeated(look, warn);
     this.held = held;
-    await repeated(() => held?.ended(), warn);
+    await repeated(() => held?.waitForEnd(), warn);
     this.held = undefined;
     const ended = { pid: this.pid, pidfd: held?.fd ?? -1 };
-    const exit = await repeated(() => endedProcess(stateDir, ended, executed), warn);
+    const exit = await repeated(() => exitOfEnded(stateDir, ended, executed), warn);
     held?.close();
     return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
   }

@@ -2,11 +2,11 @@
 import { create } from '../../container/create.js';
 import { remove } from '../../container/delete.js';
 import { kill } from '../../container/kill.js';
-import { pids } from '../../container/ps.js';
+import { listPids } from '../../container/ps.js';
 import { start } from '../../container/start.js';
 import { readExit } from '../../container/state/exit-records.js';
 import { holdProcess } from '../../container/state/recorded-process.js';
-import { type ContainerRecord, load, type RecordedProcess } from '../../container/state/state-store.js';
+import { type ContainerRecord, loadRecord, type RecordedProcess } from '../../container/state/state-store.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
@@ -126,7 +126,7 @@ export class Task {
           supervise: true,
           stdio,
           ...consoleSocket,
-          ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesMemory: true }),
+          ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesOom: true }),
           ...policyOf(options),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
@@ -146,7 +146,7 @@ export class Task {
 
   /** Watches the init process until it has ended. */
   begun(): void {
-    const record = load(this.root, this.id);
+    const record = loadRecord(this.root, this.id);
     this.init.pid = record.pid;
     if (record.supervisor) this.keepSupervised(record.supervisor).catch(this.warn);
     this.over = this.watch(record).catch(this.warn);
@@ -277,7 +277,7 @@ export class Task {
 
   /** The pids of the container's processes; none before the Start of a restored container. */
   pids(): number[] {
-    return this.over ? pids({ root: this.root, id: this.id }) : [];
+    return this.over ? listPids({ root: this.root, id: this.id }) : [];
   }
 
   /** The process of an exec id; the init process for ''. @throws StatusError NOT_FOUND */

@@ -2,9 +2,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  attach,
+  attachProcess,
   endUnit,
-  mayMove,
+  mayMoveInto,
   Placeholder,
   startScope,
   systemdVersion,
@@ -265,12 +265,12 @@ test('a placeholder process holds the scope until it is ended', async () => {
 
 test('attach lets systemd move a process into a cgroup that this process may not write', async () => {
   const { kernel, systemd } = host();
-  await kernel.finish(attach({ name: unit }, `/system.slice/${unit}/inner`, 2500));
+  await kernel.finish(attachProcess({ name: unit }, `/system.slice/${unit}/inner`, 2500));
   assert.equal(systemd.calls, [`AttachProcessesToUnit ${unit} /inner`]);
   kernel.tree.directory('/sys/fs/cgroup/system.slice');
-  assert.is(mayMove(`/sys/fs/cgroup/system.slice/${unit}`), true);
+  assert.is(mayMoveInto(`/sys/fs/cgroup/system.slice/${unit}`), true);
   kernel.on('access', () => -E.EACCES);
-  assert.is(mayMove(`/sys/fs/cgroup/system.slice/${unit}`), false);
+  assert.is(mayMoveInto(`/sys/fs/cgroup/system.slice/${unit}`), false);
 });
 
 test('userManager finds none for root of the host, else that of the session, or returns the reason', async () => {

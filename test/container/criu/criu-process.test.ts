@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CriuRequest, Type } from '../../../src/container/criu/criu-messages.js';
-import { Criu, type Notification, refusal, usableCriu } from '../../../src/container/criu/criu-process.js';
+import { Criu, type Notification, refusalError, usableCriu } from '../../../src/container/criu/criu-process.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { native } from '../../../src/sys/host.js';
@@ -34,7 +34,7 @@ async function asked(
   const work = async (): Promise<unknown> => {
     const criu = Criu.start('checkpoint web', path);
     try {
-      return await criu.ask(dump, notified, timeout);
+      return await criu.call(dump, notified, timeout);
     } finally {
       await criu.close();
     }
@@ -172,7 +172,7 @@ test("a refusal has criu's own message, or the first error of its log", () => {
     '(00.2) Error (criu/x.c:2): Unable to open it',
     '(00.3) Error (criu/y.c:3): later',
   ].join('\n');
-  const of = (answer: object, text = log) => refusal('restore web', path, answer as never, '/w/restore.log', text);
+  const of = (answer: object, text = log) => refusalError('restore web', path, answer as never, '/w/restore.log', text);
   const own = of({ cr_errmsg: 'Unable to open it\n', cr_errno: 2 });
   assert.is(own.message, 'restore web: criu failed: Unable to open it: ENOENT (no such file or directory)');
   assert.is(own.hint, 'read the log file /w/restore.log: Error (criu/x.c:2): Unable to open it');

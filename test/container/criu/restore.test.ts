@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { restore } from '../../../src/container/criu/restore.js';
 import type { RestoreOptions } from '../../../src/container/criu/restore-options.js';
-import { load } from '../../../src/container/state/state-store.js';
+import { loadRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { SIGKILL, SIGTERM } from '../../../src/sys/linux.js';
 import type { FakeProcess } from '../../sys/fake-host/processes.js';
@@ -66,7 +66,7 @@ const left = (): string[] => host.left.filter((what) => what !== 'open: signalfd
 test('a detached restore creates the container, and criu has ended', async () => {
   on();
   assert.is(await restoring({ pidFile: '/b/pid' }), 0);
-  const record = load(host.kernel.root, 'web');
+  const record = loadRecord(host.kernel.root, 'web');
   assert.equal([record.pid, record.status, record.creator], [restored.pid, 'created', undefined]);
   assert.is(host.kernel.tree.text('/b/pid'), String(restored.pid));
   assert.equal(left(), ['process: sleep', 'cgroup: web', 'state: web']);
@@ -228,7 +228,7 @@ test('a supervised restore starts criu in the supervisor, which then watches the
     supervisor?.requests.map(([kind, first, , third]) => [kind, kind?.includes('spawn') ? third : first].join(' ')),
     ['runt-spawn-1 successor', 'runt-adopt-2 init'],
   );
-  const record = load(host.kernel.root, 'web');
+  const record = loadRecord(host.kernel.root, 'web');
   assert.equal([record.pid, record.supervisor?.pid], [restored.pid, supervisor?.process.pid]);
   assert.equal(
     left().filter((what) => !what.startsWith('open: pidfd')),

@@ -1,10 +1,10 @@
 /** Errors of failed operations whose cause is visible in the host's files. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { whyNotExecuted } from '../../../src/container/failure/host-path-hint.js';
-import { boundSysfs, keptFlags } from '../../../src/container/failure/mount-warnings.js';
-import type { Failed } from '../../../src/container/failure/op-failed.js';
-import { failure } from '../../../src/container/failure/op-failure.js';
+import { hostExecutableHint } from '../../../src/container/failure/host-path-hint.js';
+import { boundSysfs, lockedFlags } from '../../../src/container/failure/mount-warnings.js';
+import type { OpFailure } from '../../../src/container/failure/op-failed.js';
+import { opFailureError } from '../../../src/container/failure/op-failure.js';
 import { mountBind, mountFs } from '../../../src/plan/mounts/mount-op.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import type { Spec } from '../../../src/spec/config-types.js';
@@ -18,9 +18,10 @@ const spec = { ociVersion: '1.2.0', mounts: [{ destination: '/data', source: '/s
 const bind: Op = mountBind({ at: '/mounts/0', target: '/data', source: '/srv/data' });
 const rootfs: Op = { op: 'rootfs', at: '/root/path', path: '/b/rootfs', slot: -1 };
 
-const errorOf = (failed: Partial<Failed> & { op: Op; errno: number }, of: Spec | undefined = spec) =>
-  failure('create', 'web', { syscall: 'open_tree', detail: '', ...failed }, of);
-const hint = (failed: Partial<Failed> & { op: Op; errno: number }, of?: Spec): string => errorOf(failed, of).hint ?? '';
+const errorOf = (failed: Partial<OpFailure> & { op: Op; errno: number }, of: Spec | undefined = spec) =>
+  opFailureError('create', 'web', { syscall: 'open_tree', detail: '', ...failed }, of);
+const hint = (failed: Partial<OpFailure> & { op: Op; errno: number }, of?: Spec): string =>
+  errorOf(failed, of).hint ?? '';
 
 test('the error has its sentence, the config value at the pointer, and the path once', () => {
   new FakeKernel();
@@ -165,7 +166,7 @@ test('a mount that was moved away during the creation has its own error code', (
 test('the hint says why a program of the host, such as a hook, cannot be executed', () => {
   const kernel = new FakeKernel();
   const { tree } = kernel;
-  const why = (errno: number): string | undefined => whyNotExecuted('/hooks/h', errno);
+  const why = (errno: number): string | undefined => hostExecutableHint('/hooks/h', errno);
   assert.match(why(E.ENOENT) ?? '', /^make \/hooks, or correct/);
   tree.directory('/hooks');
   assert.match(why(E.ENOENT) ?? '', /^install \/hooks\/h on the host/);
@@ -186,7 +187,7 @@ test('the hint says why a program of the host, such as a hook, cannot be execute
 
 test('mounts with locked flags and a bound /sys of the host cause warnings', () => {
   assert.match(
-    keptFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }),
+    lockedFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }),
     /^\/mounts\/0: \w+ has no effect on the mount on \/data: the host has set flags on it/,
   );
   const isolated = { ...spec, linux: { namespaces: [{ type: 'user' }] } } as Spec;

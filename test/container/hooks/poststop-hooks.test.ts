@@ -1,7 +1,7 @@
 /** Poststop hooks: their record stays beside the containers until they have run, once. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { keepForPoststop, runPoststop } from '../../../src/container/hooks/poststop-hooks.js';
+import { runPoststop, storeForPoststop } from '../../../src/container/hooks/poststop-hooks.js';
 import type { ContainerRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -26,7 +26,7 @@ function withHooks(statuses: Readonly<Record<string, number>> = {}): { c: FakeCo
 }
 
 const keep = (c: FakeContainer, record: ContainerRecord = c.record) =>
-  keepForPoststop('delete', c.root, record, c.warn);
+  storeForPoststop('delete', c.root, record, c.warn);
 const run = (c: FakeContainer) => runPoststop('delete', c.root, 'web', c.warn);
 const kept = (c: FakeContainer) => c.kernel.tree.list(`${c.root}/.deleted`);
 

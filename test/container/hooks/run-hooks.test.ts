@@ -1,7 +1,7 @@
 /** Hooks that the runtime runs: input, end, timeout, and the output that an error shows. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hookFailedInside } from '../../../src/container/hooks/hook-failure.js';
+import { innerHookError } from '../../../src/container/hooks/hook-failure.js';
 import { hookState, runHook, runHooks, runPlanHooks } from '../../../src/container/hooks/run-hooks.js';
 import { withHookTimeouts } from '../../../src/plan/hooks/hook-compile.js';
 import type { Op, Plan } from '../../../src/plan/plan-ops.js';
@@ -239,7 +239,7 @@ test('hooks run in order until one fails, and those of a plan have spans in its 
 test('the failure of a hook inside the container is reported with a hint for its errno', () => {
   const hook: Hook = { path: '/bin/prepare', args: ['prepare', '-v'] };
   const failure = (detail: string, errno = 0) =>
-    hookFailedInside('start web', { detail, errno }, { startContainer: [hook] });
+    innerHookError('start web', { detail, errno }, { startContainer: [hook] });
   assert.is(
     failure('startContainer 0\nsignal 9 250 stdout\nworking').message,
     'start web: hook startContainer 0, /bin/prepare -v: ended by SIGKILL after 250 ms, stdout: working',

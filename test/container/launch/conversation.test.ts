@@ -1,7 +1,7 @@
 /** The conversation with runt-init: the reports that each state allows, and the state after each. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Answers, Conversation, type State } from '../../../src/container/launch/conversation.js';
+import { Conversation, type ReportHandlers, type State } from '../../../src/container/launch/conversation.js';
 import { InitChannel, type Report } from '../../../src/container/launch/init-channel.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -65,7 +65,7 @@ function conversationIn(state: State): Peer {
     kinds.map((kind) => [kind, ({ kind: of }: Report, at: State) => void answered.push(`${of} while ${at}`)]),
   );
   const channel = new InitChannel(ours);
-  return { kernel, end, conversation: new Conversation(channel, answers as Answers<State>, state), answered };
+  return { kernel, end, conversation: new Conversation(channel, answers as ReportHandlers<State>, state), answered };
 }
 
 /** Sends a report of that kind with plausible fields. */
@@ -84,7 +84,7 @@ for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, P
       send(end, kind);
       const next = after[kind];
       if (next === undefined) {
-        const error = await kernel.finish(conversation.until('ended').catch((thrown: unknown) => thrown));
+        const error = await kernel.finish(conversation.readUntil('ended').catch((thrown: unknown) => thrown));
         assert.instance(error, RuntError, kind);
         const { code, message } = error as RuntError;
         assert.equal([code, message], ['ERR_INTERNAL', `runt-init sent the report "${kind}" while it was ${state}`]);
@@ -92,7 +92,7 @@ for (const [state, after] of Object.entries(allowed) as [keyof typeof allowed, P
       } else {
         // A conversation may end in every state.
         if (next === state) end.drop();
-        await kernel.finish(conversation.until(next === state ? 'ended' : next));
+        await kernel.finish(conversation.readUntil(next === state ? 'ended' : next));
         assert.is(answered[0], `${kind} while ${state}`);
         if (next === state) assert.is(answered[1], `eof while ${state}`, 'the state did not change');
       }
@@ -107,7 +107,7 @@ test('start lets a waiting runt-init continue', async () => {
   assert.is(end.text(), 'g');
   send(end, 'exec');
   send(end, 'eof');
-  await kernel.finish(conversation.until('ended'));
+  await kernel.finish(conversation.readUntil('ended'));
   assert.equal(answered, ['exec while starting', 'eof while executing']);
 });
 
@@ -116,10 +116,10 @@ test('a failed answer ends the conversation with its error', async () => {
   const pair = new Uint8Array(16);
   native.socketPair(pair);
   const [ours, theirs] = fdPair(pair);
-  const answers = { hooks: () => Promise.reject(new Error('the hook failed')) } as unknown as Answers<State>;
+  const answers = { hooks: () => Promise.reject(new Error('the hook failed')) } as unknown as ReportHandlers<State>;
   const conversation = new Conversation(new InitChannel(ours), answers, 'preparing');
   send(kernel.descriptors.get(theirs) as SocketEnd, 'hooks');
-  const error = await kernel.finish(conversation.until('waiting').catch((thrown: unknown) => thrown));
+  const error = await kernel.finish(conversation.readUntil('waiting').catch((thrown: unknown) => thrown));
   assert.is(String(error), 'Error: the hook failed');
 });
 

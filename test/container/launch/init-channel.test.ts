@@ -52,8 +52,8 @@ test('send refuses a plan that is too long for runt-init before it writes a byte
 
 test('go sends one byte, and after the hooks also the pid', () => {
   const { channel, end } = connected();
-  channel.go();
-  channel.go(0x0102);
+  channel.sendGo();
+  channel.sendGo(0x0102);
   const message = end.receive(100);
   assert.equal(typeof message === 'number' ? [] : [...message.data], [Protocol.GO]);
   const withPid = end.receive(100);

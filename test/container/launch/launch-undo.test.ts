@@ -33,7 +33,7 @@ async function undone(unitStarted: boolean): Promise<string[]> {
     preserveFds: 0,
     oomFile: '',
   });
-  launch.made.unitStarted = unitStarted;
+  launch.resources.unitStarted = unitStarted;
   await kernel.finish(launch.undo());
   return [...systemd.units.keys()];
 }

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/container/create.js';
-import { load } from '../../../src/container/state/state-store.js';
+import { loadRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../../src/sys/linux.js';
 import { Transcript } from '../../sys/fake-host/descriptors.js';
@@ -19,7 +19,7 @@ const mounts = [
 ];
 
 /** The recorded pid. */
-const pidOf = (host: BundleHost): number => load(host.kernel.root, 'web').pid;
+const pidOf = (host: BundleHost): number => loadRecord(host.kernel.root, 'web').pid;
 
 /** A create that receives one more report, which needs no reply. */
 async function withReport(make: (host: BundleHost) => Step, spec = config({ mounts })): Promise<BundleHost> {

@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert';
 import { create } from '../../../src/container/create.js';
 import { exec } from '../../../src/container/exec.js';
 import { adopt, adoptExec, forgetExec, spawnSupervised } from '../../../src/container/launch/supervisor.js';
-import { awaitWithHeirs, ensureSupervisor } from '../../../src/container/launch/supervisor-heir.js';
+import { awaitEnd, ensureSupervisor } from '../../../src/container/launch/supervisor-heir.js';
 import { readExit, recordedExecs } from '../../../src/container/state/exit-records.js';
-import { load } from '../../../src/container/state/state-store.js';
+import { loadRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { SIGKILL } from '../../../src/sys/linux.js';
@@ -67,7 +67,7 @@ test('create records the supervisor, which is the parent of the container', asyn
   on(created);
   await host.kernel.finish(creating());
   const { supervisor, init } = first();
-  const record = load(host.kernel.root, 'web');
+  const record = loadRecord(host.kernel.root, 'web');
   assert.equal([record.pid, record.supervisor?.pid], [init.process.pid, supervisor.process.pid]);
   assert.is(init.process.parent, supervisor.process.pid);
   assert.equal(kinds(), ['spawn init']);
@@ -174,7 +174,7 @@ test('a killed supervisor is replaced by one that watches the container and the 
   const [, heir] = supervisors;
   assert.ok(heir?.isHeir);
   assert.equal(kinds(heir), [`watch exec`, 'watch init', 'spawn exec', 'adopt exec']);
-  const record = load(host.kernel.root, 'web');
+  const record = loadRecord(host.kernel.root, 'web');
   assert.is(record.supervisor?.pid, heir?.process.pid);
   assert.is(old?.pid, Number(heir?.requests[0]?.[2]));
 });
@@ -221,7 +221,7 @@ test('no new supervisor is started while the old one lives, or after the contain
 
 test('a new supervisor that cannot take over ends, and leaves the record unchanged', async () => {
   await running();
-  const before = load(host.kernel.root, 'web').supervisor;
+  const before = loadRecord(host.kernel.root, 'web').supervisor;
   first().supervisor.process.signal(SIGKILL);
   const outcomes = await failuresOf(
     async () => {
@@ -247,7 +247,7 @@ test('wait sees the end of a container through replaced supervisors', async () =
   const pidfd = kernel.processes.openPidfd(init.process);
   kernel.clock.after(1000, () => supervisor.process.signal(SIGKILL));
   kernel.clock.after(2000, () => init.process.exit(6));
-  await kernel.finish(awaitWithHeirs(directory(), pidfd));
+  await kernel.finish(awaitEnd(directory(), pidfd));
   assert.is(supervisors.length, 2);
   assert.is(readExit(directory())?.status, 6);
 });
@@ -267,7 +267,7 @@ test('an ended process is not adopted, and one that is gone need not be forgotte
   kernel.processes.get(pid)?.signal(SIGKILL);
   assert.is(await kernel.finish(adoptExec(directory(), child)), undefined, 'no supervisor gets a request');
   first().supervisor.process.signal(SIGKILL);
-  await kernel.finish(forgetExec(directory(), { pid, begun: '5' }));
+  await kernel.finish(forgetExec(directory(), { pid, registeredAt: '5' }));
 });
 
 test('without the image of runt-init no request is sent', async () => {

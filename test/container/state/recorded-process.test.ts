@@ -6,10 +6,10 @@ import {
   isAlive,
   openProcess,
   pidNamespace,
-  recorded,
+  recordProcess,
   signalProcess,
   thisProcess,
-  unifiedPlace,
+  unifiedPath,
 } from '../../../src/container/state/recorded-process.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -41,9 +41,9 @@ test('a process is alive if pid and start time match; a zombie and pid 0 are not
 
 test('recorded has the start time, or none for an ended process, which is then never alive', () => {
   const { kernel } = host();
-  assert.equal(recorded(2500), record);
-  assert.equal(recorded(2999), { pid: 2999, startTime: '' });
-  assert.is(isAlive(recorded(2999)), false);
+  assert.equal(recordProcess(2500), record);
+  assert.equal(recordProcess(2999), { pid: 2999, startTime: '' });
+  assert.is(isAlive(recordProcess(2999)), false);
   assert.equal(thisProcess(), { pid: kernel.processes.own.pid, startTime: '2000' });
 });
 
@@ -115,7 +115,7 @@ test('a signal is sent by pidfd, or by kill(2) after a check if pidfds are refus
   assert.is(signalProcess(held.fd, 2500, SIGKILL), 0);
   assert.is(held.signal(SIGTERM), -E.ESRCH);
   assert.is(signalProcess(held.fd, 2500, SIGTERM), -E.ESRCH);
-  assert.is(await kernel.finish(held.ended()), true);
+  assert.is(await kernel.finish(held.waitForEnd()), true);
   held.close();
   assert.equal(kernel.open, []);
 });
@@ -126,12 +126,12 @@ test('without pidfds the start time is compared before each signal and for the e
   kernel.on('pidfdOpen', () => -E.ENOSYS);
   const held = holdProcess(record)!;
   assert.equal([held.fd, held.signal(SIGTERM)], [-1, 0]);
-  assert.is(await kernel.finish(held.ended(100)), false);
+  assert.is(await kernel.finish(held.waitForEnd(100)), false);
   kernel.clock.after(50, () => {
     process.exit(0);
     kernel.processes.add({ pid: 2500, startTime: '9999' });
   });
-  assert.is(await kernel.finish(held.ended()), true);
+  assert.is(await kernel.finish(held.waitForEnd()), true);
   assert.is(held.signal(SIGTERM), -E.ESRCH);
   assert.equal(kernel.processes.get(2500)?.signals, []);
 });
@@ -140,21 +140,21 @@ test('the wait for the end keeps its time limit, also if epoll accepts no more d
   const { kernel, process } = host();
   const held = holdProcess(record)!;
   const began = kernel.clock.now;
-  assert.is(await kernel.finish(held.ended(300)), false);
+  assert.is(await kernel.finish(held.waitForEnd(300)), false);
   assert.is(kernel.clock.now - began, 300);
   kernel.on('watch', () => -E.ENOSPC);
-  assert.is(await kernel.finish(held.ended(300)), false);
+  assert.is(await kernel.finish(held.waitForEnd(300)), false);
   kernel.clock.after(200, () => process.exit(0));
-  assert.is(await kernel.finish(held.ended(300)), true);
+  assert.is(await kernel.finish(held.waitForEnd(300)), true);
 });
 
 test('unifiedPlace returns the v2 cgroup of a process, and nothing for an ended one', () => {
   const { kernel, process } = host();
-  assert.is(unifiedPlace(2500), '');
+  assert.is(unifiedPath(2500), '');
   mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
   const web = kernel.tree.directory('/sys/fs/cgroup/a/web');
   process.cgroups.set(web.fs, web);
-  assert.equal([unifiedPlace(2500), unifiedPlace('self'), unifiedPlace(2999)], ['/a/web', '/', '']);
+  assert.equal([unifiedPath(2500), unifiedPath('self'), unifiedPath(2999)], ['/a/web', '/', '']);
 });
 
 test.run();

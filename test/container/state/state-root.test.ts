@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defaultRoot } from '../../../src/container/state/default-root.js';
 import { openRoot } from '../../../src/container/state/state-directory.js';
-import { load, makeStateDir, save } from '../../../src/container/state/state-store.js';
+import { loadRecord, makeStateDir, saveRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
@@ -32,8 +32,8 @@ test("root's symlinks on the path are followed: absolute, relative and with ..",
   for (const name of ['absolute', 'relative']) {
     const path = `/run/${name}${root}`;
     makeStateDir(path, 'web');
-    save(path, recordOf('web', { pid: 7 }));
-    assert.is(load(path, 'web').pid, 7);
+    saveRecord(path, recordOf('web', { pid: 7 }));
+    assert.is(loadRecord(path, 'web').pid, 7);
     tree.directory(`/data/containers${root}`).entries?.delete('web');
   }
 });

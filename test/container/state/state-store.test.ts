@@ -4,13 +4,13 @@ import * as assert from 'uvu/assert';
 import { list, names } from '../../../src/container/list.js';
 import {
   type ContainerRecord,
-  keepConfig,
-  keptConfig,
-  load,
-  locked,
+  loadRecord,
   makeStateDir,
   removeStateDir,
-  save,
+  saveRecord,
+  storeConfig,
+  storedConfigPath,
+  withLock,
 } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -24,7 +24,7 @@ const test = suite('state store');
 function withContainer(over: Partial<ContainerRecord> = {}): FakeKernel {
   const kernel = new FakeKernel();
   makeStateDir(kernel.root, 'web');
-  save(kernel.root, recordOf('web', over));
+  saveRecord(kernel.root, recordOf('web', over));
   kernel.calls.length = 0;
   return kernel;
 }
@@ -108,7 +108,7 @@ test('makeStateDir makes a removed root again', () => {
 
 test('save replaces the file, which only its owner may read, in one call', () => {
   const kernel = withContainer();
-  save(kernel.root, recordOf('web', { status: 'creating' }));
+  saveRecord(kernel.root, recordOf('web', { status: 'creating' }));
   assert.equal(callsOf(kernel), [
     'openDirectory(<~>, web, 0x200000) = fd',
     'stat(<~/web>, , 0x1000, 64 bytes) = 0',
@@ -116,14 +116,14 @@ test('save replaces the file, which only its owner may read, in one call', () =>
     'close(<~/web>) = 0',
   ]);
   assert.is(kernel.tree.at(`${kernel.root}/web/state.json`)?.mode, 0o100600);
-  assert.is(load(kernel.root, 'web').status, 'creating');
+  assert.is(loadRecord(kernel.root, 'web').status, 'creating');
 });
 
 test('a failed save leaves the old record', async () => {
   const made: FakeKernel[] = [];
   const act = (kernel: FakeKernel): void => {
     made.push(kernel);
-    save(kernel.root, recordOf('web', { pid: 7 }));
+    saveRecord(kernel.root, recordOf('web', { pid: 7 }));
   };
   assert.equal(await failures(withContainer, act), [
     'openDirectory: ERR_STATE write the state ~/web/state.json',
@@ -136,7 +136,7 @@ test('a failed save leaves the old record', async () => {
 
 test('save to a removed directory is an error, and makes none', () => {
   const kernel = new FakeKernel();
-  const error = failure(() => save(kernel.root, recordOf('web')));
+  const error = failure(() => saveRecord(kernel.root, recordOf('web')));
   assert.equal([error.code, error.errno], ['ERR_STATE', E.ENOENT]);
   assert.is(kernel.tree.list(kernel.root), undefined);
 });
@@ -144,18 +144,18 @@ test('save to a removed directory is an error, and makes none', () => {
 test('load returns what was saved', () => {
   const record = recordOf('web', { annotations: { a: 'ü' }, cgroups: ['/sys/fs/cgroup/web'], owner: 5 });
   const kernel = withContainer(record);
-  assert.equal(load(kernel.root, 'web'), record);
+  assert.equal(loadRecord(kernel.root, 'web'), record);
   assert.equal(kernel.names, ['openDirectory', 'stat', 'openEntry', 'stat', 'read', 'read', 'close', 'close']);
 });
 
 test('load reads a record that is longer than the first buffer', () => {
   const annotations = { long: 'x'.repeat(100_000) };
   const kernel = withContainer({ annotations });
-  assert.equal(load(kernel.root, 'web').annotations, annotations);
+  assert.equal(loadRecord(kernel.root, 'web').annotations, annotations);
 });
 
 test('a failed call of load does not mean that the container is missing or its state damaged', async () => {
-  assert.equal(await failures(withContainer, ({ root }) => load(root, 'web')), [
+  assert.equal(await failures(withContainer, ({ root }) => loadRecord(root, 'web')), [
     'openDirectory: ERR_STATE read the state ~/web/state.json',
     'stat: ERR_STATE stat an open file',
     'openEntry: ERR_STATE read the state ~/web/state.json',
@@ -167,11 +167,15 @@ test('a failed call of load does not mean that the container is missing or its s
 
 test('only a missing directory means that there is no container', () => {
   const kernel = withContainer();
-  assert.is(failure(() => load(kernel.root, 'other')).code, 'ERR_NO_CONTAINER');
-  assert.is(failure(() => load(`${kernel.root}-none`, 'web')).code, 'ERR_NO_CONTAINER');
+  assert.is(failure(() => loadRecord(kernel.root, 'other')).code, 'ERR_NO_CONTAINER');
+  assert.is(failure(() => loadRecord(`${kernel.root}-none`, 'web')).code, 'ERR_NO_CONTAINER');
   kernel.tree.file('/run/file');
-  assert.is(failure(() => load('/run/file/root', 'web')).code, 'ERR_NO_CONTAINER', 'a parent of the root is a file');
-  assert.is(failure(() => load(kernel.root, '../web')).code, 'ERR_CONTAINER_ID');
+  assert.is(
+    failure(() => loadRecord('/run/file/root', 'web')).code,
+    'ERR_NO_CONTAINER',
+    'a parent of the root is a file',
+  );
+  assert.is(failure(() => loadRecord(kernel.root, '../web')).code, 'ERR_CONTAINER_ID');
 });
 
 test('a directory without a record is damaged; one that is removed meanwhile is not a container', () => {
@@ -179,11 +183,11 @@ test('a directory without a record is damaged; one that is removed meanwhile is 
   const directory = `${kernel.root}/web`;
   kernel.before('openEntry', 1, () => kernel.tree.at(directory)?.entries?.clear());
   assert.match(
-    failure(() => load(kernel.root, 'web')).message,
+    failure(() => loadRecord(kernel.root, 'web')).message,
     /it has no state.json, because its create or delete was killed/,
   );
   kernel.before('openEntry', 1, () => removeStateDirOfOther(kernel));
-  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
 });
 
 /** Removes the directory, as another process would. */
@@ -197,7 +201,7 @@ test('a text that is not a record of this version is refused with what it is', (
   const file = `${kernel.root}/web/state.json`;
   const why = (text: string): string[] => {
     kernel.tree.file(file, text);
-    const { code, message } = failure(() => load(kernel.root, 'web'));
+    const { code, message } = failure(() => loadRecord(kernel.root, 'web'));
     return [code, message.replace('the state of container web ', '').replace(/SyntaxError.*/, 'SyntaxError')];
   };
   const record = (over: object): string => JSON.stringify({ ...recordOf('web'), ...over });
@@ -233,7 +237,7 @@ test('a file that another user may have written is not used', () => {
   const text = kernel.tree.text(file);
   const why = (make: () => void): string => {
     make();
-    const { code, message } = failure(() => load(kernel.root, 'web'));
+    const { code, message } = failure(() => loadRecord(kernel.root, 'web'));
     assert.is(code, 'ERR_STATE_CORRUPT');
     kernel.tree.file(file, text);
     return message.slice(message.indexOf(': ') + 2);
@@ -260,7 +264,7 @@ test('a file that another user may have written is not used', () => {
     why(() => kernel.tree.file(file, text, 0o620)),
     'other users may write to it',
   );
-  assert.is(load(kernel.root, 'web').id, 'web');
+  assert.is(loadRecord(kernel.root, 'web').id, 'web');
 });
 
 test('a directory that another user could have replaced is refused by every function', () => {
@@ -269,7 +273,7 @@ test('a directory that another user could have replaced is refused by every func
   const refused = (change: () => void, clause: RegExp): void => {
     const { mode, uid } = directory;
     change();
-    for (const use of [() => load(kernel.root, 'web'), () => removeStateDir(kernel.root, 'web')]) {
+    for (const use of [() => loadRecord(kernel.root, 'web'), () => removeStateDir(kernel.root, 'web')]) {
       const error = failure(use);
       assert.is(error.code, 'ERR_STATE_UNSAFE');
       assert.match(error.message, clause);
@@ -286,27 +290,27 @@ test('a directory that another user could have replaced is refused by every func
     directory.mode = 0o40720;
   }, /its group may write to it/);
   kernel.tree.symlink(`${kernel.root}/web`, '/elsewhere');
-  assert.match(failure(() => load(kernel.root, 'web')).message, /it is a symbolic link/);
+  assert.match(failure(() => loadRecord(kernel.root, 'web')).message, /it is a symbolic link/);
   assert.equal(kernel.open, [kernel.root]);
 });
 
 test('the config is copied once, and found again', () => {
   const kernel = withContainer();
   assert.is(
-    keptConfig(kernel.root, recordOf('web')),
+    storedConfigPath(kernel.root, recordOf('web')),
     '/b/config.json',
     'the config of the bundle, because there is no copy',
   );
-  keepConfig(kernel.root, 'web', bytes('{"a":1}'));
+  storeConfig(kernel.root, 'web', bytes('{"a":1}'));
   assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
-  assert.is(keptConfig(kernel.root, recordOf('web')), `${kernel.root}/web/config.json`);
-  const error = failure(() => keepConfig(kernel.root, 'web', bytes('{}')));
+  assert.is(storedConfigPath(kernel.root, recordOf('web')), `${kernel.root}/web/config.json`);
+  const error = failure(() => storeConfig(kernel.root, 'web', bytes('{}')));
   assert.equal([error.code, error.errno], ['ERR_STATE', E.EEXIST]);
   assert.is(kernel.tree.text(`${kernel.root}/web/config.json`), '{"a":1}');
 });
 
 test('a failed call of the config copy neither writes it nor falls back to that of the bundle', async () => {
-  assert.equal(await failures(withContainer, ({ root }) => keepConfig(root, 'web', bytes('{}'))), [
+  assert.equal(await failures(withContainer, ({ root }) => storeConfig(root, 'web', bytes('{}'))), [
     'openDirectory: ERR_STATE store the config in ~/web/config.json',
     'stat: ERR_STATE stat an open file',
     'writeFile: ERR_STATE store the config in ~/web/config.json',
@@ -314,14 +318,14 @@ test('a failed call of the config copy neither writes it nor falls back to that 
   const kept = withContainer();
   kept.failAt('stat', 2, E.EIO);
   assert.is(
-    failure(() => keptConfig(kept.root, recordOf('web'))).message,
+    failure(() => storedConfigPath(kept.root, recordOf('web'))).message,
     'look for config.json in the state: EIO (input/output error)',
   );
 });
 
 test('removeStateDir removes the files of runt, then the directory', () => {
   const kernel = withContainer();
-  keepConfig(kernel.root, 'web', bytes('{}'));
+  storeConfig(kernel.root, 'web', bytes('{}'));
   kernel.calls.length = 0;
   removeStateDir(kernel.root, 'web');
   assert.equal(callsOf(kernel), [
@@ -373,7 +377,7 @@ test('a failed call of removeStateDir is an error only if the directory stays', 
 
 test('work under the lock happens in the directory that was locked', async () => {
   const kernel = withContainer();
-  await kernel.finish(locked(kernel.root, 'web', async () => save(kernel.root, recordOf('web'))));
+  await kernel.finish(withLock(kernel.root, 'web', async () => saveRecord(kernel.root, recordOf('web'))));
   assert.equal(callsOf(kernel), [
     'openDirectory(<~>, web, 0x0) = fd',
     'stat(<~/web>, , 0x1000, 64 bytes) = 0',
@@ -388,7 +392,7 @@ test('work under the lock happens in the directory that was locked', async () =>
 test('the lock is released after the work succeeded or failed', async () => {
   const kernel = withContainer();
   const directory = kernel.tree.directory(`${kernel.root}/web`);
-  const work = locked(kernel.root, 'web', async () => {
+  const work = withLock(kernel.root, 'web', async () => {
     assert.ok(directory.lock);
     throw new Error('the work failed');
   });
@@ -406,7 +410,7 @@ test('the lock waits for another process that holds it', async () => {
     directory.lock = undefined;
   });
   const began = kernel.clock.now;
-  const waited = await kernel.finish(locked(kernel.root, 'web', async () => kernel.clock.now - began));
+  const waited = await kernel.finish(withLock(kernel.root, 'web', async () => kernel.clock.now - began));
   assert.ok(waited >= 90_000 && waited < 91_000, `${waited} ms`);
 });
 
@@ -423,7 +427,7 @@ test('if the container was removed during the wait for its lock, there is none, 
     kernel.clock.after(1001, () => {
       old.lock = undefined;
     });
-    const work = locked(kernel.root, 'web', async () => load(kernel.root, 'web').pid);
+    const work = withLock(kernel.root, 'web', async () => loadRecord(kernel.root, 'web').pid);
     const result = await kernel.finish(work.catch((error: RuntError) => error.code));
     assert.is(result, again ? 9 : 'ERR_NO_CONTAINER');
     assert.equal(kernel.open, [kernel.root]);
@@ -438,7 +442,7 @@ test('a lock that cannot be taken is an error, and the work is not done', async 
     const kernel = withContainer();
     let done = false;
     kernel.failAt(call, 1, E.EIO);
-    const work = locked(kernel.root, 'web', async () => {
+    const work = withLock(kernel.root, 'web', async () => {
       done = true;
     });
     const error = await kernel.finish(
@@ -460,7 +464,7 @@ test('list has all containers by name, and none without a root', () => {
   const kernel = withContainer();
   for (const id of ['b', 'a']) {
     makeStateDir(kernel.root, id);
-    save(kernel.root, recordOf(id));
+    saveRecord(kernel.root, recordOf(id));
   }
   assert.equal(names(kernel.root), ['a', 'b', 'web']);
   assert.equal(
@@ -488,11 +492,11 @@ test('an empty directory under the lock of a delete is not a container; without 
     name: 'state.json',
     inode: kernel.tree.at(`${kernel.root}/web/state.json`),
   });
-  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_STATE_CORRUPT');
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_STATE_CORRUPT');
   kernel.on('flock', () => -E.EAGAIN);
-  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
   kernel.on('flock', () => -E.EIO);
-  assert.is(failure(() => load(kernel.root, 'web')).code, 'ERR_STATE');
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_STATE');
 });
 
 test('a root with many containers is read with a larger buffer', () => {

@@ -6,7 +6,7 @@ import {
   makeNotifyDirectory,
   Notify,
   notifyOf,
-  tellReady,
+  notifyReady,
 } from '../../../src/container/stdio/notify-socket.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -135,11 +135,11 @@ test('start has no notify socket for a container that was created without one', 
 test('tellReady notifies the manager that runt itself is ready', () => {
   const kernel = new FakeKernel();
   const receiver = kernel.sockets.receiver('@abstract');
-  tellReady('@abstract', 'serving');
+  notifyReady('@abstract', 'serving');
   assert.is(receiver.text(), 'READY=1\nSTATUS=serving\n');
-  assert.throws(() => tellReady('/run/nobody', 'x'), /tell NOTIFY_SOCKET \/run\/nobody that runt is ready: ENOENT/);
+  assert.throws(() => notifyReady('/run/nobody', 'x'), /tell NOTIFY_SOCKET \/run\/nobody that runt is ready: ENOENT/);
   kernel.failAt('sendFds', 1, E.EPIPE);
-  assert.throws(() => tellReady('@abstract', 'x'), /EPIPE/);
+  assert.throws(() => notifyReady('@abstract', 'x'), /EPIPE/);
   assert.equal(kernel.open, []);
 });
 

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpFailed } from '../../../src/container/failure/op-failed.js';
 import { sendPidfd } from '../../../src/container/stdio/pidfd-socket.js';
-import { giveStdio, LentStdio } from '../../../src/container/stdio/stdio-owner.js';
+import { chownStdio, StdioOwners } from '../../../src/container/stdio/stdio-owner.js';
 import { E } from '../../../src/sys/errno.js';
 import { putIntegers } from '../../sys/fake-host/buffers.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
@@ -30,19 +30,19 @@ function withOwners(...owners: number[]): { readonly kernel: FakeKernel; readonl
 
 test('giveBack restores only the owners that have changed', () => {
   const { kernel, owners } = withOwners(1000, 1000, 0);
-  const stdio = new LentStdio();
+  const stdio = new StdioOwners();
   owners.splice(0, 3, 5, 1000, 5);
   kernel.calls.length = 0;
-  stdio.giveBack();
+  stdio.restore();
   assert.equal(owners, [1000, 1000, 0]);
   assert.is(kernel.names.filter((name) => name === 'chownAt').length, 2, 'unchanged owners are not written');
 });
 
 test('a closed descriptor has no owner to restore', () => {
   const { owners } = withOwners(1000);
-  const stdio = new LentStdio();
+  const stdio = new StdioOwners();
   owners[0] = 5;
-  stdio.giveBack();
+  stdio.restore();
   assert.equal(owners, [1000]);
 });
 
@@ -55,7 +55,7 @@ function chowned(map: string, ended = false, errno = 0): unknown {
   if (ended) kernel.before('pidfdSignal', 1, () => process.exit(0));
   if (errno) kernel.on('chownAt', () => -errno);
   try {
-    giveStdio(op, { uid: 5, fds: 0b011 }, process.pid, pidfd, [0, 1, 2]);
+    chownStdio(op, { uid: 5, fds: 0b011 }, process.pid, pidfd, [0, 1, 2]);
   } catch (error) {
     if (error instanceof OpFailed) return `${E[error.failed.errno]} ${error.failed.detail}`;
     throw error;

@@ -31,10 +31,10 @@ const write = (file: string, value: string): Op => ({ op: 'cgroupWrite', at: '',
 /** What the operations write, and then what the undo writes. */
 function undone(files: Readonly<Record<string, string>>, ...ops: Op[]): string[] {
   const { written } = withFiles(files);
-  const { refused, takeBack } = writeAll(ops);
+  const { refused, restore } = writeAll(ops);
   assert.is(refused, undefined);
   written.length = 0;
-  assert.equal(takeBack(), []);
+  assert.equal(restore(), []);
   return written;
 }
 
@@ -88,8 +88,8 @@ test('v1 device rules are undone by their opposites; a rule for all devices cann
     'devices.deny "c 1:3 rw"',
   ]);
   withFiles(files);
-  const { takeBack } = writeAll([write('devices.deny', 'a')]);
-  assert.equal(takeBack(), [`${directory}/devices.allow`]);
+  const { restore } = writeAll([write('devices.deny', 'a')]);
+  assert.equal(restore(), [`${directory}/devices.allow`]);
 });
 
 test('the undo covers the first existing file of several, and real-time values of v1', () => {
@@ -109,17 +109,17 @@ test('the undo covers the first existing file of several, and real-time values o
 test('a file whose old value could not be read is named by the undo', () => {
   const { kernel } = withFiles({ 'pids.max': 'max\n', a: '1\n' });
   kernel.failAt('readFile', 1, E.EIO);
-  const { takeBack } = writeAll([write('pids.max', '5'), write('a', '2')]);
-  assert.equal(takeBack(), [`${directory}/pids.max`]);
+  const { restore } = writeAll([write('pids.max', '5'), write('a', '2')]);
+  assert.equal(restore(), [`${directory}/pids.max`]);
 });
 
 test('after a refused write the earlier ones are undone, and the failure names its operation', () => {
   const { kernel, written } = withFiles({ a: '1\n', b: '2\n' });
   kernel.tree.at(`${directory}/b`)!.hooks = { read: () => '2\n', write: () => -E.EBUSY };
-  const { refused, takeBack } = writeAll([write('a', '3'), write('b', '4')]);
-  assert.equal([refused?.failed.errno, refused?.failed.op, refused?.kept], [E.EBUSY, write('b', '4'), []]);
+  const { refused, restore } = writeAll([write('a', '3'), write('b', '4')]);
+  assert.equal([refused?.failed.errno, refused?.failed.op, refused?.unrestored], [E.EBUSY, write('b', '4'), []]);
   assert.equal(written, ['a "3"', 'a "1"']);
-  assert.equal(takeBack(), [], 'the undo is done already');
+  assert.equal(restore(), [], 'the undo is done already');
 });
 
 test.run();

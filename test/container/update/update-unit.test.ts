@@ -1,7 +1,7 @@
 /** `update` of a container in a scope: both the kernel and systemd get the new values, or neither does. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { load } from '../../../src/container/state/state-store.js';
+import { loadRecord } from '../../../src/container/state/state-store.js';
 import { update } from '../../../src/container/update/update.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -43,7 +43,7 @@ test('update writes the values to the files and sets the properties in systemd',
   assert.equal(values(c), ['4000', '10']);
   const properties = systemd.units.get(unit);
   assert.equal([properties?.get('MemoryMax'), properties?.get('TasksMax')], [4000n, 10n]);
-  assert.equal([load(c.root, 'web').unit, c.kernel.open], [{ name: unit }, [c.root]]);
+  assert.equal([loadRecord(c.root, 'web').unit, c.kernel.open], [{ name: unit }, [c.root]]);
 });
 
 test('values that systemd rounds or resets are written again exactly', async () => {
@@ -68,7 +68,7 @@ test('if systemd refuses, the files get their old values, and the error says so'
   const error = await c.failure(() => change(c));
   assert.is(told(c, error), 'ERR_SYSTEMD systemd: SetUnitProperties: no (org.freedesktop.DBus.Error.InvalidArgs)');
   assert.match(error.hint ?? '', /no limit was changed$/);
-  assert.equal([values(c), load(c.root, 'web').unit], [['5000', 'max'], { name: unit }]);
+  assert.equal([values(c), loadRecord(c.root, 'web').unit], [['5000', 'max'], { name: unit }]);
 });
 
 test('if systemd does not answer, the record is marked unsettled, and the next update sets all values', async () => {
@@ -79,12 +79,12 @@ test('if systemd does not answer, the record is marked unsettled, and the next u
     error.hint ?? '',
     /repeat the update, because systemd may still apply the values of this one; no limit was changed/,
   );
-  assert.equal([values(c), load(c.root, 'web').unit], [['5000', 'max'], { name: unit, unsettled: true }]);
+  assert.equal([values(c), loadRecord(c.root, 'web').unit], [['5000', 'max'], { name: unit, unsettled: true }]);
   systemd.instead = () => undefined;
   await c.run(() => update({ ...c.options, resources: '{"pids":{"limit":10}}', document: 'limits.json' }));
   // All of its values, as in the files.
   assert.is(systemd.units.get(unit)?.get('MemoryMax'), 5000n);
-  assert.equal(load(c.root, 'web').unit, { name: unit });
+  assert.equal(loadRecord(c.root, 'web').unit, { name: unit });
 });
 
 test('a value that the kernel refuses is not sent to systemd', async () => {

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { failure } from '../../../src/container/failure/op-failure.js';
+import { opFailureError } from '../../../src/container/failure/op-failure.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { DEADLINE } from '../../deadline.js';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
@@ -556,7 +556,7 @@ test(
 test('the error of a label contains `/proc/…/attr/exec`, by which podman recognises SELinux and AppArmor', () => {
   for (const file of ['exec', 'apparmor/exec'] as const) {
     const op = { op: 'securityLabel', at: '/process/selinuxLabel', file, label: 'x' } as const;
-    const { message } = failure('create', 'c', { op, errno: 22, syscall: 'write', detail: '' });
+    const { message } = opFailureError('create', 'c', { op, errno: 22, syscall: 'write', detail: '' });
     assert.match(message, new RegExp(`\`/proc/[a-z0-9-].+/attr/${file}\`: EINVAL`));
   }
 });

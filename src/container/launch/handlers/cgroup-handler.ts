@@ -8,7 +8,7 @@ import { E } from '../../../sys/errno.js';
 import { RuntError } from '../../../sys/error.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, F_OK, O_TRUNC } from '../../../sys/linux.js';
-import { checkOp, type Failed, OpFailed } from '../../failure/op-failed.js';
+import { checkOp, OpFailed, type OpFailure } from '../../failure/op-failed.js';
 
 export type CgroupOp = Extract<
   Op,
@@ -26,33 +26,33 @@ export type CgroupOp = Extract<
 >;
 
 /** Performs one operation. Appends the cgroups that it makes to `made`, children last. @returns the failure, if any */
-export function applyCgroupOp(op: CgroupOp, made: string[]): Failed | undefined {
+export function applyCgroupOp(op: CgroupOp, made: string[]): OpFailure | undefined {
   try {
-    return looked(apply(op, made));
+    return withCgroupGone(apply(op, made));
   } catch (error) {
-    if (error instanceof OpFailed) return looked(error.failed);
+    if (error instanceof OpFailed) return withCgroupGone(error.failed);
     throw error;
   }
 }
 
 /** Checks whether a file is missing because its cgroup is. Must run before an undo removes the cgroup. */
-function looked(failed: Failed | undefined): Failed | undefined {
+function withCgroupGone(failed: OpFailure | undefined): OpFailure | undefined {
   if (!failed || (failed.errno !== E.ENOENT && failed.errno !== E.ENODEV)) return failed;
   const { op, detail } = failed;
   const directory = op.op === 'cgroupDevices' ? op.path : detail.slice(0, detail.lastIndexOf('/'));
   return directory !== '' && native.access(directory, F_OK) === -E.ENOENT ? { ...failed, cgroupGone: true } : failed;
 }
 
-function apply(op: CgroupOp, made: string[]): Failed | undefined {
+function apply(op: CgroupOp, made: string[]): OpFailure | undefined {
   switch (op.op) {
     case 'cgroupCreate':
-      return make(op, op.path, made);
+      return makeCgroup(op, op.path, made);
     case 'cgroupWrite':
       return write(op, op.path, op.value);
     case 'cgroupWriteFirst':
       return writeFirst(op);
     case 'cgroupRealtime':
-      return realtime(op, made);
+      return writeRealtime(op, made);
     case 'cgroupInherit':
       return inherit(op);
     case 'cgroupControllers':
@@ -60,12 +60,12 @@ function apply(op: CgroupOp, made: string[]): Failed | undefined {
     case 'cgroupDevices':
       return filterDevices(op);
     case 'cgroupOwner':
-      return giveAway(op);
+      return changeOwner(op);
   }
 }
 
 /** Makes the cgroup. An existing one must be empty: its processes would share the limits, and be killed. */
-function make(op: CgroupOp, path: string, made: string[]): Failed | undefined {
+function makeCgroup(op: CgroupOp, path: string, made: string[]): OpFailure | undefined {
   const before = made.length;
   const failed = makeDirectory(op, path, made);
   if (failed) return failed;
@@ -99,7 +99,7 @@ function checkEmpty(op: CgroupOp, path: string): void {
   });
 }
 
-function makeDirectory(op: CgroupOp, path: string, made: string[]): Failed | undefined {
+function makeDirectory(op: CgroupOp, path: string, made: string[]): OpFailure | undefined {
   let r = native.mkdirAt(AT_FDCWD, path, 0o755);
   if (r === -E.ENOENT && path.lastIndexOf('/') > 0) {
     const failed = makeDirectory(op, path.slice(0, path.lastIndexOf('/')), made);
@@ -112,13 +112,13 @@ function makeDirectory(op: CgroupOp, path: string, made: string[]): Failed | und
   return undefined;
 }
 
-function write(op: CgroupOp, path: string, value: string): Failed | undefined {
+function write(op: CgroupOp, path: string, value: string): OpFailure | undefined {
   const r = native.writeFile(AT_FDCWD, path, O_TRUNC, 0, host.encode(value));
   return r < 0 ? { op, errno: -r, syscall: 'write', detail: path } : undefined;
 }
 
-function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): Failed | undefined {
-  let missing: Failed | undefined;
+function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): OpFailure | undefined {
+  let missing: OpFailure | undefined;
   for (const [i, path] of op.paths.entries()) {
     const failed = write(op, path, op.values[i] ?? '');
     if (!failed || failed.errno !== E.ENOENT) return failed;
@@ -127,7 +127,7 @@ function writeFirst(op: Extract<Op, { op: 'cgroupWriteFirst' }>): Failed | undef
   return op.required ? missing : undefined;
 }
 
-function realtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly string[]): Failed | undefined {
+function writeRealtime(op: Extract<Op, { op: 'cgroupRealtime' }>, made: readonly string[]): OpFailure | undefined {
   for (const parent of made) {
     if (!op.path.startsWith(`${parent}/`)) continue;
     const failed = write(op, `${parent}/${op.file}`, op.value);
@@ -153,16 +153,16 @@ function read(op: CgroupOp, path: string): string {
 }
 
 /** Directories from the first below `top` down to `path` itself. */
-function chain(path: string, top: string): string[] {
+function directoriesBelow(path: string, top: string): string[] {
   const parts = path.slice(top.length).split('/').filter(Boolean);
   return parts.map((_, i) => `${top}/${parts.slice(0, i + 1).join('/')}`);
 }
 
-function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
+function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): OpFailure | undefined {
   // From the bottom up to the first with a value: usually one read of the new cgroup and one of its parent.
   const missing: string[] = [];
   let value = '';
-  const directories = [op.top, ...chain(op.path, op.top)];
+  const directories = [op.top, ...directoriesBelow(op.path, op.top)];
   for (let i = directories.length - 1; i >= 0; i--) {
     const directory = directories[i] as string;
     value = read(op, `${directory}/${op.file}`);
@@ -176,8 +176,8 @@ function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): Failed | undefined {
   return undefined;
 }
 
-function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): Failed | undefined {
-  const parents = [op.top, ...chain(op.path, op.top)].slice(0, -1);
+function enableControllers(op: Extract<Op, { op: 'cgroupControllers' }>): OpFailure | undefined {
+  const parents = [op.top, ...directoriesBelow(op.path, op.top)].slice(0, -1);
   for (const parent of parents) {
     const enabled = read(op, `${parent}/cgroup.subtree_control`).split(' ');
     for (const [list, must] of [
@@ -213,7 +213,7 @@ function holdsProcesses(op: CgroupOp, directory: string): boolean {
   return read(op, `${directory}/cgroup.type`) === 'domain' && read(op, `${directory}/cgroup.procs`) !== '';
 }
 
-function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undefined {
+function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): OpFailure | undefined {
   const r = native.attachDeviceFilter(op.path, filterProgram(op.filter));
   return r < 0 ? { op, errno: -r, syscall: 'bpf', detail: op.path } : undefined;
 }
@@ -222,7 +222,7 @@ function filterDevices(op: Extract<Op, { op: 'cgroupDevices' }>): Failed | undef
 const delegated = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n';
 
 /** Files of controllers that are not enabled do not exist. */
-function giveAway(op: Extract<Op, { op: 'cgroupOwner' }>): Failed | undefined {
+function changeOwner(op: Extract<Op, { op: 'cgroupOwner' }>): OpFailure | undefined {
   const files = (read(op, '/sys/kernel/cgroup/delegate') || delegated).split('\n').filter((name) => name !== '');
   for (const path of [op.path, ...files.map((name) => `${op.path}/${name}`)]) {
     const r = native.chownAt(AT_FDCWD, path, BigInt(op.uid), -1n);

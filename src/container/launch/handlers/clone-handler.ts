@@ -36,7 +36,8 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
   });
   launch.process = { pid, pidfd: new OwnedFd(pidfd) };
   // Before its first operation: systemd checks its user, which operations change.
-  if (unitCgroup !== '') await (await import('../../cgroups/systemd-unit.js')).attach(record.unit!, unitCgroup, pid);
+  if (unitCgroup !== '')
+    await (await import('../../cgroups/systemd-unit.js')).attachProcess(record.unit!, unitCgroup, pid);
   if (successors === 0) await adoptExec(launch);
   // A process that joins enters the scope later: the placeholder ends once that one is created.
   if (op.cgroup !== undefined) await launch.endPlaceholder();
@@ -48,5 +49,5 @@ export async function adoptExec(launch: LaunchResources): Promise<void> {
   if (!launch.input.supervised || !launch.process) return;
   const { adoptExec } = await import('../supervisor.js');
   const { pid, pidfd } = launch.process;
-  launch.executed = await adoptExec(launch.directory, { pid, pidfd: pidfd.number });
+  launch.execKey = await adoptExec(launch.directory, { pid, pidfd: pidfd.number });
 }

@@ -4,9 +4,9 @@ import { fdPair, OwnedFd } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../../../sys/linux.js';
 import { checkOp, OpFailed } from '../../failure/op-failed.js';
-import { recorded } from '../../state/recorded-process.js';
+import { recordProcess } from '../../state/recorded-process.js';
 import { withState } from '../../state/state-directory.js';
-import { makeStateDir, save, startSocket } from '../../state/state-store.js';
+import { makeStateDir, saveRecord, startSocket } from '../../state/state-store.js';
 import type { LaunchResources } from '../launch-resources.js';
 import { applyCgroupOp, type CgroupOp } from './cgroup-handler.js';
 import { clone } from './clone-handler.js';
@@ -64,7 +64,7 @@ const handlers: Handlers = {
     const { root, record } = launch.input;
     makeStateDir(root, record.id);
     launch.stateDirectory = true;
-    save(root, record);
+    saveRecord(root, record);
     return undefined;
   },
   startSocket(op, launch) {
@@ -76,7 +76,7 @@ const handlers: Handlers = {
   async supervise(_op, launch) {
     const { startSupervisor } = await import('../supervisor.js');
     launch.supervisor = await startSupervisor(launch.directory);
-    launch.input.record.supervisor = recorded(launch.supervisor.pid);
+    launch.input.record.supervisor = recordProcess(launch.supervisor.pid);
   },
   clone,
   // Slots: descriptors for runt-init.
@@ -119,13 +119,13 @@ const handlers: Handlers = {
   },
   // The cgroup, before the process starts in it.
   async systemdScope(op, launch) {
-    const { mayMove, Placeholder, startScope } = await import('../../cgroups/systemd-unit.js');
+    const { mayMoveInto, Placeholder, startScope } = await import('../../cgroups/systemd-unit.js');
     const { record, plan, spec } = launch.input;
     const user = record.unit?.bus;
     launch.placeholder = Placeholder.start();
     await startScope(op, user, launch.placeholder.pid, undefined, spec.annotations);
     launch.unitStarted = true;
-    if (user && !mayMove(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')?.cgroup ?? '';
+    if (user && !mayMoveInto(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')?.cgroup ?? '';
     launch.cgroups.push(op.path);
   },
   cgroupCreate(op, launch) {

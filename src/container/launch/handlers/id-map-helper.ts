@@ -45,11 +45,11 @@ export async function runIdMapHelper(
   if (!ended) signalProcess(pidfd, child, 9);
   if (!ended) await readableOrPolled(pidfd, idMapHelperTime);
   const end = endOf(pidfd);
-  const said = new Uint8Array(4096);
+  const output = new Uint8Array(4096);
   // The helper has ended, so one read gets all its output.
-  const n = native.read(ours, said);
+  const n = native.read(ours, output);
   native.close(ours);
   native.close(pidfd);
   if (!ended) throw fail('it did not end in time');
-  if (end.status !== 0) throw fail(n > 0 ? host.decodeRaw(said, n).trim() : `it ended with status ${end.status}`);
+  if (end.status !== 0) throw fail(n > 0 ? host.decodeRaw(output, n).trim() : `it ended with status ${end.status}`);
 }

@@ -49,7 +49,7 @@ export function openNamespace(
     });
   }
   if (isOwn(op.type, values)) {
-    const changed = changes(op.type as NamespaceType, input.spec);
+    const changed = requiringField(op.type as NamespaceType, input.spec);
     if (changed) {
       throw fail(`it is that of the host, and ${changed} would change the host`, {
         hint: op.type === 'mount' ? 'name another namespace' : `remove ${changed}, or name another namespace`,
@@ -110,7 +110,7 @@ function isOwn(type: string, opened: DataView): boolean {
 }
 
 /** The part of a config that would change a whole namespace of that type; undefined if none. */
-function changes(type: NamespaceType, spec: Spec): string | undefined {
+function requiringField(type: NamespaceType, spec: Spec): string | undefined {
   if (type === 'mount') return 'a container without mounts of its own';
   if (type === 'uts' && spec.hostname) return 'hostname';
   if (type === 'uts' && spec.domainname) return 'domainname';

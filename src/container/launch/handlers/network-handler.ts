@@ -15,7 +15,7 @@ const chosenFlags = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
 const isPermanent = ({ flags }: netlink.Address): boolean => (flags & netlink.IFA_F_PERMANENT) !== 0;
 
 /** Whether a device keeps an address in the container: one that is permanent and of global scope. */
-const stays = (a: netlink.Address): boolean => isPermanent(a) && a.scope === netlink.RT_SCOPE_UNIVERSE;
+const isMovable = (a: netlink.Address): boolean => isPermanent(a) && a.scope === netlink.RT_SCOPE_UNIVERSE;
 
 /** State of a device in the host's namespace. */
 interface Device {
@@ -24,7 +24,7 @@ interface Device {
   readonly addresses: readonly netlink.Address[];
 }
 
-interface Moved {
+interface MovedDevice {
   readonly op: NetDeviceOp;
   readonly device: Device;
 }
@@ -33,7 +33,7 @@ interface Moved {
 export class NetDevices {
   /** The container's network namespace, held open: if init fails, virtual devices would vanish with the namespace. */
   private namespace: number | undefined;
-  private readonly moved: Moved[] = [];
+  private readonly moved: MovedDevice[] = [];
 
   /**
    * Moves one device, names it, restores its permanent global addresses and sets it up. The network that it leaves
@@ -53,7 +53,7 @@ export class NetDevices {
       if (!device) throw new OpFailed({ op, errno: E.ENODEV, syscall: 'netlink', detail: op.name });
       here.move(device.index, namespace, op.target);
       this.moved.push({ op, device });
-      there.restore(op.target, { up: true, addresses: device.addresses.filter(stays) }, op.name !== op.target);
+      there.restore(op.target, { up: true, addresses: device.addresses.filter(isMovable) }, op.name !== op.target);
     } finally {
       here.close();
       there.close();
@@ -65,15 +65,15 @@ export class NetDevices {
    * launch. Without the container's namespace do nothing: the kernel has moved back or removed its devices. A socket
    * would then belong to the host's namespace, whose devices may have the same names.
    */
-  giveBack(pid: number): void {
+  returnAll(pid: number): void {
     const moved = this.moved.splice(0).reverse();
-    if (moved.length > 0) this.moveBack(moved, pid);
-    this.settle();
+    if (moved.length > 0) this.returnDevices(moved, pid);
+    this.release();
   }
 
-  private moveBack(moved: readonly Moved[], pid: number): void {
-    this.namespace ??= opened(openNamespace(pid));
-    const own = opened(openNamespace('thread-self'));
+  private returnDevices(moved: readonly MovedDevice[], pid: number): void {
+    this.namespace ??= fdOrUndefined(openNamespace(pid));
+    const own = fdOrUndefined(openNamespace('thread-self'));
     for (const { op, device } of moved) {
       if (this.namespace === undefined || own === undefined) break;
       try {
@@ -95,14 +95,14 @@ export class NetDevices {
   }
 
   /** Closes the namespace: the container keeps the devices. */
-  settle(): void {
+  release(): void {
     if (this.namespace !== undefined) native.close(this.namespace);
     this.namespace = undefined;
   }
 }
 
 /** A descriptor; undefined for `-errno`. */
-const opened = (result: number): number | undefined => (result < 0 ? undefined : result);
+const fdOrUndefined = (result: number): number | undefined => (result < 0 ? undefined : result);
 
 const openNamespace = (pid: number | 'thread-self'): number =>
   native.namespaceOpen(`/proc/${pid}/ns/net`, new Uint8Array(24));
@@ -130,7 +130,7 @@ class RouteSocket {
 
   /** The device with that name, if any. */
   find(name: string): Device | undefined {
-    const { messages, errno } = this.ask(
+    const { messages, errno } = this.request(
       netlink.encodeRequest(netlink.RTM_GETLINK, 0, netlink.ifinfo(0), [[netlink.IFLA_IFNAME, netlink.name(name)]]),
       [E.ENODEV],
     );
@@ -138,7 +138,7 @@ class RouteSocket {
     if (errno || !link) return undefined;
     const view = new DataView(link.body.buffer, link.body.byteOffset);
     const index = view.getInt32(4, true);
-    const dump = this.ask(netlink.encodeRequest(netlink.RTM_GETADDR, netlink.NLM_F_DUMP, new Uint8Array(8)));
+    const dump = this.request(netlink.encodeRequest(netlink.RTM_GETADDR, netlink.NLM_F_DUMP, new Uint8Array(8)));
     const addresses = dump.messages
       .filter(({ type }) => type === netlink.RTM_NEWADDR)
       .map(({ body }) => netlink.parseAddress(body))
@@ -148,7 +148,7 @@ class RouteSocket {
 
   /** Moves a device of this namespace into another and names it. */
   move(index: number, namespace: number, name: string): void {
-    this.ask(
+    this.request(
       netlink.encodeRequest(netlink.RTM_NEWLINK, 0, netlink.ifinfo(index), [
         [netlink.IFLA_NET_NS_FD, netlink.u32(namespace)],
         [netlink.IFLA_IFNAME, netlink.name(name)],
@@ -167,28 +167,31 @@ class RouteSocket {
         // Lifetimes: a permanent address has none, which means "for ever".
         ...(isPermanent(address) ? [netlink.IFA_CACHEINFO] : []),
       ];
-      const kept = address.attributes.filter(([kind]) => !without.includes(kind));
+      const attributes = address.attributes.filter(([kind]) => !without.includes(kind));
       const flags = netlink.u32(address.flags & chosenFlags);
-      this.ask(
+      this.request(
         netlink.encodeRequest(
           netlink.RTM_NEWADDR,
           netlink.NLM_F_CREATE_EXCL,
           netlink.ifaddr({ ...address, index: device.index }),
-          [...kept, [netlink.IFA_FLAGS, flags]],
+          [...attributes, [netlink.IFA_FLAGS, flags]],
         ),
         // The kernel adds some addresses by itself.
         [E.EEXIST],
       );
     }
     if (up) {
-      this.ask(
+      this.request(
         netlink.encodeRequest(netlink.RTM_NEWLINK, 0, netlink.ifinfo(device.index, netlink.IFF_UP, netlink.IFF_UP)),
       );
     }
   }
 
   /** @throws OpFailed for an errno that is not allowed */
-  private ask(message: Uint8Array, allowed: readonly number[] = []): { messages: netlink.Message[]; errno: number } {
+  private request(
+    message: Uint8Array,
+    allowed: readonly number[] = [],
+  ): { messages: netlink.Message[]; errno: number } {
     check(this.op, native.write(this.fd, message), 'write');
     const messages: netlink.Message[] = [];
     const buffer = new Uint8Array(64 << 10);

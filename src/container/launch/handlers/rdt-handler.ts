@@ -47,17 +47,17 @@ function write(op: RdtOp, path: string, text: string): void {
 /** The kernel's last error message: `info/last_cmd_status` of the root, which is above `path`. */
 export function lastStatus(path: string): string {
   for (let dir = path; dir.length > 1; dir = dir.slice(0, dir.lastIndexOf('/'))) {
-    const said = tryReadText(`${dir}/info/last_cmd_status`);
-    if (said !== undefined) return said.trim() === 'ok' ? '' : said.trim();
+    const status = tryReadText(`${dir}/info/last_cmd_status`);
+    if (status !== undefined) return status.trim() === 'ok' ? '' : status.trim();
   }
   return '';
 }
 
 /** The first domain whose value differs from the wanted one; '' if none does. */
 export function difference(wanted: readonly string[], schemata: string): string {
-  const there = new Map(schemata.split('\n').flatMap((line) => domains(line)));
+  const current = new Map(schemata.split('\n').flatMap((line) => domains(line)));
   for (const [domain, value] of wanted.flatMap((line) => domains(line))) {
-    if (there.get(domain) !== value) return `${domain} is ${there.get(domain) ?? 'not there'}, not ${value}`;
+    if (current.get(domain) !== value) return `${domain} is ${current.get(domain) ?? 'not there'}, not ${value}`;
   }
   return '';
 }

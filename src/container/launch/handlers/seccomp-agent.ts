@@ -11,7 +11,7 @@ import type { Report } from '../init-channel.js';
 type Listener = Extract<Report, { kind: 'listener' }>;
 
 /** The process whose listener the agent receives. */
-interface Notified {
+interface AgentContext {
   /** The current command, `create` for example. */
   readonly command: string;
   readonly record: ContainerRecord;
@@ -24,8 +24,8 @@ interface Notified {
  * Sends the listener to its agent: one connection with one message.
  * @throws RuntError ERR_SECCOMP_AGENT; the process must not continue then
  */
-export async function handOver(report: Listener, to: Notified): Promise<void> {
-  const failed = (errno: number, syscall: string): RuntError =>
+export async function handOver(report: Listener, to: AgentContext): Promise<void> {
+  const agentError = (errno: number, syscall: string): RuntError =>
     new RuntError({
       code: 'ERR_SECCOMP_AGENT',
       message: `${to.command} ${to.record.id}: hand the seccomp listener to the agent at ${report.agent}`,
@@ -41,18 +41,18 @@ export async function handOver(report: Listener, to: Notified): Promise<void> {
     });
   try {
     const socket = await connectTo(report.agent);
-    if (socket < 0) throw failed(-socket, 'connect');
+    if (socket < 0) throw agentError(-socket, 'connect');
     const fds = fdList([report.fd]);
     const sent = native.sendFds(socket, fds, host.encode(JSON.stringify(state(report, to))));
     native.close(socket);
-    if (sent < 0) throw failed(-sent, 'sendmsg');
+    if (sent < 0) throw agentError(-sent, 'sendmsg');
   } finally {
     native.close(report.fd);
   }
 }
 
 /** The ContainerProcessState of the runtime-spec. */
-function state(report: Listener, { record, status, pid }: Notified): unknown {
+function state(report: Listener, { record, status, pid }: AgentContext): unknown {
   const { ociVersion, id, bundle, annotations } = record;
   return {
     ociVersion,

@@ -24,13 +24,13 @@ const directory = '.seccomp';
  */
 export function openProgram(op: ProgramOp, root: string, euid: number): number {
   const profile = packProfile(op.profile);
-  const name = nameOf(profile);
+  const name = cacheName(profile);
   const dir = openDirectory(root, euid);
   try {
-    const kept = dir < 0 ? -1 : openKept(dir, name, euid);
-    if (kept >= 0) return kept;
-    const file = compile(op, profile, name);
-    if (dir >= 0) keep(dir, name, file);
+    const cached = dir < 0 ? -1 : openCached(dir, name, euid);
+    if (cached >= 0) return cached;
+    const file = compileProgram(op, profile, name);
+    if (dir >= 0) storeProgram(dir, name, file);
     const fd = native.sealedFile(file);
     if (fd < 0) throw new OpFailed({ op, errno: -fd, syscall: 'memfd_create', detail: '' });
     return fd;
@@ -43,24 +43,24 @@ export function openProgram(op: ProgramOp, root: string, euid: number): number {
  * SHA-256 of all that decides the program: the packed profile, the builds of runt and of libseccomp, and the machine.
  * The build of runt counts because native/core/seccomp.c does.
  */
-function nameOf(profile: Uint8Array): string {
+function cacheName(profile: Uint8Array): string {
   const libseccomp = new Uint8Array(128);
   const n = Math.max(0, native.seccompVersion(libseccomp));
   const build = host.encode(`${version()} ${commit()} `);
-  const whole = joined([profile, build, libseccomp.subarray(0, n)]);
+  const hashed = concatenate([profile, build, libseccomp.subarray(0, n)]);
   let name = '';
-  for (const byte of digest(whole)) name += byte.toString(16).padStart(2, '0');
+  for (const byte of digest(hashed)) name += byte.toString(16).padStart(2, '0');
   return name;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    result.set(part, at);
     at += part.length;
   }
-  return whole;
+  return result;
 }
 
 function digest(data: Uint8Array): Uint8Array {
@@ -70,7 +70,7 @@ function digest(data: Uint8Array): Uint8Array {
 }
 
 /** Digest of a program and its file name, so that a program under another's name is not used. */
-const seal = (program: Uint8Array, name: string): Uint8Array => digest(joined([program, host.encode(name)]));
+const seal = (program: Uint8Array, name: string): Uint8Array => digest(concatenate([program, host.encode(name)]));
 
 /** Whether no other user may have written the file. */
 function isOurs(fd: number, type: number, euid: number): boolean {
@@ -97,16 +97,16 @@ function openDirectory(root: string, euid: number): number {
 }
 
 /** Opens a cached program; -1 if there is none. Removes a broken one. */
-function openKept(dir: number, name: string, euid: number): number {
+function openCached(dir: number, name: string, euid: number): number {
   const fd = native.openEntry(dir, name, O_RDONLY);
   if (fd < 0) return -1;
-  if (isOurs(fd, S_IFREG, euid) && isWhole(fd, name)) return fd;
+  if (isOurs(fd, S_IFREG, euid) && isIntact(fd, name)) return fd;
   native.close(fd);
   native.unlinkAt(dir, name, 0);
   return -1;
 }
 
-function isWhole(fd: number, name: string): boolean {
+function isIntact(fd: number, name: string): boolean {
   const data = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE + 1);
   const n = native.read(fd, data);
   if (n <= Protocol.DIGEST_SIZE || n > maxProgram + Protocol.DIGEST_SIZE || n % 8 !== 0) return false;
@@ -115,7 +115,7 @@ function isWhole(fd: number, name: string): boolean {
 }
 
 /** @returns the file's content: program and digest */
-function compile(op: ProgramOp, profile: Uint8Array, name: string): Uint8Array {
+function compileProgram(op: ProgramOp, profile: Uint8Array, name: string): Uint8Array {
   const out = new Uint8Array(maxProgram + Protocol.DIGEST_SIZE);
   const n = native.compileSeccomp(profile, out.subarray(0, maxProgram));
   if (n < 0) {
@@ -127,12 +127,12 @@ function compile(op: ProgramOp, profile: Uint8Array, name: string): Uint8Array {
 }
 
 /** Stores a program. If that fails, the next create compiles it again. */
-function keep(dir: number, name: string, file: Uint8Array): void {
+function storeProgram(dir: number, name: string, file: Uint8Array): void {
   if (native.replaceFile(dir, name, 0o600, file) >= 0) removeOldest(dir);
 }
 
 /** Modification time in ns. */
-function changed(dir: number, name: string): bigint {
+function modifiedAt(dir: number, name: string): bigint {
   const out = new Uint8Array(64);
   if (native.stat(dir, name, AT_SYMLINK_NOFOLLOW, out) < 0) return 0n;
   return new DataView(out.buffer).getBigInt64(56, true);
@@ -144,6 +144,6 @@ function removeOldest(dir: number): void {
   if (n <= 0) return;
   const names = host.decode(buffer, n).split('\0').filter(Boolean);
   if (names.length <= maxPrograms) return;
-  const byAge = names.map((name) => ({ name, time: changed(dir, name) })).sort((a, b) => (a.time < b.time ? -1 : 1));
+  const byAge = names.map((name) => ({ name, time: modifiedAt(dir, name) })).sort((a, b) => (a.time < b.time ? -1 : 1));
   for (const { name } of byAge.slice(0, names.length - maxPrograms)) native.unlinkAt(dir, name, 0);
 }

@@ -6,14 +6,14 @@ import { checkOp } from '../../failure/op-failed.js';
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 /** BPF_MAXINSNS, 8 bytes each. */
-const most = 4096 * 8;
+const maxProgram = 4096 * 8;
 
 const digestSize = 32;
 
 /** Opens a file with the program. @throws RuntError ERR_SPEC_VALUE */
 export function openProgramData(op: Extract<Op, { op: 'seccompData' }>): number {
   const program = decode(op.data);
-  if (!program || program.length === 0 || program.length % 8 !== 0 || program.length > most) {
+  if (!program || program.length === 0 || program.length % 8 !== 0 || program.length > maxProgram) {
     throw new RuntError({
       code: 'ERR_SPEC_VALUE',
       message: `run.oci.seccomp_bpf_data must be base64 of 1 to 4096 instructions of 8 bytes, found ${program ? `${program.length} bytes` : 'no base64'}`,

@@ -54,7 +54,7 @@ test('a device is moved back from the namespace that it was moved to', () => {
   const devices = new NetDevices();
   devices.move(op, 5);
   asked.length = 0;
-  devices.giveBack(5);
+  devices.returnAll(5);
   assert.equal(
     asked.filter(([, type]) => type === netlink.RTM_NEWLINK).map(([socket]) => socket),
     [120],
@@ -66,10 +66,10 @@ test("no device of the host is renamed if the container's namespace is gone", ()
   const asked = network(() => gone);
   const devices = new NetDevices();
   devices.move(op, 5);
-  devices.settle();
+  devices.release();
   gone = true;
   asked.length = 0;
-  devices.giveBack(5);
+  devices.returnAll(5);
   assert.equal(asked, []);
 });
 
