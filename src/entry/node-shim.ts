@@ -1,8 +1,8 @@
 /** The server of `containerd-shim-runt-grpc-v1`: dist/shim.js, which the static binary starts. */
 import { shim } from '../shim/shim-main.js';
-import { offerGrpc } from '../shim/transport/grpc-interface.js';
+import { setGrpcLoader } from '../shim/transport/grpc-interface.js';
 import { useNodeHost } from '../sys/node-host.js';
 
 useNodeHost();
-offerGrpc(() => import('../shim/transport/grpc.js'));
+setGrpcLoader(() => import('../shim/transport/grpc.js'));
 process.exit(await shim('containerd-shim-runt-grpc-v1'));

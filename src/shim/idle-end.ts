@@ -5,14 +5,14 @@ import { sleep } from '../sys/waiting/loop.js';
  * Ends a server without clients. containerd may exit between `start` and Create, reject the answer of `start`, or exit
  * between Delete and Shutdown; it never sends Shutdown then.
  */
-export class Idleness {
+export class IdleTimer {
   clients = 0;
   /** Counts connects and waits: each one restarts the idle time. */
-  private moment = 0;
+  private restarts = 0;
 
   constructor(
     /** Idle time before the end: ms without a client. */
-    private readonly patience: number,
+    private readonly idleTime: number,
     /** Ends the server if it is unused. @returns whether it did */
     private readonly end: () => Promise<boolean>,
   ) {
@@ -20,17 +20,17 @@ export class Idleness {
   }
 
   /** Counts a client that connected. @returns a function to call when the client has disconnected */
-  client(): () => void {
+  addClient(): () => void {
     this.clients++;
-    this.moment++;
+    this.restarts++;
     return () => {
       if (--this.clients === 0) void this.wait();
     };
   }
 
   private async wait(): Promise<void> {
-    const since = ++this.moment;
-    do await sleep(this.patience);
-    while (since === this.moment && !(await this.end()));
+    const restart = ++this.restarts;
+    do await sleep(this.idleTime);
+    while (restart === this.restarts && !(await this.end()));
   }
 }

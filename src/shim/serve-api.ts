@@ -7,7 +7,7 @@ import { AT_FDCWD } from '../sys/linux.js';
 import { forget } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
 import { outliveErrors } from './shim-log.js';
-import { keepTask, keptTasks } from './task/recorded-tasks.js';
+import { adoptTasks, storeTask } from './task/recorded-tasks.js';
 import { grpcLoader } from './transport/grpc-interface.js';
 import { serveGrpc } from './transport/grpc-loop.js';
 import { claimSocket, lockSockets } from './transport/server-socket.js';
@@ -42,7 +42,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   outliveErrors();
   native.setSubreaper(1);
   let end!: () => void;
-  const over = new Promise<void>((settle) => {
+  const shutdown = new Promise<void>((settle) => {
     end = settle;
   });
   const publisher = new Publisher('', 'runt');
@@ -51,13 +51,13 @@ export async function serve(o: ServeOptions): Promise<void> {
     publisher,
     debug: o.debug,
     shutdown: end,
-    made: keepTask,
+    onCreated: storeTask,
   });
-  for (const task of await keptTasks(o.root, publisher, o.debug)) service.add(task);
+  for (const task of await adoptTasks(o.root, publisher, o.debug)) service.add(task);
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
   await serveGrpc(grpc, listener, handler, async (server) => {
-    sayReady(path, o.root);
-    await Promise.race([over, server.told()]);
+    reportReady(path, o.root);
+    await Promise.race([shutdown, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, path, 0);
     forget(listener);
     native.close(listener);
@@ -65,16 +65,16 @@ export async function serve(o: ServeOptions): Promise<void> {
 }
 
 /** Reports readiness on stderr and to the service manager, so that neither has to poll the socket. */
-function sayReady(path: string, root: string): void {
+function reportReady(path: string, root: string): void {
   const sentence = `the task service is ready at unix://${path}, for the containers below ${root}`;
-  const note = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
-  note(sentence);
+  const writeLine = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
+  writeLine(sentence);
   const { NOTIFY_SOCKET } = host.env;
   if (!NOTIFY_SOCKET) return;
   try {
     notifyReady(NOTIFY_SOCKET, sentence);
   } catch (error) {
-    note(`warning: ${error instanceof Error ? error.message : error}`);
+    writeLine(`warning: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -100,8 +100,8 @@ function pathOf(listen: string): string {
 /** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
 async function listenAt(path: string): Promise<number> {
   const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
-  const cut = path.lastIndexOf('/');
-  const [directory, name] = [path.slice(0, cut) || '/', path.slice(cut + 1)];
+  const slash = path.lastIndexOf('/');
+  const [directory, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
     // Two servers may start at once.

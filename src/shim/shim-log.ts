@@ -8,12 +8,12 @@ import { reportOf } from '../sys/report/error-report.js';
 export function log(id: string, what: unknown): void {
   native.write(
     2,
-    host.encode(`containerd-shim-runt-v1: ${id}: ${printable(wordsOf(what).trim().replaceAll('\n', '; '))}\n`),
+    host.encode(`containerd-shim-runt-v1: ${id}: ${printable(logText(what).trim().replaceAll('\n', '; '))}\n`),
   );
 }
 
 /** A sentence unchanged; an error's whole report. */
-export function wordsOf(what: unknown): string {
+export function logText(what: unknown): string {
   if (what instanceof RuntError) return reportOf(what);
   return what instanceof Error ? what.message : String(what);
 }
@@ -22,6 +22,6 @@ export function wordsOf(what: unknown): string {
 export function outliveErrors(): void {
   host.outlive?.((error) => {
     const stack = error instanceof Error && error.stack ? `\n${error.stack}` : '';
-    log('internal error', `${wordsOf(error)}${stack}`);
+    log('internal error', `${logText(error)}${stack}`);
   });
 }

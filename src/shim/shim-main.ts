@@ -8,7 +8,7 @@ import { version } from '../sys/runt-version.js';
 import { trimWhenIdle, withTimeout } from '../sys/waiting/loop.js';
 import { exitRecordTime } from '../sys/waiting/time-limits.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
-import { wordsOf } from './shim-log.js';
+import { logText } from './shim-log.js';
 
 /** The shim over ttrpc, and the shim over gRPC, whose server runs under Node.js (entry/node-shim.ts). */
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
@@ -22,10 +22,10 @@ export async function shim(name: ShimName): Promise<number> {
       return 0;
     }
     if (a.info) {
-      const { info } = await import('./containerd/runtime-info.js');
-      const { interpret } = await import('./containerd/start-parameters.js');
+      const { encodeRuntimeInfo } = await import('./containerd/runtime-info.js');
+      const { decodeStartInput } = await import('./containerd/start-parameters.js');
       const { readInput } = await import('./containerd/start-input.js');
-      native.write(1, info(name, interpret(await readInput(), '', '').options));
+      native.write(1, encodeRuntimeInfo(name, decodeStartInput(await readInput(), '', '').options));
       return 0;
     }
     if (a.action === 'start') {
@@ -33,12 +33,12 @@ export async function shim(name: ShimName): Promise<number> {
       put(await startServer(a, name));
       return 0;
     }
-    if (a.action === 'delete') return await clean(a);
+    if (a.action === 'delete') return await cleanUp(a);
     trimWhenIdle();
     const { serve } = await import('./shim-server.js');
     return await serve(a);
   } catch (error) {
-    native.write(2, host.encode(`${name}: ${wordsOf(error)}\n`));
+    native.write(2, host.encode(`${name}: ${logText(error)}\n`));
     return 1;
   }
 }
@@ -64,12 +64,12 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
 }
 
 /** `delete`: removes what is left of a container whose shim has ended. Idempotent. */
-async function clean(a: ShimArguments): Promise<number> {
+async function cleanUp(a: ShimArguments): Promise<number> {
   const { task } = await import('./transport/protos.js');
   const { clearRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');
-  const { rememberedRoot } = await import('./task/state-root.js');
-  const root = rememberedRoot(a.bundle, a.namespace);
+  const { storedRoot } = await import('./task/state-root.js');
+  const root = storedRoot(a.bundle, a.namespace);
   // An unreadable record must not prevent the removal.
   const exit = await exitOf(root, a.id).catch(() => undefined);
   await remove({ root, id: a.id, force: true });

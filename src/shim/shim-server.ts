@@ -7,14 +7,14 @@ import { forget, readable, sleep } from '../sys/waiting/loop.js';
 import { clientPollTime, clientVersionTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
-import { Idleness } from './idle-end.js';
+import { IdleTimer } from './idle-end.js';
 import { log, outliveErrors } from './shim-log.js';
-import { reapNowAndThen, reapOrphans } from './task/orphan-reaper.js';
+import { reapOrphans, reapPeriodically } from './task/orphan-reaper.js';
 import { stateRoot } from './task/state-root.js';
 import { Clients } from './transport/client-limits.js';
 import { grpcLoader } from './transport/grpc-interface.js';
 import { TaskService } from './transport/task-service.js';
-import { accept, Connection, type Handler } from './transport/ttrpc.js';
+import { acceptConnections, Connection, type Handler } from './transport/ttrpc.js';
 
 /** The listening socket is stdin (shim/containerd/shim-bootstrap.ts). */
 const LISTENER = 0;
@@ -28,7 +28,7 @@ export async function serve(a: ShimArguments): Promise<number> {
   // Files beside the socket that are removed with it.
   const files: string[] = [];
   let finish!: () => void;
-  const over = new Promise<void>((settle) => {
+  const shutdown = new Promise<void>((settle) => {
     finish = () => {
       // containerd starts another shim for a container that it creates from now on.
       for (const file of [...files, ...(a.socket ? [a.socket] : [])]) native.unlinkAt(AT_FDCWD, file, 0);
@@ -46,44 +46,44 @@ export async function serve(a: ShimArguments): Promise<number> {
   });
   const handler: Handler = (name, method, payload) => service.call(name, method, payload);
   const seconds = Number(host.env.RUNT_SHIM_IDLE) || idleServerSeconds;
-  const idleness = new Idleness(1000 * seconds, async () => {
-    if (!a.socket || service.busy || publisher.waiting > 0 || !(await unwanted(a.socket, idleness))) return false;
+  const idleTimer = new IdleTimer(1000 * seconds, async () => {
+    if (!a.socket || service.busy || publisher.queueLength > 0 || !(await isUnused(a.socket, idleTimer))) return false;
     log(a.id, `the shim ends: it has had no container and no client for ${seconds} s`);
     finish();
     return true;
   });
   const loadGrpc = grpcLoader();
   const node = loadGrpc && (await import('./grpc-server-program.js'));
-  const wanted = node?.wantedProtocol();
+  const wanted = node?.configuredProtocol();
   if (loadGrpc && node && wanted !== 'ttrpc') {
     const grpc = await loadGrpc();
     const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, clientVersionTime));
-    const what = node.spoken(version, wanted === 'grpc');
-    if (what !== 'grpc 2') log(a.id, node.unreliable(version, what));
-    files.push(node.spokenFile(a.socket));
-    node.tellSpoken(a.socket, what);
+    const what = node.chooseProtocol(version, wanted === 'grpc');
+    if (what !== 'grpc 2') log(a.id, node.protocolWarning(version, what));
+    files.push(node.protocolFile(a.socket));
+    node.writeProtocol(a.socket, what);
     if (what !== 'ttrpc') {
       const { serveGrpc } = await import('./transport/grpc-loop.js');
-      const client = () => idleness.client();
-      await serveGrpc(grpc, LISTENER, handler, () => over, client);
+      const client = () => idleTimer.addClient();
+      await serveGrpc(grpc, LISTENER, handler, () => shutdown, client);
       return 0;
     }
   }
-  const reaping = node ? reapNowAndThen() : undefined;
+  const reaping = node ? reapPeriodically() : undefined;
   if (!reaping) void reapOrphans();
   const clients = new Clients((line) => log('ttrpc', line));
-  void accept(LISTENER, (fd) => {
+  void acceptConnections(LISTENER, (fd) => {
     if (!clients.connect()) {
       native.close(fd);
       return;
     }
-    const gone = idleness.client();
+    const removeClient = idleTimer.addClient();
     void new Connection(fd, handler, clients).serve().finally(() => {
-      clients.left();
-      gone();
+      clients.disconnect();
+      removeClient();
     });
   });
-  await over;
+  await shutdown;
   // The answer to Shutdown is still being sent.
   await sleep(lastAnswerTime);
   reaping?.end();
@@ -94,12 +94,12 @@ export async function serve(a: ShimArguments): Promise<number> {
  * Whether no client connects. `start` checks under this lock whether the socket answers
  * (shim/containerd/shim-bootstrap.ts). The lock is released when this process exits.
  */
-async function unwanted(socket: string, idleness: Idleness): Promise<boolean> {
+async function isUnused(socket: string, idleTimer: IdleTimer): Promise<boolean> {
   const dir = native.openAt(AT_FDCWD, socket.slice(0, socket.lastIndexOf('/')), 0, 0);
   const listener = native.duplicate(LISTENER);
-  const alone =
-    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, clientPollTime)) && idleness.clients === 0;
+  const isAlone =
+    native.flock(dir, LOCK_EX | LOCK_NB) >= 0 && !(await readable(listener, clientPollTime)) && idleTimer.clients === 0;
   native.close(listener);
-  if (!alone) native.close(dir);
-  return alone;
+  if (!isAlone) native.close(dir);
+  return isAlone;
 }

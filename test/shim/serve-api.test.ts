@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
 import { serve } from '../../src/shim/serve-api.js';
 import { serve as serveShim } from '../../src/shim/shim-server.js';
-import { type Grpc, offerGrpc } from '../../src/shim/transport/grpc-interface.js';
+import { type Grpc, setGrpcLoader } from '../../src/shim/transport/grpc-interface.js';
 import { task } from '../../src/shim/transport/protos.js';
 import type { Handler } from '../../src/shim/transport/ttrpc.js';
 import { RuntError } from '../../src/sys/error.js';
@@ -26,11 +26,11 @@ class FakeGrpc implements Grpc {
   serve(handler: Handler) {
     this.handler = handler;
     return {
-      take: (fd: number, gone: () => void) => {
+      serveConnection: (fd: number, gone: () => void) => {
         this.taken.push(fd);
         gone();
       },
-      told: () => new Promise<void>((settle) => (this.end = settle)),
+      awaitSignal: () => new Promise<void>((settle) => (this.end = settle)),
       close: async () => {
         this.closed++;
       },
@@ -60,7 +60,7 @@ test('serve without gRPC, which the static binary lacks, is refused', async () =
 });
 
 test('serve refuses an address that is not an absolute path', async () => {
-  offerGrpc(async () => new FakeGrpc());
+  setGrpcLoader(async () => new FakeGrpc());
   const kernel = new FakeKernel();
   for (const [listen, answer] of [
     ['tcp://localhost:1', 'ERR_UNSUPPORTED serve does not listen at tcp://localhost:1'],
@@ -74,7 +74,7 @@ test('serve refuses an address that is not an absolute path', async () => {
 });
 
 test('a socket in use, another file at its path, and a missing directory are refused', async () => {
-  offerGrpc(async () => new FakeGrpc());
+  setGrpcLoader(async () => new FakeGrpc());
   const kernel = new FakeKernel();
   kernel.sockets.listen('/run/used', (end) => {
     end.onHangUp = () => end.drop();
@@ -89,7 +89,7 @@ test('a socket in use, another file at its path, and a missing directory are ref
 
 test('serve runs until it is stopped, replaces a stale socket, and removes its own', async () => {
   const grpc = new FakeGrpc();
-  offerGrpc(async () => grpc);
+  setGrpcLoader(async () => grpc);
   const kernel = new FakeKernel();
   kernel.tree.socket('/run/runt.sock');
   const serving = serve({ listen: 'unix:///run/runt.sock', root: kernel.root, debug: false });
@@ -108,7 +108,7 @@ test('serve runs until it is stopped, replaces a stale socket, and removes its o
 
 test('a restarted server adopts the containers of the earlier one', async () => {
   const grpc = new FakeGrpc();
-  offerGrpc(async () => grpc);
+  setGrpcLoader(async () => grpc);
   const host = new TaskHost();
   const { kernel } = host;
   const serving = serve({ listen: '/run/runt.sock', root: kernel.root, debug: false });
@@ -147,7 +147,7 @@ test('the gRPC shim records beside its socket the protocol that it speaks with e
     ['2.1.0', { RUNT_SHIM_VERSION: '1.7' }, 'grpc 2', /^$/],
   ] as const) {
     const grpc = Object.assign(new FakeGrpc(), { version });
-    offerGrpc(async () => grpc);
+    setGrpcLoader(async () => grpc);
     const kernel = withListener({ ...env, RUNT_SHIM_IDLE: '30' });
     const socket = '/run/s/socket';
     const serving = serveShim(parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket]));

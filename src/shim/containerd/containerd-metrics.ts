@@ -18,7 +18,7 @@ export function metrics(facts: CgroupFacts, root: string, id: string): google.pr
 }
 
 /** A uint64 as protobufjs writes it: a number while that is exact, else its halves. */
-export function wide(value: Count | undefined): number {
+export function toWide(value: Count | undefined): number {
   if (value === undefined) return 0;
   if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Number(value);
   const bits = BigInt.asUintN(64, BigInt(value));
@@ -27,27 +27,32 @@ export function wide(value: Count | undefined): number {
   return halves as unknown as number;
 }
 
-const micro = (ns: Count): number => wide(BigInt(ns) / 1000n);
+const toMicroseconds = (ns: Count): number => toWide(BigInt(ns) / 1000n);
 
 export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
   const entry = (e: MemoryEntry | undefined) =>
-    e ? { limit: wide(e.limit), usage: wide(e.usage), max: wide(e.max), failcnt: wide(e.failures) } : null;
+    e ? { limit: toWide(e.limit), usage: toWide(e.usage), max: toWide(e.max), failcnt: toWide(e.failures) } : null;
   const blkio = (name: IoTable) =>
-    (s.io?.tables[name] ?? []).map((e) => ({ op: e.operation, major: e.major, minor: e.minor, value: wide(e.value) }));
+    (s.io?.tables[name] ?? []).map((e) => ({
+      op: e.operation,
+      major: e.major,
+      minor: e.minor,
+      value: toWide(e.value),
+    }));
   return {
-    ...(s.pids && { pids: { current: wide(s.pids.current), limit: wide(s.pids.limit) } }),
+    ...(s.pids && { pids: { current: toWide(s.pids.current), limit: toWide(s.pids.limit) } }),
     ...(s.cpu && {
       cpu: {
         usage: {
-          total: wide(s.cpu.total),
-          kernel: wide(s.cpu.kernel),
-          user: wide(s.cpu.user),
-          perCpu: (s.cpu.each?.total ?? []).map(wide),
+          total: toWide(s.cpu.total),
+          kernel: toWide(s.cpu.kernel),
+          user: toWide(s.cpu.user),
+          perCpu: (s.cpu.each?.total ?? []).map(toWide),
         },
         throttling: {
-          periods: wide(s.cpu.throttling.periods),
-          throttledPeriods: wide(s.cpu.throttling.throttledPeriods),
-          throttledTime: wide(s.cpu.throttling.throttledTime),
+          periods: toWide(s.cpu.throttling.periods),
+          throttledPeriods: toWide(s.cpu.throttling.throttledPeriods),
+          throttledTime: toWide(s.cpu.throttling.throttledTime),
         },
       },
     }),
@@ -59,7 +64,7 @@ export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
         kernel: entry(s.memory.kernel),
         kernelTcp: entry(s.memory.kernelTcp),
       },
-      memoryOomControl: { oomKill: wide(s.memory.oomKills) },
+      memoryOomControl: { oomKill: toWide(s.memory.oomKills) },
     }),
     blkio: {
       ioServiceBytesRecursive: blkio('io_service_bytes'),
@@ -73,9 +78,9 @@ export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
     },
     hugetlb: Object.entries(s.hugepages ?? {}).map(([pagesize, h]) => ({
       pagesize,
-      usage: wide(h.usage),
-      max: wide(h.max),
-      failcnt: wide(h.failures),
+      usage: toWide(h.usage),
+      max: toWide(h.max),
+      failcnt: toWide(h.failures),
     })),
   };
 }
@@ -87,12 +92,12 @@ function memoryLines(raw: Readonly<Record<string, Count>>): Record<string, numbe
     const plain = name
       .replace(/pgpg(in|out)$/, 'pg_pg_$1')
       .replace(/pg(maj)?fault$/, (_, m) => `pg_${m ? 'maj_' : ''}fault`);
-    fields[camel(plain.replace('memsw_limit', 'swap_limit'))] = wide(value);
+    fields[toCamelCase(plain.replace('memsw_limit', 'swap_limit'))] = toWide(value);
   }
   return fields;
 }
 
-const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+const toCamelCase = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
 
 export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
   const io = new Map<string, Record<string, number>>();
@@ -101,41 +106,41 @@ export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
       const key = `${e.major}:${e.minor}`;
       const entry = io.get(key) ?? { major: e.major, minor: e.minor };
       io.set(key, entry);
-      if (e.operation === 'Read') entry[read] = wide(e.value);
-      if (e.operation === 'Write') entry[write] = wide(e.value);
+      if (e.operation === 'Read') entry[read] = toWide(e.value);
+      if (e.operation === 'Write') entry[write] = toWide(e.value);
     }
   };
   add('io_service_bytes', 'rbytes', 'wbytes');
   add('io_serviced', 'rios', 'wios');
   const raw = s.memory?.raw ?? {};
   return {
-    ...(s.pids && { pids: { current: wide(s.pids.current), limit: wide(s.pids.limit) } }),
+    ...(s.pids && { pids: { current: toWide(s.pids.current), limit: toWide(s.pids.limit) } }),
     ...(s.cpu && {
       cpu: {
-        usageUsec: micro(s.cpu.total),
-        userUsec: micro(s.cpu.user),
-        systemUsec: micro(s.cpu.kernel),
-        nrPeriods: wide(s.cpu.throttling.periods),
-        nrThrottled: wide(s.cpu.throttling.throttledPeriods),
-        throttledUsec: micro(s.cpu.throttling.throttledTime),
+        usageUsec: toMicroseconds(s.cpu.total),
+        userUsec: toMicroseconds(s.cpu.user),
+        systemUsec: toMicroseconds(s.cpu.kernel),
+        nrPeriods: toWide(s.cpu.throttling.periods),
+        nrThrottled: toWide(s.cpu.throttling.throttledPeriods),
+        throttledUsec: toMicroseconds(s.cpu.throttling.throttledTime),
       },
     }),
     ...(s.memory && {
       memory: {
-        ...Object.fromEntries(Object.entries(raw).map(([name, value]) => [camel(name), wide(value)])),
-        usage: wide(s.memory.usage.usage),
-        usageLimit: wide(s.memory.usage.limit ?? UNLIMITED),
-        swapUsage: wide(BigInt(s.memory.swap.usage) - BigInt(s.memory.usage.usage)),
-        swapLimit: wide(s.memory.swap.limit ?? UNLIMITED),
-        maxUsage: wide(s.memory.usage.max),
+        ...Object.fromEntries(Object.entries(raw).map(([name, value]) => [toCamelCase(name), toWide(value)])),
+        usage: toWide(s.memory.usage.usage),
+        usageLimit: toWide(s.memory.usage.limit ?? UNLIMITED),
+        swapUsage: toWide(BigInt(s.memory.swap.usage) - BigInt(s.memory.usage.usage)),
+        swapLimit: toWide(s.memory.swap.limit ?? UNLIMITED),
+        maxUsage: toWide(s.memory.usage.max),
       },
-      memoryEvents: { oomKill: wide(s.memory.oomKills) },
+      memoryEvents: { oomKill: toWide(s.memory.oomKills) },
     }),
     io: { usage: [...io.values()] },
     hugetlb: Object.entries(s.hugepages ?? {}).map(([pagesize, h]) => ({
       pagesize,
-      current: wide(h.usage),
-      max: wide(h.max),
+      current: toWide(h.usage),
+      max: toWide(h.max),
     })),
   };
 }

@@ -25,30 +25,30 @@ interface QueueLimits {
   readonly events: number;
   readonly bytes: number;
 }
-const usual: QueueLimits = { events: 8192, bytes: 2 << 20 };
+const defaultLimits: QueueLimits = { events: 8192, bytes: 2 << 20 };
 
-interface Waiting {
+interface QueuedEvent {
   /** For the log. */
   readonly what: string;
   readonly payload: Uint8Array;
 }
 
 export class Publisher {
-  private readonly queue: Waiting[] = [];
+  private readonly queue: QueuedEvent[] = [];
   private bytes = 0;
   private sending: Promise<void> | undefined;
-  private watched = false;
+  private isWatched = false;
   private connection: Connection | undefined;
 
   constructor(
     /** Path of containerd's ttrpc socket; empty for no publishing. */
     private readonly address: string,
     readonly namespace: string,
-    private readonly limits: QueueLimits = usual,
+    private readonly limits: QueueLimits = defaultLimits,
   ) {}
 
   /** The number of undelivered events. */
-  get waiting(): number {
+  get queueLength(): number {
     return this.queue.length;
   }
 
@@ -69,7 +69,7 @@ export class Publisher {
     this.sending ??= this.send().finally(() => {
       this.sending = undefined;
     });
-    if (!this.watched) void this.watch();
+    if (!this.isWatched) void this.watch();
   }
 
   /** Resolves when all events are delivered, or after `ms`; drops the rest. */
@@ -79,11 +79,11 @@ export class Publisher {
   }
 
   private drop(why: string): void {
-    const first = this.take();
+    const first = this.takeFirst();
     if (first) log('events', `${first.what} is lost: ${why}`);
   }
 
-  private take(): Waiting | undefined {
+  private takeFirst(): QueuedEvent | undefined {
     const first = this.queue.shift();
     this.bytes -= first?.payload.length ?? 0;
     return first;
@@ -93,9 +93,9 @@ export class Publisher {
     let [pause, refusals] = [firstPublishPause, 0];
     for (let first = this.queue[0]; first; first = this.queue[0]) {
       try {
-        await (await this.reach()).call(SERVICE, 'Forward', first.payload);
+        await (await this.connect()).call(SERVICE, 'Forward', first.payload);
         // It may have been dropped while it was sent.
-        if (this.queue[0] === first) this.take();
+        if (this.queue[0] === first) this.takeFirst();
         [pause, refusals] = [firstPublishPause, 0];
       } catch (error) {
         if (error instanceof StatusError && ++refusals >= attempts && this.queue[0] === first) {
@@ -113,14 +113,14 @@ export class Publisher {
 
   /** Closes a connection on which containerd does not answer: the pending call fails. */
   private async watch(): Promise<void> {
-    this.watched = true;
+    this.isWatched = true;
     let [first, since] = [this.queue[0], now()];
     while (this.queue.length > 0) {
       await sleep(publishPollInterval);
       if (this.queue[0] !== first) [first, since] = [this.queue[0], now()];
       else if (now() - since > publishAnswerTime) this.disconnect();
     }
-    this.watched = false;
+    this.isWatched = false;
   }
 
   private disconnect(): void {
@@ -128,7 +128,7 @@ export class Publisher {
     this.connection = undefined;
   }
 
-  private async reach(): Promise<Connection> {
+  private async connect(): Promise<Connection> {
     if (this.connection) return this.connection;
     const fd = await connectAt(AT_FDCWD, this.address);
     if (fd < 0) throw new Error(`connect ${host.name} to ${this.address}`);

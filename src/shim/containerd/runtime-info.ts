@@ -6,7 +6,7 @@ import type { ShimName } from '../shim-main.js';
 import { type google, types } from '../transport/protos.js';
 
 /** The encoded RuntimeInfo of the program `shim`; it repeats the `options` of the request. */
-export function info(shim: ShimName, options: google.protobuf.Any.$Properties): Uint8Array {
+export function encodeRuntimeInfo(shim: ShimName, options: google.protobuf.Any.$Properties): Uint8Array {
   return types.RuntimeInfo.encode({
     name: shim.replace('containerd-shim-', 'io.containerd.').replace(/-v1$/, '.v1'),
     version: { version: version(), revision: commit() },

@@ -3,7 +3,7 @@ import { type AnnotationPolicy, isAnnotationPolicy } from '../../plan/annotation
 import { readText } from '../../sys/fs.js';
 import { host } from '../../sys/host.js';
 import { runtimeOptions as criOptions, type google, linuxRunc, runcOptions } from '../transport/protos.js';
-import { Code, decoded, StatusError } from '../transport/status-code.js';
+import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 import { typeName } from './any-message.js';
 
 /** The options that runt applies. */
@@ -48,20 +48,20 @@ const kinds = [
 export async function runtimeOptions(any: google.protobuf.Any.$Properties | null | undefined): Promise<RuntimeOptions> {
   const value = any?.value ?? new Uint8Array();
   const name = typeName(any);
-  if (name === 'containerd.runc.v1.Options') return applied(decoded(runcOptions.Options, value));
+  if (name === 'containerd.runc.v1.Options') return checkedOptions(decodeMessage(runcOptions.Options, value));
   // containerd up to 1.7 sends these for a type outside io.containerd.runc if the client sets an option.
   if (name === 'containerd.linux.runc.CreateOptions')
-    return applied(asOptions(decoded(linuxRunc.CreateOptions, value)));
+    return checkedOptions(asOptions(decodeMessage(linuxRunc.CreateOptions, value)));
   if (name === 'runtimeoptions.v1.Options') {
-    const { configPath, configBody } = decoded(criOptions.Options, value);
+    const { configPath, configBody } = decodeMessage(criOptions.Options, value);
     // containerd sends the section of its own configuration if that section names no file.
     const text = configPath ? readFile(configPath) : host.decode(configBody, configBody.length);
     const { options, own } = await tomlOptions(text);
-    return { ...applied(options), ...own };
+    return { ...checkedOptions(options), ...own };
   }
   if (value.length > 0)
     throw new StatusError(Code.INVALID_ARGUMENT, `runtime options of type ${name} are not supported`);
-  return applied(new runcOptions.Options());
+  return checkedOptions(new runcOptions.Options());
 }
 
 function readFile(path: string): string {
@@ -69,7 +69,7 @@ function readFile(path: string): string {
     return readText(path);
   } catch (error) {
     const why = error instanceof Error ? error.message : error;
-    throw invalid(`the file of the runtime's options, ${path}, cannot be read: ${why}`);
+    throw invalidError(`the file of the runtime's options, ${path}, cannot be read: ${why}`);
   }
 }
 
@@ -96,10 +96,10 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
     }
     // Only containerd reads these two.
     if (!known && /^(?:typeurl|configpath)$/i.test(name)) continue;
-    if (!known) throw invalid(`the runtime option ${name} is not known`);
+    if (!known) throw invalidError(`the runtime option ${name} is not known`);
     const [field, kind] = known;
     const right = typeof value === kind && (typeof value !== 'number' || (value >= 0 && value < 2 ** 32));
-    if (!right) throw invalid(`the runtime option ${name} must be of type ${kind}, not ${value}`);
+    if (!right) throw invalidError(`the runtime option ${name} must be of type ${kind}, not ${value}`);
     Object.assign(options, { [field]: value });
   }
   return { options, own };
@@ -107,12 +107,12 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
 
 function policyNamed(name: string, value: unknown): AnnotationPolicy {
   if (isAnnotationPolicy(value)) return value;
-  throw invalid(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
+  throw invalidError(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
 }
 
 function secondsNamed(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e9) return value;
-  throw invalid(`the runtime option ${name} is not a number of seconds: ${value}`);
+  throw invalidError(`the runtime option ${name} is not a number of seconds: ${value}`);
 }
 
 /** Fields that only the older options have; no client of containerd sets them. */
@@ -125,17 +125,18 @@ function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
       throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
   }
   const { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath } = options;
-  const given = { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath };
-  return Object.assign(new runcOptions.Options(), given);
+  const supported = { noPivotRoot, noNewKeyring, shimCgroup, ioUid, ioGid, criuWorkPath, criuImagePath };
+  return Object.assign(new runcOptions.Options(), supported);
 }
 
-function applied(options: runcOptions.Options): RuntimeOptions {
+function checkedOptions(options: runcOptions.Options): RuntimeOptions {
   for (const field of refused) {
     if (options[field]) throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
   }
   for (const field of paths) {
     const path = options[field];
-    if (path && !path.startsWith('/')) throw invalid(`the runtime option ${field} is not an absolute path: ${path}`);
+    if (path && !path.startsWith('/'))
+      throw invalidError(`the runtime option ${field} is not an absolute path: ${path}`);
   }
   const { noPivotRoot: noPivot, binaryName, ioUid } = options;
   const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;
@@ -143,8 +144,8 @@ function applied(options: runcOptions.Options): RuntimeOptions {
     ...(binaryName ? [`the runtime option binary_name (${binaryName}) has no effect: this shim is the runtime`] : []),
     ...(ioUid ? [`the runtime option io_uid (${ioUid}) has no effect: pipes belong to the process's user`] : []),
   ];
-  const told = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
-  return { ...told, criuPath, criuImagePath, criuWorkPath, notes };
+  const settings = { noPivot, noNewKeyring, systemdCgroup, root, ioGid, shimCgroup };
+  return { ...settings, criuPath, criuImagePath, criuWorkPath, notes };
 }
 
 /** The policies that the container operations take. */
@@ -153,4 +154,4 @@ export const policyOf = ({ unsafeAnnotations, hookTimeout }: RuntimeOptions): Po
   ...(hookTimeout !== undefined && { hookTimeout }),
 });
 
-const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);
+const invalidError = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -31,12 +31,12 @@ export function parseArguments(list: readonly string[]): ShimArguments {
       if (rest.length === 0 || rest[0] === 'true') on.add(name);
     } else if ((texts as readonly string[]).includes(name)) {
       const value = rest.length > 0 ? rest.join('=') : list[++i];
-      if (value === undefined) throw usage(`-${name} needs a value`);
+      if (value === undefined) throw usageError(`-${name} needs a value`);
       values[name] = value;
-    } else throw usage(`unknown flag -${name}`);
+    } else throw usageError(`unknown flag -${name}`);
   }
   const action = list[i] ?? '';
-  if (action !== '' && action !== 'start' && action !== 'delete') throw usage(`unknown action ${action}`);
+  if (action !== '' && action !== 'start' && action !== 'delete') throw usageError(`unknown action ${action}`);
   return {
     namespace: values.namespace ?? '',
     id: values.id ?? '',
@@ -50,5 +50,5 @@ export function parseArguments(list: readonly string[]): ShimArguments {
   };
 }
 
-const usage = (message: string): RuntError =>
+const usageError = (message: string): RuntError =>
   new RuntError({ code: 'ERR_USAGE', message: `containerd-shim-runt-v1: ${message}` });

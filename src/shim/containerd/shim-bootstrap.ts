@@ -10,10 +10,10 @@ import type { ShimName } from '../shim-main.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
 import type { ShimArguments } from './shim-arguments.js';
 import { readInput, socketDirectory } from './start-input.js';
-import type { Given } from './start-parameters.js';
+import type { StartParameters } from './start-parameters.js';
 
 /** Version of the answer: 2 means the service containerd.task.v2, 3 also v3. Every server serves both. */
-const newest = 3;
+const newestVersion = 3;
 
 /** Annotations that name the group, a pod, whose containers share one shim. */
 const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-id'];
@@ -24,7 +24,7 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
   const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('../grpc-server-program.js') : undefined;
-  const grpc = node && node.wantedProtocol() !== 'ttrpc' ? node : undefined;
+  const grpc = node && node.configuredProtocol() !== 'ttrpc' ? node : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const input = await readInput();
   const named = socketDirectory(input, a.id, a.namespace);
@@ -32,13 +32,13 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
-  let told: Given | undefined;
+  let startParameters: StartParameters | undefined;
   // It loads the protobuf code, which is slow: only when needed.
-  const ask = async (): Promise<Given> => {
-    told ??= (await import('./start-parameters.js')).interpret(input, a.id, a.namespace);
-    return told;
+  const readParameters = async (): Promise<StartParameters> => {
+    startParameters ??= (await import('./start-parameters.js')).decodeStartInput(input, a.id, a.namespace);
+    return startParameters;
   };
-  let version = latest > 0 ? Math.min(latest, newest) : (await ask()).parameters ? newest : 0;
+  let version = latest > 0 ? Math.min(latest, newestVersion) : (await readParameters()).parameters ? newestVersion : 0;
   if (grpc && version === 0) {
     throw new RuntError({
       ...facts,
@@ -51,14 +51,14 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   native.mkdirAt(AT_FDCWD, directory, 0o700);
   const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
   try {
-    refuseForeign(dir, directory);
+    refuseUnsafeDirectory(dir, directory);
     // If two start at once, the second finds the shim of the first.
     await lockSockets(dir, { ...facts, path: directory });
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) {
-      const { prepare } = await import('./server-place.js');
+      const { setUpServer } = await import('./server-setup.js');
       // A killed shim may have left it.
-      if (grpc) native.unlinkAt(AT_FDCWD, grpc.spokenFile(path), 0);
+      if (grpc) native.unlinkAt(AT_FDCWD, grpc.protocolFile(path), 0);
       // A new group for this process: the server and all its containers inherit it by fork.
       if (host.env.SCHED_CORE) {
         check(native.schedCoreCreate(), {
@@ -68,7 +68,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
           hint: 'set sched_core = false in the config of containerd, or use Linux 5.14 with CONFIG_SCHED_CORE, and CPUs with SMT on',
         });
       }
-      const { options, parameters } = await ask();
+      const { options, parameters } = await readParameters();
       const pid = serve(
         a,
         node?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
@@ -77,13 +77,13 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
         parameters?.containerdTtrpcAddress ?? '',
       );
       native.close(listener);
-      await prepare(pid, options);
+      await setUpServer(pid, options);
     }
   } finally {
     native.close(dir);
   }
   // From 1.7 on containerd sends 2 to all shims, but from 2.0 on it accepts gRPC only in version 3.
-  const [protocol, takes] = grpc ? (await grpc.heardSpoken(path)).split(' ') : ['ttrpc'];
+  const [protocol, takes] = grpc ? (await grpc.awaitProtocol(path)).split(' ') : ['ttrpc'];
   if (takes) version = Number(takes);
   const address = takes ? path : `unix://${path}`;
   const answer = version === 0 ? address : JSON.stringify({ version, address, protocol });
@@ -99,7 +99,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
  * Refuses a directory that other users can write to: they could replace the socket and pose as the shim.
  * @throws RuntError ERR_SHIM
  */
-function refuseForeign(dir: number, path: string): void {
+function refuseUnsafeDirectory(dir: number, path: string): void {
   const { mode, uid } = stat('', dir, AT_EMPTY_PATH);
   if ((uid === 0 || uid === callerIds().uid) && (mode & 0o022) === 0) return;
   throw new RuntError({
@@ -126,13 +126,13 @@ function groupOf(id: string): string {
  */
 function serve(
   a: ShimArguments,
-  [program, ...words]: readonly [string, ...string[]],
+  [program, ...programArgs]: readonly [string, ...string[]],
   listener: number,
   socket: string,
   ttrpc: string,
 ): number {
   const args = [
-    ...words,
+    ...programArgs,
     '-namespace',
     a.namespace,
     '-id',
@@ -143,8 +143,8 @@ function serve(
     socket,
     ...(a.debug ? ['-debug'] : []),
   ];
-  const told = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
-  const env = Object.entries({ ...host.env, ...told }).map(([name, value]) => `${name}=${value}`);
+  const eventAddress = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
+  const env = Object.entries({ ...host.env, ...eventAddress }).map(([name, value]) => `${name}=${value}`);
   const pidfd = new Uint8Array(8);
   // A fifo that containerd reads; it may not exist.
   const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);

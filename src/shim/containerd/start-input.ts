@@ -4,7 +4,7 @@ import { AT_EMPTY_PATH, S_IFIFO, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { readable } from '../../sys/waiting/loop.js';
 import { startInputTime } from '../../sys/waiting/time-limits.js';
 
-const most = 1 << 20;
+const maxInput = 1 << 20;
 
 /** Reads a pipe or a socket. @returns nothing for other files: a terminal would block */
 export async function readInput(): Promise<Uint8Array> {
@@ -12,9 +12,9 @@ export async function readInput(): Promise<Uint8Array> {
   if (native.stat(0, '', AT_EMPTY_PATH, new Uint8Array(stat.buffer)) < 0) return new Uint8Array();
   const type = Number(stat[0]) & S_IFMT;
   if (type !== S_IFIFO && type !== S_IFSOCK) return new Uint8Array();
-  const data = new Uint8Array(most);
+  const data = new Uint8Array(maxInput);
   let length = 0;
-  while (length < most && (await readable(0, startInputTime))) {
+  while (length < maxInput && (await readable(0, startInputTime))) {
     const n = native.read(0, data.subarray(length));
     if (n <= 0) break;
     length += n;

@@ -1,7 +1,7 @@
 /** The messages on the stdin of `start` and `-info`. */
 import { bootstrap, google } from '../transport/protos.js';
 
-export interface Given {
+export interface StartParameters {
   /** Empty for none. */
   readonly options: google.protobuf.Any.$Properties;
   readonly parameters?: bootstrap.BootstrapParams;
@@ -11,7 +11,7 @@ export interface Given {
  * Decodes the runtime's options: an Any or, for `start` since containerd 2.3, an extension of BootstrapParams. Both
  * messages begin with two strings: in BootstrapParams these equal the id and the namespace of the flags.
  */
-export function interpret(data: Uint8Array, id: string, namespace: string): Given {
+export function decodeStartInput(data: Uint8Array, id: string, namespace: string): StartParameters {
   try {
     const parameters = bootstrap.BootstrapParams.decode(data);
     if (id !== '' && parameters.instanceId === id && parameters.namespace === namespace) {

@@ -15,9 +15,9 @@ export function parseToml(text: string): ReadonlyMap<string, TomlValue> {
     if (trimmed === '' || trimmed.startsWith('#')) continue;
     const groups = line.exec(trimmed)?.groups;
     if (!groups)
-      throw bad(i, trimmed, trimmed.startsWith('[') ? 'a table is not allowed here' : 'NAME = VALUE is expected');
+      throw tomlError(i, trimmed, trimmed.startsWith('[') ? 'a table is not allowed here' : 'NAME = VALUE is expected');
     const name = groups.name ?? groups.quoted ?? groups.literal ?? '';
-    if (values.has(name)) throw bad(i, trimmed, `${name} is given twice`);
+    if (values.has(name)) throw tomlError(i, trimmed, `${name} is given twice`);
     values.set(name, tomlValue(i, trimmed, groups.rest ?? ''));
   }
   return values;
@@ -33,7 +33,7 @@ function tomlValue(i: number, whole: string, text: string): TomlValue {
   const decimal = /^[+-]?(?:0|[1-9][0-9]*)$/.test(digits);
   const value = decimal || /^0(?:x[0-9a-fA-F]+|o[0-7]+|b[01]+)$/.test(digits) ? Number(digits) : Number.NaN;
   if (Number.isSafeInteger(value)) return value;
-  throw bad(i, whole, 'a string, true, false or an integer is expected');
+  throw tomlError(i, whole, 'a string, true, false or an integer is expected');
 }
 
 function plainText(i: number, whole: string, text: string): string {
@@ -41,10 +41,10 @@ function plainText(i: number, whole: string, text: string): string {
     const point = code.length > 1 ? Number.parseInt(code.slice(1), 16) : undefined;
     if (point !== undefined && point <= 0x10ffff) return String.fromCodePoint(point);
     const known = code === '"' || code === '\\' ? code : escapes[code];
-    if (known === undefined) throw bad(i, whole, `\\${code} is not an escape`);
+    if (known === undefined) throw tomlError(i, whole, `\\${code} is not an escape`);
     return known;
   });
 }
 
-const bad = (i: number, text: string, why: string): RuntError =>
+const tomlError = (i: number, text: string, why: string): RuntError =>
   new RuntError({ code: 'ERR_OPTIONS', message: `the runtime's options, line ${i + 1}: ${why}`, value: text });

@@ -45,21 +45,21 @@ export class Logger {
     const [out, err, ready] = [pipe(), pipe(), pipe()];
     const theirs = [blocking(out[0]), blocking(err[0]), ready[1]];
     const env = { ...host.env, CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace };
-    const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const pidfd = new Uint8Array(8);
     const fds = fdList(theirs);
-    const pid = native.spawnWith(path, nulList([path, ...args]), nulList(words), fds, pidfd);
+    const pid = native.spawnWith(path, nulList([path, ...args]), nulList(variables), fds, pidfd);
     for (const fd of theirs) native.close(fd);
     try {
       check(pid, facts);
       const logger = new Logger(out[1], err[1], new DataView(pidfd.buffer).getInt32(0, true));
-      const told = await readable(ready[0], logProgramTime);
+      const isReady = await readable(ready[0], logProgramTime);
       // A program that crashed has closed 5 too; it has no descriptors any more.
       const lives = native.readDir(AT_FDCWD, `/proc/${pid}/fd`, new Uint8Array(4096)) > 0 && !logger.ended;
-      const silent = told && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
-      if (told && lives && !silent) return logger;
+      const silent = isReady && writes && native.read(ready[0], new Uint8Array(1)) !== 1;
+      if (isReady && lives && !silent) return logger;
       void logger.end();
-      const why = !told
+      const why = !isReady
         ? `it was not ready within ${logProgramTime / 1000} s`
         : lives
           ? 'it closed descriptor 5 without writing a byte, as binary-v2:// requires'

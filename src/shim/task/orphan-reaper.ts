@@ -33,7 +33,7 @@ export async function reapOrphans(): Promise<void> {
 }
 
 /** The same under Node.js, which owns the signals: reaps every `orphanInterval` until `end` is called. */
-export function reapNowAndThen(): { end(): void } {
+export function reapPeriodically(): { end(): void } {
   let ended = false;
   void (async () => {
     for (; !ended; await sleep(orphanInterval)) await reapZombies().catch((error) => log('orphans', error));
@@ -57,9 +57,9 @@ export async function reapAtEnd(child: RecordedProcess): Promise<void> {
 
 /** Reaps zombies until none is left. No other code waits for a zombie that still exists after `orphanTime`. */
 async function reapZombies(): Promise<void> {
-  for (let seen = zombies(); seen.length > 0; seen = zombies()) {
+  for (let found = zombies(); found.length > 0; found = zombies()) {
     await sleep(orphanTime);
-    for (const { pid, fd } of seen) {
+    for (const { pid, fd } of found) {
       // If other code has reaped it meanwhile, waitid(2) on the pidfd fails; the pid may be another child's by now.
       if (fd >= 0) native.waitPidfd(fd, new Uint8Array(16));
       // A seccomp filter refuses pidfd_open(2): only the state can be compared.

@@ -11,7 +11,7 @@ export class Owners {
     bundle: string,
     private readonly gid: number,
   ) {
-    const { process, linux } = parsed(tryReadText(`${bundle}/config.json`)) as Partial<Spec>;
+    const { process, linux } = parseOrEmpty(tryReadText(`${bundle}/config.json`)) as Partial<Spec>;
     // Drop the rest of the document: it may be large.
     const { uidMappings } = linux ?? {};
     this.spec = {
@@ -22,7 +22,7 @@ export class Owners {
 
   /** For the init process, or for a process document in JSON. A uid without a mapping becomes root. */
   of(process?: string): Owner {
-    const { user } = (process === undefined ? this.spec.process : (parsed(process) as Process)) ?? {};
+    const { user } = (process === undefined ? this.spec.process : (parseOrEmpty(process) as Process)) ?? {};
     const inside = user?.uid ?? 0;
     const { uidMappings } = this.spec.linux ?? {};
     const gid = this.gid || -1;
@@ -33,7 +33,7 @@ export class Owners {
 }
 
 /** A JSON object; {} for invalid JSON, because the code that creates the process reports that. */
-function parsed(text = ''): object {
+function parseOrEmpty(text = ''): object {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? value : {};

@@ -6,8 +6,8 @@ import { forget, readable } from '../../sys/waiting/loop.js';
 import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import {
+  awaitDrained,
   blocking,
-  drained,
   isLogger,
   type Owner,
   open,
@@ -42,14 +42,14 @@ export class Io {
       io.stdio = [input, await output(stdout, logger?.stdout), await output(stderr, logger?.stderr)];
       return io;
     } catch (error) {
-      io.given();
+      io.closeProcessEnds();
       io.close();
       throw error;
     }
   }
 
   /** Closes the shim's copies of the process's ends, once the process has them. */
-  given(): void {
+  closeProcessEnds(): void {
     for (const fd of this.theirs.splice(0)) native.close(fd);
   }
 
@@ -65,7 +65,7 @@ export class Io {
   }
 
   close(): void {
-    for (const fd of [...this.ours]) this.end(fd);
+    for (const fd of [...this.ours]) this.closeOurs(fd);
     void this.logger?.end();
   }
 
@@ -73,63 +73,63 @@ export class Io {
     const { Logger } = await import('./log-program.js');
     this.logger = await Logger.start(uri, container);
     this.outputs.push(this.logger.exit);
-    for (const fd of [this.logger.stdout, this.logger.stderr]) this.own(this.theirsIs(fd));
+    for (const fd of [this.logger.stdout, this.logger.stderr]) this.chownPipe(this.addTheirs(fd));
   }
 
   private input(name: string): number {
-    if (name === '') return this.theirsIs(open('/dev/null', O_RDONLY));
-    const from = this.oursIs(openSource(name));
+    if (name === '') return this.addTheirs(open('/dev/null', O_RDONLY));
+    const from = this.addOurs(openSource(name));
     const [reader, writer] = pipe();
-    const theirs = this.own(this.theirsIs(blocking(reader)));
-    const to = this.oursIs(native.nonBlocking(writer, O_WRONLY));
+    const theirs = this.chownPipe(this.addTheirs(blocking(reader)));
+    const to = this.addOurs(native.nonBlocking(writer, O_WRONLY));
     native.close(writer);
     this.source = from;
     // The input ends with its last writer, as in containerd's runc shim: not every client calls CloseIO.
     void readable(from)
       .then((ready) => (ready || this.closing ? copy(from, to, () => this.closing) : undefined))
       .then(() => {
-        this.end(from);
-        this.end(to);
+        this.closeOurs(from);
+        this.closeOurs(to);
       });
     return theirs;
   }
 
   private async output(name: string): Promise<number> {
-    if (name === '') return this.theirsIs(open('/dev/null', O_WRONLY));
+    if (name === '') return this.addTheirs(open('/dev/null', O_WRONLY));
     const sink = await openSink(name);
-    const to = this.oursIs(sink.fd);
+    const to = this.addOurs(sink.fd);
     const [reader, writer] = pipe();
-    this.oursIs(reader);
-    this.own(this.theirsIs(writer));
+    this.addOurs(reader);
+    this.chownPipe(this.addTheirs(writer));
     this.outputs.push(
       copy(reader, to)
         .then(() => {
-          this.end(reader);
-          return drained(sink);
+          this.closeOurs(reader);
+          return awaitDrained(sink);
         })
-        .then(() => this.end(to)),
+        .then(() => this.closeOurs(to)),
     );
     return writer;
   }
 
   /** Gives a pipe to the process's user. */
-  private own(fd: number): number {
+  private chownPipe(fd: number): number {
     if (this.owner.uid !== 0 || this.owner.gid > 0)
       native.chownAt(fd, '', BigInt(this.owner.uid), BigInt(this.owner.gid));
     return fd;
   }
 
-  private theirsIs(fd: number): number {
+  private addTheirs(fd: number): number {
     this.theirs.push(fd);
     return fd;
   }
 
-  private oursIs(fd: number): number {
+  private addOurs(fd: number): number {
     this.ours.push(fd);
     return fd;
   }
 
-  private end(fd: number): void {
+  private closeOurs(fd: number): void {
     const at = this.ours.indexOf(fd);
     if (at < 0) return;
     this.ours.splice(at, 1);

@@ -12,7 +12,7 @@ import type { Streams } from './stdio-streams.js';
 import { Task } from './task.js';
 import { Process } from './task-process.js';
 
-interface Kept {
+interface TaskRecord {
   readonly version: 1;
   /** The server that owns the task while that server runs. */
   readonly server: RecordedProcess;
@@ -27,10 +27,10 @@ const file = 'task.json';
  * Records a task whose container has just been created, so that a restarted server can adopt it. containerd's shim
  * needs no records: a new shim serves another container. @throws RuntError ERR_STATE
  */
-export function keepTask({ root, id, init, options }: Task): void {
+export function storeTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
-  const kept: Kept = { version: 1, server: thisProcess(), terminal, streams, options };
-  const text = host.encode(JSON.stringify(kept));
+  const record: TaskRecord = { version: 1, server: thisProcess(), terminal, streams, options };
+  const text = host.encode(JSON.stringify(record));
   check(
     withState(root, id, (dir) => (dir < 0 ? dir : native.replaceFile(dir, file, 0o600, text))),
     { code: 'ERR_STATE', message: `record the task ${id} in ${root}/${id}/${file}`, path: `${root}/${id}/${file}` },
@@ -38,13 +38,14 @@ export function keepTask({ root, id, init, options }: Task): void {
 }
 
 /** Adopts every task below `root` whose server has exited. Logs and skips unreadable records. */
-export async function keptTasks(root: string, publisher: Publisher, debug: boolean): Promise<readonly Task[]> {
+export async function adoptTasks(root: string, publisher: Publisher, debug: boolean): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   for (const id of names(root)) {
     try {
       const text = withState(root, id, (dir) => entryText(dir, file));
-      const kept = text === undefined ? undefined : (JSON.parse(text) as Kept);
-      if (kept?.version === 1 && !isAlive(kept.server)) tasks.push(await resumed(root, id, kept, publisher, debug));
+      const record = text === undefined ? undefined : (JSON.parse(text) as TaskRecord);
+      if (record?.version === 1 && !isAlive(record.server))
+        tasks.push(await adoptTask(root, id, record, publisher, debug));
     } catch (error) {
       log(id, error);
     }
@@ -52,15 +53,21 @@ export async function keptTasks(root: string, publisher: Publisher, debug: boole
   return tasks;
 }
 
-async function resumed(root: string, id: string, kept: Kept, publisher: Publisher, debug: boolean): Promise<Task> {
-  const record = loadRecord(root, id);
-  const init = new Process('', kept.terminal, kept.streams);
-  const task = new Task(root, id, record.bundle, publisher, kept.options, debug, init, '');
-  const status = statusOf(root, record);
+async function adoptTask(
+  root: string,
+  id: string,
+  record: TaskRecord,
+  publisher: Publisher,
+  debug: boolean,
+): Promise<Task> {
+  const container = loadRecord(root, id);
+  const init = new Process('', record.terminal, record.streams);
+  const task = new Task(root, id, container.bundle, publisher, record.options, debug, init, '');
+  const status = statusOf(root, container);
   init.started = status !== 'created';
   task.paused = status === 'paused';
-  keepTask(task);
-  task.begun();
+  storeTask(task);
+  task.watchInit();
   // The exit record exists already, or the exit status is lost.
   if (status === 'stopped') await init.exit;
   return task;

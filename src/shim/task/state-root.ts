@@ -12,7 +12,7 @@ export const stateRoot = (namespace: string, directory = ''): string =>
   `${directory || '/run/containerd/runt'}/${namespace}`;
 
 /** Records in the bundle which state root its container has. @throws RuntError ERR_IO */
-export function rememberRoot(bundle: string, root: string): void {
+export function storeRoot(bundle: string, root: string): void {
   const path = `${bundle}/${file}`;
   check(native.replaceFile(AT_FDCWD, path, 0o600, host.encode(root)), {
     code: 'ERR_IO',
@@ -22,5 +22,5 @@ export function rememberRoot(bundle: string, root: string): void {
 }
 
 /** The recorded state root of a bundle's container, or the default. */
-export const rememberedRoot = (bundle: string, namespace: string): string =>
+export const storedRoot = (bundle: string, namespace: string): string =>
   tryReadText(`${bundle || '.'}/${file}`) ?? stateRoot(namespace);

@@ -58,7 +58,7 @@ export async function openSink(name: string): Promise<Sink> {
 }
 
 /** Resolves when a fifo may be closed: the kernel drops unread bytes at the last close. */
-export async function drained({ fd, unread }: Sink): Promise<void> {
+export async function awaitDrained({ fd, unread }: Sink): Promise<void> {
   if (!unread) return;
   const until = now() + fifoReaderTime;
   while (now() < until && (await readable(fd, 0))) await sleep(fifoDrainPause);

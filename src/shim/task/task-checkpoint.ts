@@ -6,10 +6,10 @@ import type { Stdio } from '../../container/launch/spawn-init.js';
 import { typeName } from '../containerd/any-message.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { type google, linuxRunc, runcOptions, type task } from '../transport/protos.js';
-import { Code, decoded, StatusError } from '../transport/status-code.js';
+import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 
 /** The container of a checkpoint or restore. */
-interface Subject {
+interface CheckpointedTask {
   readonly root: string;
   readonly id: string;
   readonly bundle: string;
@@ -35,9 +35,9 @@ export function checkpointOptions(
   const name = typeName(any);
   const value = any?.value ?? new Uint8Array();
   if (name === 'containerd.runc.v1.CheckpointOptions' || value.length === 0)
-    return decoded(runcOptions.CheckpointOptions, value);
+    return decodeMessage(runcOptions.CheckpointOptions, value);
   // containerd up to 1.7 sends these for a runtime type other than runc's: the same fields, other field numbers.
-  if (name === 'containerd.linux.runc.CheckpointOptions') return decoded(linuxRunc.CheckpointOptions, value);
+  if (name === 'containerd.linux.runc.CheckpointOptions') return decodeMessage(linuxRunc.CheckpointOptions, value);
   throw new StatusError(Code.INVALID_ARGUMENT, `checkpoint options of type ${name} are not supported`);
 }
 
@@ -45,14 +45,14 @@ export function checkpointOptions(
  * Writes the images. If the checkpoint ends the container, its state stays for Delete.
  * @returns directory of the images @throws RuntError ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; StatusError
  */
-export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskRequest): Promise<string> {
+export async function takeCheckpoint(c: CheckpointedTask, request: task.CheckpointTaskRequest): Promise<string> {
   const o = checkpointOptions(request.options);
   const imagePath = absolute('the path of the images', o.imagePath || request.path);
   const mode = modes.find((m) => m === o.cgroupsMode);
-  if (o.cgroupsMode && !mode) throw invalid(`cgroups_mode is one of ${modes.join(', ')}, not ${o.cgroupsMode}`);
+  if (o.cgroupsMode && !mode) throw invalidError(`cgroups_mode is one of ${modes.join(', ')}, not ${o.cgroupsMode}`);
   // The network namespace is always left empty; no other namespace can be.
   for (const namespace of o.emptyNamespaces)
-    if (namespace !== 'network') throw invalid(`empty_namespaces takes network, not ${namespace}`);
+    if (namespace !== 'network') throw invalidError(`empty_namespaces takes network, not ${namespace}`);
   await checkpoint({
     ...flags,
     root: c.root,
@@ -81,7 +81,7 @@ export async function takeCheckpoint(c: Subject, request: task.CheckpointTaskReq
  * @throws RuntError ERR_CRIU*, …; StatusError
  */
 export async function restoreContainer(
-  c: Subject,
+  c: CheckpointedTask,
   imagePath: string,
   stdio: Stdio,
   consoleSocket: { readonly consoleSocket?: string },
@@ -110,11 +110,11 @@ export async function restoreContainer(
 }
 
 /** Directory of criu's logs: not that of the images, which engines archive. */
-const workPath = (c: Subject): string => c.options.criuWorkPath || `${c.bundle}/criu`;
+const workPath = (c: CheckpointedTask): string => c.options.criuWorkPath || `${c.bundle}/criu`;
 
 function absolute(what: string, path: string): string {
   if (path.startsWith('/')) return path;
-  throw invalid(path === '' ? `${what} is missing` : `${what} is not an absolute path: ${path}`);
+  throw invalidError(path === '' ? `${what} is missing` : `${what} is not an absolute path: ${path}`);
 }
 
-const invalid = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);
+const invalidError = (message: string): StatusError => new StatusError(Code.INVALID_ARGUMENT, message);

@@ -7,7 +7,7 @@ import { forget, now, readable } from '../../sys/waiting/loop.js';
 import { consoleTime } from '../../sys/waiting/time-limits.js';
 import { copy } from './byte-copy.js';
 import type { LoggedContainer, Logger } from './log-program.js';
-import { drained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
+import { awaitDrained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
 
 /** A socket that receives the master of a terminal, as for `--console-socket`. */
 export class ConsoleSocket {
@@ -58,8 +58,8 @@ export class ConsoleSocket {
   /** Accepts the first connection of our user or root; -errno after the deadline. */
   private async accept(): Promise<number> {
     for (const end = now() + consoleTime; ; ) {
-      const came = await readable(this.listener, Math.max(0, end - now()));
-      const connection = came ? native.accept(this.listener) : -E.ETIMEDOUT;
+      const isConnected = await readable(this.listener, Math.max(0, end - now()));
+      const connection = isConnected ? native.accept(this.listener) : -E.ETIMEDOUT;
       if (connection !== -E.EACCES) return connection;
     }
   }
@@ -74,7 +74,7 @@ export class ConsoleSocket {
 /** A terminal's master, with a copy loop for each direction. */
 export class Console {
   private readonly fds: number[];
-  private readonly shown: Promise<void>;
+  private readonly output: Promise<void>;
   private source = -1;
 
   private constructor(
@@ -84,11 +84,11 @@ export class Console {
     private readonly logger: Logger | undefined,
   ) {
     // A second descriptor: the event loop waits for one direction of a descriptor only.
-    const typed = native.nonBlocking(fd, O_RDWR);
+    const input = native.nonBlocking(fd, O_RDWR);
     const out = sink?.fd ?? -1;
-    this.fds = [fd, typed, out].filter((x) => x >= 0);
-    this.shown = copy(fd, out).then(async () => {
-      if (sink) await drained(sink);
+    this.fds = [fd, input, out].filter((x) => x >= 0);
+    this.output = copy(fd, out).then(async () => {
+      if (sink) await awaitDrained(sink);
       // The reader gets end-of-file: containerd's CRI waits for it before it calls Delete.
       this.end(out);
       return logger?.exit;
@@ -97,7 +97,7 @@ export class Console {
     const from = openSource(stdin);
     this.source = from;
     this.fds.push(from);
-    void readable(from).then((ready) => (ready ? copy(from, typed) : undefined));
+    void readable(from).then((ready) => (ready ? copy(from, input) : undefined));
   }
 
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
@@ -125,7 +125,7 @@ export class Console {
 
   /** Resolves when the whole output is delivered and the terminal's other end is closed. */
   async drained(): Promise<void> {
-    await this.shown;
+    await this.output;
   }
 
   close(): void {

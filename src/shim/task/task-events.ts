@@ -2,10 +2,10 @@
 
 import type { Publisher } from '../containerd/event-publisher.js';
 import { events } from '../transport/protos.js';
-import type { Ended } from './task-process.js';
+import type { RecordedExit } from './task-process.js';
 
 /** The process of an event; `execId` is empty for the init process. */
-interface Told {
+interface EventProcess {
   readonly execId: string;
   readonly pid: number;
 }
@@ -17,40 +17,40 @@ export class TaskEvents {
   ) {}
 
   create(event: Omit<events.TaskCreate.$Properties, 'containerId'>): void {
-    this.tell('/tasks/create', 'TaskCreate', event);
+    this.publish('/tasks/create', 'TaskCreate', event);
   }
 
-  started({ execId, pid }: Told): void {
-    if (execId) this.tell('/tasks/exec-started', 'TaskExecStarted', { execId, pid });
-    else this.tell('/tasks/start', 'TaskStart', { pid });
+  started({ execId, pid }: EventProcess): void {
+    if (execId) this.publish('/tasks/exec-started', 'TaskExecStarted', { execId, pid });
+    else this.publish('/tasks/start', 'TaskStart', { pid });
   }
 
   execAdded(execId: string): void {
-    this.tell('/tasks/exec-added', 'TaskExecAdded', { execId });
+    this.publish('/tasks/exec-added', 'TaskExecAdded', { execId });
   }
 
-  exit({ execId, pid }: Told, { status: exitStatus, at: exitedAt }: Ended): void {
-    this.tell('/tasks/exit', 'TaskExit', { id: execId || this.containerId, pid, exitStatus, exitedAt });
+  exit({ execId, pid }: EventProcess, { status: exitStatus, at: exitedAt }: RecordedExit): void {
+    this.publish('/tasks/exit', 'TaskExit', { id: execId || this.containerId, pid, exitStatus, exitedAt });
   }
 
-  delete(pid: number, { status: exitStatus, at: exitedAt }: Ended): void {
-    this.tell('/tasks/delete', 'TaskDelete', { pid, exitStatus, exitedAt });
+  delete(pid: number, { status: exitStatus, at: exitedAt }: RecordedExit): void {
+    this.publish('/tasks/delete', 'TaskDelete', { pid, exitStatus, exitedAt });
   }
 
   checkpointed(checkpoint: string): void {
-    this.tell('/tasks/checkpointed', 'TaskCheckpointed', { checkpoint });
+    this.publish('/tasks/checkpointed', 'TaskCheckpointed', { checkpoint });
   }
 
   outOfMemory(): void {
-    this.tell('/tasks/oom', 'TaskOOM', {});
+    this.publish('/tasks/oom', 'TaskOOM', {});
   }
 
   paused(on: boolean): void {
-    if (on) this.tell('/tasks/paused', 'TaskPaused', {});
-    else this.tell('/tasks/resumed', 'TaskResumed', {});
+    if (on) this.publish('/tasks/paused', 'TaskPaused', {});
+    else this.publish('/tasks/resumed', 'TaskResumed', {});
   }
 
-  private tell(topic: string, name: keyof typeof events & `Task${string}`, event: object): void {
+  private publish(topic: string, name: keyof typeof events & `Task${string}`, event: object): void {
     const message = events[name] as { encode(event: object): { finish(): Uint8Array } };
     const value = message.encode({ containerId: this.containerId, ...event }).finish();
     this.publisher.publish(this.containerId, topic, name, value);

@@ -13,7 +13,7 @@ import type { TaskEvents } from './task-events.js';
 import { Process } from './task-process.js';
 
 /** Facts about the container. */
-interface ExecutedIn {
+interface ExecContext {
   /** The state root. */
   readonly root: string;
   readonly id: string;
@@ -31,7 +31,7 @@ export class Execs {
   /** Running processes, until their exit events are published. */
   private readonly running = new Set<Promise<unknown>>();
 
-  constructor(private readonly container: ExecutedIn) {}
+  constructor(private readonly container: ExecContext) {}
 
   get(execId: string): Process | undefined {
     return this.processes.get(execId);
@@ -89,7 +89,7 @@ export class Execs {
         this.watch(process, held, launch.resources.execKey);
       });
     } catch (error) {
-      process.end(128, native.realtime());
+      process.recordEnd(128, native.realtime());
       throw error;
     } finally {
       // Start never needs the document again.
@@ -119,7 +119,7 @@ export class Execs {
   /** Delete of a process that has ended or was never started. */
   delete(execId: string): void {
     const process = this.get(execId);
-    process?.deleted();
+    process?.rejectWaits();
     this.processes.delete(execId);
     this.specs.delete(execId);
   }

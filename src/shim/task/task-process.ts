@@ -16,21 +16,21 @@ import type { Owner, Streams } from './stdio-streams.js';
 import type { Console } from './task-console.js';
 
 /** The end of a process, as its parent, the supervisor, recorded it. */
-export interface Ended {
+export interface RecordedExit {
   readonly status: number;
   readonly at: google.protobuf.Timestamp.$Properties;
 }
 
 /** For a lost exit status: the supervisor was killed and the kernel does not have it. containerd uses 255 for that. */
-const unseen = 255;
+const lostStatus = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
 const noStreams: Streams = { stdin: '', stdout: '', stderr: '' };
 
-/** Repeats `look` until it succeeds; logs the first failure. */
-async function repeated<T>(look: () => T | Promise<T>, warn: (what: unknown) => void): Promise<T> {
+/** Repeats `attempt` until it succeeds; logs the first failure. */
+async function retry<T>(attempt: () => T | Promise<T>, warn: (what: unknown) => void): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
-      return await look();
+      return await attempt();
     } catch (error) {
       if (tries === 0) warn(error);
       await sleep(processRetryPause);
@@ -45,14 +45,14 @@ export class Process {
   started = false;
   /** Settles when the start event is published: the exit event must follow it. */
   starting: Promise<unknown> | undefined;
-  ended: Ended | undefined;
+  ended: RecordedExit | undefined;
   io: Io | undefined;
   console: Console | undefined;
   /** The size from a ResizePty that preceded the terminal. */
   private size: { readonly width: number; readonly height: number } | undefined;
   /** Resolves when the process has ended; rejects when it was deleted before its start. */
-  readonly exit: Promise<Ended>;
-  private settle!: (ended: Ended) => void;
+  readonly exit: Promise<RecordedExit>;
+  private settle!: (ended: RecordedExit) => void;
   private fail!: (error: StatusError) => void;
 
   constructor(
@@ -109,7 +109,7 @@ export class Process {
       if (!this.console) master?.then((fd) => native.close(fd)).catch(() => {});
       throw error;
     } finally {
-      this.io?.given();
+      this.io?.closeProcessEnds();
       socket?.close();
     }
   }
@@ -123,15 +123,15 @@ export class Process {
     stateDir: string,
     warn: (what: unknown) => void,
     executed?: ExecKey,
-  ): Promise<Ended> {
-    const held = await repeated(look, warn);
+  ): Promise<RecordedExit> {
+    const held = await retry(look, warn);
     this.held = held;
-    await repeated(() => held?.waitForEnd(), warn);
+    await retry(() => held?.waitForEnd(), warn);
     this.held = undefined;
     const ended = { pid: this.pid, pidfd: held?.fd ?? -1 };
-    const exit = await repeated(() => exitOfEnded(stateDir, ended, executed), warn);
+    const exit = await retry(() => exitOfEnded(stateDir, ended, executed), warn);
     held?.close();
-    return this.end(exit?.status ?? unseen, exit?.exitedAtNs ?? native.realtime());
+    return this.recordEnd(exit?.status ?? lostStatus, exit?.exitedAtNs ?? native.realtime());
   }
 
   /** Signals the process. @returns 0 or -errno, ESRCH when it has ended */
@@ -139,14 +139,14 @@ export class Process {
     return this.held?.signal(signal) ?? -E.ESRCH;
   }
 
-  end(status: number, ns: bigint): Ended {
+  recordEnd(status: number, ns: bigint): RecordedExit {
     this.ended ??= { status, at: timestampOf(ns) };
     this.settle(this.ended);
     return this.ended;
   }
 
   /** Rejects the waits for a process that was deleted before its start. */
-  deleted(): void {
+  rejectWaits(): void {
     this.fail(new StatusError(Code.NOT_FOUND, `process ${this.execId} was deleted before it was started`));
   }
 

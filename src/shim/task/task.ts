@@ -19,16 +19,16 @@ import { log } from '../shim-log.js';
 import type { task, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import type { LoggedContainer } from './log-program.js';
-import { MemoryLimit } from './memory-limit.js';
+import { OomEvents } from './oom-events.js';
 import { reapAtEnd } from './orphan-reaper.js';
 import { Owners } from './pipe-owner.js';
 import { mountRootfs, unmountRootfs } from './rootfs-mounts.js';
 import { TaskEvents } from './task-events.js';
 import { Execs } from './task-execs.js';
-import { type Ended, Process } from './task-process.js';
+import { Process, type RecordedExit } from './task-process.js';
 
 /** The kernel's SIGRTMAX. */
-const MOST_SIGNAL = 64;
+const MAX_SIGNAL = 64;
 
 /** Options that all tasks of a server share. */
 export interface TaskOptions {
@@ -36,7 +36,7 @@ export interface TaskOptions {
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
   /** Called for each task once its process exists. */
-  readonly made?: (task: Task) => void;
+  readonly onCreated?: (task: Task) => void;
 }
 
 export class Task {
@@ -45,7 +45,7 @@ export class Task {
   readonly execs: Execs;
   readonly logged: LoggedContainer;
   /** Resolves when init's exit event is published. */
-  private over: Promise<void> | undefined;
+  private exitPublished: Promise<void> | undefined;
   readonly owners: Owners;
   /** Settles when the checkpoint event is published: the exit event must follow it. */
   private checkpointing: Promise<void> | undefined;
@@ -63,7 +63,7 @@ export class Task {
     /** Directory of the images that Start restores; empty for none. */
     private readonly images: string,
     /** Called once the process exists. */
-    private readonly made: (task: Task) => void = () => {},
+    private readonly onCreated: (task: Task) => void = () => {},
   ) {
     this.init = init;
     this.owners = new Owners(bundle, options.ioGid);
@@ -88,30 +88,30 @@ export class Task {
     root: string,
     request: task.CreateTaskRequest,
     options: RuntimeOptions,
-    { publisher, debug, made: told }: TaskOptions,
+    { publisher, debug, onCreated }: TaskOptions,
   ): Promise<Task> {
     const { id, bundle, stdin, stdout, stderr, terminal } = request;
     if (request.parentCheckpoint) throw new StatusError(Code.INVALID_ARGUMENT, 'parent_checkpoint is not supported');
     const streams = { stdin, stdout, stderr };
     const init = new Process('', terminal, streams);
     const images = options.criuImagePath || request.checkpoint;
-    const made = new Task(root, id, bundle, publisher, options, debug, init, images, told);
-    for (const note of options.notes) made.warn(note);
+    const created = new Task(root, id, bundle, publisher, options, debug, init, images, onCreated);
+    for (const note of options.notes) created.warn(note);
     const mounts = request.rootfs as types.Mount.$Properties[];
-    if (mounts.length > 0) await mountRootfs(mounts, made.rootfs);
+    if (mounts.length > 0) await mountRootfs(mounts, created.rootfs);
     try {
-      if (!images) await made.createInit();
+      if (!images) await created.createInit();
     } catch (error) {
       try {
-        if (mounts.length > 0) unmountRootfs(made.rootfs);
-      } catch (left) {
-        made.warn(left);
+        if (mounts.length > 0) unmountRootfs(created.rootfs);
+      } catch (undoError) {
+        created.warn(undoError);
       }
       throw error;
     }
     const io = { ...streams, terminal };
-    made.events.create({ bundle, rootfs: mounts, io, checkpoint: images, pid: init.pid });
-    return made;
+    created.events.create({ bundle, rootfs: mounts, io, checkpoint: images, pid: init.pid });
+    return created;
   }
 
   private async createInit(): Promise<void> {
@@ -134,33 +134,33 @@ export class Task {
           warn,
         });
         created = true;
-        this.made(this);
+        this.onCreated(this);
       });
     } catch (error) {
       // Never remove an older container of the same id.
       if (created) await remove({ root, id, force: true, warn }).catch(warn);
       throw error;
     }
-    this.begun();
+    this.watchInit();
   }
 
   /** Watches the init process until it has ended. */
-  begun(): void {
+  watchInit(): void {
     const record = loadRecord(this.root, this.id);
     this.init.pid = record.pid;
-    if (record.supervisor) this.keepSupervised(record.supervisor).catch(this.warn);
-    this.over = this.watch(record).catch(this.warn);
+    if (record.supervisor) this.replaceSupervisors(record.supervisor).catch(this.warn);
+    this.exitPublished = this.watch(record).catch(this.warn);
   }
 
   /** Reaps the supervisor when it has ended. If it was killed, starts another one at once. */
-  private async keepSupervised(first: RecordedProcess): Promise<void> {
+  private async replaceSupervisors(first: RecordedProcess): Promise<void> {
     let pause = 1;
     for (let supervisor: RecordedProcess | undefined = first; supervisor; ) {
-      const began = now();
+      const startedAt = now();
       await reapAtEnd(supervisor);
       if (this.init.ended || readExit(this.stateDir)) return;
       // Supervisors that keep dying must not keep the machine busy.
-      pause = now() - began < supervisorMinLifetime ? Math.min(2 * pause, longestRestartPause) : 1;
+      pause = now() - startedAt < supervisorMinLifetime ? Math.min(2 * pause, longestRestartPause) : 1;
       await sleep(pause);
       const { ensureSupervisor } = await import('../../container/launch/supervisor-heir.js');
       const last: RecordedProcess = supervisor;
@@ -175,23 +175,23 @@ export class Task {
 
   /** Waits for the end of init and publishes its exit event, after those of all execs. */
   private async watch(record: ContainerRecord): Promise<void> {
-    const memory = new MemoryLimit(record, this.events, this.warn);
+    const oomEvents = new OomEvents(record, this.events, this.warn);
     const ended = await this.init.watch(() => holdProcess(record), this.stateDir, this.warn);
     // Without a pid namespace, init's children would outlive it and hold its streams open.
     if (!record.pidNamespace) await kill({ root: this.root, id: this.id, signal: SIGKILL, all: true }).catch(() => {});
     await this.init.starting?.catch(() => {});
     await this.checkpointing?.catch(() => {});
     await this.execs.ended();
-    memory.close();
+    oomEvents.close();
     this.events.exit(this.init, ended);
   }
 
   /** Start of the task service: of init, or of an exec that was added. */
   async start(execId: string): Promise<number> {
     const process = this.process(execId);
-    const precondition = (what: string) => new StatusError(Code.FAILED_PRECONDITION, what);
-    if (this.init.ended) throw precondition(`container ${this.id} has ended`);
-    if (process.started || process.ended) throw precondition(`process ${execId || this.id} was started before`);
+    const preconditionError = (what: string) => new StatusError(Code.FAILED_PRECONDITION, what);
+    if (this.init.ended) throw preconditionError(`container ${this.id} has ended`);
+    if (process.started || process.ended) throw preconditionError(`process ${execId || this.id} was started before`);
     process.started = true;
     process.starting = this.launch(process);
     try {
@@ -214,9 +214,9 @@ export class Task {
     const { restoreContainer } = await import('./task-checkpoint.js');
     await this.init.connect(this.logged, this.bundle, this.owners.of(), async (stdio, consoleSocket) => {
       await restoreContainer(this, this.images, stdio, consoleSocket);
-      this.made(this);
+      this.onCreated(this);
     });
-    this.begun();
+    this.watchInit();
   }
 
   /** Checkpoint of the task service. */
@@ -229,7 +229,7 @@ export class Task {
   }
 
   /** Delete of the task service. */
-  async delete(execId: string): Promise<{ pid: number; ended: Ended | undefined }> {
+  async delete(execId: string): Promise<{ pid: number; ended: RecordedExit | undefined }> {
     const process = this.process(execId);
     if (process.started && !process.ended) {
       throw new StatusError(
@@ -245,10 +245,10 @@ export class Task {
     if (!process.ended) {
       // Never started: kill it. Its supervisor records the end.
       await kill({ root: this.root, id: this.id, signal: SIGKILL, all: false }).catch(() => {});
-      await this.settled();
+      await this.awaitExitEvent();
     }
-    const ended = process.ended ?? process.end(137, native.realtime());
-    await this.settled();
+    const ended = process.ended ?? process.recordEnd(137, native.realtime());
+    await this.awaitExitEvent();
     await process.release();
     await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
     unmountRootfs(this.rootfs);
@@ -257,14 +257,14 @@ export class Task {
   }
 
   /** Waits until init's exit event is published, or for `killedProcessTime`. */
-  private async settled(): Promise<void> {
-    if (this.over) await withTimeout(this.over, killedProcessTime);
+  private async awaitExitEvent(): Promise<void> {
+    if (this.exitPublished) await withTimeout(this.exitPublished, killedProcessTime);
   }
 
   /** Kill of the task service. */
   async kill(execId: string, signal: number, all: boolean): Promise<void> {
     const process = this.process(execId);
-    if (signal > MOST_SIGNAL) throw new StatusError(Code.INVALID_ARGUMENT, `unknown signal ${signal}`);
+    if (signal > MAX_SIGNAL) throw new StatusError(Code.INVALID_ARGUMENT, `unknown signal ${signal}`);
     if (process.ended || process.pid === 0) throw new StatusError(Code.NOT_FOUND, 'process already finished');
     if (!execId) {
       await kill({ root: this.root, id: this.id, signal, all });
@@ -277,7 +277,7 @@ export class Task {
 
   /** The pids of the container's processes; none before the Start of a restored container. */
   pids(): number[] {
-    return this.over ? listPids({ root: this.root, id: this.id }) : [];
+    return this.exitPublished ? listPids({ root: this.root, id: this.id }) : [];
   }
 
   /** The process of an exec id; the init process for ''. @throws StatusError NOT_FOUND */

@@ -11,12 +11,12 @@ export interface ClientLimits {
   readonly calls: number;
 }
 
-const usual: ClientLimits = { connections: 256, bytes: 8 << 20, calls: 8192 };
+const defaultLimits: ClientLimits = { connections: 256, bytes: 8 << 20, calls: 8192 };
 
 /** A connection that has received part of a message. */
 export interface Receiver {
   /** Bytes of its buffer for that message. */
-  readonly held: number;
+  readonly bufferSize: number;
   /** Frees them, answers the call with an error and skips the rest of the message. */
   refuse(why: string): void;
 }
@@ -30,31 +30,31 @@ export class Clients {
 
   constructor(
     private readonly log: (line: string) => void,
-    private readonly limits: ClientLimits = usual,
+    private readonly limits: ClientLimits = defaultLimits,
   ) {}
 
-  /** Whether one more client may connect. After true, call `left` at the end. */
+  /** Whether one more client may connect. After true, call `disconnect` at the end. */
   connect(): boolean {
     if (this.connections < this.limits.connections) {
       this.connections++;
       return true;
     }
-    this.tell(`a connection is closed: there are ${this.limits.connections} already`);
+    this.logRefusal(`a connection is closed: there are ${this.limits.connections} already`);
     return false;
   }
 
-  left(): void {
+  disconnect(): void {
     this.connections--;
   }
 
-  /** Whether one more call may begin. After true, call `answered` at the end. */
-  call(): boolean {
+  /** Whether one more call may begin. After true, call `endCall` at the end. */
+  beginCall(): boolean {
     if (this.calls >= this.limits.calls) return false;
     this.calls++;
     return true;
   }
 
-  answered(): void {
+  endCall(): void {
     this.calls--;
   }
 
@@ -62,9 +62,9 @@ export class Clients {
    * Whether a connection may replace its buffer by one of `size` bytes. Over the limit, refuses the longest unfinished
    * message: clients that announce long messages and do not send them cannot block short ones.
    */
-  take(receiver: Receiver, size: number): boolean {
+  reserve(receiver: Receiver, size: number): boolean {
     this.receivers.add(receiver);
-    const sizeOf = (r: Receiver): number => (r === receiver ? size : r.held);
+    const sizeOf = (r: Receiver): number => (r === receiver ? size : r.bufferSize);
     for (;;) {
       let [sum, longest] = [0, receiver];
       for (const r of this.receivers) {
@@ -73,18 +73,18 @@ export class Clients {
       }
       if (sum <= this.limits.bytes) return true;
       const why = `the messages that clients are sending take more than ${this.limits.bytes >> 20} MiB`;
-      this.tell(`a message is refused: ${why}`);
+      this.logRefusal(`a message is refused: ${why}`);
       longest.refuse(why);
       if (longest === receiver) return false;
     }
   }
 
   /** Forgets a connection that has no unfinished message. */
-  free(receiver: Receiver): void {
+  release(receiver: Receiver): void {
     this.receivers.delete(receiver);
   }
 
-  tell(line: string): void {
+  logRefusal(line: string): void {
     const time = now();
     if (time - this.logged < refusalLogInterval) {
       this.unlogged++;

@@ -2,10 +2,10 @@
 import type { Handler } from './ttrpc.js';
 
 export interface GrpcServer {
-  /** Serves an accepted connection and takes over its descriptor. Calls `gone` when the connection ends. */
-  take(fd: number, gone: () => void): void;
+  /** Serves an accepted connection and takes over its descriptor. Calls `onEnd` when the connection ends. */
+  serveConnection(fd: number, onEnd: () => void): void;
   /** Resolves at SIGINT or SIGTERM, which no longer kill the program. */
-  told(): Promise<void>;
+  awaitSignal(): Promise<void>;
   /** Answers pending calls for at most `ms` milliseconds, and ends all connections. */
   close(ms: number): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface Grpc {
 let loader: (() => Promise<Grpc>) | undefined;
 
 /** Sets the loader of gRPC; the entries of Node.js call it before anything else. */
-export function offerGrpc(load: () => Promise<Grpc>): void {
+export function setGrpcLoader(load: () => Promise<Grpc>): void {
   loader = load;
 }
 

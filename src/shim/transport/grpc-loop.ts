@@ -1,8 +1,8 @@
 /** The gRPC server loop of `runt serve` and the gRPC shim. */
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
-import { reapNowAndThen } from '../task/orphan-reaper.js';
+import { reapPeriodically } from '../task/orphan-reaper.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
-import { accept, type Handler } from './ttrpc.js';
+import { acceptConnections, type Handler } from './ttrpc.js';
 
 /**
  * Serves until `end`, which closes the socket, resolves; then sends the last answers.
@@ -16,8 +16,8 @@ export async function serveGrpc(
   client: () => () => void = () => () => {},
 ): Promise<void> {
   const server = grpc.serve(handler);
-  const reaping = reapNowAndThen();
-  void accept(listener, (fd) => server.take(fd, client()));
+  const reaping = reapPeriodically();
+  void acceptConnections(listener, (fd) => server.serveConnection(fd, client()));
   await end(server);
   reaping.end();
   await server.close(grpcLastAnswersTime);

@@ -16,7 +16,7 @@ import { addReflection } from './reflection.js';
 import { statusOf } from './status-code.js';
 import type { Handler } from './ttrpc.js';
 
-const same = (bytes: Buffer): Buffer => bytes;
+const identity = (bytes: Buffer): Buffer => bytes;
 
 /**
  * Cuts the details of a status. They are a header, percent-encoded (grpc: PROTOCOL-HTTP2): HTTP/2 has room for 64 KiB,
@@ -38,7 +38,7 @@ export function serve(handler: Handler): GrpcServer {
           },
         );
       };
-      server.register(`/${name}/${method}`, answer, same, same, 'unary');
+      server.register(`/${name}/${method}`, answer, identity, identity, 'unary');
     }
   }
   addReflection(server);
@@ -46,18 +46,18 @@ export function serve(handler: Handler): GrpcServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   return {
-    take(fd, gone) {
+    serveConnection(fd, onEnd) {
       const socket = new Socket({ fd, readable: true, writable: true });
       // An error on one connection must not affect the others.
       socket.on('error', () => {});
       sockets.add(socket);
       socket.once('close', () => {
         sockets.delete(socket);
-        gone();
+        onEnd();
       });
       injector.injectConnection(socket);
     },
-    told: () =>
+    awaitSignal: () =>
       new Promise((settle) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => settle());
       }),
@@ -77,7 +77,7 @@ export function containerdVersion(socket: string, ms: number): Promise<string> {
   return new Promise((settle) => {
     client.makeUnaryRequest(
       '/containerd.services.version.v1.Version/Version',
-      same,
+      identity,
       (bytes: Buffer) => VersionResponse.decode(bytes).version,
       Buffer.alloc(0),
       { deadline: Date.now() + ms },

@@ -17,7 +17,7 @@ export function addReflection(server: Server): void {
       `/${version}.ServerReflection/ServerReflectionInfo`,
       (stream: ServerDuplexStream<Request, Buffer>) => {
         stream.on('data', (request: Request) => {
-          const response = { validHost: request.host, originalRequest: request, ...answer(request) };
+          const response = { validHost: request.host, originalRequest: request, ...answerRequest(request) };
           stream.write(Buffer.from(ServerReflectionResponse.encode(response).finish()));
         });
         stream.on('end', () => stream.end());
@@ -30,7 +30,7 @@ export function addReflection(server: Server): void {
   }
 }
 
-function answer(r: Request): Answer {
+function answerRequest(r: Request): Answer {
   const has = (name: keyof Request) => Object.hasOwn(r, name);
   if (has('listServices')) {
     const names = [...services.map(({ name }) => name), ...versions.map((version) => `${version}.ServerReflection`)];
@@ -44,14 +44,14 @@ function answer(r: Request): Answer {
   // proto3 has no extensions.
   if (has('allExtensionNumbersOfType'))
     return { allExtensionNumbersResponse: { baseTypeName: r.allExtensionNumbersOfType ?? '', extensionNumber: [] } };
-  if (has('fileContainingExtension')) return failed(NOT_FOUND, 'there are no extensions');
-  return failed(UNIMPLEMENTED, 'an unknown request');
+  if (has('fileContainingExtension')) return errorAnswer(NOT_FOUND, 'there are no extensions');
+  return errorAnswer(UNIMPLEMENTED, 'an unknown request');
 }
 
 /** Descriptors of the file and of all its imports. */
 function described(wanted: (file: (typeof files)[number]) => boolean, what: string): Answer {
   const first = files.find(wanted);
-  if (!first) return failed(NOT_FOUND, `${what} is not known`);
+  if (!first) return errorAnswer(NOT_FOUND, `${what} is not known`);
   const found = new Set([first]);
   for (const file of found)
     for (const name of file.dependencies) {
@@ -62,4 +62,6 @@ function described(wanted: (file: (typeof files)[number]) => boolean, what: stri
   return { fileDescriptorResponse: { fileDescriptorProto } };
 }
 
-const failed = (errorCode: number, errorMessage: string): Answer => ({ errorResponse: { errorCode, errorMessage } });
+const errorAnswer = (errorCode: number, errorMessage: string): Answer => ({
+  errorResponse: { errorCode, errorMessage },
+});

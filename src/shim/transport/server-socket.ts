@@ -50,9 +50,9 @@ export async function claimSocket(dir: number, name: string, path: string): Prom
       ...(running === -E.ETIMEDOUT && { hint: 'end the process that listens there: it accepts no connection' }),
     });
   }
-  const there = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
-  if (there !== undefined) {
-    if ((there.mode & S_IFMT) !== S_IFSOCK)
+  const existing = tryStat(name, dir, AT_SYMLINK_NOFOLLOW);
+  if (existing !== undefined) {
+    if ((existing.mode & S_IFMT) !== S_IFSOCK)
       throw new RuntError({ ...facts, message: `listen at ${path}: the file there is not a socket` });
     check(native.unlinkAt(dir, name, 0), facts);
   }

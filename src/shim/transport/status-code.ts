@@ -58,7 +58,7 @@ export function statusOf(error: unknown): { readonly code: number; readonly mess
 const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
 
 /** Decodes a request, or a message in one. @throws StatusError INVALID_ARGUMENT for malformed bytes */
-export function decoded<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
+export function decodeMessage<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
   try {
     return input.decode(payload);
   } catch (error) {

@@ -8,10 +8,10 @@ import { native } from '../../sys/host.js';
 import { version } from '../../sys/runt-version.js';
 import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { runtimeOptions } from '../containerd/runtime-options.js';
-import { rememberRoot } from '../task/state-root.js';
+import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
-import { Code, decoded, StatusError } from './status-code.js';
+import { Code, decodeMessage, StatusError } from './status-code.js';
 
 interface ServiceOptions extends TaskOptions {
   /** The state root of a namespace. @param directory the engine's option `root`, or empty */
@@ -22,7 +22,7 @@ interface ServiceOptions extends TaskOptions {
 
 type Method = (payload: Uint8Array) => Promise<Uint8Array>;
 
-async function encoded<O>(
+async function encodeMessage<O>(
   output: { encode(value: O): { finish(): Uint8Array } },
   response: Promise<O> | O,
 ): Promise<Uint8Array> {
@@ -44,7 +44,7 @@ export class TaskService {
       ): Method =>
       async (payload) => {
         // Do not await here: during a long Wait this function would hold the bytes of the request.
-        return encoded(output, f(decoded(input, payload)));
+        return encodeMessage(output, f(decodeMessage(input, payload)));
       };
     const { Empty } = google.protobuf;
     this.methods = {
@@ -153,7 +153,7 @@ export class TaskService {
       const options = await runtimeOptions(r.options);
       const root = this.options.root(options.root);
       // containerd does not pass the options to `delete`.
-      if (options.root) rememberRoot(r.bundle, root);
+      if (options.root) storeRoot(r.bundle, root);
       const made = await Task.create(root, r, options, this.options);
       this.tasks.set(r.id, made);
       return { pid: made.init.pid };

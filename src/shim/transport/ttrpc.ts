@@ -11,11 +11,11 @@ import { Code, StatusError, statusOf } from './status-code.js';
 /** Bytes before the message (proto/ttrpc.proto) of a frame: length and stream as big-endian u32, a type, flags. */
 const HEADER = 10;
 /** The longest message, as in containerd. */
-const MOST = 4 << 20;
+const MAX_MESSAGE = 4 << 20;
 /** Initial bytes of a connection's buffer, which grows while a longer message arrives and shrinks afterwards. */
-const usual = 1024;
+const initialSize = 1024;
 /** With more bytes of unread answers than this, no more requests of the client are read. */
-const unread = 64 << 10;
+const maxUnread = 64 << 10;
 const REQUEST = 1;
 const RESPONSE = 2;
 
@@ -29,7 +29,7 @@ interface Pending {
 
 /** One connection, on the server's or the client's side. */
 export class Connection implements Receiver {
-  private data = new Uint8Array(usual);
+  private data = new Uint8Array(initialSize);
   private length = 0;
   /** Bytes of a refused message that have not arrived yet. */
   private rest = 0;
@@ -58,7 +58,7 @@ export class Connection implements Receiver {
     try {
       while (this.open && (await this.receive())) {
         // Read no more requests of a client that does not read its answers.
-        if (this.handler && this.outgoingBytes > unread) await this.flushing;
+        if (this.handler && this.outgoingBytes > maxUnread) await this.flushing;
       }
     } finally {
       this.close();
@@ -67,7 +67,7 @@ export class Connection implements Receiver {
 
   /** Calls a method. @throws StatusError of the answer, RuntError ERR_IO if the connection ends before the answer */
   async call(service: string, method: string, payload: Uint8Array): Promise<Uint8Array> {
-    if (!this.open) throw ended();
+    if (!this.open) throw closedError();
     this.lastStream += 2;
     const stream = this.lastStream;
     const answer = new Promise<Uint8Array>((settle, fail) => this.pending.set(stream, { settle, fail }));
@@ -83,13 +83,13 @@ export class Connection implements Receiver {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    this.clients?.free(this);
+    this.clients?.release(this);
     this.data = nothing;
     for (const fd of [this.fd, this.out]) {
       forget(fd);
       native.close(fd);
     }
-    for (const { fail } of this.pending.values()) fail(ended());
+    for (const { fail } of this.pending.values()) fail(closedError());
     this.pending.clear();
   }
 
@@ -118,9 +118,9 @@ export class Connection implements Receiver {
     for (;;) {
       if (this.length - at < HEADER) break;
       const { size, stream, type } = this.header(at);
-      if (size > MOST) {
-        this.clients?.tell(
-          `a connection is closed: it announces a message of ${size} bytes, at most ${MOST} are taken`,
+      if (size > MAX_MESSAGE) {
+        this.clients?.logRefusal(
+          `a connection is closed: it announces a message of ${size} bytes, at most ${MAX_MESSAGE} are taken`,
         );
         return false;
       }
@@ -132,7 +132,7 @@ export class Connection implements Receiver {
     }
     this.data.copyWithin(0, at, this.length);
     this.length -= at;
-    if (this.length <= usual && this.held > 0) this.resize(usual);
+    if (this.length <= initialSize && this.bufferSize > 0) this.resize(initialSize);
     return true;
   }
 
@@ -143,10 +143,10 @@ export class Connection implements Receiver {
 
   /** A copy of the message; a long message that fills the buffer takes the buffer over. */
   private message(from: number, to: number): Uint8Array {
-    if (from > HEADER || to < this.length || this.held === 0) return this.data.slice(from, to);
+    if (from > HEADER || to < this.length || this.bufferSize === 0) return this.data.slice(from, to);
     const message = this.data.subarray(from, to);
-    this.data = new Uint8Array(usual);
-    this.clients?.free(this);
+    this.data = new Uint8Array(initialSize);
+    this.clients?.release(this);
     return message;
   }
 
@@ -169,7 +169,7 @@ export class Connection implements Receiver {
 
   /** Calls the handler, and keeps no reference to the message meanwhile. */
   private answer(stream: number, message: Uint8Array, handler: Handler): void {
-    if (this.clients?.call() === false) {
+    if (this.clients?.beginCall() === false) {
       this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls wait for an answer'));
       return;
     }
@@ -185,7 +185,7 @@ export class Connection implements Receiver {
         (payload) => this.respond(stream, { payload }),
         (error) => this.fail(stream, error),
       )
-      .finally(() => this.clients?.answered());
+      .finally(() => this.clients?.endCall());
   }
 
   private fail(stream: number, error: unknown): void {
@@ -194,14 +194,15 @@ export class Connection implements Receiver {
 
   private respond(stream: number, response: ttrpc.Response.$Properties): void {
     const encoded = ttrpc.Response.encode(response).finish();
-    if (encoded.length > MOST) {
+    if (encoded.length > MAX_MESSAGE) {
       const what = `the answer is too long: ${encoded.length} bytes`;
       this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, what));
     } else if (this.open) this.send(stream, RESPONSE, encoded);
   }
 
   private send(stream: number, type: number, message: Uint8Array): void {
-    if (message.length > MOST) throw new StatusError(Code.UNKNOWN, `a message of ${message.length} bytes is too long`);
+    if (message.length > MAX_MESSAGE)
+      throw new StatusError(Code.UNKNOWN, `a message of ${message.length} bytes is too long`);
     const frame = new Uint8Array(HEADER + message.length);
     const view = new DataView(frame.buffer);
     view.setUint32(0, message.length);
@@ -225,15 +226,15 @@ export class Connection implements Receiver {
   }
 
   /** Size of the buffer if it has grown, else 0. */
-  get held(): number {
-    return this.data.length > usual ? this.data.length : 0;
+  get bufferSize(): number {
+    return this.data.length > initialSize ? this.data.length : 0;
   }
 
   refuse(why: string): void {
     const { size, stream, type } = this.header(0);
     this.rest = HEADER + size - this.length;
     this.length = 0;
-    this.resize(usual);
+    this.resize(initialSize);
     const error = new StatusError(Code.RESOURCE_EXHAUSTED, why);
     if (type === REQUEST && this.handler) this.fail(stream, error);
   }
@@ -241,14 +242,14 @@ export class Connection implements Receiver {
   /** Doubles the full buffer, up to the size of the message at its start. */
   private grow(): void {
     const size = Math.min(2 * this.length, HEADER + this.header(0).size);
-    if (this.clients?.take(this, size) !== false) this.resize(size);
+    if (this.clients?.reserve(this, size) !== false) this.resize(size);
   }
 
   private resize(size: number): void {
     const data = new Uint8Array(size);
     data.set(this.data.subarray(0, this.length));
     this.data = data;
-    if (this.held === 0) this.clients?.free(this);
+    if (this.bufferSize === 0) this.clients?.release(this);
   }
 }
 
@@ -256,13 +257,13 @@ const nothing = new Uint8Array(0);
 /** Buffer for the dropped bytes of refused messages. */
 const skipped = new Uint8Array(32 << 10);
 
-const ended = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
+const closedError = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 
-/** Accepts connections on a listening socket and passes them to `take`, until `forget` of the socket. */
-export async function accept(socket: number, take: (fd: number) => void): Promise<void> {
+/** Accepts connections on a listening socket and passes them to `onConnection`, until `forget` of the socket. */
+export async function acceptConnections(socket: number, onConnection: (fd: number) => void): Promise<void> {
   while (await readable(socket)) {
     const fd = native.accept(socket);
-    if (fd >= 0) take(fd);
+    if (fd >= 0) onConnection(fd);
     // EACCES: a connection of another user, already closed: no pause.
     else if (fd !== -E.EAGAIN && fd !== -E.EACCES) await sleep(acceptPause);
   }

@@ -8,7 +8,7 @@ import { programs } from './place.js';
 const program = join(programs, 'terminal');
 
 /** How the command on a terminal ended. */
-export interface Ended {
+interface Ended {
   code: number;
   /** Whether the terminal has its original mode again. */
   restored: boolean;

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Stats } from '../../../src/cgroup/stats/stats-types.js';
-import { v1Metrics, v2Metrics, wide } from '../../../src/shim/containerd/containerd-metrics.js';
+import { toWide, v1Metrics, v2Metrics } from '../../../src/shim/containerd/containerd-metrics.js';
 import { cgroup1, cgroup2 } from '../../../src/shim/transport/protos.js';
 
 const stats: Stats = {
@@ -65,9 +65,9 @@ test('v2 metrics are in µs, the largest number means no limit, and a device has
 });
 
 test('wide passes safe integers unchanged, and larger ones as 64 bits', () => {
-  assert.is(wide(undefined), 0);
-  assert.is(wide(2 ** 53 - 1), 2 ** 53 - 1);
-  assert.equal(wide(2n ** 64n - 1n) as unknown, { low: -1, high: -1, unsigned: true });
+  assert.is(toWide(undefined), 0);
+  assert.is(toWide(2 ** 53 - 1), 2 ** 53 - 1);
+  assert.equal(toWide(2n ** 64n - 1n) as unknown, { low: -1, high: -1, unsigned: true });
 });
 
 test.run();

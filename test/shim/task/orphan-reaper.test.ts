@@ -1,7 +1,7 @@
 /** Reaping of orphans on the fake host: which children are reaped, and which are left to their own waits. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { reapAtEnd, reapNowAndThen, reapOrphans } from '../../../src/shim/task/orphan-reaper.js';
+import { reapAtEnd, reapOrphans, reapPeriodically } from '../../../src/shim/task/orphan-reaper.js';
 import { E } from '../../../src/sys/errno.js';
 import { interruptWaits, sleep } from '../../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
@@ -84,7 +84,7 @@ test('without a signalfd the shim does not serve', async () => {
 
 test('under Node.js zombies are reaped at intervals, until the reaper is ended', async () => {
   const { kernel, children, child } = withChildren();
-  const reaping = reapNowAndThen();
+  const reaping = reapPeriodically();
   child().exit(0);
   await kernel.finish(sleep(60_000));
   assert.equal(children(), []);

@@ -93,17 +93,17 @@ test('an announced message takes memory only as it arrives, and frees it', async
   await write(fd, data.subarray(0, 100));
   // The announcement alone takes no memory.
   await elapse(20);
-  assert.is(connection.held, 0, 'for the announcement alone');
+  assert.is(connection.bufferSize, 0, 'for the announcement alone');
   await write(fd, data.subarray(100, 100 * KiB));
-  await eventually('a part of the message arrives', () => connection.held > 0);
-  assert.ok(connection.held <= 256 * KiB, `${connection.held} bytes for 100 KiB`);
+  await eventually('a part of the message arrives', () => connection.bufferSize > 0);
+  assert.ok(connection.bufferSize <= 256 * KiB, `${connection.bufferSize} bytes for 100 KiB`);
   await write(fd, data.subarray(100 * KiB));
   assert.equal(await answer(fd), { stream: 1, code: 0, message: '' });
-  assert.is(connection.held, 0, 'after the message');
+  assert.is(connection.bufferSize, 0, 'after the message');
   // Long and short ones in one piece.
   await write(fd, new Uint8Array([...frame(3, 9000), ...frame(5, 3), ...frame(7, 5000)]));
   for (const stream of [3, 5, 7]) assert.is((await answer(fd)).stream, stream);
-  assert.is(connection.held, 0);
+  assert.is(connection.bufferSize, 0);
   assert.equal(server.logged, []);
   server.end();
 });
@@ -112,7 +112,7 @@ test('200 clients that stop within a message hold at most the limit, and a compl
   const limit = 512 * KiB;
   const server = new Server({ connections: 300, bytes: limit });
   const data = frame(1, 64 * KiB);
-  const held = () => server.connections.reduce((sum, c) => sum + c.held, 0);
+  const held = () => server.connections.reduce((sum, c) => sum + c.bufferSize, 0);
   for (let i = 0; i < 200; i++) {
     await write(server.connect(), data.subarray(0, data.length - 1));
     assert.ok(held() <= limit, `${held()} bytes`);
@@ -132,13 +132,13 @@ test('the longest message is refused with RESOURCE_EXHAUSTED, its rest is skippe
   const [long, short] = [server.connect(), server.connect()];
   const data = frame(7, 90 * KiB);
   await write(long, data.subarray(0, 80 * KiB));
-  await eventually('the long one arrives', () => (server.connections[0] as Connection).held > 64 * KiB);
+  await eventually('the long one arrives', () => (server.connections[0] as Connection).bufferSize > 64 * KiB);
   const other = frame(1, 20 * KiB);
   await write(short, other);
   assert.is((await answer(short)).code, 0);
   const refused = await answer(long);
   assert.equal([refused.stream, refused.code], [7, Code.RESOURCE_EXHAUSTED]);
-  assert.is((server.connections[0] as Connection).held, 0);
+  assert.is((server.connections[0] as Connection).bufferSize, 0);
   await write(long, new Uint8Array([...data.subarray(80 * KiB), ...frame(9, 10)]));
   assert.equal(await answer(long), { stream: 9, code: 0, message: '' });
   server.end();
@@ -198,7 +198,7 @@ test('connections beyond the limit are refused with one line in the log', () => 
   const clients = new Clients((line) => logged.push(line), { connections: 2, bytes: 1, calls: 1 });
   assert.equal([clients.connect(), clients.connect()], [true, true]);
   for (let i = 0; i < 50; i++) assert.is(clients.connect(), false);
-  clients.left();
+  clients.disconnect();
   assert.is(clients.connect(), true);
   assert.equal(logged, ['a connection is closed: there are 2 already']);
 });

@@ -8,18 +8,18 @@ import type { google } from '../transport/protos.js';
 import { StatusError } from '../transport/status-code.js';
 import { runtimeOptions } from './runtime-options.js';
 
-const worst = 1000;
+const maxOomScore = 1000;
 
 /**
  * Sets the server's OOM score to containerd's (our parent's) plus one, and moves it to the cgroup of the option
  * `shim_cgroup`, if set. Kills the server if that fails. @throws RuntError ERR_SHIM
  */
-export async function prepare(pid: number, options: google.protobuf.Any.$Properties): Promise<void> {
+export async function setUpServer(pid: number, options: google.protobuf.Any.$Properties): Promise<void> {
   const parent = /^PPid:\s*(\d+)/m.exec(readText('/proc/self/status'))?.[1];
-  const score = Math.min(Number(tryReadText(`/proc/${parent}/oom_score_adj`) ?? 0) + 1, worst);
+  const score = Math.min(Number(tryReadText(`/proc/${parent}/oom_score_adj`) ?? 0) + 1, maxOomScore);
   native.writeFile(AT_FDCWD, `/proc/${pid}/oom_score_adj`, 0, 0, host.encode(String(score)));
   const cgroup = await cgroupOf(options);
-  if (cgroup) enter(pid, cgroup);
+  if (cgroup) moveToCgroup(pid, cgroup);
 }
 
 /** Empty for invalid options: Create gets the same options and reports the error. */
@@ -33,13 +33,13 @@ async function cgroupOf(options: google.protobuf.Any.$Properties): Promise<strin
 }
 
 /** Moves a process to the cgroup `path` in every hierarchy that has it. */
-function enter(pid: number, path: string): void {
+function moveToCgroup(pid: number, path: string): void {
   const { v1, unified } = readCgroupFacts();
-  const places = [...v1, ...(unified ? [unified] : [])].map((h) => `${h.mountPoint}/${path}/cgroup.procs`);
-  const there = places.filter((file) => exists(file));
-  const written = there.map((file) => native.writeFile(AT_FDCWD, file, 0, 0, host.encode(String(pid))));
+  const files = [...v1, ...(unified ? [unified] : [])].map((h) => `${h.mountPoint}/${path}/cgroup.procs`);
+  const existing = files.filter((file) => exists(file));
+  const written = existing.map((file) => native.writeFile(AT_FDCWD, file, 0, 0, host.encode(String(pid))));
   const failed = written.find((r) => r < 0);
-  if (there.length > 0 && failed === undefined) return;
+  if (existing.length > 0 && failed === undefined) return;
   // The pid cannot be another process's: it is our child, and not reaped yet.
   native.killProcess(pid, 9);
   throw new RuntError({

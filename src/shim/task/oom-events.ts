@@ -5,7 +5,7 @@ import type { ContainerRecord } from '../../container/state/state-store.js';
 import { readable } from '../../sys/waiting/loop.js';
 import type { TaskEvents } from './task-events.js';
 
-export class MemoryLimit {
+export class OomEvents {
   private watch: OomWatch | undefined;
 
   /** Watches the container's cgroups; only warns if that fails. */
@@ -18,7 +18,7 @@ export class MemoryLimit {
       const watch = new OomWatch(readCgroupFacts(), cgroups, unit?.name);
       this.watch = watch;
       const next = async (): Promise<void> => {
-        while (watch.fd >= 0 && (await readable(watch.fd)) && this.watch === watch) this.tell();
+        while (watch.fd >= 0 && (await readable(watch.fd)) && this.watch === watch) this.publishKills();
       };
       void next().catch(warn);
     } catch (error) {
@@ -26,13 +26,13 @@ export class MemoryLimit {
     }
   }
 
-  private tell(): void {
+  private publishKills(): void {
     if (this.watch?.hasNewKill()) this.events.outOfMemory();
   }
 
   /** Ends the watch. Checks once more: the OOM killer may be what has just ended the container. */
   close(): void {
-    this.tell();
+    this.publishKills();
     this.watch?.close();
     this.watch = undefined;
   }
