@@ -5,7 +5,7 @@ import { setHost } from '../sys/host.js';
 import { runOnce } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
-interface Provided {
+interface ProvidedHost {
   /** argv[0]. */
   readonly program: string;
   readonly native: Native;
@@ -21,7 +21,7 @@ interface Provided {
   exit(code: number): never;
 }
 
-const provided = (globalThis as unknown as { runtHost: Provided }).runtHost;
+const provided = (globalThis as unknown as { runtHost: ProvidedHost }).runtHost;
 
 /** Runs the program. main.c calls it after setting the arguments: earlier code may run at build time (snapshot). */
 function begin(): void {

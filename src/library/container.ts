@@ -97,7 +97,7 @@ export class Container {
 
   /** See `Runtime.create`. */
   async create(bundle: string, options: ContainerOptions = {}): Promise<void> {
-    (await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit'])).given();
+    (await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit'])).closeProcessEnds();
   }
 
   /** See `Runtime.run`. */
@@ -112,7 +112,7 @@ export class Container {
       await this.delete({ force: true });
       throw error;
     }
-    streams.given();
+    streams.closeProcessEnds();
     const { stdin, stdout, stderr } = streams;
     const { pid } = loadRecord(this.root, this.id);
     const exit = this.wait().then(async (record) => {
@@ -122,8 +122,8 @@ export class Container {
     return { pid, stdin, stdout, stderr, exit };
   }
 
-  private async prepare(bundle: string, o: ContainerOptions, usual: Required<ContainerOptions>['stdio']) {
-    const streams = openStreams(o.stdio ?? usual);
+  private async prepare(bundle: string, o: ContainerOptions, defaultStdio: Required<ContainerOptions>['stdio']) {
+    const streams = openStreams(o.stdio ?? defaultStdio);
     try {
       await create({
         root: this.root,
@@ -228,7 +228,7 @@ export class Container {
         rootless: this.rootless,
         ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
       });
-      streams.given();
+      streams.closeProcessEnds();
       const { stdin, stdout, stderr } = streams;
       const { pid, pidfd } = launch;
       const { execKey } = launch.resources;

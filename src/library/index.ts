@@ -68,7 +68,7 @@ export class Runtime {
 
   /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
-    this.root = resolve(options.root ?? usualRoot());
+    this.root = resolve(options.root ?? rootOrDefault());
     onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
     this.#rootless = rootlessMode(options.rootless);
   }
@@ -111,7 +111,7 @@ export class Runtime {
   }
 }
 
-function usualRoot(): string {
+function rootOrDefault(): string {
   const root = defaultRoot();
   if (root !== undefined) return root;
   throw new RuntError({
@@ -215,8 +215,8 @@ export async function bundle(
   if (typeof options === 'function') return bundle(directory, {}, options);
   const path = resolve(directory);
   const ids = callerIds();
-  const asked = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };
-  const spec = await bundleSpec(asked, {
+  const requested = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };
+  const spec = await bundleSpec(requested, {
     ...ids,
     bundle: path,
     absolute: (p) => resolve(p),

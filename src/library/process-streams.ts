@@ -16,7 +16,7 @@ export interface Streams {
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
   /** Closes our copies of the process's descriptors. */
-  given(): void;
+  closeProcessEnds(): void;
   /** Also closes our ends, if no process was started. */
   abandon(): void;
 }
@@ -28,7 +28,7 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
   const owned: number[] = [];
   options.forEach((option, i) => {
     if (option === 'pipe') {
-      const { near, far } = i === 0 ? inward() : outward();
+      const { near, far } = i === 0 ? inputPipe() : outputPipe();
       ours.push(near);
       theirs.push(far);
       owned.push(far);
@@ -40,7 +40,7 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
     theirs.push(fd);
   });
   const [stdin, stdout, stderr] = ours as [Socket | null, Socket | null, Socket | null];
-  const given = () => {
+  const closeProcessEnds = () => {
     for (const fd of owned.splice(0)) closeSync(fd);
   };
   return {
@@ -48,9 +48,9 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
     stdin,
     stdout,
     stderr,
-    given,
+    closeProcessEnds,
     abandon() {
-      given();
+      closeProcessEnds();
       for (const stream of ours) stream?.destroy();
     },
   };
@@ -63,13 +63,13 @@ function pipe(): [reader: number, writer: number] {
 }
 
 /** A pipe with our reading end, which does not block. */
-function outward(): { near: Socket; far: number } {
+function outputPipe(): { near: Socket; far: number } {
   const [reader, far] = pipe();
   return { near: new Socket({ fd: reader, readable: true, writable: false }), far };
 }
 
 /** A pipe with our writing end. Reopens the reading end, because the process's must block. */
-function inward(): { near: Socket; far: number } {
+function inputPipe(): { near: Socket; far: number } {
   const [reader, writer] = pipe();
   const far = openSync(`/proc/self/fd/${reader}`, 'r');
   closeSync(reader);
