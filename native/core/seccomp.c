@@ -37,11 +37,11 @@ struct packed {
 };
 
 /* Reads the next number. -EINVAL: there is none, or it is above most. */
-static int next_number(struct packed *in, uint64_t most, uint64_t *value) {
+static int next_number(struct packed *in, uint64_t max, uint64_t *value) {
   if (in->next == in->count)
     return -EINVAL;
   *value = get_u64(in->numbers, in->next++);
-  return *value > most ? -EINVAL : 0;
+  return *value > max ? -EINVAL : 0;
 }
 
 /* Reads the next name; NULL when there is none. */

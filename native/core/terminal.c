@@ -156,7 +156,7 @@ int32_t runt_nonBlocking(int32_t fd, int32_t flags) {
 }
 
 /* Whether reads and writes of fd never block by themselves. */
-static int never_waits(int fd) {
+static int never_blocks(int fd) {
   struct stat st;
   int flags = fcntl(fd, F_GETFL);
   return (flags >= 0 && flags & O_NONBLOCK) ||
@@ -169,11 +169,11 @@ static int is_ready(int fd, short events) {
 }
 
 /* read(2) that returns EAGAIN instead of blocking, whatever fd is. */
-static ssize_t take(int fd, void *data, size_t size) {
+static ssize_t read_ready(int fd, void *data, size_t size) {
   ssize_t n = RETRY(recv(fd, data, size, MSG_DONTWAIT));
   if (n >= 0 || errno != ENOTSOCK)
     return n;
-  if (!never_waits(fd) && !is_ready(fd, POLLIN)) {
+  if (!never_blocks(fd) && !is_ready(fd, POLLIN)) {
     errno = EAGAIN;
     return -1;
   }
@@ -182,11 +182,11 @@ static ssize_t take(int fd, void *data, size_t size) {
 
 /* write(2) of a part, likewise. Without a non-blocking descriptor it writes one byte, which a
  * ready descriptor certainly takes. */
-static ssize_t give(int fd, const void *data, size_t size) {
+static ssize_t write_ready(int fd, const void *data, size_t size) {
   ssize_t n = RETRY(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL));
   if (n >= 0 || errno != ENOTSOCK)
     return n;
-  if (!never_waits(fd)) {
+  if (!never_blocks(fd)) {
     if (!is_ready(fd, POLLOUT)) {
       errno = EAGAIN;
       return -1;
@@ -216,7 +216,7 @@ int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_c
   int32_t next = TRANSFER_MORE;
   for (int turn = 0; turn < TURNS; turn++) {
     if (start < end) {
-      ssize_t n = to < 0 ? (ssize_t)(end - start) : give(to, data + start, end - start);
+      ssize_t n = to < 0 ? (ssize_t)(end - start) : write_ready(to, data + start, end - start);
       if (n >= 0) {
         start += (uint32_t)n;
         continue;
@@ -228,7 +228,7 @@ int32_t runt_transfer(int32_t from, int32_t to, uint8_t *state, uint32_t state_c
       break;
     }
     start = end = 0;
-    ssize_t n = take(from, data, room);
+    ssize_t n = read_ready(from, data, room);
     if (n > 0) {
       end = (uint32_t)n;
       continue;

@@ -14,9 +14,9 @@ enum {
   REQUEST_TIME = 2000,
   /* Between two checks of an ended process that its parent has not reaped: no event reports the
    * reaping. */
-  REAP_LOOK_INTERVAL = 1000,
+  REAP_POLL_INTERVAL = 1000,
   /* Between two checks whether the filter is loaded: about one system call of the other process. */
-  FILTER_LOOK_PAUSE_NS = 20000,
+  FILTER_POLL_PAUSE_NS = 20000,
   /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a
    * hook left may write, or update an access time, briefly: retry for a second in all. */
   READONLY_PAUSE_NS = 1000000,

@@ -41,8 +41,8 @@ static void check_pairs(const uint8_t *out, int32_t length) {
 
 /* n: the result of wideIntegers for the text. */
 static void check_error(const uint8_t *data, size_t size, int32_t n) {
-  uint8_t place[8] = {0};
-  int32_t kind = runt_jsonError(data, (uint32_t)size, place, sizeof place);
+  uint8_t position[8] = {0};
+  int32_t kind = runt_jsonError(data, (uint32_t)size, position, sizeof position);
   demand(n < 0 || kind == 0, "a document that is accepted has a syntax error");
   demand(n != -EBADMSG || kind > 0, "a document that is refused has no syntax error");
   demand(n != -ELOOP || kind == -ELOOP, "a document is too deep for one of two scans");
@@ -51,7 +51,7 @@ static void check_error(const uint8_t *data, size_t size, int32_t n) {
   errors++;
   uint64_t at = 0;
   for (int i = 7; i >= 0; i--)
-    at = at << 8 | place[i];
+    at = at << 8 | position[i];
   demand(at <= size, "the offset is not in the text");
   demand(kind <= 11, "an unknown kind");
   /* Kinds 1 to 4 point at a byte: a quote, a control character, a backslash, a bracket. */

@@ -30,7 +30,7 @@ struct init {
   int start_socket; /* -1: the start message arrives on the sync socket */
   int *slots;       /* trees that the runtime or cloneSource opened; -1 before and after use */
   uint32_t slot_count;
-  uint32_t given_slots;   /* how many of them, from index 0, the runtime fills */
+  uint32_t runtime_slots; /* how many of them, from index 0, the runtime fills */
   int proc;               /* private procfs */
   int root;               /* root mount of the container, O_PATH */
   struct identity rootfs; /* the directory at root.path */
@@ -81,7 +81,7 @@ int send_with(const char *data, size_t length, int fd);
 int report_await(uint32_t index);
 /* Reports the MOUNT_ATTR_* flags that an operation could not clear: of its mount, and in
  * `recursive` of all mounts below it. 0, or -1 when the runtime is gone. */
-int report_kept(uint32_t index, uint64_t kept, uint64_t recursive);
+int report_locked_flags(uint32_t index, uint64_t locked, uint64_t recursive);
 /* Reports that an operation bound a mount of the host instead of a new one. 0, or -1 when the
  * runtime is gone. */
 int report_bound(uint32_t index);
@@ -221,8 +221,8 @@ int map_ids(int fd, int user_namespace);
  * -1 with errno. */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);
 /* The same, but keeps a flag to clear that the host locked (mount_namespaces(7)), and adds it to
- * *kept. 0, or -1 with errno. */
-int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept);
+ * *locked. 0, or -1 with errno. */
+int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *locked);
 /* Makes the mount at fd and each mount below it read-only, one by one: where mount_setattr(2) is
  * refused. 0, or -1 after fail(). */
 int set_all_readonly(int fd, const char *path);
@@ -260,7 +260,7 @@ int set_propagation(int fd, const struct value *list);
 
 /* process/exec.c: NULL when memory is exhausted */
 /* "HOME=" and the directory of a uid in the container's /etc/passwd, "/" when it has none. */
-char *home_of(uint64_t uid);
+char *home_entry(uint64_t uid);
 /* A list as a vector for execve(2), with the entries of `more` that are not NULL. */
 char **string_vector(const struct value *list, char *const *more, size_t count);
 
@@ -275,14 +275,14 @@ int apply_late_filter(void);
  * 0, or -1 with errno. */
 int apply_filter_to_hook(void);
 
-/* seccomp/last-words.c */
-/* Shares the page of last words with the reader of the reports. Without the page, a failure under
- * the filter is reported by send or write, if the filter allows them. */
-void share_words(void);
+/* seccomp/last-report.c */
+/* Shares the page for the last report with the reader of the reports. Without the page, a failure
+ * under the filter is reported by send or write, if the filter allows them. */
+void share_last_report_page(void);
 /* Writes a report into the shared page and ends the process; returns when there is no page. */
-void leave_words(const char *frame, size_t length);
+void write_last_report(const char *frame, size_t length);
 /* Forgets the page: from now on reports have another reader. */
-void forget_words(void);
+void forget_last_report_page(void);
 
 /* process/descriptors.c: makes uid the owner of stdio; `pipes`: only of pipes. 0, or -1 after
  * fail(). */

@@ -45,7 +45,7 @@ static int take_slots(const struct plan *plan) {
     if (next_descriptor(&c, &init.slots[i]))
       return -1;
     if (init.slots[i] >= 0)
-      init.given_slots = i + 1;
+      init.runtime_slots = i + 1;
   }
   return 0;
 }

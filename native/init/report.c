@@ -189,10 +189,10 @@ int report_await(uint32_t index) {
   return send_frame(buffer, t.length);
 }
 
-int report_kept(uint32_t index, uint64_t kept, uint64_t recursive) {
+int report_locked_flags(uint32_t index, uint64_t locked, uint64_t recursive) {
   char buffer[64];
   struct text t = TEXT_IN(buffer);
-  put_kept(&t, index, kept, recursive);
+  put_kept(&t, index, locked, recursive);
   return send_frame(buffer, t.length);
 }
 
@@ -215,6 +215,6 @@ void report_failure(uint32_t index) {
   struct text t = TEXT_IN(buffer);
   put_error(&t, index, (uint64_t)failure.error, failure.syscall ? failure.syscall : "",
             failure.detail);
-  leave_words(buffer, t.length);
+  write_last_report(buffer, t.length);
   send_frame(buffer, t.length);
 }

@@ -47,7 +47,7 @@ static uint64_t cleared_by(unsigned attrs) {
   return attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0;
 }
 
-static int32_t place(int tree, const char *target) {
+static int32_t attach_tree(int tree, const char *target) {
   long r = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
   if (r < 0)
     is_refused(SYS_move_mount);
@@ -150,7 +150,7 @@ static int32_t new_mount_fs(const char *fstype, const char *source, const char *
   AUTO_CLOSE int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
   if (tree < 0)
     is_refused(SYS_fsmount);
-  return tree < 0 ? -errno : place(tree, target);
+  return tree < 0 ? -errno : attach_tree(tree, target);
 }
 
 int32_t runt_mountFs(const char *fstype, const char *source, const uint8_t *options,
@@ -176,7 +176,7 @@ static int32_t new_mount_bind(const char *source, unsigned all, unsigned attrs,
     is_refused(SYS_mount_setattr);
     return -errno;
   }
-  return place(tree, target);
+  return attach_tree(tree, target);
 }
 
 int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, const char *target) {
@@ -188,7 +188,7 @@ int32_t runt_attachTree(int32_t tree, int32_t attrs, const char *target) {
   struct mount_attr a = {.attr_set = (uint32_t)attrs, .attr_clr = cleared_by((uint32_t)attrs)};
   if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
     return -errno;
-  return place(tree, target);
+  return attach_tree(tree, target);
 }
 
 int32_t runt_unmount(const char *path) {

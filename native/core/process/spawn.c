@@ -17,16 +17,16 @@ struct kernel_action {
   void *restorer;
   uint64_t mask;
 };
-enum { SIGNALS = 64, PLACES = 8 };
+enum { SIGNALS = 64, TARGETS_MAX = 8 };
 
 /* State that parent and child share; the child writes only error and call. */
 struct child {
   int program;      /* descriptor to execute, or -1: path */
   const char *path; /* absolute */
   char *const *argv, *const *envp;
-  int places[PLACES]; /* descriptors for 0, 1, 2 …; none for runt-init with the stdio of this
+  int copies[TARGETS_MAX]; /* descriptors for 0, 1, 2 …; none for runt-init with the stdio of this
                          process */
-  int place_count;
+  int copy_count;
   const uint8_t *keep; /* descriptors to keep, i32 each */
   uint32_t keep_count;
   int sync;
@@ -51,9 +51,9 @@ static void reset_signals(void) {
 static int keep_open(int fd) { return (int)syscall(SYS_fcntl, fd, F_SETFD, 0); }
 
 /* Puts the descriptors at 0, 1, 2 … The parent copied them above, so none is overwritten. */
-static int place_all(const struct child *c) {
-  for (int n = 0; n < c->place_count; n++)
-    if (syscall(SYS_dup3, c->places[n], n, 0) < 0)
+static int move_copies(const struct child *c) {
+  for (int n = 0; n < c->copy_count; n++)
+    if (syscall(SYS_dup3, c->copies[n], n, 0) < 0)
       return -1;
   return 0;
 }
@@ -65,10 +65,10 @@ static int child_main(void *argument) {
   if (c->program >= 0) {
     /* Node.js makes even stdio close-on-exec, but the container must get it. A closed descriptor
      * stays closed. */
-    for (int fd = 0; fd < 3 && c->place_count == 0; fd++)
+    for (int fd = 0; fd < 3 && c->copy_count == 0; fd++)
       keep_open(fd);
     c->call = START_CALL_DUP3;
-    ok = place_all(c) == 0 && keep_open(c->sync) == 0;
+    ok = move_copies(c) == 0 && keep_open(c->sync) == 0;
     for (uint32_t i = 0; ok && i < c->keep_count; i++)
       ok = keep_open(get_i32(c->keep, i)) == 0;
     if (ok && c->raise) {
@@ -79,7 +79,7 @@ static int child_main(void *argument) {
       c->call = START_CALL_EXECVEAT;
       execute_fd(c->program, c->argv, c->envp);
     }
-  } else if (place_all(c) == 0) {
+  } else if (move_copies(c) == 0) {
     for (uint32_t i = 0; i < c->keep_count; i++)
       if (keep_open(get_i32(c->keep, i)) < 0)
         goto failed;
@@ -137,18 +137,18 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
 }
 
 /* Closes the copies of descriptors for a child, after it has them. */
-static void close_places(struct child *c) {
-  for (int n = 0; n < c->place_count; n++)
-    close(c->places[n]);
+static void close_copies(struct child *c) {
+  for (int n = 0; n < c->copy_count; n++)
+    close(c->copies[n]);
 }
 
 /* Copies a descriptor that becomes the next of 0, 1, 2 …, of count in all. */
-static int add_place(struct child *c, int from, int count) {
+static int add_copy(struct child *c, int from, int count) {
   /* Above all targets, so that no dup3(2) overwrites another copy. */
   int copy = fcntl(from, F_DUPFD_CLOEXEC, count);
   if (copy < 0)
     return -errno;
-  c->places[c->place_count++] = copy;
+  c->copies[c->copy_count++] = copy;
   return 0;
 }
 
@@ -181,7 +181,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   put_i64(pidfd, 1, START_CALL_MEMFD_CREATE);
   if (image.fd < 0)
     return image.fd;
-  __attribute__((cleanup(close_places))) struct child c = {.program = image.fd,
+  __attribute__((cleanup(close_copies))) struct child c = {.program = image.fd,
                                                            .argv = argv,
                                                            .envp = envp,
                                                            .keep = keep,
@@ -189,7 +189,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
                                                            .sync = sync,
                                                            .raise = (flags & CLONE_NEWUSER) != 0};
   for (uint32_t n = 0; n < stdio_len / 4; n++) {
-    int failed = add_place(&c, get_i32(stdio, n), 3);
+    int failed = add_copy(&c, get_i32(stdio, n), 3);
     if (failed < 0)
       return failed;
   }
@@ -233,7 +233,7 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
                      uint32_t env_len, const char *directory, const int *wanted, int count,
                      const uint8_t *keep, uint32_t keep_len, uint8_t *pidfd, uint32_t pidfd_cap) {
   long argc = count_strings(args, args_len), envc = count_strings(env, env_len);
-  if (argc < 1 || envc < 0 || path[0] != '/' || count > PLACES || keep_len % 4)
+  if (argc < 1 || envc < 0 || path[0] != '/' || count > TARGETS_MAX || keep_len % 4)
     return -EINVAL;
   if (pidfd_cap < 8)
     return -EOVERFLOW;
@@ -244,7 +244,7 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
   point_at_strings(vectors, args, argc);
   point_at_strings(vectors + argc + 1, env, envc);
   AUTO_CLOSE int null = -1;
-  __attribute__((cleanup(close_places))) struct child c = {.program = -1,
+  __attribute__((cleanup(close_copies))) struct child c = {.program = -1,
                                                            .path = path,
                                                            .argv = vectors,
                                                            .envp = vectors + argc + 1,
@@ -259,7 +259,7 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
         return -errno;
       from = null;
     }
-    int failed = add_place(&c, from, count);
+    int failed = add_copy(&c, from, count);
     if (failed < 0)
       return failed;
   }
@@ -289,9 +289,9 @@ int32_t runt_spawnKeeping(const char *path, const uint8_t *args, uint32_t args_l
 int32_t runt_spawnWith(const char *path, const uint8_t *args, uint32_t args_len, const uint8_t *env,
                        uint32_t env_len, const uint8_t *fds, uint32_t fds_len, uint8_t *pidfd,
                        uint32_t pidfd_cap) {
-  int wanted[PLACES] = {-1, -1, -1};
+  int wanted[TARGETS_MAX] = {-1, -1, -1};
   int count = 3 + (int)(fds_len / 4);
-  if (fds_len % 4 || fds_len / 4 > PLACES - 3)
+  if (fds_len % 4 || fds_len / 4 > TARGETS_MAX - 3)
     return -EINVAL;
   for (int n = 3; n < count; n++)
     wanted[n] = get_i32(fds, (uint32_t)n - 3);

@@ -139,8 +139,8 @@ int32_t runt_datagramConnect(const char *to) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return -errno;
-  struct timeval most = {.tv_sec = NOTIFY_SEND_TIME / 1000};
-  if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) < 0 ||
+  struct timeval timeout = {.tv_sec = NOTIFY_SEND_TIME / 1000};
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0 ||
       RETRY(connect(fd, (struct sockaddr *)&a, length)) < 0) {
     int error = errno;
     close(fd);

@@ -222,8 +222,9 @@ static int pass_number(struct scan *s) {
   }
   if (has_exponent)
     return emit_hit(s, from);
-  const uint32_t most = sizeof limit - 1;
-  if (!is_integer || digits < most || (digits == most && memcmp(s->text + first, limit, most) <= 0))
+  const uint32_t max_digits = sizeof limit - 1;
+  if (!is_integer || digits < max_digits ||
+      (digits == max_digits && memcmp(s->text + first, limit, max_digits) <= 0))
     return 0;
   return emit_hit(s, from);
 }

@@ -12,12 +12,12 @@
 enum { UNREADABLE = -1 };
 
 static struct {
-  char file[PATH_MAX], above[PATH_MAX + 16];
-  int64_t kills, kills_above; /* at the last read, before any event */
-  int64_t told_ns;            /* time of the kernel's last event; 0 for none */
-  int ran_out;
-} memory;
-/* Apart from `memory`: with a value other than 0 that would take 8 KB of the program's file. */
+  char file[PATH_MAX], parent[PATH_MAX + 16];
+  int64_t kills, parent_kills; /* at the last read, before any event */
+  int64_t event_ns;            /* time of the kernel's last event; 0 for none */
+  int happened;
+} oom;
+/* Apart from `oom`: with a value other than 0 that would take 8 KB of the program's file. */
 static int events = -1;
 
 /* The line "oom_kill N" of a file. */
@@ -40,23 +40,23 @@ static void stop_watching(void) {
   events = -1;
 }
 
-void watch_memory(const char *file) {
-  struct text path = TEXT_IN(memory.file), above = TEXT_IN(memory.above);
+void watch_oom(const char *file) {
+  struct text path = TEXT_IN(oom.file), parent = TEXT_IN(oom.parent);
   stop_watching();
   text_add(&path, file);
-  const char *kept = strstr(file, "/./");
-  if (kept) {
-    text_add_part(&above, file, (size_t)(kept - file));
-    text_add(&above, "/memory.events");
+  const char *marker = strstr(file, "/./");
+  if (marker) {
+    text_add_part(&parent, file, (size_t)(marker - file));
+    text_add(&parent, "/memory.events");
     events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (events >= 0 && inotify_add_watch(events, file, IN_MODIFY) < 0)
       stop_watching();
   }
-  memory.kills_above = kills_in(memory.above);
-  memory.kills = kills_in(memory.file);
+  oom.parent_kills = kills_in(oom.parent);
+  oom.kills = kills_in(oom.file);
 }
 
-int memory_events(void) { return events; }
+int oom_events(void) { return events; }
 
 /* Reads the kernel's events. It also reports the file's removal, which is not an OOM event. */
 static void take_events(void) {
@@ -65,7 +65,7 @@ static void take_events(void) {
     for (char *at = data; at < data + n;) {
       const struct inotify_event *event = (const void *)at;
       if (event->mask & (IN_MODIFY | IN_Q_OVERFLOW))
-        memory.told_ns = clock_ns(CLOCK_MONOTONIC);
+        oom.event_ns = clock_ns(CLOCK_MONOTONIC);
       at += sizeof *event + event->len;
     }
 }
@@ -74,21 +74,21 @@ static void take_events(void) {
  * count, beside those of its siblings: it is ours if the kernel just reported an event of ours.
  * The kernel reports one at once unless it did in the last 10 ms (cgroup_file_notify), so there is
  * no kill without an event. */
-int memory_ran_out(void) {
-  if (memory.ran_out)
+int oom_happened(void) {
+  if (oom.happened)
     return 1;
   take_events();
-  /* Read the parent first: a kill between the two reads is not in `above` yet, and counts at the
+  /* Read the parent first: a kill between the two reads is not in `parent` yet, and counts at the
    * next read. */
-  int64_t above = kills_in(memory.above), own = kills_in(memory.file);
+  int64_t parent = kills_in(oom.parent), own = kills_in(oom.file);
   if (own != UNREADABLE) {
-    memory.kills_above = above;
-    memory.ran_out = own > (memory.kills == UNREADABLE ? 0 : memory.kills);
+    oom.parent_kills = parent;
+    oom.happened = own > (oom.kills == UNREADABLE ? 0 : oom.kills);
   } else
-    memory.ran_out = memory.told_ns &&
-                     clock_ns(CLOCK_MONOTONIC) - memory.told_ns < RECENT_OOM_EVENT * 1000000ll &&
-                     memory.kills_above != UNREADABLE && above > memory.kills_above;
-  if (memory.ran_out)
+    oom.happened = oom.event_ns &&
+                   clock_ns(CLOCK_MONOTONIC) - oom.event_ns < RECENT_OOM_EVENT * 1000000ll &&
+                   oom.parent_kills != UNREADABLE && parent > oom.parent_kills;
+  if (oom.happened)
     stop_watching();
-  return memory.ran_out;
+  return oom.happened;
 }

@@ -119,7 +119,7 @@ static uint64_t now_ms(void) { return (uint64_t)clock_ns(CLOCK_MONOTONIC) / 1000
  * reads this. */
 static int failed(const struct op *op, int error, const char *how, uint64_t number, uint64_t ms,
                   const struct tail *out, const struct tail *err) {
-  const struct tail *said = err->length || !out->length ? err : out;
+  const struct tail *printed = err->length || !out->length ? err : out;
   char detail[2 * PATH_MAX];
   struct text t = TEXT_IN(detail);
   text_add(&t, op->v[HOOK_POINT].str);
@@ -131,9 +131,9 @@ static int failed(const struct op *op, int error, const char *how, uint64_t numb
   text_add_number(&t, number);
   text_add(&t, " ");
   text_add_number(&t, ms);
-  text_add(&t, said == out ? " stdout\n" : " stderr\n");
-  for (size_t i = 0; i < said->length; i++)
-    text_add_char(&t, said->data[i] ? said->data[i] : ' ');
+  text_add(&t, printed == out ? " stdout\n" : " stderr\n");
+  for (size_t i = 0; i < printed->length; i++)
+    text_add_char(&t, printed->data[i] ? printed->data[i] : ' ');
   return fail_with(error, "hook", detail);
 }
 
@@ -216,7 +216,7 @@ static int write_state(const struct value *v, struct text *state) {
 int op_hook(const struct op *op) {
   const struct value *v = op->v;
   int lacks_home = v[HOOK_HOME_OF].present;
-  char *home = lacks_home ? home_of(v[HOOK_HOME_OF].num) : NULL;
+  char *home = lacks_home ? home_entry(v[HOOK_HOME_OF].num) : NULL;
   char **args = string_vector(&v[HOOK_ARGS], NULL, 0),
        **env = string_vector(&v[HOOK_ENV], &home, 1);
   struct text state;

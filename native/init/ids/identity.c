@@ -16,12 +16,12 @@ int op_sync(const struct op *op) {
   return 0;
 }
 
-static int groups_stay;
+static int keeps_groups;
 
 /* Safe: the config requests it by an annotation, and the caller already has these groups. */
 int op_keep_groups(const struct op *op) {
   (void)op;
-  groups_stay = 1;
+  keeps_groups = 1;
   return 0;
 }
 
@@ -49,7 +49,7 @@ static int drop_groups(void) {
 int op_become_root(const struct op *op) {
   (void)op;
   init.user_namespace = 1;
-  if (!groups_stay && drop_groups())
+  if (!keeps_groups && drop_groups())
     return fail("setgroups", NULL);
   if (syscall(SYS_setresgid, 0, 0, 0))
     return fail("setresgid", "0");

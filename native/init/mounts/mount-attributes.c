@@ -73,7 +73,7 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
 }
 
 /* Flag by flag: the kernel applies all of a call or nothing. */
-int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *kept) {
+int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive, uint64_t *locked) {
   static const uint64_t flags[] = {MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID,     MOUNT_ATTR_NODEV,
                                    MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR__ATIME};
   if (!set_attributes(fd, set, clear, recursive))
@@ -92,7 +92,7 @@ int set_unlocked_attributes(int fd, uint64_t set, uint64_t clear, int recursive,
       return -1;
     /* Perhaps only a mount below locks it. */
     if (!recursive || set_attributes(fd, 0, flag, 0))
-      *kept |= flag;
+      *locked |= flag;
   }
   return set_attributes(fd, 0, clear, recursive);
 }

@@ -166,7 +166,7 @@ int mount_moved(const struct made *m) {
 }
 
 /* Opens the path of a mount, below the mount that holds it. */
-static int open_in_its_place(const struct made *m) {
+static int open_by_path(const struct made *m) {
   size_t n;
   const struct made *holder = above(m->path, m, &n);
   int dir CLEANUP_CLOSE = holder ? made_open(holder) : fcntl(init.root, F_DUPFD_CLOEXEC, 3);
@@ -176,7 +176,7 @@ static int open_in_its_place(const struct made *m) {
 int made_open(const struct made *m) {
   if (m->fd >= 0)
     return fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
-  int fd = open_in_its_place(m);
+  int fd = open_by_path(m);
   struct identity now;
   if (fd >= 0 && !identify(fd, &now) && same_root(&now, &m->root))
     return fd;
@@ -188,18 +188,18 @@ int made_open(const struct made *m) {
  * stdio, which a terminal replaces. */
 static int keepable(int fd) {
   enum { OTHERS = 64 };
-  static rlim_t most;
+  static rlim_t max_fd;
   struct rlimit limit;
-  if (!most)
-    most = getrlimit(RLIMIT_NOFILE, &limit) ? 2 * OTHERS
-           : limit.rlim_cur > 2 * OTHERS    ? limit.rlim_cur - OTHERS
-                                            : limit.rlim_cur / 2;
+  if (!max_fd)
+    max_fd = getrlimit(RLIMIT_NOFILE, &limit) ? 2 * OTHERS
+             : limit.rlim_cur > 2 * OTHERS    ? limit.rlim_cur - OTHERS
+                                              : limit.rlim_cur / 2;
   if (fd > 2)
-    return (rlim_t)fd < most ? fd : -1;
+    return (rlim_t)fd < max_fd ? fd : -1;
   return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static void keep(struct made *m, int *fd) {
+static void keep_descriptor(struct made *m, int *fd) {
   m->fd = keepable(*fd);
   if (m->fd == *fd)
     *fd = -1;
@@ -224,7 +224,7 @@ static int is_unbindable(int64_t id) {
 
 /* A recursive clone has its own copy of m: it must have the same root. */
 static int repeat(struct made *m) {
-  int fd = open_in_its_place(m);
+  int fd = open_by_path(m);
   struct identity now = {.mount = m->root.mount};
   if (fd >= 0 && identify(fd, &now))
     now.mount = m->root.mount;
@@ -237,7 +237,7 @@ static int repeat(struct made *m) {
   }
   close_cleanup(&m->fd);
   m->root = now;
-  keep(m, &fd);
+  keep_descriptor(m, &fd);
   return 0;
 }
 
@@ -326,7 +326,7 @@ int note_mount(int *tree, const char *named, const char *found, int64_t holder, 
     return -1;
   m->length = strlen(m->path);
   m->alias_length = m->alias ? strlen(m->alias) : 0;
-  keep(m, tree);
+  keep_descriptor(m, tree);
   int crowded = 0, ignored;
   if (enter(m->path, (uint32_t)count, &crowded) ||
       (m->alias && enter(m->alias, (uint32_t)count, &ignored)))
@@ -398,7 +398,7 @@ static int look_for_hook(struct made *m, int *fd, const struct identity *now,
     close_cleanup(&m->fd);
     m->root = *now;
     m->traits = m->alone = 0;
-    keep(m, fd);
+    keep_descriptor(m, fd);
     return cover_below(m);
   }
   if (!is_hidden(*mountinfo, m))

@@ -283,21 +283,22 @@ int op_mount_fs(const struct op *op) {
 }
 
 /* Flags that the host locked and that stay: of the mount, and of all mounts below it. */
-struct kept {
+struct locked_flags {
   uint64_t plain, recursive;
 };
 
-static int set_bind_attributes(int tree, const struct value *v, struct kept *kept) {
-  *kept = (struct kept){0};
+static int set_bind_attributes(int tree, const struct value *v, struct locked_flags *locked_flags) {
+  *locked_flags = (struct locked_flags){0};
   return set_unlocked_attributes(tree, v[MOUNT_BIND_SET_ATTRS].num, v[MOUNT_BIND_CLEAR_ATTRS].num,
-                                 0, &kept->plain) ||
+                                 0, &locked_flags->plain) ||
          set_unlocked_attributes(tree, v[MOUNT_BIND_SET_ATTRS_REC].num,
-                                 v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1, &kept->recursive);
+                                 v[MOUNT_BIND_CLEAR_ATTRS_REC].num, 1, &locked_flags->recursive);
 }
 
 /* An option without effect is a warning: podman and containerd write `rw` unasked. */
-static int tell_kept(const struct op *op, const struct kept *kept) {
-  if ((kept->plain || kept->recursive) && report_kept(op->index, kept->plain, kept->recursive))
+static int warn_of_locked_flags(const struct op *op, const struct locked_flags *locked_flags) {
+  if ((locked_flags->plain || locked_flags->recursive) &&
+      report_locked_flags(op->index, locked_flags->plain, locked_flags->recursive))
     _exit(0); /* the runtime is gone */
   return 0;
 }
@@ -333,7 +334,7 @@ int op_clone_source(const struct op *op) {
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   const struct value *slot = &v[MOUNT_BIND_SLOT];
-  int ours = slot->present && (uint32_t)slot->slot >= init.given_slots; /* from cloneSource */
+  int ours = slot->present && (uint32_t)slot->slot >= init.runtime_slots; /* from cloneSource */
   int tree = take_slot(slot->slot);
   if (tree < 0) {
     tree = clone_source(source, v[MOUNT_BIND_RECURSIVE].on,
@@ -390,8 +391,8 @@ int op_mount_bind(const struct op *op) {
   if (init.detached >= 0 && sys_mount_setattr(tree, AT_RECURSIVE, &slave))
     return fail("mount_setattr", source);
   /* Before 5.12 only an attached mount can be changed: only a second failure counts. */
-  struct kept kept;
-  int late = set_bind_attributes(tree, v, &kept), existed;
+  struct locked_flags locked_flags;
+  int late = set_bind_attributes(tree, v, &locked_flags), existed;
   char found[PATH_MAX];
   int target CLEANUP_CLOSE =
       v[MOUNT_BIND_TARGET_NOFOLLOW].on ? resolve(target_path, O_NOFOLLOW, 0, found) : -1;
@@ -404,11 +405,11 @@ int op_mount_bind(const struct op *op) {
   struct identity at;
   if (attach(tree, &where, propagation, &v[MOUNT_BIND_PROPAGATION], &at))
     return -1;
-  if (late && set_bind_attributes(tree, v, &kept))
+  if (late && set_bind_attributes(tree, v, &locked_flags))
     return fail("mount_setattr", target_path);
   if (note(&tree, &where, &at, 0))
     return fail(move_call(), target_path);
-  return tell_kept(op, &kept);
+  return warn_of_locked_flags(op, &locked_flags);
 }
 
 /* Safe: acts on the mount that the resolver found inside the root. */
@@ -423,12 +424,12 @@ int op_mount_attrs(const struct op *op) {
   int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH | AT_RECURSIVE) : -1;
   if (covering && clone < 0)
     return fail(clone_call(), path);
-  struct kept kept = {0};
+  struct locked_flags locked_flags = {0};
   if (set_unlocked_attributes(covering ? clone : fd, op->v[MOUNT_ATTRS_SET_ATTRS].num,
                               op->v[MOUNT_ATTRS_CLEAR_ATTRS].num, recursive,
-                              recursive ? &kept.recursive : &kept.plain))
+                              recursive ? &locked_flags.recursive : &locked_flags.plain))
     return fail("mount_setattr", path);
   if (covering && put_mount(&clone, fd, path, found, REPEATS))
     return fail(move_call(), path);
-  return tell_kept(op, &kept);
+  return warn_of_locked_flags(op, &locked_flags);
 }

@@ -17,8 +17,8 @@ static unsigned count;   /* of staged mounts */
 
 /* The host's mounts here are copies, but may have peers: these must not get the staging
  * directory. */
-static int keep_private(int place) {
-  if (!mount_on(place, NULL, NULL, MS_PRIVATE, NULL))
+static int make_private(int parent) {
+  if (!mount_on(parent, NULL, NULL, MS_PRIVATE, NULL))
     return 0;
   int proc CLEANUP_CLOSE = errno == EINVAL ? open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   return proc < 0 ? -1 : mount_on(proc, NULL, NULL, MS_PRIVATE, NULL);
@@ -27,13 +27,13 @@ static int keep_private(int place) {
 /* Before the switch of root, a directory of the host's procfs that is never a bind source: it
  * disappears with the host's tree. After it the root, as a process in the root does not see what
  * covers it; drop_staging() unmounts it. */
-static int open_place(void) {
+static int open_staging_parent(void) {
   if (over_root)
     return fcntl(init.root, F_DUPFD_CLOEXEC, 3);
   int fd = open("/proc/fs", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     fd = open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0 && !keep_private(fd))
+  if (fd >= 0 && !make_private(fd))
     return fd;
   close_cleanup(&fd);
   return -1;
@@ -43,12 +43,13 @@ static int open_place(void) {
 static int open_staging(void) {
   if (staging >= 0)
     return 0;
-  int place CLEANUP_CLOSE = open_place();
-  if (place < 0 || mount_on(place, "runt", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+  int parent CLEANUP_CLOSE = open_staging_parent();
+  if (parent < 0 ||
+      mount_on(parent, "runt", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
     return -1;
   struct identity below, now;
-  int fd CLEANUP_CLOSE = open_mounted_on(place);
-  if (fd < 0 || identify(place, &below) || identify(fd, &now) ||
+  int fd CLEANUP_CLOSE = open_mounted_on(parent);
+  if (fd < 0 || identify(parent, &below) || identify(fd, &now) ||
       mount_on(fd, NULL, NULL, MS_UNBINDABLE, NULL))
     return -1;
   if (now.mount == below.mount) {

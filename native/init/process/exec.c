@@ -45,7 +45,7 @@ static int executable(const char *path) {
   return access(path, X_OK) ? errno : 0;
 }
 
-static char *keep(const char *path) {
+static char *copy_path(const char *path) {
   size_t size = strlen(path) + 1;
   char *copy = allocate(size);
   return copy ? memcpy(copy, path, size) : NULL;
@@ -57,7 +57,7 @@ int op_find_executable(const struct op *op) {
     int error = *name ? executable(name) : ENOENT;
     if (error)
       return fail_with(error, "execve", name);
-    init.executable = keep(name);
+    init.executable = copy_path(name);
     return init.executable ? 0 : fail("mmap", NULL);
   }
   int refused = 0;
@@ -74,7 +74,7 @@ int op_find_executable(const struct op *op) {
       continue;
     int error = executable(candidate);
     if (!error) {
-      init.executable = keep(candidate);
+      init.executable = copy_path(candidate);
       return init.executable ? 0 : fail("mmap", NULL);
     }
     if (error == EACCES)
@@ -120,13 +120,13 @@ int op_wait(const struct op *op) {
   }
   close(init.start_socket);
   init.start_socket = -1;
-  forget_words();
+  forget_last_report_page();
   return 0;
 }
 
 /* HOME of a uid: the sixth field of its line in the container's /etc/passwd (passwd(5)); "/"
  * without a line. */
-char *home_of(uint64_t uid) {
+char *home_entry(uint64_t uid) {
   enum { PASSWD_MAX = 1 << 20 };
   struct stat st;
   int fd CLEANUP_CLOSE = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -255,7 +255,7 @@ int op_listen_fds(const struct op *op) {
 int op_exec(const struct op *op) {
   const struct value *v = op->v;
   int named = v[EXEC_HOME_OF_NAMED].on, lacks_home = named || v[EXEC_HOME_OF].present;
-  char *home = lacks_home ? home_of(named ? init.named_uid : v[EXEC_HOME_OF].num) : NULL;
+  char *home = lacks_home ? home_entry(named ? init.named_uid : v[EXEC_HOME_OF].num) : NULL;
   char *const more[] = {home, listen_entries[0], listen_entries[1], listen_entries[2]};
   char **args = string_vector(&v[EXEC_ARGS], NULL, 0),
        **env = string_vector(&v[EXEC_ENV], more, sizeof more / sizeof *more);

@@ -248,9 +248,10 @@ static int straight(const char *path, int flags, char found[PATH_MAX]) {
     return copy_path(found, path) ? -1 : sys_openat2(init.root, *path ? path + 1 : ".", &how);
   if (copy_path(found, made_path(m)) || (*rest && add_component(found, rest)))
     return -1;
-  int kept = made_descriptor(m), opened CLEANUP_CLOSE = *rest && kept >= 0 ? -1 : made_open(m);
+  int made_fd = made_descriptor(m),
+      opened CLEANUP_CLOSE = *rest && made_fd >= 0 ? -1 : made_open(m);
   if (*rest)
-    return kept < 0 && opened < 0 ? -1 : sys_openat2(kept < 0 ? opened : kept, rest, &how);
+    return made_fd < 0 && opened < 0 ? -1 : sys_openat2(made_fd < 0 ? opened : made_fd, rest, &how);
   struct stat st;
   if (opened < 0 || (flags & O_DIRECTORY && fstat(opened, &st)))
     return -1;

@@ -4,12 +4,12 @@
 /* Upper bounds for the largest machines: NR_CPUS is at most 8192, MAX_NUMNODES 1024. */
 enum { CPUS_MAX = 8192, NODES_MAX = 1024, WORD = 8 * sizeof(unsigned long) };
 
-/* Sets the bits of a list of ranges in a mask of `most` bits. 0, or -1 for a larger number. */
-static int mask_of(const struct value *list, unsigned long *mask, uint64_t most) {
+/* Sets the bits of a list of ranges in a mask of `max` bits. 0, or -1 for a larger number. */
+static int mask_of(const struct value *list, unsigned long *mask, uint64_t max) {
   const char *item = list->str;
   for (uint64_t i = 0; i < list->num; i++) {
     uint64_t first = next_in_list(&item), last = next_in_list(&item);
-    if (last >= most)
+    if (last >= max)
       return -1;
     for (uint64_t n = first; n <= last; n++)
       mask[n / WORD] |= 1ul << (n % WORD);

@@ -36,7 +36,7 @@ static struct {
   _Atomic int listener; /* 0: the filter is being loaded; the descriptor; -1: it was not loaded */
   _Atomic int done;     /* 1: the agent has the listener; -1: it does not */
   int wake[2];          /* a pipe: a byte when done is set */
-  int say_exec;
+  int reports_exec;
 } handover;
 
 /* The helper. The filter does not cover it, as it was created before and is not a thread of this
@@ -44,7 +44,7 @@ static struct {
  * them. It waits until the runtime confirms that the agent has the listener, and ends. */
 static int pass_listener(void *arg) {
   (void)arg;
-  const struct timespec pause = {0, FILTER_LOOK_PAUSE_NS};
+  const struct timespec pause = {0, FILTER_POLL_PAUSE_NS};
   while (!handover.listener)
     syscall(SYS_nanosleep, &pause, NULL);
   int ok = 0;
@@ -56,7 +56,7 @@ static int pass_listener(void *arg) {
       put_listener(&t, filter.agent, filter.metadata);
       ok = send_with(frame, t.length, handover.listener) == 0 && await_go() == 0;
     }
-    if (ok && handover.say_exec)
+    if (ok && handover.reports_exec)
       report_exec();
   }
   handover.done = ok ? 1 : -1;
@@ -85,8 +85,8 @@ static long load(void) {
   return r;
 }
 
-static int load_with_agent(int say_exec) {
-  handover.say_exec = say_exec;
+static int load_with_agent(int reports_exec) {
+  handover.reports_exec = reports_exec;
   char *stack = allocate(HELPER_STACK);
   if (!stack || pipe2(handover.wake, O_CLOEXEC))
     return fail("pipe2", NULL);
@@ -100,7 +100,7 @@ static int load_with_agent(int say_exec) {
   long listener = load();
   handover.listener = listener < 0 ? -1 : (int)listener;
   await_handover();
-  if (!say_exec) {
+  if (!reports_exec) {
     waitpid(pid, NULL, 0); /* ECHILD, once it has ended */
     sigaction(SIGCHLD, &before, NULL);
     close(handover.wake[0]);
@@ -113,12 +113,12 @@ static int load_with_agent(int say_exec) {
   return handover.done > 0 ? 0 : fail_with(ECONNRESET, "sendmsg", "the listener");
 }
 
-/* Loads the filter. say_exec: reports the exec in the same step. */
-static int apply(int say_exec) {
-  share_words();
+/* Loads the filter. reports_exec: reports the exec in the same step. */
+static int apply(int reports_exec) {
+  share_last_report_page();
   if (filter.agent)
-    return load_with_agent(say_exec);
-  if (say_exec)
+    return load_with_agent(reports_exec);
+  if (reports_exec)
     report_exec();
   return load() < 0 ? -1 : 0;
 }

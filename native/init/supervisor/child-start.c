@@ -10,7 +10,7 @@
 
 /* In the child: puts each descriptor where the plan expects it. Copies all above every target
  * first, so that none is overwritten too early. Returns the image's descriptor, or -1. */
-static int place(const struct request *r) {
+static int move_descriptors(const struct request *r) {
   int base = 3;
   for (size_t i = 0; i < r->count; i++) {
     if (r->targets[i] >= base)
@@ -39,7 +39,7 @@ static struct failure failed_in(const char *call) {
 }
 
 /* Becomes runt-init, or writes to `failed` why not. Never returns. */
-static _Noreturn void become(const struct request *r, int failed) {
+static _Noreturn void become_image(const struct request *r, int failed) {
   char digits[24];
   struct text t = TEXT_IN(digits);
   text_add_number(&t, r->sync);
@@ -48,7 +48,7 @@ static _Noreturn void become(const struct request *r, int failed) {
   sigemptyset(&none);
   signal(SIGPIPE, SIG_DFL);
   prctl(PR_SET_NAME, "runt-init");
-  int image = place(r);
+  int image = move_descriptors(r);
   struct failure f = failed_in("dup2");
   if (image >= 0 && !sigprocmask(SIG_SETMASK, &none, NULL)) {
     if (r->flags & CLONE_NEWUSER && raise_ambient())
@@ -85,7 +85,7 @@ int start_child(const struct request *r, int *pidfd, struct failure *f) {
   *f = failed_in("clone3");
   if (!child)
     return -f->error;
-  /* Above every target, so that `place` cannot overwrite it. */
+  /* Above every target, so that `move_descriptors` cannot overwrite it. */
   if (pipe2(ends, O_CLOEXEC)) {
     *f = failed_in("pipe2");
     return -f->error;
@@ -94,7 +94,7 @@ int start_child(const struct request *r, int *pidfd, struct failure *f) {
   close(ends[1]);
   long pid = failed < 0 ? -1 : clone_child(r, pidfd);
   if (pid == 0)
-    become(r, failed);
+    become_image(r, failed);
   if (pid < 0)
     *f = failed_in(failed < 0 ? "fcntl" : "clone3");
   else

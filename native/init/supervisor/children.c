@@ -18,10 +18,10 @@ struct child *find_child(pid_t pid) {
 /* Removes a child from the table. A sibling, made by a joining process (CLONE_PARENT), is not in
  * it. */
 static struct child forget(pid_t pid) {
-  struct child *place = find_child(pid), child = {.kind = KIND_SIBLING};
-  if (place) {
-    child = *place;
-    place->pid = 0;
+  struct child *slot = find_child(pid), child = {.kind = KIND_SIBLING};
+  if (slot) {
+    child = *slot;
+    slot->pid = 0;
   }
   return child;
 }
@@ -40,7 +40,7 @@ static void record(const struct child *child, pid_t pid, const struct end *end) 
   case KIND_INIT:
     break;
   case KIND_EXEC:
-    write_exec_end(pid, child->begun, end);
+    write_exec_end(pid, child->registered_at, end);
     return;
   }
   supervisor.ended = 1;
@@ -64,7 +64,7 @@ int reap(void) {
 
 /* Checks whether a watched process has ended. The kernel reports the status once the parent, the
  * subreaper or process 1, has reaped it. A parent that does not is not waited for. */
-static void look_at(struct child *child, short events) {
+static void check_watched(struct child *child, short events) {
   int status = 0, r = pidfd_exit(child->pidfd, &status);
   if (!child->ended && events) {
     child->ended = (uint64_t)clock_ns(CLOCK_REALTIME);
@@ -88,12 +88,12 @@ static void look_at(struct child *child, short events) {
   record(&ended, ended.pid, &end);
 }
 
-int watch_child(struct child *place, struct child child, int pidfd) {
+int watch_child(struct child *slot, struct child child, int pidfd) {
   child.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
   if (child.pidfd < 0)
     return -errno;
   child.watched = 1;
-  *place = child;
+  *slot = child;
   supervisor.watched++;
   return child.pid;
 }
@@ -113,8 +113,8 @@ size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late) {
   return n;
 }
 
-void look_at_watched(const struct pollfd fds[CHILDREN_MAX], size_t count) {
+void check_all_watched(const struct pollfd fds[CHILDREN_MAX], size_t count) {
   for (size_t i = 0; i < count; i++)
     if (fds[i].revents || watched[i]->ended)
-      look_at(watched[i], fds[i].revents);
+      check_watched(watched[i], fds[i].revents);
 }

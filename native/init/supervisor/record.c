@@ -7,7 +7,7 @@
 /* Execs whose records may be unread, oldest first. Each record takes 4 KiB of a tmpfs. */
 static struct exec {
   pid_t pid;
-  uint64_t begun;
+  uint64_t registered_at;
 } unread[UNREAD_MAX];
 static size_t unread_count;
 
@@ -47,23 +47,23 @@ static int write_end(const char *name, pid_t pid, const struct end *end) {
   }
   text_add(&t, ",\"exitedAtNs\":\"");
   text_add_number(&t, end->at);
-  text_add(&t, memory_ran_out() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+  text_add(&t, oom_happened() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
   return write_json(name, &t);
 }
 
 /* The name of an exec's record. The pid alone is not unique: the kernel reuses it. */
-static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t begun) {
+static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t registered_at) {
   struct text t = text_in(buffer, size);
   text_add(&t, EXEC_RECORD);
   text_add_number(&t, (uint64_t)pid);
   text_add_char(&t, '-');
-  text_add_number(&t, begun);
+  text_add_number(&t, registered_at);
   text_add(&t, EXEC_RECORD_END);
 }
 
-void remove_exec(pid_t pid, uint64_t begun) {
+void remove_exec(pid_t pid, uint64_t registered_at) {
   char name[64];
-  exec_name(name, sizeof name, pid, begun);
+  exec_name(name, sizeof name, pid, registered_at);
   unlinkat(supervisor.state, name, 0);
 }
 
@@ -71,11 +71,11 @@ void remove_exec(pid_t pid, uint64_t begun) {
 static int is_unread(const struct exec *exec) {
   char name[64];
   struct stat unused;
-  exec_name(name, sizeof name, exec->pid, exec->begun);
+  exec_name(name, sizeof name, exec->pid, exec->registered_at);
   return !fstatat(supervisor.state, name, &unused, AT_SYMLINK_NOFOLLOW);
 }
 
-void note_unread(pid_t pid, uint64_t begun) {
+void note_unread(pid_t pid, uint64_t registered_at) {
   if (unread_count == UNREAD_MAX) {
     unread_count = 0;
     for (size_t i = 0; i < UNREAD_MAX; i++)
@@ -83,28 +83,28 @@ void note_unread(pid_t pid, uint64_t begun) {
         unread[unread_count++] = unread[i];
   }
   if (unread_count == UNREAD_MAX) {
-    remove_exec(unread[0].pid, unread[0].begun);
+    remove_exec(unread[0].pid, unread[0].registered_at);
     memmove(unread, unread + 1, --unread_count * sizeof *unread);
   }
-  unread[unread_count++] = (struct exec){pid, begun};
+  unread[unread_count++] = (struct exec){pid, registered_at};
 }
 
 void write_init_end(pid_t pid, const struct end *end) { write_end(EXIT_RECORD, pid, end); }
 
-void write_exec_end(pid_t pid, uint64_t begun, const struct end *end) {
+void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end) {
   char name[64];
-  exec_name(name, sizeof name, pid, begun);
+  exec_name(name, sizeof name, pid, registered_at);
   /* A reader would wait for a record that stays "running". */
   if (write_end(name, pid, end))
-    remove_exec(pid, begun);
+    remove_exec(pid, registered_at);
   else
-    note_unread(pid, begun);
+    note_unread(pid, registered_at);
 }
 
 int write_exec_running(const struct child *child, const char *start_time) {
   char json[256], name[64];
   struct text t = TEXT_IN(json);
-  exec_name(name, sizeof name, child->pid, child->begun);
+  exec_name(name, sizeof name, child->pid, child->registered_at);
   text_add(&t, "{\"pid\":");
   text_add_number(&t, (uint64_t)child->pid);
   text_add(&t, ",\"startTime\":\"");

@@ -14,12 +14,12 @@
 enum { REQUEST_MAX = 8192 };
 
 /* Splits a request into its NUL-terminated fields. Returns how many, or -1. */
-static int split(const char *data, size_t length, const char *fields[], size_t most) {
+static int split_fields(const char *data, size_t length, const char *fields[], size_t max) {
   size_t n = 0;
   if (!length || data[length - 1])
     return -1;
   for (const char *at = data; at < data + length; at += strlen(at) + 1) {
-    if (n == most)
+    if (n == max)
       return -1;
     fields[n++] = at;
   }
@@ -67,7 +67,7 @@ static int spawn(const char *const fields[], int n, struct request *r, int *pidf
   if (r->kind == KIND_JOINING && supervisor.ended)
     return -ESRCH;
   if (r->kind != KIND_JOINING)
-    watch_memory(r->oom_file);
+    watch_oom(r->oom_file);
   int result = start_child(r, pidfd, f);
   if (result > 0 && r->kind != KIND_JOINING) {
     supervisor.started = 1;
@@ -84,13 +84,13 @@ static int is_child(int pidfd) {
   return !waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
 }
 
-static int is_over(int pidfd) {
+static int is_reaped(int pidfd) {
   struct pollfd look = {pidfd, POLLIN, 0};
   return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
 }
 
 /* Start time of an exec, later than that of any exec before. */
-static uint64_t begin_exec(void) {
+static uint64_t next_exec_time(void) {
   static uint64_t last;
   uint64_t ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
   last = ns > last ? ns : last + 1;
@@ -99,9 +99,10 @@ static uint64_t begin_exec(void) {
 
 /* ADOPT_REQUEST, "init" or "exec", pid, start time, with a pidfd: one of our children, which no
  * request has named yet, is the container's init process or an exec. Returns its pid, and in
- * *begun the time in the name of an exec's record; -ESRCH when it has ended and was reaped,
+ * *registered_at the time in the name of an exec's record; -ESRCH when it has ended and was reaped,
  * -EBADMSG when the request is malformed. */
-static int adopt(const char *const fields[], int n, const struct request *r, uint64_t *begun) {
+static int adopt(const char *const fields[], int n, const struct request *r,
+                 uint64_t *registered_at) {
   uint64_t pid, start_time;
   if (n != 4 || r->count != 1 || number(fields[2], INT_MAX, &pid) || !pid ||
       number(fields[3], UINT64_MAX, &start_time))
@@ -115,49 +116,50 @@ static int adopt(const char *const fields[], int n, const struct request *r, uin
   if (!ours && errno != ECHILD)
     return -errno;
   /* Started by a supervisor that was then killed. */
-  if (!ours && (!supervisor.heir || is_over(r->fds[0])))
+  if (!ours && (!supervisor.heir || is_reaped(r->fds[0])))
     return -ESRCH;
-  struct child *place = find_child((pid_t)pid);
+  struct child *slot = find_child((pid_t)pid);
   /* The previous supervisor was killed before it could answer. */
-  if (place && !is_init && place->kind == KIND_EXEC) {
-    *begun = place->begun;
+  if (slot && !is_init && slot->kind == KIND_EXEC) {
+    *registered_at = slot->registered_at;
     return (int)pid;
   }
-  if (place && place->kind != KIND_JOINING)
+  if (slot && slot->kind != KIND_JOINING)
     return -EEXIST;
-  if (!place && !(place = find_child(0)))
+  if (!slot && !(slot = find_child(0)))
     return -EAGAIN;
   struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC};
   if (is_init)
     supervisor.awaited = 0;
   else {
-    child.begun = *begun = begin_exec();
+    child.registered_at = *registered_at = next_exec_time();
     if (write_exec_running(&child, fields[3]))
       return -errno;
   }
   if (!ours)
-    return watch_child(place, child, r->fds[0]);
-  *place = child;
+    return watch_child(slot, child, r->fds[0]);
+  *slot = child;
   return (int)pid;
 }
 
 /* WATCH_REQUEST, "init" or "exec", pid, "" or begun, OOM file, with a pidfd: a process that the
  * previous supervisor started. The init process is the last one: then the handover is complete. */
 static int inherit(const char *const fields[], int n, const struct request *r) {
-  uint64_t pid, begun = 0;
+  uint64_t pid, registered_at = 0;
   if (!supervisor.heir || supervisor.started || n != 5 || r->count != 1 ||
       number(fields[2], INT_MAX, &pid) || !pid || strlen(fields[4]) >= PATH_MAX)
     return -EBADMSG;
   int is_init = !strcmp(fields[1], CHILD_INIT);
-  if (!is_init && (strcmp(fields[1], CHILD_EXEC) || number(fields[3], UINT64_MAX, &begun)))
+  if (!is_init && (strcmp(fields[1], CHILD_EXEC) || number(fields[3], UINT64_MAX, &registered_at)))
     return -EBADMSG;
-  struct child *place = find_child(0);
-  if (!place)
+  struct child *slot = find_child(0);
+  if (!slot)
     return -EAGAIN;
-  struct child child = {.pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC, .begun = begun};
-  int result = watch_child(place, child, r->fds[0]);
+  struct child child = {
+      .pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC, .registered_at = registered_at};
+  int result = watch_child(slot, child, r->fds[0]);
   if (result > 0 && is_init) {
-    watch_memory(fields[4]);
+    watch_oom(fields[4]);
     supervisor.started = 1;
   }
   return result;
@@ -165,27 +167,28 @@ static int inherit(const char *const fields[], int n, const struct request *r) {
 
 /* UNREAD_REQUEST, pid, begun: a record that the previous supervisor wrote. */
 static int inherit_unread(const char *const fields[], int n) {
-  uint64_t pid, begun;
+  uint64_t pid, registered_at;
   if (!supervisor.heir || supervisor.started || n != 3 || number(fields[1], INT_MAX, &pid) ||
-      number(fields[2], UINT64_MAX, &begun))
+      number(fields[2], UINT64_MAX, &registered_at))
     return -EBADMSG;
-  note_unread((pid_t)pid, begun);
+  note_unread((pid_t)pid, registered_at);
   return (int)pid;
 }
 
 /* FORGET_REQUEST, pid, begun: no request will ask how this exec ended, or will end. */
 static int forget_exec(const char *const fields[], int n) {
-  uint64_t pid, begun;
-  if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &begun))
+  uint64_t pid, registered_at;
+  if (n != 3 || number(fields[1], INT_MAX, &pid) || number(fields[2], UINT64_MAX, &registered_at))
     return -EBADMSG;
   struct child *child = find_child((pid_t)pid);
-  if (child && child->begun == begun)
+  if (child && child->registered_at == registered_at)
     child->kind = KIND_JOINING;
-  remove_exec((pid_t)pid, begun);
+  remove_exec((pid_t)pid, registered_at);
   return (int)pid;
 }
 
-static void answer(int connection, int result, int pidfd, const char *call, uint64_t begun) {
+static void answer(int connection, int result, int pidfd, const char *call,
+                   uint64_t registered_at) {
   char text[96];
   struct text t = TEXT_IN(text);
   text_add(&t, result < 0 ? ANSWER_ERROR : ANSWER_PID);
@@ -195,9 +198,9 @@ static void answer(int connection, int result, int pidfd, const char *call, uint
     text_add_char(&t, ' ');
     text_add(&t, call);
   }
-  if (result >= 0 && begun) {
+  if (result >= 0 && registered_at) {
     text_add_char(&t, ' ');
-    text_add_number(&t, begun);
+    text_add_number(&t, registered_at);
   }
   struct iovec data = {text, t.length + 1};
   send_descriptor(connection, &data, 1, pidfd);
@@ -210,8 +213,8 @@ int serve(int connection) {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
   } control;
-  struct timeval most = {.tv_sec = REQUEST_TIME / 1000};
-  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+  struct timeval timeout = {.tv_sec = REQUEST_TIME / 1000};
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   struct iovec part = {data, sizeof data};
   struct msghdr message = {.msg_iov = &part,
                            .msg_iovlen = 1,
@@ -229,22 +232,22 @@ int serve(int connection) {
     }
   int pidfd = -1, result = -EBADMSG;
   struct failure f = {0};
-  uint64_t begun = 0;
+  uint64_t registered_at = 0;
   const char *fields[5 + MESSAGE_FDS_MAX];
   int count = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
                   ? -1
-                  : split(data, (size_t)n, fields, sizeof fields / sizeof *fields);
+                  : split_fields(data, (size_t)n, fields, sizeof fields / sizeof *fields);
   if (count > 0 && !strcmp(fields[0], SPAWN_REQUEST))
     result = spawn(fields, count, &r, &pidfd, &f);
   else if (count > 0 && !strcmp(fields[0], ADOPT_REQUEST))
-    result = adopt(fields, count, &r, &begun);
+    result = adopt(fields, count, &r, &registered_at);
   else if (count > 0 && !strcmp(fields[0], FORGET_REQUEST))
     result = forget_exec(fields, count);
   else if (count > 0 && !strcmp(fields[0], WATCH_REQUEST))
     result = inherit(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
     result = inherit_unread(fields, count);
-  answer(connection, result, pidfd, f.call, begun);
+  answer(connection, result, pidfd, f.call, registered_at);
   close_cleanup(&pidfd);
   for (size_t i = 0; i < r.count; i++)
     close(r.fds[i]);

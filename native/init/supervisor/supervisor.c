@@ -68,21 +68,21 @@ static int not_started(void) {
 
 /* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {
-  enum { SIGNALS, LISTENER, SYNC, MEMORY, FIXED };
+  enum { SIGNALS, LISTENER, SYNC, OOM, FIXED };
   static struct pollfd fds[FIXED + CHILDREN_MAX];
   /* Until the handover is complete a request waits in the queue. */
   int serves = !supervisor.heir || supervisor.started;
   fds[SIGNALS] = (struct pollfd){signals, POLLIN, 0};
   fds[LISTENER] = (struct pollfd){serves ? supervisor.listener : -1, POLLIN, 0};
   fds[SYNC] = (struct pollfd){supervisor.sync, POLLIN, 0};
-  fds[MEMORY] = (struct pollfd){memory_events(), POLLIN, 0};
+  fds[OOM] = (struct pollfd){oom_events(), POLLIN, 0};
   int late;
   size_t n = poll_watched(fds + FIXED, &late);
-  if (poll(fds, FIXED + n, late ? REAP_LOOK_INTERVAL : -1) < 0)
+  if (poll(fds, FIXED + n, late ? REAP_POLL_INTERVAL : -1) < 0)
     return errno != EINTR;
-  if (fds[MEMORY].revents)
-    memory_ran_out();
-  look_at_watched(fds + FIXED, n);
+  if (fds[OOM].revents)
+    oom_happened();
+  check_all_watched(fds + FIXED, n);
   int busy = 1;
   if (fds[SIGNALS].revents || n) {
     struct signalfd_siginfo info;

@@ -13,7 +13,7 @@ enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
 struct child {
   pid_t pid;
   enum kind kind;
-  uint64_t begun; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never reused */
+  uint64_t registered_at; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never reused */
   /* If its parent was a supervisor that was killed: */
   int pidfd;
   int watched;
@@ -58,27 +58,27 @@ struct failure {
 /* Writes how the init process ended. */
 void write_init_end(pid_t pid, const struct end *end);
 /* Writes how an exec ended. */
-void write_exec_end(pid_t pid, uint64_t begun, const struct end *end);
+void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end);
 /* Writes that an exec runs, with the start time: later processes can have its pid. 0, or -1 with
  * errno. */
 int write_exec_running(const struct child *child, const char *start_time);
-void remove_exec(pid_t pid, uint64_t begun);
+void remove_exec(pid_t pid, uint64_t registered_at);
 /* Notes a record that may never be read, and removes the oldest of too many. */
-void note_unread(pid_t pid, uint64_t begun);
+void note_unread(pid_t pid, uint64_t registered_at);
 
 /* children.c */
 /* The entry of a child, or NULL when it is not in the table; 0: a free entry, or NULL when there
  * is none. */
 struct child *find_child(pid_t pid);
 /* Watches a process that is not our child. Its pid, or -errno. */
-int watch_child(struct child *place, struct child child, int pidfd);
+int watch_child(struct child *slot, struct child child, int pidfd);
 /* Reaps all ended children. 0 when no child is left. */
 int reap(void);
 /* Fills in what to poll for the watched processes. Returns how many; *late: one has ended that its
  * parent has not reaped. */
 size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late);
 /* Looks at the watched processes after that poll. */
-void look_at_watched(const struct pollfd fds[CHILDREN_MAX], size_t count);
+void check_all_watched(const struct pollfd fds[CHILDREN_MAX], size_t count);
 
 /* child-start.c: returns the child's pid, its pidfd in *pidfd; or -errno, the failed call in *f. */
 int start_child(const struct request *r, int *pidfd, struct failure *f);

@@ -3,21 +3,21 @@
 #include "reports.h"
 #include <sys/mman.h>
 
-static char *words; /* page of last words; NULL if the reader of the reports does not have it */
+static char *shared_page; /* NULL if the reader of the reports does not have it */
 
-void forget_words(void) { words = NULL; }
+void forget_last_report_page(void) { shared_page = NULL; }
 
-void leave_words(const char *frame, size_t length) {
-  if (!words || length > LAST_REPORT_SIZE)
+void write_last_report(const char *frame, size_t length) {
+  if (!shared_page || length > LAST_REPORT_SIZE)
     return;
-  memcpy(words, frame, length);
+  memcpy(shared_page, frame, length);
   for (;;) {
     syscall(SYS_exit_group, 1);
     __builtin_trap(); /* the filter denies the exit: it cannot deny a fault */
   }
 }
 
-void share_words(void) {
+void share_last_report_page(void) {
   int fd CLEANUP_CLOSE = (int)syscall(SYS_memfd_create, "runt-words", MFD_CLOEXEC);
   if (fd < 0 || ftruncate(fd, LAST_REPORT_SIZE))
     return;
@@ -26,5 +26,5 @@ void share_words(void) {
   struct text t = TEXT_IN(frame);
   put_words(&t);
   if (page != MAP_FAILED && send_with(frame, t.length, fd) == 0)
-    words = page;
+    shared_page = page;
 }
