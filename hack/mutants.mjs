@@ -38,8 +38,8 @@ const mutants = [
   [
     'start: blames the operation beside the one that failed',
     'container/state/plan-rest.ts',
-    'pair[0] === index',
-    'pair[0] === index - 1',
+    '([i]) => i === index',
+    '([i]) => i === index - 1',
     ['container/start', 'container/state'],
   ],
   // delete

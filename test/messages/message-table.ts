@@ -179,7 +179,7 @@ class Source {
     const callee = node.callee as Node;
     const args = node.arguments as Node[];
     const name = callee.type === 'MemberExpression' ? nameOf(callee.property as Node) : nameOf(callee);
-    if (name === 'because') for (const text of this.texts(args[0]!)) this.add('', '', text);
+    if (name === 'hintOf') for (const text of this.texts(args[0]!)) this.add('', '', text);
     if ((name === 'refuse' || name === 'warn') && args.length === 4) {
       for (const text of this.texts(args[2]!))
         this.add(
@@ -202,7 +202,7 @@ class Source {
         if (/[a-z]{2,}'?,? (?:<|[a-z])|[>:] [a-z]{2,}/.test(text)) this.add('text', text);
       return;
     }
-    if (node.type === 'CallExpression' && nameOf(node.callee as Node) === 'because') {
+    if (node.type === 'CallExpression' && nameOf(node.callee as Node) === 'hintOf') {
       // The second argument is a reference.
       for (const child of (node.arguments as Node[]).slice(0, 1)) this.rest(child);
       return;
