@@ -19,7 +19,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'build/gen');
 mkdirSync(out, { recursive: true });
 
-/** Errors after which a validator stops: as many violations as are listed (`MAX_FINDINGS` of src/spec/judge/findings.ts). */
+/** A validator stops after as many errors as are listed (`MAX_FINDINGS` of src/spec/judge/findings.ts). */
 const MOST = 100;
 
 const schemas = Object.fromEntries(
