@@ -115,6 +115,7 @@ const enginesOnV2 = [
 ];
 const parts = {
   arm64: "arm64: built here, run in QEMU's user mode",
+  'arm64-vm': "a part of the kernel tests on Debian trixie's Linux for arm64, QEMU",
   release: 'files of a release: checked, built twice with the same bytes',
   newcomer: 'commands of README and getting started on a fresh Debian, with the files of a release',
   tests: 'all tests, here',
