@@ -294,7 +294,7 @@ for (const errno of [1, 38]) {
       ] as const) {
         const r = bed.runt(args, o);
         assert.is(r.code, 1, args.join(' '));
-        assert.match(r.stderr, /open process \d+: ENOSYS .*\n +why +allow pidfd_open\(2\)/);
+        assert.match(r.stderr, /open process \d+: ENOSYS .*\n +fix +allow pidfd_open\(2\)/);
         if (args[0] === 'start') works(bed.runt(['start', bed.id]), 'start');
       }
       works(bed.delete('--force'), 'delete');

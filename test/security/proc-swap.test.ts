@@ -168,7 +168,7 @@ test(
     const r = bed.runt(args);
     assert.is(r.code, 1);
     assert.match(r.stderr, moved);
-    assert.match(r.stderr, /^ +why stop what renames \/dev/m);
+    assert.match(r.stderr, /^ +fix stop what renames \/dev/m);
     const { code, pointer, path } = JSON.parse(readFileSync(log, 'utf8'));
     assert.equal({ code, pointer, path }, { code: 'ERR_MOUNT_MOVED', pointer: '/mounts/1', path: '/dev' });
     assert.not.ok(existsSync(join(bed.root, bed.id)));
