@@ -123,4 +123,39 @@ test('the examples in TypeScript type-check with the published types, under --st
   }
 });
 
+/** A row of README.md's table of engines, and how docs/conformance.md names it: engine, and by what. */
+const engines: Record<string, [engine: string, by: string]> = {
+  podman: ['podman', ''],
+  Docker: ['docker', ''],
+  "containerd, runt's shim": ['containerd', "runt's shim"],
+  "containerd, runc's shim": ['containerd', "runc's shim, runt"],
+  "Kubernetes' critest, containerd": ['containerd', 'critest'],
+  "Kubernetes' critest, CRI-O": ['CRI-O', 'critest'],
+};
+
+test('the versions in README.md are those that docs/conformance.md has results of', () => {
+  const rows = (file: string) =>
+    [...readFileSync(file, 'utf8').matchAll(/^\| (.*) \|$/gm)].map((m) => m[1]!.split(' | '));
+  const results = rows('docs/conformance.md').filter((cells) => cells.length === 8);
+  const claims = rows('README.md').filter(([name]) => name! in engines);
+  assert.equal(claims.length, Object.keys(engines).length);
+  for (const [name, ...versions] of claims) {
+    const [engine, by] = engines[name!]!;
+    for (const [i, cell] of versions.entries()) {
+      const tested = results
+        .filter(([e, b, , at]) => e!.startsWith(`${engine} `) && b!.trim() === by && at!.startsWith(`v${i + 1}`))
+        .map(([e]) => /\d+\.\d+/.exec(e!)![0]);
+      const claimed = cell === '–' ? [] : cell!.split(', ');
+      assert.equal(claimed.sort(), [...new Set(tested)].sort(), `${name}, cgroup v${i + 1}`);
+    }
+  }
+});
+
+test('the ratios in README.md are those of docs/bench.md', () => {
+  const ratios = (file: string) => readFileSync(file, 'utf8').match(/\| 0\.\d\d \| 0\.\d\d \|/g) ?? [];
+  const measured = ratios('docs/bench.md');
+  assert.equal(ratios('README.md').length, 3);
+  for (const row of ratios('README.md')) assert.ok(measured.includes(row), row);
+});
+
 test.run();
