@@ -1,6 +1,6 @@
 /** Error messages: what failed, on which path, and which of two paths is wrong. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../bed/bed.js';
 
@@ -8,7 +8,7 @@ const test = needing('messages', 'root', 'mount', 'unshare');
 
 const bind = (source: string, destination: string) => ({ source, destination, type: 'bind', options: ['bind'] });
 
-function program(path: string, mode = 0o755, text = '#!/bin/sh\n'): string {
+function program(path: string, mode = 0o755, text: string | Buffer = '#!/bin/sh\n'): string {
   writeFileSync(path, text);
   chmodSync(path, mode);
   return path;
@@ -18,6 +18,27 @@ function noexec(bed: Bed): void {
   mkdirSync(`${bed.rootfs}/ne`);
   program(`${bed.rootfs}/ne/p`);
   bed.config.mounts.push({ destination: '/ne', type: 'tmpfs', source: 't', options: ['noexec', 'tmpcopyup'] });
+}
+
+/** An ELF program of one program header, which names a loader (PT_INTERP); `machine` is that of Node.js by default. */
+function elf(loader: string, machine?: number): Buffer {
+  const name = `${loader}\0`;
+  const head = Buffer.alloc(64 + 56);
+  const node = openSync(process.execPath, 'r');
+  readSync(node, head, 0, 64, 0);
+  closeSync(node);
+  if (machine !== undefined) head.writeUInt16LE(machine, 18);
+  head.writeBigUInt64LE(64n, 32);
+  head.writeUInt16LE(1, 56);
+  head.writeUInt32LE(3, 64);
+  head.writeBigUInt64LE(BigInt(head.length), 64 + 8);
+  head.writeBigUInt64LE(BigInt(name.length), 64 + 32);
+  return Buffer.concat([head, Buffer.from(name)]);
+}
+
+function runs(b: Bed, text: string | Buffer): void {
+  program(`${b.rootfs}/app`, 0o755, text);
+  b.config.process.args = ['/app'];
 }
 
 /** How a bundle is broken, and the error's text; DIR stands for the bed's directory. */
@@ -135,6 +156,9 @@ const cases: Record<string, [(bed: Bed) => void, string]> = {
     },
     'fix add /none, its interpreter or its dynamic loader to the image',
   ],
+  'the loader of the program is missing': [(b) => runs(b, elf('/lib/none.so.1')), 'its loader /lib/none.so.1 is not'],
+  'the program is for another machine': [(b) => runs(b, elf('/lib/none.so.1', 2)), 'for ELF machine 2'],
+  'the interpreter of the program is missing': [(b) => runs(b, '#!/none -x\n'), '/none'],
 };
 
 for (const [name, [change, said]] of Object.entries(cases)) {
