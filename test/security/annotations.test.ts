@@ -196,7 +196,7 @@ test(
     );
     const valid = bed.runt(['validate', bed.bundle]);
     assert.equal([valid.code, valid.stdout], [0, 'valid\n']);
-    assert.match(valid.stderr, /warning: \/annotations\/run\.oci\.keep_original_groups should be absent unless/);
+    assert.match(valid.stderr, /warning: \/annotations\/run\.oci\.keep_original_groups should be absent, unless/);
     assert.is(bed.runt(['--unsafe-annotations', 'allow', 'validate', bed.bundle]).stderr, '');
     const { potentiallyUnsafeConfigAnnotations: names } = JSON.parse(bed.runt(['features']).stdout);
     assert.equal(names, annotationNames());
