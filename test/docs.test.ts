@@ -152,7 +152,7 @@ test('the versions in README.md are those that docs/conformance.md has results o
 });
 
 test('the ratios in README.md are those of docs/bench.md', () => {
-  const ratios = (file: string) => readFileSync(file, 'utf8').match(/\| 0\.\d\d \| 0\.\d\d \|/g) ?? [];
+  const ratios = (file: string): string[] => readFileSync(file, 'utf8').match(/\| 0\.\d\d \| 0\.\d\d \|/g) ?? [];
   const measured = ratios('docs/bench.md');
   assert.equal(ratios('README.md').length, 3);
   for (const row of ratios('README.md')) assert.ok(measured.includes(row), row);
