@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { COMMAND_LIMIT, DEADLINE, eventually } from '../../deadline.js';
 import { runtPath, top } from '../bed/place.js';
 
-/** A bash that runs one command after the other. */
-class Shell {
+/** A bash that runs one command after the other. hack/release/newcomer.mjs imports it too. */
+export class Shell {
   readonly #bash: ChildProcess;
   #text = '';
   #ended = false;
