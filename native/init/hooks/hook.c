@@ -4,6 +4,7 @@
 #include "../../core/time-limits.h"
 #include "../init.h"
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -35,17 +36,18 @@ int op_hook_output(const struct op *op) {
 
 static volatile int exec_error;
 
-/* Starts a hook as the leader of its own session, so that its descendants can be killed with it.
- * Safe: it has only the three descriptors. The child shares memory until its exec and changes only
- * exec_error. */
-static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *args,
-                                             char *const *env, const int *stdio) {
-  exec_error = 0;
-  pid_t pid = vfork();
-  if (pid)
-    return pid;
+struct hook_start {
+  const struct op *op;
+  char *const *args, *const *env;
+  const int *stdio;
+};
+
+/* Executes the hook; an error is in exec_error. */
+static int execute_hook(void *argument) {
+  const struct hook_start *start = argument;
+  const struct op *op = start->op;
   for (int n = 0; n < 3; n++)
-    if (dup2(stdio[n], n) < 0)
+    if (dup2(start->stdio[n], n) < 0)
       goto failed;
   if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC))
     for (unsigned fd = 3; fd < 3 + init.keep; fd++) /* all others are close-on-exec by themselves */
@@ -62,10 +64,20 @@ static __attribute__((noinline)) pid_t spawn(const struct op *op, char *const *a
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (apply_filter_to_hook())
     goto failed;
-  execve(op->v[HOOK_PATH].str, args, env);
+  execve(op->v[HOOK_PATH].str, start->args, start->env);
 failed:
   exec_error = errno;
-  _exit(127);
+  return 127;
+}
+
+/* Starts a hook as the leader of its own session, so that its descendants can be killed with it.
+ * Safe: it has only the three descriptors. The child shares memory until its exec and changes only
+ * exec_error. Not vfork(3): in musl for arm64 that is fork(2), which shares nothing. */
+static pid_t spawn(const struct op *op, char *const *args, char *const *env, const int *stdio) {
+  static _Alignas(16) char stack[32768];
+  struct hook_start start = {op, args, env, stdio};
+  exec_error = 0;
+  return clone(execute_hook, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
 }
 
 /* A pipe with both ends above the hook's three descriptors; ours does not block. */
