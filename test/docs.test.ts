@@ -83,7 +83,8 @@ test('every block has a language, and a comment above it is one that the runner 
   for (const { name, text, list } of pages) {
     for (const { language, line, note } of list) {
       if (!languages.includes(language)) bad.push(`${name}:${line}: language "${language}"`);
-      if (note && !/^(?:(?:not run|needs): .+|as \w+|fails|engine)$/.test(note)) bad.push(`${name}:${line}: "${note}"`);
+      if (note && !/^(?:(?:not run|needs|page needs): .+|as \w+|fails|engine)$/.test(note))
+        bad.push(`${name}:${line}: "${note}"`);
     }
     const outside = prose(text);
     for (const [i, line] of outside.entries())
@@ -145,7 +146,7 @@ test('the versions in README.md are those that docs/conformance.md has results o
       const tested = results
         .filter(([e, b, , at]) => e!.startsWith(`${engine} `) && b!.trim() === by && at!.startsWith(`v${i + 1}`))
         .map(([e]) => /\d+\.\d+/.exec(e!)![0]);
-      const claimed = cell === '–' ? [] : cell!.split(', ');
+      const claimed: string[] = cell === '–' ? [] : cell!.split(', ');
       assert.equal(claimed.sort(), [...new Set(tested)].sort(), `${name}, cgroup v${i + 1}`);
     }
   }

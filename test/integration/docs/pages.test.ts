@@ -31,7 +31,12 @@ const pages = ['README.md']
   .filter((name) => name.endsWith('.md') && name.includes(process.env.RUNT_DOCS ?? ''))
   .map((name) => ({ name, text: readFileSync(join(top, name), 'utf8') }))
   .map(({ name, text }) => ({ name, text, list: steps(text, runs) }))
-  .filter(({ list }) => list.length > 0);
+  .filter(({ name, text, list }) => {
+    const needed = /^<!-- page needs: (.+) -->$/m.exec(text)?.[1]?.split(', ') ?? [];
+    const lacking = needed.filter((need) => !has(need));
+    if (lacking.length > 0) console.log(`# note ${name} is not typed: ${lacking.join(' and ')} is not here`);
+    return list.length > 0 && lacking.length === 0;
+  });
 
 test('the pages have commands, and `…` matches as documented', () => {
   assert.ok(process.env.RUNT_DOCS || pages.flatMap(({ list }) => list).length > 60);
@@ -39,11 +44,13 @@ test('the pages have commands, and `…` matches as documented', () => {
   assert.not.ok(shows(['a'], ['a', 'b']) || shows([], ['a']) || shows(['a.c'], ['abc']) || shows(['a'], []));
 });
 
+const rootfs = join(top, 'build', 'rootfs');
 /** The files of a release that README.md and docs/install.md install. */
 const release = mkdtempSync(join(top, 'build', 'docs-release-'));
 process.on('exit', () => rmSync(release, { recursive: true, force: true }));
 
-test('the files of a release are made', () => {
+test('the files of a release and a root file system are made', () => {
+  execFileSync(join(top, 'hack', 'rootfs'), [rootfs], { stdio: ['ignore', 'ignore', 'inherit'] });
   if (!pages.some(({ text }) => text.includes('$RELEASE'))) return;
   for (const kind of ['--deb', '--archive']) {
     const args = [join(top, 'hack/release/release.mjs'), kind, release];
@@ -60,7 +67,7 @@ for (const { name, text } of pages) {
 
 for (const { name, list } of pages) {
   test(`every command of ${name} prints what the page shows`, async () => {
-    const machine = await Machine.make({ RELEASE: release });
+    const machine = await Machine.make({ RELEASE: release, ROOTFS: rootfs });
     try {
       for (const { by, command, output, line, fails } of list) {
         const { lines, status } = await (await machine.shell(by)).type(command);
