@@ -20,6 +20,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sourceTime } from './build.mjs';
 import { cLines } from './coverage/c-lines.mjs';
 import { BLOCKS_SIZE, blocksFile, POINTS_SIZE } from './coverage/instrument.mjs';
 import { typeScriptSources } from './coverage/sources.mjs';
@@ -100,7 +101,7 @@ function makeCounters() {
 /** Runs a script in the copy. Returns whether it succeeded. */
 function run(script, args, env) {
   const stdio = ['ignore', process.stderr, process.stderr];
-  const counted = { RUNT_COVERAGE: counts, RUNT_COVERAGE_PID: String(process.pid) };
+  const counted = { RUNT_COVERAGE: counts, RUNT_COVERAGE_PID: String(process.pid), SOURCE_DATE_EPOCH: sourceTime() };
   const options = { cwd: top, stdio, env: { ...process.env, ...counted, ...env } };
   const { status, error } = spawnSync(script, args, options);
   if (error) throw error;
