@@ -177,7 +177,7 @@ limited(
     assert.is(r.code, 1);
     assert.match(
       r.stderr,
-      /a limit \("pids\.max"\) for a container without a cgroup\n {2}at {2}\/linux\/resources\/pids\/limit/,
+      /apply the limit "pids\.max": the container has no cgroup\n {2}at {2}\/linux\/resources\/pids\/limit/,
     );
     delete bed.config.linux.resources.pids;
     bed.config.process.args = ['/bin/ls', '/sys/fs/cgroup'];

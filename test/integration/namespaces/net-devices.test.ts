@@ -169,7 +169,7 @@ test(
   "a missing device, lo, a used name, the host's own namespace and a missing right are refused with the cause",
   onHost((bed, host) => {
     for (const [netDevices, why] of [
-      [{ nope: {} }, /no network device nope/],
+      [{ nope: {} }, /network namespace of runt has no nope/],
       [{ lo: { name: 'lo1' } }, /does not let lo leave/],
       [{ ext0: { name: 'lo' } }, /has a device lo already/],
     ] as const) {

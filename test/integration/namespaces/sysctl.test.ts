@@ -66,7 +66,7 @@ test(
       if (type === 'uts') delete bed.config.hostname;
       const r = bed.run();
       assert.is(r.code, 1, key);
-      assert.match(r.stderr, new RegExp(`/linux/sysctl/${key}[\\s\\S]*one of type ${type}`));
+      assert.match(r.stderr, new RegExp(`/linux/sysctl/${key}[\\s\\S]*an entry of type ${type}`));
       bed.config.linux.namespaces = namespaces;
       if (hostname !== undefined) bed.config.hostname = hostname;
       if (before) assert.is(readFileSync(path, 'utf8'), before);
