@@ -11,7 +11,11 @@ const mounts = 'runtime-spec config.md#mounts';
 export const mountFailures: Failures<keyof typeof mountTable> = {
   openTree: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
   cloneSource: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
-  mountFs: { code: 'ERR_MOUNT', hint: (f, op) => fsHint(f, op) ?? targetHint(f, op.target) },
+  mountFs: {
+    code: 'ERR_MOUNT',
+    // openat2(2) opens or makes the target, before the file system is asked for.
+    hint: (f, op) => (f.syscall === 'openat2' ? undefined : fsHint(f, op)) ?? targetHint(f, op.target),
+  },
   mountBind: { code: 'ERR_MOUNT', hint: (f, op) => bindHint(f, op) ?? targetHint(f, op.target) },
   mountAttrs: { code: 'ERR_MOUNT', hint: changeHint },
   reconfigure: { code: 'ERR_MOUNT', hint: changeHint },

@@ -315,6 +315,13 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     { detail: 'stdout' },
     /^raise the quota of user 7.*stdout/,
   ],
+  [
+    'a rootfs without /proc, of an owner that is not mapped',
+    mountFs('proc'),
+    E.EACCES,
+    { ...inUserns, syscall: 'openat2' },
+    /^give root of the container access to the directories that lead to \/proc/,
+  ],
   ['/proc of the rootfs is a symlink', mountFs('proc'), E.ELOOP, {}, /symbolic link.*redirect/],
   ['a file in the way of a directory', mountFs('tmpfs'), E.ENOTDIR, {}, /is a file in the rootfs/],
   [
