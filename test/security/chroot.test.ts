@@ -281,7 +281,7 @@ test(
     host.bed.write();
     const r = host.runt(['run', '--bundle', host.bed.bundle, host.bed.id]);
     assert.is(r.code, 1);
-    assert.match(r.stderr, /\/proc\/self\/cgroup.*why.*no procfs.*mount -t proc/s);
+    assert.match(r.stderr, /\/proc\/self\/cgroup.*fix.*mount -t proc.*no procfs/s);
   }),
 );
 
