@@ -320,7 +320,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     mountFs('proc'),
     E.EACCES,
     { ...inUserns, syscall: 'openat2' },
-    /^give root of the container access to the directories that lead to \/proc/,
+    /^give root of the container access to the directories/,
   ],
   ['/proc of the rootfs is a symlink', mountFs('proc'), E.ELOOP, {}, /symbolic link.*redirect/],
   ['a file in the way of a directory', mountFs('tmpfs'), E.ENOTDIR, {}, /is a file in the rootfs/],
