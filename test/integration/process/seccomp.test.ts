@@ -346,7 +346,7 @@ testBoth(
       try {
         bed.config.annotations = { 'org.example': 'yes' };
         bed.config.linux.seccomp = {
-          ...allowAll(notify('mkdir')),
+          ...allowAll(notify('mkdir', 'mkdirat')),
           listenerPath: a.path,
           listenerMetadata: 'meta "data"',
         };
@@ -378,7 +378,7 @@ testBoth(
 testBoth(testAgent, 'create and start work with an agent, and no helper process stays', async (bed) => {
   const a = await agent(bed, 0);
   try {
-    bed.config.linux.seccomp = { ...allowAll(notify('mkdir')), listenerPath: a.path };
+    bed.config.linux.seccomp = { ...allowAll(notify('mkdir', 'mkdirat')), listenerPath: a.path };
     bed.config.process.args = ['/bin/sh', '-c', 'mkdir /dev/shm/x && set -- /proc/[0-9]*; echo $#; echo $$'];
     const create = await exit(bed, 'create', '--bundle', bed.bundle, bed.id);
     assert.is(create.code, 0, create.stderr);
