@@ -1,14 +1,15 @@
 /** Durations in Go's syntax (`5s`, `1m30s`, `100ms`), as engines write them. */
 
+/** Nanoseconds, of which each unit has a whole number. */
 const units: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  μs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
 };
 
 /** Milliseconds; undefined for an invalid or negative duration. A number without a unit is seconds. */
@@ -25,9 +26,10 @@ export function parseDuration(text: string): number | undefined {
     const factor = Object.hasOwn(units, unit) ? units[unit]! : undefined;
     const value = number === '' || number === '.' ? Number.NaN : Number(number);
     if (factor === undefined || Number.isNaN(value)) return undefined;
-    sum += value * factor;
+    // Rounded: 4.35 * 60 is not 261.
+    sum += Math.round(value * factor);
   }
-  return sum;
+  return sum / 1e6;
 }
 
 /** A duration in seconds; undefined if it is invalid, has a fraction of a second, or has more than nine digits. */

@@ -14,6 +14,8 @@ for (const [text, ms] of [
   ['5', 5000],
   ['+1s', 1000],
   ['.5s', 500],
+  ['4.1m', 246_000],
+  ['1ns', 0.000001],
 ] as const) {
   test(`${text} is ${ms} ms`, () => assert.is(parseDuration(text), ms));
 }
@@ -27,9 +29,12 @@ test('parseSeconds takes whole seconds only', () => {
     ['1m30s', 90],
     ['2000ms', 2],
     ['999999999', 999_999_999],
+    ['277777h46m39s', 999_999_999],
+    ['4.35m', 261],
+    ['0.29h', 1044],
   ] as const)
     assert.is(parseSeconds(text), seconds, text);
-  for (const text of ['', 'soon', '-1', '1.5', '1.5s', '500ms', '1000000000', '999999h'])
+  for (const text of ['', 'soon', '-1', '1.5', '1.5s', '500ms', '1ns', '1s1ns', '1000000000', '999999h'])
     assert.is(parseSeconds(text), undefined, text);
 });
 test.run();
