@@ -102,7 +102,7 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
   serve: [
     example(
       'Serve on a socket',
-      'node /usr/local/lib/node_modules/runt/dist/cli.js serve --listen unix:///run/runt.sock',
+      'node /usr/local/lib/node_modules/runt-oci/dist/cli.js serve --listen unix:///run/runt.sock',
     ),
   ],
   debug: [
