@@ -62,7 +62,7 @@ function busyError(path: string): RuntError {
     syscall: 'rmdir',
     hint:
       pids.length > 0
-        ? `kill process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more` : ''} (kill --all), or wait for what hangs in the kernel: the cgroup is not empty`
+        ? `kill process ${pids.slice(0, 5).join(', ')}${pids.length > 5 ? ` and ${pids.length - 5} more` : ''} (kill --all), or wait: the cgroup is not empty, perhaps because a process hangs in the kernel`
         : 'try again: a process in it is ending, or a cgroup of another pid namespace is below it',
     see: 'cgroups(7)',
   });

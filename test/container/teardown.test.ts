@@ -191,7 +191,7 @@ test('a cgroup that stays busy for 5 s is an error that names its processes', as
   assert.is(told(c, error), 'ERR_CGROUP_BUSY remove cgroup /sys/fs/cgroup/web: EBUSY (device or resource busy)');
   assert.is(
     error.hint,
-    'kill process 2600 (kill --all), or wait for what hangs in the kernel: the cgroup is not empty',
+    'kill process 2600 (kill --all), or wait: the cgroup is not empty, perhaps because a process hangs in the kernel',
   );
   const waited = c.kernel.clock.now - began;
   assert.ok(waited >= 5000 && waited < 6000, `${waited} ms`);

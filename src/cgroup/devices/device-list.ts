@@ -148,7 +148,7 @@ function removeException(state: DeviceState, e: DeviceException, rule: DeviceRul
         // A default rule has no pointer into the config: name the rule that it collides with.
         e.at || x.at,
         e.at ? rule : undefined,
-        `cannot ${verb} device ${exceptionText(e)} out of the wider rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''}: put the wider rule last, or name the devices one by one`,
+        `cannot ${verb} device ${exceptionText(e)}, because the earlier rule ${exceptionText(x)}${x.at ? ` (${x.at})` : ''} overlaps it: put the wider rule last, or name the devices one by one`,
       );
     }
     const access = accessWhere((l) => hasAccess(x, l) && !e.access.includes(l));

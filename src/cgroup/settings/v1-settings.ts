@@ -22,7 +22,7 @@ import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settin
 export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   if (unified && Object.keys(unified).length > 0) {
-    throw unsupportedError(`${at}/unified`, unified, 'unified names files of cgroup v2, and this host has cgroup v1');
+    throw unsupportedError(`${at}/unified`, unified, 'unified needs cgroup v2, and this host has cgroup v1');
   }
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
@@ -47,7 +47,7 @@ function memorySettings(m: Memory, at: string, live: LiveCgroup | undefined): Se
     throw valueError(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
   }
   if (isSet(m.swap) && m.swap > 0 && !isSet(m.limit) && !live) {
-    throw valueError(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+    throw valueError(`${at}/swap`, m.swap, 'swap needs a limit of memory: it counts memory and swap together');
   }
   if (live) checkUsage(m, at, live, 'memory.usage_in_bytes');
   if (m.useHierarchy === false) {

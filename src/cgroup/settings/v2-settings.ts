@@ -45,7 +45,7 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
     }
     // The kernel accepts one line per write, such as the limit of one device in io.max.
     const lines = value.split('\n').filter((line) => line.trim() !== '');
-    if (lines.length === 0) throw valueError(pointer, value, `"${file}" is given no value`);
+    if (lines.length === 0) throw valueError(pointer, value, `"${file}" has no value`);
     for (const line of lines) {
       const whole = file === 'cpu.max' ? withPeriod(line.trim(), settings, live) : line;
       settings.push({ controller: file.slice(0, dot), file, value: whole, at: pointer });
@@ -111,7 +111,7 @@ function swapMax(m: Memory, at: string, live: LiveCgroup | undefined): string | 
   const now = isSet(m.limit) ? undefined : live?.read('memory.max');
   const memory = isSet(m.limit) ? m.limit : now && now !== 'max' ? BigInt(now) : -1;
   if (memory < 0) {
-    throw valueError(`${at}/swap`, m.swap, 'memory and swap are limited together, but memory is not limited');
+    throw valueError(`${at}/swap`, m.swap, 'swap needs a limit of memory: it counts memory and swap together');
   }
   if (m.swap < memory) {
     throw valueError(`${at}/swap`, m.swap, 'the limit of memory and swap together is below the limit of memory');
@@ -128,7 +128,7 @@ function restOfSum(limit: Int, at: string, live: LiveCgroup | undefined): string
   throw valueError(
     `${at}/limit`,
     limit,
-    `it is above the limit of memory and swap together, ${sum}: give that one too`,
+    `it is above the limit of memory and swap together, ${sum}: set that limit too`,
   );
 }
 

@@ -271,7 +271,7 @@ export class Bus {
     const n = native.read(this.socket, data);
     if (n < 0) throw connectionError('read from D-Bus', n, 'read');
     if (n === 0)
-      throw new BusConnectionLost({ code: 'ERR_SYSTEMD', message: `systemd: it closed the connection: ${what}` });
+      throw new BusConnectionLost({ code: 'ERR_SYSTEMD', message: `systemd: ${what}: it closed the connection` });
     const all = new Uint8Array(this.buffer.length + n);
     all.set(this.buffer);
     all.set(data.subarray(0, n), this.buffer.length);
@@ -290,6 +290,6 @@ function connectionError(message: string, result: number, syscall: string): Runt
 }
 
 const timeoutError = (timeout: number, what: string): RuntError =>
-  protocolError(`no answer within ${timeout / 1000} seconds: ${what}`);
+  protocolError(`${what}: no answer within ${timeout / 1000} seconds`);
 
 const protocolError = (why: string): RuntError => new RuntError({ code: 'ERR_SYSTEMD', message: `systemd: ${why}` });

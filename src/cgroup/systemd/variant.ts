@@ -195,7 +195,8 @@ function typeOf(node: Node): string {
     case 'entry':
       return `{${node.nodes.map(typeOf).join('')}}`;
     default: {
-      if (node.nodes.length === 0) throw variantError('[]', 'is empty, so its type must stand before it: @as []');
+      if (node.nodes.length === 0)
+        throw variantError('[]', 'is an empty array without a type: write the type before it, as in @as []');
       // One typed element sets the type of all.
       const definite = node.nodes.find((n) => n.kind === 'typed') ?? node.nodes[0]!;
       return `a${typeOf(definite)}`;

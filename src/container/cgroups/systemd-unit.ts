@@ -204,10 +204,10 @@ const isUnitExistsError = (error: unknown): boolean =>
 const unitBusyError = (op: ScopeOp, cause: Error): RuntError =>
   new RuntError({
     code: 'ERR_CGROUP_BUSY',
-    message: `the container's unit exists already: ${op.unit}`,
+    message: `start ${op.unit}: the unit exists already`,
     op: op.op,
     pointer: op.at,
-    hint: 'stop the unit, or name another in linux.cgroupsPath: another container, or what is left of one, has it',
+    hint: 'stop the unit, or name another in linux.cgroupsPath: another container uses it, or left it behind',
     cause,
   });
 
@@ -258,7 +258,7 @@ export async function endUnit(unit: RecordedUnit, warn?: (sentence: string) => v
     await stopUnit(unit);
   } catch (error) {
     if (!(error instanceof RuntError)) throw error;
-    warn?.(`stop the unit ${unit.name}, whose container is removed: ${error.message}`);
+    warn?.(`stop the unit ${unit.name} of the removed container: ${error.message}`);
   }
 }
 

@@ -101,7 +101,7 @@ test('a denial of one kind of access to all devices collides with the default de
       ]),
     (e: { code: string; pointer: string; message: string }) => {
       assert.equal([e.code, e.pointer], ['ERR_UNSUPPORTED', `${at}/1`]);
-      return e.message.includes('c 1:3 rwm out of the wider rule c *:* w');
+      return e.message.includes('c 1:3 rwm, because the earlier rule c *:* w');
     },
   );
 });
@@ -119,7 +119,7 @@ test('an exception from a wider rule is refused, with the pointers of both rules
     () => list(rules),
     (e: { code: string; pointer: string; message: string }) => {
       assert.equal([e.code, e.pointer], ['ERR_UNSUPPORTED', `${at}/1`]);
-      assert.match(e.message, `c 4:64 w out of the wider rule c 4:* rwm (${at}/0)`);
+      assert.match(e.message, `c 4:64 w, because the earlier rule c 4:* rwm (${at}/0)`);
       return true;
     },
   );
@@ -130,7 +130,7 @@ test('rules that overlap are refused; rules that share no access are not', () =>
     { allow: true, type: 'c', minor: 5, access: 'r' },
     { allow: false, type: 'c', major: 7, access: 'rw' },
   ];
-  assert.throws(() => list(crossed), /c 7:\* rw out of the wider rule c \*:5 r/);
+  assert.throws(() => list(crossed), /c 7:\* rw, because the earlier rule c \*:5 r/);
   crossed[1]!.access = 'w';
   assert.is(list(crossed), `- c *:5 r,${defaults}`);
 });

@@ -57,7 +57,7 @@ const expected = ['ERR_SYSTEMD', 'systemdScope', '/linux/cgroupsPath'];
 test('a job that never ends is an error in time; its start is cancelled and the unit reset', async () => {
   const { error, calls, ms } = await started((call) => [call.member === 'StartTransientUnit' ? jobReply : ok]);
   assert.equal(facts(error), expected);
-  assert.match(error.message, 'systemd: no answer within 1.5 seconds: the job of StartTransientUnit');
+  assert.match(error.message, 'systemd: the job of StartTransientUnit: no answer within 1.5 seconds');
   assert.equal(calls, ['StartTransientUnit a.scope', 'StopUnit a.scope replace', 'ResetFailedUnit a.scope']);
   assert.is(ms, limitMs);
 });
@@ -92,7 +92,7 @@ test('a start that systemd refused is not cancelled: the unit may belong to anot
   assert.equal(busy.calls, ['StartTransientUnit a.scope', 'ResetFailedUnit a.scope', 'StartTransientUnit a.scope']);
   const silent = await started(() => []);
   assert.equal(facts(silent.error), expected);
-  assert.match(silent.error.message, 'no answer within 1.5 seconds: StartTransientUnit');
+  assert.match(silent.error.message, 'StartTransientUnit: no answer within 1.5 seconds');
   assert.equal(silent.calls, ['StartTransientUnit a.scope']);
 });
 
@@ -211,7 +211,7 @@ test('a stop that never ends is an error in time', async () => {
       message = e.message;
     });
     bus.close();
-    assert.match(message, 'no answer within 1.5 seconds: the job of StopUnit');
+    assert.match(message, 'the job of StopUnit: no answer within 1.5 seconds');
   });
   assert.is(kernel.clock.now - begin, limitMs);
 });

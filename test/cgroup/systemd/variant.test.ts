@@ -69,7 +69,7 @@ test('a text that is not a value is refused with the reason', () => {
     ['byte 256', 'not a value of the type "y"'],
     ['uint64 -1', 'not a value of the type "t"'],
     ["'open", 'without its closing'],
-    ['[]', 'is empty'],
+    ['[]', 'is an empty array'],
     ['[1, true]', 'not a value of the type "i"'],
     ['@zz 1', 'not a type of D-Bus'],
     ["'\\uD8'", 'not a character'],

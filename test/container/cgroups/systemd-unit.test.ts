@@ -89,7 +89,7 @@ test('startScope resets a failed unit once; an existing unit is an error and sta
   const error = await failure(kernel, () => startScope(op, undefined, 2500));
   assert.equal(
     [error.code, error.message, error.pointer],
-    ['ERR_CGROUP_BUSY', `the container's unit exists already: ${unit}`, '/linux/cgroupsPath'],
+    ['ERR_CGROUP_BUSY', `start ${unit}: the unit exists already`, '/linux/cgroupsPath'],
   );
   assert.not.ok(
     systemd.calls.some((call) => call.startsWith('StopUnit')),
@@ -148,7 +148,7 @@ test('startScope fails if systemd does not answer within 30 s', async () => {
   const began = kernel.clock.now;
   const before = kernel.open;
   const error = await failure(kernel, () => startScope(op, undefined, 2500));
-  assert.is(error.message, 'systemd: no answer within 30 seconds: StartTransientUnit');
+  assert.is(error.message, 'systemd: StartTransientUnit: no answer within 30 seconds');
   const waited = kernel.clock.now - began;
   assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
   assert.equal(kernel.open, before);
@@ -195,7 +195,7 @@ test('endUnit turns an error of systemd into a warning, because the container is
   const warnings: string[] = [];
   await kernel.finish(endUnit({ name: unit }, (sentence) => warnings.push(sentence)));
   assert.equal(warnings, [
-    `stop the unit ${unit}, whose container is removed: systemd: StopUnit: no (org.freedesktop.DBus.Error.AccessDenied)`,
+    `stop the unit ${unit} of the removed container: systemd: StopUnit: no (org.freedesktop.DBus.Error.AccessDenied)`,
   ]);
 });
 

@@ -108,7 +108,7 @@ test(
     });
     const busy = restored(bed);
     assert.is(busy.code, 1);
-    assert.match(busy.stderr, `the container's unit exists already: ${unitOf(bed)}`);
+    assert.match(busy.stderr, `start ${unitOf(bed)}: the unit exists already`);
     assert.is(shown(unitOf(bed), 'SubState'), 'running');
     spawnSync('systemctl', ['stop', unitOf(bed)]);
     await gone(bed);

@@ -214,7 +214,7 @@ test(
     spawnSync('systemd-run', ['--scope', `--unit=${unit}`, 'sh', '-c', 'sleep 60 & sleep 0.1'], { stdio: 'ignore' });
     const busy = create(bed);
     assert.is(busy.code, 1);
-    assert.match(busy.stderr, `the container's unit exists already: ${unit}`);
+    assert.match(busy.stderr, `start ${unit}: the unit exists already`);
     assert.is(shown(unit, 'SubState').SubState, 'running');
     spawnSync('systemctl', ['stop', unit]);
     assert.equal(cgroupsNamed(bed.id), []);
