@@ -41,7 +41,6 @@ const createFlags = {
   'preserve-fds': 'int',
   supervise: 'bool',
   trace: 'str',
-  'help|h': 'bool',
 } as const;
 
 const help = { 'help|h': 'bool' } as const;
@@ -64,11 +63,11 @@ type FormPart = Argument | `[${Argument}]` | `[${Argument}…]`;
 
 /** `X` is a required argument, `[X]` an optional one; `[X…]` is everything after the first argument, flags too. */
 export const commands = {
-  create: { args: 'ID', flags: createFlags },
+  create: { args: 'ID', flags: { ...createFlags, ...help } },
   start: { args: 'ID', flags: { trace: 'str', ...help } },
   run: {
     args: 'ID',
-    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool' },
+    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool', ...help },
   },
   state: { args: 'ID', flags: help },
   wait: { args: 'ID', flags: { pid: 'int', 'format|f': 'text|json', ...help } },

@@ -61,7 +61,7 @@ function internalError(error: unknown): RuntError {
   return new RuntError({
     code: 'ERR_INTERNAL',
     message: `internal error: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
-    hint: 'report this defect of runt, with the log of --debug, which shows where it happened',
+    hint: 'report this defect of runt with the log of --debug: it shows where the error happened',
     cause: error,
   });
 }

@@ -13,6 +13,6 @@ export function rootDirectory(global: Values<typeof globals>): string {
   throw new RuntError({
     code: 'ERR_USAGE',
     message: 'find a directory for the state of containers: neither --root nor XDG_RUNTIME_DIR is set',
-    hint: 'set XDG_RUNTIME_DIR, or name a directory with --root DIR: an ordinary user has $XDG_RUNTIME_DIR/runt',
+    hint: 'set XDG_RUNTIME_DIR, or name a directory with --root DIR: a user other than root needs one of them',
   });
 }

@@ -40,7 +40,7 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
     if (error.hint) return;
   }
   if ((where === 'run' || where === 'create') && flag !== wrong && keyOf(commands.spec.flags, flag)) {
-    error.hint = `write it into config.json, which runt spec ${wrong} does: ${where} takes such values from the bundle`;
+    error.hint = `set it in config.json, as runt spec ${wrong} does: ${where} reads such values from the bundle`;
     return;
   }
   const near = nearestWord(wrong, candidates);

@@ -68,7 +68,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
     const { foreignViolations } = await import('../../spec/rules/other-platforms.js');
     const platformViolations = foreignViolations(path);
     for (const violation of platformViolations) findings.add(violation);
-    const message = `${path} is for another platform than Linux, and not valid for that one`;
+    const message = `${path} is for another platform than Linux, and is not valid for that platform`;
     const { violations, more, warnings } = findings;
     const all = { violations: [...violations], ...(more && { more }) };
     const error =
@@ -82,7 +82,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
   const annotationViolations = unsafe.map(({ at, value, effect }) => ({
     pointer: at,
     value,
-    expected: `be absent, unless its author may do all that runt may do: it ${effect}`,
+    expected: `be absent, unless you trust its author with all privileges of runt: it ${effect}`,
     see: 'runtime-spec features.md#unsafe-annotations-in-configjson',
   }));
   const moreFindings = new Findings();

@@ -153,7 +153,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   resume: { summary: 'thaw all processes of a paused container', flags: {} },
   update: {
     summary: 'change the resource limits of a container',
-    text: 'Other limits stay as they are. If one limit is refused, none is changed.',
+    text: 'Only the given limits change. If the kernel refuses one of them, none changes.',
     usage: ['ID', '--resources FILE ID'],
     flags: {
       resources:
@@ -194,7 +194,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
     flags: {
       all: 'send the signal to every process of the container',
       regex: 'treat the ID as an extended regular expression, and signal every container that it matches',
-      signal: 'signal to send, in place of the argument',
+      signal: 'signal to send, instead of the argument SIGNAL',
     },
   },
   delete: {
@@ -225,7 +225,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
       user: 'user ID and group ID (default: 0:0)',
       hostname: 'host name (default: runt)',
       tty: 'allocate a terminal (default: only without a command)',
-      'read-only': 'make the root file system read-only (default: unless --overlay is set)',
+      'read-only': 'make the root file system read-only (default, unless --overlay is set)',
       'host-network': "use the host's network namespace",
       memory: 'limit of memory; -1: unlimited',
       cpus: 'average number of CPUs that the container may use, such as 1.5',
@@ -265,7 +265,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   features: { summary: 'print the features of runt as JSON', flags: {} },
   serve: {
     summary: "serve containerd's task service over gRPC on a unix socket",
-    text: 'It needs Node.js and the npm package; the static binary refuses it. It exits at SIGTERM; containers continue to run.',
+    text: 'It needs Node.js and the npm package: the static binary cannot serve. SIGTERM ends it; the containers continue to run.',
     usage: ['--listen URL'],
     flags: { listen: 'unix:///PATH: create this socket with mode 0600, for root and the same user' },
   },
