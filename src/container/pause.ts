@@ -30,7 +30,7 @@ export function pause(o: PauseOptions): Promise<void> {
       message: `pause ${o.id}: its processes do not freeze`,
       path: freezer.file,
       errno: E.ETIMEDOUT,
-      hint: `find the process that hangs in the kernel, in state D of ps(1): after ${freezeTime / 1000} s runt let the container run again`,
+      hint: `find the process that hangs in the kernel (state D in ps): it did not freeze within ${freezeTime / 1000} s, and runt thawed the container`,
       see: 'cgroups(7)',
     });
   });
@@ -76,7 +76,7 @@ function freezerFor(command: string, id: string, directories: readonly string[])
   throw new RuntError({
     code: 'ERR_CGROUP',
     message: `${command} ${id}: the container has no cgroup, and so no freezer`,
-    hint: 'create it without --cgroup-manager disabled, and delegate a cgroup to the user if it is rootless: then it gets a cgroup',
+    hint: 'create the container without --cgroup-manager disabled, and, if it is rootless, delegate a cgroup to the user first',
     see: 'cgroups(7)',
   });
 }

@@ -57,7 +57,7 @@ export async function processTable(o: PsOptions, options: readonly string[]): Pr
   if (column < 0) {
     throw new RuntError({
       code: 'ERR_PS',
-      message: `ps ${o.id}: the output of ps has no column PID, by which the processes are found`,
+      message: `ps ${o.id}: the output of ps has no column PID, which shows the processes of the container`,
       hint: 'choose options of ps that print it, such as -o pid,args',
     });
   }

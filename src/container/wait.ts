@@ -75,7 +75,7 @@ function lastExec(stateDir: string, id: string, pid: number): ExecKey {
   throw new RuntError({
     code: 'ERR_STATUS_LOST',
     message: `wait ${id}: no exec with pid ${pid} is recorded`,
-    hint: `wait once for each "exec --detach": its record goes when it is read, and when ${Protocol.UNREAD_MAX} newer ones are unread`,
+    hint: `wait once for each "exec --detach": runt removes a record when it is read, or when ${Protocol.UNREAD_MAX} newer ones are unread`,
   });
 }
 
@@ -88,6 +88,6 @@ function refuseOther(o: WaitOptions, { pid }: ExecKey): void {
   throw new RuntError({
     code: 'ERR_STATUS_LOST',
     message: `wait ${o.id}: the exec with pid ${pid} has ended, and another process of the container has its pid now`,
-    hint: 'wait for an exec before its pid can be given again',
+    hint: 'wait for each exec as soon as it ends: the kernel uses pids again',
   });
 }

@@ -50,7 +50,7 @@ function makeOverlay(spec: Spec, directory: string, euid: number): void {
   for (const name of ['upper', 'work']) {
     const path = `${directory}/${name}`;
     if (!makeDir(path) || euid !== 0 || (uid === 0 && gid === 0)) continue;
-    const message = `give ${path} to the container's root`;
+    const message = `make the container's root the owner of ${path}`;
     check(native.chownAt(AT_FDCWD, path, BigInt(uid), BigInt(gid)), {
       code: 'ERR_IO',
       message,

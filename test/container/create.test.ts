@@ -167,7 +167,7 @@ test('a runt-init that ends without a report is reported with its end, and with 
   ]);
   const killed = await refused([(init) => init.process.signal(SIGKILL)]);
   assert.match(killed.error?.message ?? '', /runt-init was killed by signal 9 before the container was ready/);
-  assert.is(killed.error?.hint, 'look into dmesg for what killed it: it was not runt');
+  assert.is(killed.error?.hint, 'look into dmesg: runt did not send the signal that killed it');
   const { linux } = config();
   const limited = config({ linux: { ...linux, resources: { memory: { limit: 4096 } } } });
   const full = await refused([(init) => init.process.signal(SIGKILL)], limited);

@@ -70,7 +70,7 @@ test("a pid of another pid namespace is an error while the container's cgroups e
   const c = new FakeContainer({ status: 'stopped', record: { pidsIn: 'pid:[4026530000]' } });
   assert.throws(
     () => list(c),
-    /it is a number of the pid namespace pid:\[4026530000\], and runt is in pid:\[4026531836\]/,
+    /it belongs to the pid namespace pid:\[4026530000\], and runt runs in pid:\[4026531836\]/,
   );
   c.kernel.tree.directory('/sys/fs/cgroup').entries?.delete('web');
   assert.equal(list(c), []);
@@ -109,7 +109,7 @@ test('ps without a PID column, a failing ps and a host without ps are errors', a
     assert.equal(c.kernel.open, [c.root]);
   }
   assert.equal(errors, [
-    'ERR_PS ps web: the output of ps has no column PID, by which the processes are found',
+    'ERR_PS ps web: the output of ps has no column PID, which shows the processes of the container',
     'ERR_PS /bin/ps ended with status 1: error: bad option',
     'ERR_PS find the program ps: ENOENT (no such file or directory)',
   ]);

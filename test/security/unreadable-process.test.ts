@@ -265,7 +265,7 @@ test(
     ]) {
       const r = bed.runt(args, { wrapped: elsewhere });
       assert.is(r.code, 1, `${args.join(' ')}: ${r.stdout}`);
-      assert.match(r.stderr, /a number of the pid namespace pid:\[[0-9]+\], and runt is in pid:/, args.join(' '));
+      assert.match(r.stderr, /it belongs to the pid namespace pid:\[[0-9]+\], and runt runs in pid:/, args.join(' '));
     }
     const noCgroups = [...elsewhere, 'sh', '-c', 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', 'sh'];
     for (const args of [['state', bed.id], ['list'], ['kill', bed.id, 'TERM'], ['delete', bed.id]]) {

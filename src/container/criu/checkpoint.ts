@@ -168,7 +168,7 @@ function externalOf(
       if (point.includes(']')) {
         throw new RuntError({
           code: 'ERR_UNSUPPORTED',
-          message: `${what}: a mount on a path with "]" cannot be named to criu`,
+          message: `${what}: criu does not support a mount on a path with "]"`,
           pointer: `${bind.at}/destination`,
           value: bind.destination,
         });

@@ -20,7 +20,7 @@ export async function passMaster(
   try {
     if (terminal) {
       const pair = new Uint8Array(16);
-      check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: pass the terminal on` });
+      check(native.socketPair(pair), { code: 'ERR_TERMINAL', message: `${what}: make a socket pair for the terminal` });
       const [ours, theirs] = fdPair(pair);
       socket = theirs;
       sendMaster(what, socket, master);

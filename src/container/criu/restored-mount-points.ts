@@ -41,7 +41,7 @@ export function makeMountPoints(what: string, root: string, spec: Spec, bundle: 
       if (r >= 0) return;
       throw new RuntError({
         code: 'ERR_MOUNT',
-        message: `${what}: make ${destination} in the root, on which something is mounted`,
+        message: `${what}: make the mount point ${destination} in the root`,
         path: destination,
         pointer: `/mounts/${i}/destination`,
         errno: -r,

@@ -12,7 +12,7 @@ export function idmapHint({ op, errno, syscall, detail }: OpFailure): Hint | und
   if (op.op === 'idMapNamespace') {
     return errno === E.EPERM || errno === E.EINVAL
       ? hintOf(
-          `map only host ids that runt has itself: the kernel does not take the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount`,
+          `map only host ids that are mapped for runt itself: the kernel refuses the ${detail === 'gid_map' ? 'gid' : 'uid'} mappings of the mount`,
           'user_namespaces(7)',
         )
       : undefined;
@@ -22,13 +22,13 @@ export function idmapHint({ op, errno, syscall, detail }: OpFailure): Hint | und
   switch (errno) {
     case E.EINVAL: {
       const type = tree ? typeOf(op.source) : op.fstype;
-      const where = tree ? `${type}, which ${op.source} is on,` : type;
-      const below = tree && op.recursive ? ', or a file system mounted below has not' : '';
-      return hintOf(`bind it without mappings: ${where} has no id-mapped mounts in this kernel${below}`, see);
+      const where = tree ? `${type}, the file system of ${op.source}` : type;
+      const below = tree && op.recursive ? ', or a file system that is mounted below it' : '';
+      return hintOf(`bind it without mappings: this kernel cannot id-map ${where}${below}`, see);
     }
     case E.EPERM:
       return hintOf(
-        `bind what ${tree ? op.source : 'it'} was made from: it is id-mapped already, or belongs to a user namespace that runt does not control`,
+        `bind the original mount instead of ${tree ? op.source : 'this one'}: it is id-mapped already, or belongs to a user namespace that runt does not control`,
         see,
       );
     case E.EOPNOTSUPP:

@@ -29,7 +29,7 @@ export function overlayHint({ op, errno, detail }: OpFailure): Hint | undefined 
     );
   if (errno === E.EACCES && /^(lowerdir|datadir|upperdir|workdir)\+?=/.test(detail))
     return hintOf(
-      `give others search permission (chmod o+x) on the parents of ${detail}, and the upperdir and workdir to root of the container: it may not search one of them, or not write to it`,
+      `give root of the container search permission (chmod o+x) on the parents of ${detail}, and make it the owner of the upperdir and workdir: it may not search one of them, or not write to it`,
       see,
     );
   for (const [what, path] of [...lower.map((l) => ['lowerdir', l] as const), ['upperdir', upper], ['workdir', work]]) {
@@ -39,7 +39,7 @@ export function overlayHint({ op, errno, detail }: OpFailure): Hint | undefined 
   if (upper === undefined || work === undefined) return undefined;
   if (errno === E.EROFS && detail === 'workdir')
     return hintOf(
-      `empty the workdir: something else has filled ${work}/work, which the kernel cannot empty, and so would mount the overlay read-only`,
+      `empty the workdir: the kernel cannot empty ${work}/work, and so would mount the overlay read-only`,
       see,
     );
   if (device(upper) !== device(work))

@@ -30,14 +30,14 @@ export class ProcessEnd {
       ...(killed && {
         hint:
           memoryLimit === undefined
-            ? 'look into dmesg for what killed it: it was not runt'
+            ? 'look into dmesg: runt did not send the signal that killed it'
             : `raise memory.limit, which is ${memoryLimit}: the kernel kills a process when its cgroup is out of memory`,
         ...(memoryLimit !== undefined && { pointer: '/linux/resources/memory/limit', value: memoryLimit }),
       }),
       ...(this.signal === SIGSYS && {
         hint: linux?.seccomp
           ? "allow the calls of runt-init in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: a seccomp filter killed it, most likely the container's own"
-          : 'allow the calls of runt-init in the seccomp filter that runt runs under: it killed runt-init',
+          : 'allow the calls of runt-init in the seccomp filter that runt runs under: that filter killed runt-init',
         ...(linux?.seccomp && { pointer: '/linux/seccomp' }),
       }),
     });

@@ -78,7 +78,7 @@ export function compileBundle(
   // Only warn if the config names a cgroup; "spec --rootless" does not.
   const named = spec.linux?.cgroupsPath !== undefined;
   if (named && facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
-    o.warn('the container has no cgroup of its own, and so no limits: none is delegated to the user');
+    o.warn('the container has no cgroup of its own, and so no limits: the user has no delegated cgroup');
   }
   // Only warn with --debug: the user disabled cgroups, and engines always list devices. Stderr is the container's.
   if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {
@@ -119,7 +119,9 @@ export async function compilePlan(o: CreateOptions): Promise<Plan> {
     return (await forSystemd(bundle)).plan;
   } catch (error) {
     if (!(error instanceof RuntError) || error.code !== 'ERR_SYSTEMD') throw error;
-    o.warn(`"create" may put the container into a cgroup below the unit's, which depends on systemd: ${error.message}`);
+    o.warn(
+      `this plan may differ from "create", which uses a cgroup below the unit's with some versions of systemd: ${error.message}`,
+    );
     return bundle.plan;
   }
 }

@@ -55,7 +55,7 @@ export class Launch {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
       await this.performUntil(first);
       const { channel } = resources;
-      if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan starts no runt-init' });
+      if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
       if (plan.ops.some((op) => op.op === 'sync')) channel.sendGo();
       // While runt-init works.
       if (config) storeConfig(root, record.id, config);
@@ -88,7 +88,7 @@ export class Launch {
       code: 'ERR_CGROUP',
       message: `${command} ${record.id}: the first process of ${record.unit?.name} was killed, and systemd removed its cgroup`,
       ...(limit !== undefined && { pointer: '/linux/resources/memory/limit', value: limit }),
-      hint: 'raise the limit of memory: the kernel killed a process of 100 KB (dmesg shows it)',
+      hint: 'raise the limit of memory: the kernel killed this process, which needs 100 KB (dmesg shows it)',
       cause,
     });
   }

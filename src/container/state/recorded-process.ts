@@ -61,7 +61,7 @@ export function checkNamespace({ pid, pidsIn, cgroups = [] }: Recorded): void {
   if (!cgroups.some(isCgroup)) return;
   throw new RuntError({
     code: 'ERR_PROCESS',
-    message: `look for process ${pid}: it is a number of the pid namespace ${pidsIn}, and runt is in ${own}`,
+    message: `look for process ${pid}: it belongs to the pid namespace ${pidsIn}, and runt runs in ${own}`,
     hint: 'run runt in the pid namespace in which the container was created',
   });
 }

@@ -71,8 +71,8 @@ async function endSalvagedCgroups(root: string, id: string, warn?: (sentence: st
     const above = own.some((each) => isAtOrBelow(each, path));
     if (!above && containsId(path, id)) ours.push(path);
     else if (above || pidsIn(path, true).length > 0) {
-      const why = above ? 'this command runs in it too' : 'its name does not have the id of the container';
-      throw unsureError(root, id, `the processes in the cgroup ${path} may be its own, but ${why}`, path);
+      const why = above ? 'this command runs in it too' : 'the name of the cgroup does not have its id';
+      throw unsureError(root, id, `the processes in the cgroup ${path} may belong to it, but ${why}`, path);
     }
   }
   const found = ours.filter(isCgroup);
@@ -137,7 +137,7 @@ function configuredCgroups(root: string, id: string): string[] {
     // A zombie still shows its cgroup, but no cgroup.procs lists it (cgroups(7)).
     const state = processStat(pid)?.state;
     if (state !== undefined && state !== 'Z' && state !== 'X') {
-      throw unsureError(root, id, `process ${pid} in the cgroup ${other} may be its own`, other);
+      throw unsureError(root, id, `process ${pid} in the cgroup ${other} may belong to it`, other);
     }
   }
   return paths;

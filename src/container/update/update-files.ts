@@ -13,7 +13,7 @@ export function writeResources(id: string, resources: Resources, ops: readonly O
   const what =
     refused.unrestored.length === 0
       ? 'nothing was changed'
-      : `these files have their new values, and do not take the old ones back: ${refused.unrestored.join(', ')}`;
+      : `runt could not restore the old values of ${refused.unrestored.join(', ')}`;
   error.hint = `${error.hint ?? 'correct the value'}; ${what}`;
   throw error;
 }

@@ -37,8 +37,8 @@ export function withClass(id: string, spec: Spec): Spec {
   if (spec.linux?.intelRdt) return spec;
   throw new RuntError({
     code: 'ERR_RDT',
-    message: `update ${id}: the container has no resctrl group whose schema could be changed`,
-    hint: 'create it with linux.intelRdt: a group that is made now would leave out the processes that run already',
+    message: `update ${id}: the container has no resctrl group to change`,
+    hint: 'create it with linux.intelRdt: a group made now would not hold the processes that already run',
     see: 'runtime-spec config-linux.md#intelrdt',
   });
 }

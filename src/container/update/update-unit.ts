@@ -42,7 +42,7 @@ export async function updateUnit(
       error.hint ?? 'correct the value',
       ...(refused ? [] : ['repeat the update, because systemd may still apply the values of this one']),
       unrestored.length > 0
-        ? `these files do not take their old values back: ${unrestored.join(', ')}`
+        ? `runt could not restore the old values of ${unrestored.join(', ')}`
         : 'no limit was changed',
     ].join('; ');
     throw error;

@@ -37,7 +37,7 @@ export async function update(o: UpdateOptions): Promise<void> {
       throw new RuntError({
         code: 'ERR_CGROUP',
         message: `update ${o.id}: the container has no cgroup, and so no limits`,
-        hint: 'create it without --cgroup-manager disabled, and delegate a cgroup to the user if it is rootless: then it gets a cgroup',
+        hint: 'create the container without --cgroup-manager disabled, and, if it is rootless, delegate a cgroup to the user first',
         see: 'cgroups(7)',
       });
     }

@@ -105,7 +105,7 @@ test('the hint names the options that an overlay lacks', () => {
   assert.match(overlayHint(['lowerdir=/l']), /^add an upperdir and a workdir/);
   assert.match(
     overlayHint(['lowerdir=/l', 'upperdir=/u', 'workdir=/w'], E.EACCES, 'upperdir=/u'),
-    /^give others search permission .* on the parents of upperdir=\/u/,
+    /^give root of the container search permission .* on the parents of upperdir=\/u/,
   );
 });
 
@@ -123,7 +123,7 @@ test('the hint names the unusable directory of an overlay', () => {
   tree.directory('/both/u');
   tree.directory('/both/w');
   const both = ['lowerdir=/l', 'upperdir=/both/u', 'workdir=/both/w'];
-  assert.match(overlayHint(both, E.EROFS, 'workdir'), /^empty the workdir: something else has filled \/both\/w\/work/);
+  assert.match(overlayHint(both, E.EROFS, 'workdir'), /^empty the workdir: the kernel cannot empty \/both\/w\/work/);
   assert.match(overlayHint(both, E.EBUSY), /another one uses \/both\/u or \/both\/w/);
   assert.match(
     overlayHint(['lowerdir=/l', 'upperdir=/both', 'workdir=/both/w']),
@@ -142,14 +142,14 @@ test('the hint names the file system that cannot be id-mapped', () => {
   const why = (errno: number): string => hint({ op: tree, errno, syscall: 'mount_setattr', detail: '/srv/data' });
   assert.is(
     why(E.EINVAL),
-    'bind it without mappings: nfs4, which /srv/data is on, has no id-mapped mounts in this kernel, or a file system mounted below has not',
+    'bind it without mappings: this kernel cannot id-map nfs4, the file system of /srv/data, or a file system that is mounted below it',
   );
-  assert.match(why(E.EPERM), /^bind what \/srv\/data was made from/);
+  assert.match(why(E.EPERM), /^bind the original mount instead of \/srv\/data/);
   assert.match(why(E.EOPNOTSUPP), /^remove options longer than 255 bytes/);
   const space: Op = { op: 'idMapNamespace', at: '/mounts/0', path: '', uids: [], gids: [], slot: 0 };
   assert.match(
     hint({ op: space, errno: E.EPERM, syscall: 'write', detail: 'gid_map' }),
-    /the kernel does not take the gid mappings of the mount$/,
+    /the kernel refuses the gid mappings of the mount$/,
   );
 });
 

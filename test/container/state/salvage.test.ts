@@ -85,7 +85,7 @@ test('a cgroup with another name that holds processes is left alone, and so is t
   const error = await c.failure(() => del(c));
   assert.is(
     told(c, error),
-    'ERR_STATE_CORRUPT delete web: its state names no process, and the processes in the cgroup /sys/fs/cgroup/system may be its own, but its name does not have the id of the container',
+    'ERR_STATE_CORRUPT delete web: its state names no process, and the processes in the cgroup /sys/fs/cgroup/system may belong to it, but the name of the cgroup does not have its id',
   );
   assert.equal([unrelated.signals, c.left.includes('~/web')], [[], true]);
 });
@@ -115,7 +115,7 @@ test('with a relative path, a process in another cgroup of that name may be the 
   config(c);
   c.kernel.processes.add({ pid: 2700, cgroups: [c.kernel.tree.directory('/sys/fs/cgroup/session/web')] });
   const error = await c.failure(() => del(c));
-  assert.match(error.message, /process 2700 in the cgroup \/session\/web may be its own$/);
+  assert.match(error.message, /process 2700 in the cgroup \/session\/web may belong to it$/);
   c.kernel.processes.get(2700)?.exit(0);
   await c.run(() => del(c));
   assert.equal(c.left, []);

@@ -108,7 +108,7 @@ test('a file that refuses its old value is named', async () => {
   const error = await c.failure(() => change(c));
   assert.match(
     error.hint ?? '',
-    /do not take their old values back: \/sys\/fs\/cgroup\/system.slice\/web.scope\/pids.max$/,
+    /could not restore the old values of \/sys\/fs\/cgroup\/system.slice\/web.scope\/pids.max$/,
   );
 });
 

@@ -72,7 +72,7 @@ test('a file that refuses its old value is named', async () => {
   refuse(c, 'memory.max', (text) => text === '5000');
   refuse(c, 'pids.max', () => true);
   const error = await c.failure(() => change(c, { memory: { limit: 4000 }, pids: { limit: 10 } }));
-  assert.match(error.hint ?? '', /do not take the old ones back: \/sys\/fs\/cgroup\/web\/memory.max$/);
+  assert.match(error.hint ?? '', /could not restore the old values of \/sys\/fs\/cgroup\/web\/memory.max$/);
 });
 
 test('values that limit each other are written in the order that the kernel accepts', async () => {
@@ -204,7 +204,7 @@ test('schemas that the host or the container does not support are errors', async
   assert.equal(errors, [
     'ERR_UNSUPPORTED update web: Intel RDT: the host has no resctrl file system',
     'ERR_UNSUPPORTED update web: MB:0=20: this CPU, or its resctrl file system, has no allocation of memory bandwidth (MBA)',
-    'ERR_RDT update web: the container has no resctrl group whose schema could be changed',
+    'ERR_RDT update web: the container has no resctrl group to change',
     'ERR_RDT update web: write L3:0=f: ENOENT (no such file or directory)',
     'ERR_RDT update web: write L3:0=f0f (mask f0f has non-consecutive 1-bits): EINVAL (invalid argument)',
   ]);

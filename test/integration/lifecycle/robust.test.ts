@@ -408,13 +408,13 @@ test(
     const other = `/runt-other-${process.pid}`;
     const configOf = join(bed.root, bed.id, 'config.json');
     for (const [name, path, damage, why] of [
-      ['a path without the id', other, () => {}, /does not have the id/],
+      ['a path without the id', other, () => {}, /does not have its id/],
       ['a config that is damaged too', `/${bed.id}`, () => writeFileSync(configOf, '{"linux":'), /config\.json cannot/],
       [
         'a relative path of another creator',
         `/${other}-${bed.id}/${bed.id}`,
         () => writeFileSync(configOf, JSON.stringify({ linux: { cgroupsPath: `elsewhere/${bed.id}` } })),
-        /may be its/,
+        /may belong to it/,
       ],
     ] as const) {
       const pid = withoutProcess(bed, path, (text) => text);
