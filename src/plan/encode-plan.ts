@@ -88,7 +88,7 @@ function nulError(plan: Plan): RuntError {
   const op = plan.ops.find((o) => shapeOf(o) && Object.values(o).some(holds)) as Op;
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
-    message: `${op.op}: a string with a NUL byte`,
+    message: `${op.op}: a string has a NUL byte`,
     op: op.op,
     pointer: op.at,
     value: Object.values(op).find(holds),

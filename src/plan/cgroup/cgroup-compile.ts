@@ -102,7 +102,7 @@ function refuseLimits(facts: CgroupFacts, resources: Resources): void {
     message: `apply the limit "${first.file}": the container has no cgroup`,
     pointer: first.at,
     value: first.value,
-    hint: 'leave --cgroup-manager disabled out, or remove the limit: it makes no cgroup',
+    hint: 'leave --cgroup-manager disabled out, or remove the limit: with that flag runt makes no cgroup',
   });
 }
 

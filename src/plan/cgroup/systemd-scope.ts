@@ -86,7 +86,7 @@ function subgroup(spec: Spec, limits: readonly Setting[], version?: number): str
   if (value === undefined) return version !== undefined && changesOnReload(limits, version) ? '/container' : '';
   if (value === '') return '';
   if (isCgroupName(value)) return `/${value}`;
-  const message = `${systemdSubgroup} must name one cgroup, and not a file of the kernel`;
+  const message = `${systemdSubgroup} must be the name of one cgroup, and not of a kernel file`;
   throw new RuntError({ code: 'ERR_SPEC_VALUE', message, pointer, value });
 }
 
@@ -98,7 +98,7 @@ function refuseLimits([first]: readonly Setting[], why: RuntError): void {
     message: `make the cgroup for "${first.file}": ${why.message}`,
     pointer: first.at,
     value: first.value,
-    hint: 'log in through logind, keep a systemd of the user running (loginctl enable-linger), or remove the limit: without root the cgroup is one of that systemd, and none can be reached',
+    hint: 'log in through logind, keep a systemd of the user running (loginctl enable-linger), or remove the limit: without root, that systemd makes the cgroup, and runt cannot reach it',
     cause: why,
   });
 }
@@ -107,7 +107,7 @@ function missingControllerError(where: string): RuntError {
   return new RuntError({
     code: 'ERR_UNSUPPORTED',
     message: `--systemd-cgroup is not supported ${where} by this version of runt`,
-    hint: 'leave it out: runt makes the cgroup by itself then',
+    hint: 'leave the flag out: runt then makes the cgroup itself',
   });
 }
 

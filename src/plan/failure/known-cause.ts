@@ -70,7 +70,7 @@ export function forkHint(f: Failure): Hint | undefined {
   }
   if (f.errno === E.ENOMEM) {
     return hintOf(
-      'start the container that has the pid namespace again: its first process has ended, so no process can start in it',
+      'restart the container that owns the pid namespace: its first process has ended, so no process can start in it',
       'pid_namespaces(7), "The namespace init process"',
     );
   }

@@ -49,8 +49,8 @@ function joinHint(f: Failure, op: OpOf<'setns'>): Hint | undefined {
           )
         : hintOf(
             f.facts.rootless
-              ? 'join the user namespace that owns this namespace too, or remove the path to make a new one: runt has no rights in the owner'
-              : 'give the container the user namespace that owns this namespace, or no user namespace: it has no rights in the owner',
+              ? 'join the user namespace that owns this namespace too, or remove the path to make a new one: runt has no privileges in the owner'
+              : 'give the container the user namespace that owns this namespace, or no user namespace: the container has no privileges in the owner',
             'setns(2)',
           );
     case E.EINVAL:

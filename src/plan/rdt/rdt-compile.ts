@@ -34,7 +34,7 @@ export function rdtOps(spec: Spec, facts: HostFacts, id: string): RdtOps | undef
   if (reserved.includes(name)) {
     throw new RuntError({
       code: 'ERR_SPEC_VALUE',
-      message: `Intel RDT: the kernel has "${name}" in the resctrl file system itself: use another closID`,
+      message: `Intel RDT: the name "${name}" is reserved in the resctrl file system: set another closID`,
       pointer: `${at}/closID`,
       value: name,
     });

@@ -19,7 +19,7 @@ function rdtHint(f: Failure): Hint | undefined {
   }
   switch (f.errno) {
     case E.ENOENT:
-      return hintOf('make the class that closID names first, or give a schema to make it with: it is not there', see);
+      return hintOf('make the class of closID first, or give a schema: the class does not exist', see);
     case E.EEXIST:
       return hintOf(
         'remove the group with rmdir, or use another name: a group of this name is there, of another container or left by one',

@@ -11,7 +11,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f) => {
       if (f.errno !== E.EINVAL) return f.syscall === 'setns' ? switchHint(f) : limitHint(f);
       return hintOf(
-        'start runt outside of this container or chroot: the root of runt is on no mount of its mount namespace',
+        'start runt outside of this container or chroot: the root of runt is not on a mount of its mount namespace',
         'mount_namespaces(7)',
       );
     },
@@ -23,7 +23,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f, op) => {
       if (f.errno !== E.ENOSYS) return rootfsHint(f, op.path);
       return hintOf(
-        `add "mount" to linux.namespaces, or use Linux 6.15: without a mount namespace runt attaches the container's mounts nowhere, so that none stays on the host, and older kernels cannot mount in such a tree`,
+        `add "mount" to linux.namespaces, or use Linux 6.15: without a mount namespace, runt keeps the container's mounts in a detached tree, so that none stays on the host, and older kernels cannot mount there`,
         'runtime-spec config-linux.md#namespaces',
       );
     },
@@ -48,7 +48,7 @@ export const rootFailures: Failures<keyof typeof rootTable> = {
     hint: (f, op) => {
       if (f.errno !== E.ESTALE) return limitHint(f);
       return hintOf(
-        `keep others from renaming the directories that lead to ${op.path}: it was another directory when it became the root`,
+        `keep others from renaming the directories that lead to ${op.path}: another directory was there when runt changed the root`,
         'rename(2)',
       );
     },
@@ -78,7 +78,7 @@ function switchHint(f: Failure): Hint | undefined {
   if (f.syscall === 'setns')
     return hintOf(
       f.errno === E.EXDEV
-        ? 'start runt outside of the chroot: the container’s root is not the root of its mount namespace, so that setns(2), and with it an exec, would lead to the host'
+        ? 'start runt outside of the chroot: setns(2) enters the root of the mount namespace, which is not the container’s root here, so that an exec would run on the host'
         : 'start runt outside of the chroot: it cannot leave it, because it lacks CAP_SYS_CHROOT, or a seccomp filter forbids setns(2)',
       'setns(2)',
     );
@@ -93,7 +93,7 @@ function switchHint(f: Failure): Hint | undefined {
     return f.op.op === 'pivotRoot'
       ? hintOf(
           f.detail === 'chroot'
-            ? 'start runt outside of the chroot: pivot_root(2) cannot leave the root above it either'
+            ? 'start runt outside of the chroot: runt has left the chroot, and pivot_root(2) cannot leave the root above it either'
             : 'use --no-pivot: pivot_root(2) cannot leave a root on a mount with shared propagation',
           'pivot_root(2)',
         )

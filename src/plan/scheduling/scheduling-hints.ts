@@ -24,7 +24,7 @@ export const schedulingFailures: Failures<keyof typeof schedulingTable> = {
     hint: (f) =>
       f.errno === E.EINVAL
         ? hintOf(
-            "name CPUs that the process may use: none of these is in the machine and in the cpuset of its cgroup at that moment (initial: the runtime's, final: the container's)",
+            "name CPUs that the process may use: none of these is both in the machine and in its cpuset (initial: the runtime's cpuset, final: the container's)",
             'sched_setaffinity(2)',
           )
         : undefined,

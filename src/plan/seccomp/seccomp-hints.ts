@@ -94,7 +94,7 @@ function loadHint(f: Failure): Hint | undefined {
       );
     case E.EBUSY:
       return hintOf(
-        'run runt outside of its own seccomp filter, or use no SCMP_ACT_NOTIFY: that filter has a listener already, and the kernel allows a process one',
+        'run runt without the seccomp filter that it runs under, or remove SCMP_ACT_NOTIFY: that filter has a listener, and the kernel allows a process only one',
         'seccomp(2)',
       );
     case E.ENOMEM:

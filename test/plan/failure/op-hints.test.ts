@@ -134,17 +134,23 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ['the rootfs is a file', rootfs, E.ENOTDIR, {}, /^name a directory in root.path/],
   ['the mapped root cannot reach the rootfs', rootfs, E.EACCES, inUserns, /search .*o\+x/],
   ['pivot_root on a shared mount', { op: 'pivotRoot', at: '' }, E.EINVAL, {}, /--no-pivot.*shared/],
-  ['pivot_root in a chroot', pivot, E.EINVAL, { detail: 'chroot' }, /outside of the chroot: pivot_root/],
+  [
+    'pivot_root in a chroot',
+    pivot,
+    E.EINVAL,
+    { detail: 'chroot' },
+    /outside of the chroot: runt has left the chroot, and pivot_root/,
+  ],
   ['a user namespace on a ramdisk', pivot, E.EPERM, { detail: 'ramdisk' }, /remove "user".*ramdisk/],
   ['a mount over the root of a ramdisk', pivot, E.EBUSY, { detail: 'ramdisk' }, /mounted over the ramdisk/],
-  ["runt's root is not that of its mount namespace", pivot, E.EXDEV, { syscall: 'setns' }, /would lead to the host/],
+  ["runt's root is not that of its mount namespace", pivot, E.EXDEV, { syscall: 'setns' }, /would run on the host/],
   ['runt cannot leave its chroot', hostPropagation, E.EPERM, { syscall: 'setns' }, /CAP_SYS_CHROOT/],
   [
     'the root is not on a mount of its namespace',
     hostPropagation,
     E.EINVAL,
     { syscall: 'open_tree' },
-    /no mount of its mount namespace/,
+    /not on a mount of its mount namespace/,
   ],
   ['the rootfs is the root already', { op: 'pivotRoot', at: '' }, E.EBUSY, {}, /root of the host already/],
   [
@@ -799,7 +805,7 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
   ],
   // resctrl
   ['a class with another schema', rdt, E.EINVAL, { syscall: 'schemata' }, /another schema/],
-  ['a class that is missing', rdt, E.ENOENT, {}, /^make the class .*not there/],
+  ['a class that is missing', rdt, E.ENOENT, {}, /^make the class .*does not exist/],
   ['a group that is there', rdt, E.EEXIST, {}, /rmdir/],
   ['no more classes', rdt, E.ENOSPC, {}, /no more classes/],
   ['a schema that the CPU refuses', rdt, E.EINVAL, {}, /info\/ of the resctrl/],
@@ -913,7 +919,7 @@ test('scheduling failures have hints about rights, kernel support, CPUs and memo
   assert.match(hint(scheduler(4), E.EINVAL), /no kernel has SCHED_ISO/);
   assert.match(hint(scheduler(3), E.EINVAL), /does not take these values together/);
   assert.match(hint({ op: 'ioPriority', at: '', class: 1, priority: 0 }, E.EPERM), /IOPRIO_CLASS_BE/);
-  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: [[99, 99]] }, E.EINVAL), /none of these is in the machine/);
+  assert.match(hint({ op: 'cpuAffinity', at: '', cpus: [[99, 99]] }, E.EINVAL), /none of these is both in the machine/);
   assert.match(
     hint({ op: 'memoryPolicy', at: '', mode: 2, flags: 0, nodes: [[9, 9]] }, E.EINVAL),
     /^name a node of the machine/,
