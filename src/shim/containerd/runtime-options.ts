@@ -69,7 +69,7 @@ function readFile(path: string): string {
     return readText(path);
   } catch (error) {
     const why = error instanceof Error ? error.message : error;
-    throw invalidError(`the file of the runtime's options, ${path}, cannot be read: ${why}`);
+    throw invalidError(`read the runtime options ${path}: ${why}`);
   }
 }
 
@@ -107,12 +107,12 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
 
 function policyNamed(name: string, value: unknown): AnnotationPolicy {
   if (isAnnotationPolicy(value)) return value;
-  throw invalidError(`the runtime option ${name} is neither allow, warn nor deny: ${value}`);
+  throw invalidError(`the runtime option ${name} must be allow, warn or deny, not ${value}`);
 }
 
 function secondsNamed(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e9) return value;
-  throw invalidError(`the runtime option ${name} is not a number of seconds: ${value}`);
+  throw invalidError(`the runtime option ${name} must be a number of seconds, not ${value}`);
 }
 
 /** Fields that only the older options have; no client of containerd sets them. */
@@ -136,7 +136,7 @@ function checkedOptions(options: runcOptions.Options): RuntimeOptions {
   for (const field of paths) {
     const path = options[field];
     if (path && !path.startsWith('/'))
-      throw invalidError(`the runtime option ${field} is not an absolute path: ${path}`);
+      throw invalidError(`the runtime option ${field} must be an absolute path, not ${path}`);
   }
   const { noPivotRoot: noPivot, binaryName, ioUid } = options;
   const { noNewKeyring, systemdCgroup, root, ioGid, shimCgroup, criuPath, criuImagePath, criuWorkPath } = options;

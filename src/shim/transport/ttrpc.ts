@@ -120,7 +120,7 @@ export class Connection implements Receiver {
       const { size, stream, type } = this.header(at);
       if (size > MAX_MESSAGE) {
         this.clients?.logRefusal(
-          `a connection is closed: it announces a message of ${size} bytes, at most ${MAX_MESSAGE} are taken`,
+          `a connection is closed: it announces a message of ${size} bytes, more than ${MAX_MESSAGE}`,
         );
         return false;
       }
