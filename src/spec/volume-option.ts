@@ -17,8 +17,8 @@ interface Owner {
 export function volumeMount(text: string, absolute: (path: string) => string, owner: Owner): Mount | string {
   const [source, destination, flags, more] = text.split(':');
   if (!source || !destination || more !== undefined) return 'is not SRC:DST[:OPTIONS]';
-  if (!destination.startsWith('/')) return `does not name an absolute path inside: "${destination}"`;
-  if (/^[/.]*$/.test(destination)) return 'is mounted on the root itself, which rootfs gives';
+  if (!destination.startsWith('/')) return `has a destination that is not an absolute path: "${destination}"`;
+  if (/^[/.]*$/.test(destination)) return 'replaces the root file system, which rootfs gives';
   const options = flags === undefined ? [] : flags.split(',');
   let propagation = false;
   let bind = 'rbind';

@@ -236,8 +236,8 @@ test('an invalid value is refused with the option, the value and the expected fo
     [{ volume: ['/a'] }, /volume "\/a" is not SRC:DST/],
     [{ volume: ['/a:/b:ro:x'] }, /is not SRC:DST/],
     [{ volume: [':/b'] }, /is not SRC:DST/],
-    [{ volume: ['/a:b'] }, /does not name an absolute path inside: "b"/],
-    [{ volume: ['/a://'] }, /is mounted on the root itself/],
+    [{ volume: ['/a:b'] }, /has a destination that is not an absolute path: "b"/],
+    [{ volume: ['/a://'] }, /replaces the root file system/],
     [
       { volume: ['/a:/b:rpivate'] },
       /has "rpivate", which is not an option of a bind mount; did you mean "r?private"\?/,

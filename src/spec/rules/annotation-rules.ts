@@ -8,13 +8,13 @@ const SEE = 'config.md#annotations';
 
 /** Warnings for annotations of crun's (crun(1), "EXTENSIONS TO OCI") that have an effect there and none here. */
 const others: Readonly<Record<string, string>> = {
-  'run.oci.handler': 'no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
-  'module.wasm.image/variant': 'WebAssembly is not run: the process is an ordinary one',
-  'run.oci.seccomp.plugins': 'no plugin is asked',
-  'run.oci.seccomp.receiver': 'the receiver is linux.seccomp.listenerPath',
+  'run.oci.handler': 'runt runs no handler (krun, wasm): the process is an ordinary one, not in a virtual machine',
+  'module.wasm.image/variant': 'runt does not run WebAssembly: the process is an ordinary one',
+  'run.oci.seccomp.plugins': 'runt has no seccomp plugins',
+  'run.oci.seccomp.receiver': 'runt takes the receiver from linux.seccomp.listenerPath',
   'run.oci.seccomp_fail_unknown_syscall': 'a system call that libseccomp does not know is left out of the filter',
-  'run.oci.systemd.force_cgroup_v1': 'the cgroup mount is that of the host’s version',
-  'run.oci.timens_offset': 'the offsets are linux.timeOffsets',
+  'run.oci.systemd.force_cgroup_v1': 'runt mounts the cgroup version of the host',
+  'run.oci.timens_offset': 'runt takes the offsets from linux.timeOffsets',
 };
 
 export function annotationRules({ annotations }: Spec, findings: Findings): void {

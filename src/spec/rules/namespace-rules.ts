@@ -30,7 +30,7 @@ function mountRule(spec: Spec, seen: ReadonlyMap<NamespaceType, number>, finding
   const path = at('mount')?.path;
   if (path && user && !user.path) {
     const pointer = `/linux/namespaces/${seen.get('mount')}/path`;
-    findings.refuse(pointer, path, 'be absent: in a new user namespace nothing could be mounted there', SEE);
+    findings.refuse(pointer, path, 'be absent: a new user namespace cannot mount in an existing mount namespace', SEE);
   }
 }
 
@@ -68,7 +68,7 @@ function timeRules(spec: Spec, index: number | undefined, findings: Findings): v
     );
   } else if (spec.linux?.namespaces?.[index]?.path) {
     // The kernel only accepts offsets before the first process is in the namespace (time_namespaces(7)).
-    const expected = `be absent: /linux/namespaces/${index} joins a time namespace that has its offsets`;
+    const expected = `be absent: /linux/namespaces/${index} joins a time namespace, which has its own offsets`;
     findings.refuse('/linux/timeOffsets', offsets, expected, see);
   }
 }

@@ -61,7 +61,7 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
   const permitted = new Set(sets.permitted);
   sets.effective?.forEach((capability, i) => {
     if (permitted.has(capability) || capabilityNumber(capability) === undefined) return;
-    const expected = 'be in permitted too: no capability is effective that is not permitted';
+    const expected = 'be in permitted too: an effective capability must be permitted';
     findings.refuse(`/process/capabilities/effective/${i}`, capability, expected, 'capabilities(7)');
   });
 }

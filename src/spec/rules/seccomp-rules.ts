@@ -8,7 +8,12 @@ const SEE = 'config-linux.md#seccomp';
 export function seccompRules(spec: Spec, findings: Findings): void {
   const flags = spec.linux?.personality?.flags;
   if (flags?.length) {
-    findings.refuse('/linux/personality/flags', flags, 'be empty: the spec has none', 'config-linux.md#personality');
+    findings.refuse(
+      '/linux/personality/flags',
+      flags,
+      'be empty: the runtime-spec defines no flags',
+      'config-linux.md#personality',
+    );
   }
   const seccomp = spec.linux?.seccomp;
   if (!seccomp) return;

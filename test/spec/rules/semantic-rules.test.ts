@@ -77,7 +77,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'capabilities: effective without permitted',
     withProcess({ capabilities: { effective: ['CAP_KILL', 'CAP_CHOWN'], permitted: ['CAP_KILL'] } }),
-    ['/process/capabilities/effective/1 must be in permitted too: no capability is effective that is not permitted'],
+    ['/process/capabilities/effective/1 must be in permitted too: an effective capability must be permitted'],
   ],
   [
     'rlimits: unknown, twice, soft above hard',
@@ -258,7 +258,7 @@ const cases: [string, unknown, string[]][] = [
       uidMappings: [map(0, 1, 1)],
       gidMappings: [map(0, 1, 1)],
     }),
-    ['/linux/namespaces/0/path must be absent: in a new user namespace nothing could be mounted there'],
+    ['/linux/namespaces/0/path must be absent: a new user namespace cannot mount in an existing mount namespace'],
   ],
   [
     'timeOffsets without a time namespace',
@@ -268,7 +268,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'timeOffsets of a joined time namespace',
     withLinux({ namespaces: [{ type: 'time', path: '/x' }], timeOffsets: { boottime: { secs: 1 } } }),
-    ['/linux/timeOffsets must be absent: /linux/namespaces/0 joins a time namespace that has its offsets'],
+    ['/linux/timeOffsets must be absent: /linux/namespaces/0 joins a time namespace, which has its own offsets'],
   ],
   [
     'timeOffsets: an unknown clock, and too many nanoseconds',
@@ -527,7 +527,7 @@ const cases: [string, unknown, string[]][] = [
   [
     'personality',
     withLinux({ personality: { domain: 'LINUX32', flags: ['X'] } }),
-    ['/linux/personality/flags must be empty: the spec has none'],
+    ['/linux/personality/flags must be empty: the runtime-spec defines no flags'],
   ],
   [
     'seccomp',
@@ -644,7 +644,7 @@ test('an annotation of crun that has no effect in runt causes a warning', () => 
     toString: 'y',
   };
   assert.equal(words(parse(JSON.stringify({ ...withProcess({}), annotations })).warnings), [
-    '/annotations/run.oci.handler must be absent, it has no effect: no handler (krun, wasm) is run: the process is an ordinary one, in no virtual machine',
+    '/annotations/run.oci.handler must be absent, it has no effect: runt runs no handler (krun, wasm): the process is an ordinary one, not in a virtual machine',
   ]);
 });
 
