@@ -22,9 +22,15 @@
 #include <sys/mount.h>
 /* After sys/mount.h, whose enumerations have the names of its macros. */
 #include <linux/mount.h>
-/* musl has struct statx since 1.2.4, glibc takes it from here. */
-#ifndef STATX_TYPE
+/* glibc takes struct statx from the kernel; musl's, since 1.2.4, lacks stx_mnt_id. */
+#ifdef __GLIBC__
+#define kernel_statx statx
+#else
+#define statx kernel_statx
+#define statx_timestamp kernel_statx_timestamp
 #include <linux/stat.h>
+#undef statx
+#undef statx_timestamp
 #endif
 
 /* statvfs(3) of glibc and musl lacks ST_NOSYMFOLLOW of linux/statfs.h, Linux 5.10. */

@@ -22,7 +22,7 @@ int op_procfs(const struct op *op) {
 /* The kernel reports the mount since Linux 5.8. Before that, a part of the same procfs mounted
  * over another one, which only the host can do, goes unnoticed. */
 static int on_one_mount(int fd, int root) {
-  struct statx a, b;
+  struct kernel_statx a, b;
   const unsigned mask = STATX_INO | STATX_MNT_ID;
   if (!sys_statx(fd, mask, &a) && !sys_statx(root, mask, &b) &&
       a.stx_mask & b.stx_mask & STATX_MNT_ID)

@@ -42,7 +42,7 @@ static inline int sys_mount_setattr(int fd, unsigned flags, struct mount_attr *a
 static inline int sys_openat2(int dirfd, const char *path, struct open_how *how) {
   return (int)syscall(SYS_openat2, dirfd, path, how, sizeof *how);
 }
-static inline int sys_statx(int fd, unsigned mask, struct statx *to) {
+static inline int sys_statx(int fd, unsigned mask, struct kernel_statx *to) {
   return (int)syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, to);
 }
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {

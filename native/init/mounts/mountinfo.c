@@ -23,7 +23,7 @@ static int64_t listed_mount_id(int fd) {
 
 int identify(int fd, struct identity *of) {
   const unsigned mask = STATX_TYPE | STATX_INO | STATX_MNT_ID;
-  struct statx now;
+  struct kernel_statx now;
   if (!sys_statx(fd, mask, &now) && (now.stx_mask & mask) == mask) {
     *of = (struct identity){.mount = (int64_t)now.stx_mnt_id,
                             .device = makedev(now.stx_dev_major, now.stx_dev_minor),
