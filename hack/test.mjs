@@ -77,6 +77,11 @@ const wanted = (path) => {
   if (flags.includes('--unit') && isKernel(path)) return false;
   return !flags.includes('--root') || isKernel(path);
 };
+const nameless = parts.find((part) => testPaths([part]).length === 0);
+if (nameless !== undefined) {
+  console.error(`test: no test has "${nameless}" in its path: find test -name '*.test.ts'`);
+  process.exit(1);
+}
 const paths = testPaths(parts).filter(wanted);
 const later = !isRoot && flags.length === 0 ? paths.filter(isKernel) : [];
 const now = paths.filter((p) => !later.includes(p));
