@@ -265,7 +265,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   features: { summary: 'print the features of runt as JSON', flags: {} },
   serve: {
     summary: "serve containerd's task service over gRPC on a unix socket",
-    text: 'It needs Node.js and the npm package: the static binary cannot serve. SIGTERM ends it; the containers continue to run.',
+    text: 'It needs Node.js: install the Debian package runt-serve or the npm package runt-oci. The static binary cannot serve. SIGTERM ends it; the containers continue to run.',
     usage: ['--listen URL'],
     flags: { listen: 'unix:///PATH: create this socket with mode 0600, for root and the same user' },
   },

@@ -100,10 +100,8 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
   ],
   features: [example('Print the features', 'runt features')],
   serve: [
-    example(
-      'Serve on a socket',
-      'node /usr/local/lib/node_modules/runt-oci/dist/cli.js serve --listen unix:///run/runt.sock',
-    ),
+    example('Serve on a socket, with the Debian package runt-serve', 'runt-serve --listen unix:///run/runt.sock'),
+    example('Do the same with the npm package', 'npx runt-oci serve --listen unix:///run/runt.sock'),
   ],
   debug: [
     example('Print the report', 'runt debug web'),
