@@ -100,9 +100,7 @@ async function page(shell, path) {
       await type(shell, path, 'apt-get install -y --no-install-recommends nodejs npm >/dev/null');
       hasNode = true;
     }
-    // The page is about the published package.
-    const own = command.replace(/^npm install runt-oci$/, `npm install /root/release/runt-oci-${version}.tgz`);
-    await type(shell, `${path}:${line}`, own.replaceAll('_amd64.deb', `_${arch}.deb`), output, fails);
+    await type(shell, `${path}:${line}`, command.replaceAll('_amd64.deb', `_${arch}.deb`), output, fails);
   }
 }
 
