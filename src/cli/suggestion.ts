@@ -22,6 +22,15 @@ const equivalents: Readonly<Record<string, string>> = {
 const engineCommands =
   'attach build commit cp diff images import load login logs port pull push rename rmi save tag'.split(' ');
 
+const terminal = 'remove it, and write config.json with runt spec --tty: a terminal is part of the bundle';
+/** Flags of `run` of engines, and what to do. */
+const engineFlags: Readonly<Record<string, string>> = {
+  rm: 'remove it: run deletes the container at its end, unless --keep is there',
+  i: 'remove it: standard input is always passed on',
+  it: terminal,
+  ti: terminal,
+};
+
 /** Adds a suggestion to an error about an unknown word. */
 export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): void {
   if (!error.unknown) return;
@@ -41,6 +50,10 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
   }
   if ((where === 'run' || where === 'create') && flag !== wrong && keyOf(commands.spec.flags, flag)) {
     error.hint = `set it in config.json, as runt spec ${wrong} does: ${where} reads such values from the bundle`;
+    return;
+  }
+  if (where === 'run' && Object.hasOwn(engineFlags, flag)) {
+    error.hint = engineFlags[flag]!;
     return;
   }
   const near = nearestWord(wrong, candidates);

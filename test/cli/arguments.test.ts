@@ -118,6 +118,17 @@ test('a global flag after the command is refused with a hint to move it', () => 
   );
 });
 
+test("flags of engines' run have a hint, and no suggestion", () => {
+  for (const [flag, hint] of [
+    ['-it', /^remove it, and write config.json with runt spec --tty/],
+    ['--rm', /^remove it: run deletes the container at its end/],
+  ] as const) {
+    const e = fault(() => parse('run', flag, 'web'));
+    assert.is(e.message, `run: unknown flag ${flag}`);
+    assert.match(e.hint!, hint);
+  }
+});
+
 test('short flags without values may be joined in one word', () => {
   assert.equal(parse('exec', '-it', 'id').flags, { interactive: true, tty: true });
   assert.equal(parse('exec', '-ti', 'id').flags, { tty: true, interactive: true });

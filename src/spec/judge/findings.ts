@@ -2,7 +2,7 @@
 
 import type { Violation } from '../../sys/error.js';
 import { nearestWord } from '../../sys/nearest-word.js';
-import { clipped } from '../../sys/report/clipped-text.js';
+import { clipped, withFound } from '../../sys/report/clipped-text.js';
 
 /**
  * Limit on listed violations and on warnings: no one reads more, and the text of millions would use up a server's
@@ -81,15 +81,16 @@ export function countOf(violations: readonly Violation[], more: boolean): string
 
 /** Text of a warning, as commands print it. */
 export function warningSentence({ pointer, value, expected }: Violation): string {
-  return clipped(`${pointer} should ${expected}${value === undefined ? '' : `, found ${JSON.stringify(value)}`}`);
+  const found = value === undefined ? '' : `, found ${JSON.stringify(value)}`;
+  return clipped(`${pointer} should ${withFound(expected, found)}`);
 }
 
 /** What is expected of an unknown property, of which `near` is a similar known one. */
 export const propertyExpectation = (near: string | undefined): string =>
   `be a property of the runtime-spec${near === undefined ? '' : `; did you mean "${near}"?`}`;
 
-/** `; did you mean "…"?` if a known name is similar, else ''. */
+/** `; did you mean "…"?` if a known name is similar, or is the name with a prefix such as RLIMIT_; else ''. */
 export function suggestion(name: string, known: readonly string[]): string {
-  const near = nearestWord(name, known);
+  const near = known.find((word) => word.endsWith(`_${name}`)) ?? nearestWord(name, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;
 }

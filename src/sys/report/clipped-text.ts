@@ -9,3 +9,7 @@ export function clipped(text: string, max = MAX_LENGTH): string {
   // Do not split a surrogate pair.
   return `${text.slice(0, max - 3).replace(/[\ud800-\udbff]$/, '')}…`;
 }
+
+/** What a value must be, and the value that was found: before a suggestion, whose question ends the sentence. */
+export const withFound = (expected: string, found: string): string =>
+  expected.replace(/(?=; did you mean )|$/, () => found);

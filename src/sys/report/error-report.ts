@@ -1,14 +1,14 @@
 /** The report of a RuntError, in a file apart from the class, which every command loads. */
 
 import type { RuntError } from '../error.js';
-import { clipped } from './clipped-text.js';
+import { clipped, withFound } from './clipped-text.js';
 
 /** The whole report: the sentence, then `at`, `fix` and `see` lines. */
 export function reportOf(e: RuntError): string {
   const lines = [clipped(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {
     const found = value === undefined ? '' : `, found ${clippedJson(value)}`;
-    lines.push(`  at  ${clipped(pointer || '/')} must ${clipped(expected)}${found}${see ? ` (${see})` : ''}`);
+    lines.push(`  at  ${clipped(pointer || '/')} must ${withFound(clipped(expected), found)}${see ? ` (${see})` : ''}`);
   }
   if (e.pointer !== undefined) {
     const value = e.value === undefined ? '' : `  ${clippedJson(e.value)}`;

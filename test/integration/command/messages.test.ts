@@ -229,6 +229,17 @@ test(
     const wrong = bed.runt(['validate', bed.bundle]).stderr;
     assert.match(wrong, '/process/rlimits/0/type must be a resource limit of Linux, found "RLIMIT_FOO"');
     assert.match(wrong, '/process/rlimits/0/hard must be 0 to 18446744073709551615, found 18446744073709551616 (');
+    bed.config.process.rlimits = [{ type: 'NOFILE', soft: 1, hard: 1 }];
+    bed.config.process.capabilities.bounding = ['CAP_KIL'];
+    bed.write();
+    const near = bed.runt(['run', '--bundle', bed.bundle, 'x']).stderr;
+    assert.match(near, 'resource limit of Linux, found "NOFILE"; did you mean "RLIMIT_NOFILE"? (');
+    const { stderr } = bed.runt(['validate', bed.bundle]);
+    assert.match(stderr, 'found "NOFILE"; did you mean "RLIMIT_NOFILE"? (');
+    bed.config.process.rlimits = [];
+    bed.write();
+    const warning = bed.runt(['run', '--bundle', bed.bundle, 'x']).stderr;
+    assert.match(warning, 'should be a capability, it is left out, found "CAP_KIL"; did you mean "CAP_KILL"?');
   }),
 );
 
