@@ -5,19 +5,22 @@ import { clipped, withFound } from './clipped-text.js';
 
 /** The whole report: the sentence, then `at`, `fix` and `see` lines. */
 export function reportOf(e: RuntError): string {
-  const lines = [clipped(e.message)];
+  const lines = [line(e.message)];
   for (const { pointer, value, expected, see } of e.violations ?? []) {
     const found = value === undefined ? '' : `, found ${clippedJson(value)}`;
-    lines.push(`  at  ${clipped(pointer || '/')} must ${withFound(clipped(expected), found)}${see ? ` (${see})` : ''}`);
+    lines.push(`  at  ${line(pointer || '/')} must ${withFound(line(expected), found)}${see ? ` (${see})` : ''}`);
   }
   if (e.pointer !== undefined) {
     const value = e.value === undefined ? '' : `  ${clippedJson(e.value)}`;
-    lines.push(`  at  ${clipped(e.pointer || '/')} in ${e.document ?? 'config.json'}${value}`);
+    lines.push(`  at  ${line(e.pointer || '/')} in ${e.document ?? 'config.json'}${value}`);
   }
-  if (e.hint) lines.push(`  fix ${clipped(e.hint)}`);
+  if (e.hint) lines.push(`  fix ${line(e.hint)}`);
   if (e.see) lines.push(`  see ${e.see}`);
   return lines.join('\n');
 }
+
+/** Text for one line: a line break in a value of the config would forge other lines of the report. */
+const line = (text: string): string => clipped(text).replaceAll('\n', '\\u000a');
 
 /** Limit for a value in a line of a report, in characters. */
 const MAX_VALUE_LENGTH = 160;
