@@ -11,6 +11,8 @@ export interface ProcessStat {
   readonly startTime: string;
   /** PF_* of linux/sched.h, as a decimal number. */
   readonly flags: string;
+  /** Number of threads that have not been reaped, as a decimal number. */
+  readonly threads: string;
   /** Mask of the first thread's pending signals, as a decimal number. */
   readonly pending: string;
 }
@@ -58,9 +60,17 @@ function parse(text: string): ProcessStat {
     state: fields[0] as string,
     startTime: fields[19] as string,
     flags: fields[6] as string,
+    threads: fields[17] as string,
     pending: fields[28] as string,
   };
 }
+
+/**
+ * Whether a process has ended, and at most its parent has not reaped it. A first thread that called pthread_exit(3) is
+ * a zombie too, while the other threads run.
+ */
+export const isDead = ({ state, threads }: ProcessStat): boolean =>
+  state === 'X' || (state === 'Z' && !(Number(threads) > 1));
 
 function readError(pid: number, result: number): RuntError {
   const facts = { code: 'ERR_PROCESS', path: `/proc/${pid}/stat`, see: 'proc(5)' };

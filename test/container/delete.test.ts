@@ -73,6 +73,16 @@ test('delete waits at most 10 s for a process that was killed or exits, and then
   assert.is(stuck.kernel.clock.now - began, 10_000);
 });
 
+test('a container whose first thread exited alone runs: delete refuses at once, and --force kills it', async () => {
+  const c = new FakeContainer({ status: 'running' });
+  Object.assign(c.process!, { state: 'Z', threads: 2, flags: 0x4 });
+  const began = c.kernel.clock.now;
+  assert.is(await outcomeOf(c), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: running');
+  assert.equal([c.kernel.clock.now, c.process!.signals], [began, []]);
+  assert.is(await outcomeOf(c, true), 'removed');
+  assert.equal([c.left, c.process!.signals], [[], [SIGKILL]]);
+});
+
 test('delete refuses at once if a frozen cgroup of v1 holds the killed process', async () => {
   const c = new FakeContainer({ layout: 'v1', status: 'running' });
   c.freeze(c.cgroups[0]!);

@@ -4,7 +4,7 @@ import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { processStat } from '../../sys/procfs.js';
+import { isDead, processStat } from '../../sys/procfs.js';
 import { isAlive } from '../state/recorded-process.js';
 import type { ContainerRecord } from '../state/state-store.js';
 
@@ -34,7 +34,9 @@ export function pidsWithoutCgroup(record: ContainerRecord): number[] {
       if (pid === record.pid) return true;
       const namespace = namespaceOf(pid);
       if (typeof namespace === 'number' && !foreignErrnos.includes(namespace)) throw readError(pid, namespace);
-      return namespace === own && processStat(pid)?.state !== 'Z';
+      if (namespace !== own) return false;
+      const stat = processStat(pid);
+      return stat === undefined || !isDead(stat);
     });
 }
 

@@ -32,5 +32,7 @@ export async function endsSoon(record: ContainerRecord): Promise<boolean> {
 function isEnding({ pid, startTime }: ContainerRecord): boolean {
   const stat = processStat(pid);
   if (stat?.startTime !== startTime) return true;
-  return (Number(stat.flags) & (PF_EXITING | PF_SIGNALED)) !== 0 || (Number(stat.pending) & PENDING_KILL) !== 0;
+  // The first thread may exit alone; then only a signal ends the others.
+  const mask = stat.state === 'Z' ? PF_SIGNALED : PF_EXITING | PF_SIGNALED;
+  return (Number(stat.flags) & mask) !== 0 || (Number(stat.pending) & PENDING_KILL) !== 0;
 }

@@ -7,7 +7,7 @@ import { check, RuntError } from '../../sys/error.js';
 import { readText, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
-import { type ProcessStat, processStat } from '../../sys/procfs.js';
+import { isDead, type ProcessStat, processStat } from '../../sys/procfs.js';
 import { Protocol } from '../../sys/protocol.js';
 import { pollUntil, readableOrPolled } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
@@ -44,7 +44,7 @@ type Recorded = RecordedProcess & Partial<Pick<ContainerRecord, 'pidsIn' | 'cgro
 function liveStat(recorded: Recorded): ProcessStat | undefined {
   const { pid, startTime } = recorded;
   const stat = pid === 0 ? undefined : processStat(pid);
-  if (stat?.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X') return stat;
+  if (stat?.startTime === startTime && !isDead(stat)) return stat;
   if (pid !== 0 && stat?.startTime !== startTime) checkNamespace(recorded);
   return undefined;
 }

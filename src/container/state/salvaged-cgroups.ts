@@ -9,7 +9,7 @@ import { isAtOrBelow } from '../../plan/container-path.js';
 import { RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { processStat } from '../../sys/procfs.js';
+import { isDead, processStat } from '../../sys/procfs.js';
 import { pollUntil } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { killAll } from '../cgroups/kill-all.js';
@@ -135,8 +135,8 @@ function configuredCgroups(root: string, id: string): string[] {
     const other = cgroupsOfProcess(pid).find((own) => names.has(lastComponent(own.path)))?.path;
     if (other === undefined || paths.some((path) => pidsIn(path, true).includes(pid))) continue;
     // A zombie still shows its cgroup, but no cgroup.procs lists it (cgroups(7)).
-    const state = processStat(pid)?.state;
-    if (state !== undefined && state !== 'Z' && state !== 'X') {
+    const stat = processStat(pid);
+    if (stat && !isDead(stat)) {
       throw unsureError(root, id, `process ${pid} in the cgroup ${other} may belong to it`, other);
     }
   }

@@ -40,6 +40,8 @@ export class FakeProcess {
   onSignal: ((signal: number) => boolean) | undefined;
   /** PF_* in /proc/PID/stat. */
   flags = 0;
+  /** As in /proc/PID/stat; the other threads outlive a first thread that is a zombie. */
+  threads = 1;
   /** Its open files, which are dropped at its end. */
   files: OpenFile[] = [];
   private pending: number[] = [];
@@ -88,8 +90,8 @@ export class FakeProcess {
   get stat(): string {
     const zeros = (length: number): string => Array.from({ length }, () => '0').join(' ');
     const mask = this.pending.reduce((bits, signal) => bits | (1 << (signal - 1)), 0);
-    const start = `${this.pid} (${this.name}) ${this.state} ${this.parent} ${zeros(4)} ${this.flags} ${zeros(12)}`;
-    return `${start} ${this.startTime} ${zeros(8)} ${mask} 0\n`;
+    const start = `${this.pid} (${this.name}) ${this.state} ${this.parent} ${zeros(4)} ${this.flags} ${zeros(10)}`;
+    return `${start} ${this.threads} 0 ${this.startTime} ${zeros(8)} ${mask} 0\n`;
   }
 }
 
