@@ -75,7 +75,7 @@ export function judgeFile(path: string): JudgedSpec {
 function whyMissing(path: string): string {
   const bundle = path.slice(0, path.lastIndexOf('/')) || '/';
   const r = checkExists(bundle);
-  if (r === -E.ENOENT) return `correct the path of the bundle (--bundle): there is no directory ${bundle}`;
+  if (r === -E.ENOENT) return `correct the path of the bundle: there is no directory ${bundle}`;
   if (r === -E.ENOTDIR || checkExists(`${bundle}/.`) === -E.ENOTDIR)
     return `name the directory that has the config.json (--bundle): ${bundle} is not a directory`;
   if (!path.endsWith('/config.json')) return `name a config file or a bundle that exists: there is no ${path}`;

@@ -36,7 +36,7 @@ test('a file that is larger than the first buffer is read completely', () => {
 test('a missing file has a hint about bundles, and a file that is too large has the limit', () => {
   const missing = loadError(join(dir, 'none', 'config.json'));
   assert.is(missing.code, 'ERR_SPEC_MISSING');
-  assert.is(missing.hint, `correct the path of the bundle (--bundle): there is no directory ${dir}/none`);
+  assert.is(missing.hint, `correct the path of the bundle: there is no directory ${dir}/none`);
   const empty = loadError(join(dir, 'config.json'));
   assert.is(
     empty.hint,

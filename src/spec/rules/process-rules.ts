@@ -54,7 +54,7 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
     sets[name]?.forEach((capability, i) => {
       if (capabilityNumber(capability) !== undefined) return;
       // The spec requires a warning, not an error: an engine may use the capabilities of a newer kernel.
-      const text = () => `be a capability, it is left out${suggestion(capability, capabilityNames())}`;
+      const text = () => `be a capability: it is left out${suggestion(capability, capabilityNames())}`;
       findings.warn(`/process/capabilities/${name}/${i}`, capability, text, see);
     });
   }
@@ -95,7 +95,7 @@ function schedulerRules(process: Process, findings: Findings): void {
   }
   if (scheduler.nice && policy !== 'SCHED_OTHER' && policy !== 'SCHED_BATCH') {
     // As runc: the kernel ignores it for these policies.
-    findings.warn('/process/scheduler/nice', scheduler.nice, `be absent for ${policy}, it is left out`, see);
+    findings.warn('/process/scheduler/nice', scheduler.nice, `be absent for ${policy}: it is left out`, see);
   }
   const deadline = policy === 'SCHED_DEADLINE';
   for (const name of ['runtime', 'deadline', 'period'] as const) {

@@ -209,7 +209,7 @@ test(
     assert.match(bed.run(['--trace', pidFile]).stderr, `write the trace ${pidFile}: ENOENT`);
     const bundle = bed.runt(['create', '--bundle', `${bed.dir}/none`, 'x']);
     assert.match(bundle.stderr, `read ${bed.dir}/none/config.json: ENOENT (no such file or directory)`);
-    assert.match(bundle.stderr, `fix correct the path of the bundle (--bundle): there is no directory ${bed.dir}/none`);
+    assert.match(bundle.stderr, `fix correct the path of the bundle: there is no directory ${bed.dir}/none`);
     const config = bed.runt(['create', '--bundle', bed.bundle, '--config', 'none.json', 'x']);
     assert.match(config.stderr, `fix name a config file or a bundle that exists: there is no ${bed.bundle}/none.json`);
     assert.match(
@@ -239,7 +239,7 @@ test(
     bed.config.process.rlimits = [];
     bed.write();
     const warning = bed.runt(['run', '--bundle', bed.bundle, 'x']).stderr;
-    assert.match(warning, 'should be a capability, it is left out, found "CAP_KIL"; did you mean "CAP_KILL"?');
+    assert.match(warning, 'should be a capability: it is left out, found "CAP_KIL"; did you mean "CAP_KILL"?');
   }),
 );
 

@@ -611,8 +611,8 @@ test('an unknown capability causes a warning, as the spec demands, with the near
     JSON.stringify(withProcess({ capabilities: { bounding: ['CAP_SYS_ADMN', 'CAP_NEW_2040'] } })),
   );
   assert.equal(words(warnings), [
-    '/process/capabilities/bounding/0 must be a capability, it is left out; did you mean "CAP_SYS_ADMIN"?',
-    '/process/capabilities/bounding/1 must be a capability, it is left out',
+    '/process/capabilities/bounding/0 must be a capability: it is left out; did you mean "CAP_SYS_ADMIN"?',
+    '/process/capabilities/bounding/1 must be a capability: it is left out',
   ]);
 });
 
@@ -634,7 +634,7 @@ test('a newer minor ociVersion causes a warning that names the unknown propertie
 test('a nice value for a policy without one causes a warning', () => {
   const config = withProcess({ scheduler: { policy: 'SCHED_FIFO', priority: 10, nice: 1 } });
   assert.equal(words(parse(JSON.stringify(config)).warnings), [
-    '/process/scheduler/nice must be absent for SCHED_FIFO, it is left out',
+    '/process/scheduler/nice must be absent for SCHED_FIFO: it is left out',
   ]);
 });
 
