@@ -159,7 +159,10 @@ test(
     let r = bed.run();
     assert.is(r.code, 1);
     assert.match(r.stderr, /map the ids of the mount of \/proc\/sys.*EINVAL/);
-    assert.match(r.stderr, /fix bind it without mappings: this kernel cannot id-map proc, the file system of \/proc\/sys/);
+    assert.match(
+      r.stderr,
+      /fix bind it without mappings: this kernel cannot id-map proc, the file system of \/proc\/sys/,
+    );
     assert.match(r.stderr, '/mounts/7 in config.json');
     bed.config.mounts = [...mounts, { destination: '/data', type: 'mqueue', source: 'm', ...maps }];
     r = bed.run();
