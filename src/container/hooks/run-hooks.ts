@@ -33,9 +33,6 @@ const tailSize = 4096;
 /** Receives a warning. */
 type Warn = (sentence: string) => void;
 
-/** ms; the longest timer. A longer timeout means none. */
-const maxTimeout = 2 ** 31 - 1;
-
 /** The state of a container for its hooks. */
 export function hookState(record: ContainerRecord, status: Status): HookState {
   const { ociVersion, id, pid, bundle, annotations } = record;
@@ -117,14 +114,14 @@ export async function runHook(
     pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
     const listening = [out.listen(), err.listen()];
     const seconds = Number(hook.timeout ?? 0);
-    const limit = seconds > 0 && seconds * 1000 <= maxTimeout ? seconds * 1000 : Number.POSITIVE_INFINITY;
+    const limit = seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY;
     let ended = false;
     let interruption: unknown;
     try {
       ended = await readableOrPolled(pidfd, Math.min(limit, slowHookTime));
       if (!ended && limit > slowHookTime) {
         warn(slowHookWarning(what, position, hook));
-        ended = await readableOrPolled(pidfd, limit < Number.POSITIVE_INFINITY ? limit - slowHookTime : -1);
+        ended = await readableOrPolled(pidfd, limit - slowHookTime);
       }
     } catch (error) {
       interruption = error;

@@ -126,7 +126,12 @@ export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T | 
   }
 }
 
-function wait(id: number, fd: number, timeout: number, background = false): Promise<boolean> {
+/** ms; the longest timer of Node.js and of epoll_wait(2). A longer timeout means none. */
+const maxTimeout = 2 ** 31 - 1;
+
+function wait(id: number, fd: number, ms: number, background = false): Promise<boolean> {
+  // Both take whole milliseconds.
+  const timeout = ms > maxTimeout ? -1 : Math.ceil(ms);
   return new Promise((settle) => {
     const waiter = {
       id,

@@ -113,6 +113,20 @@ test(
   }),
 );
 
+test(
+  'events accepts an interval longer than any timer, and a fraction of a millisecond',
+  onBed(async (bed) => {
+    bed.started();
+    const streams = ['999999h', '1.5ms'].map((interval) => bed.spawn(['events', `--interval=${interval}`, bed.id]));
+    const [long, short] = streams as [(typeof streams)[0], (typeof streams)[0]];
+    await eventually('lines', () => lines(long.stdout()).length === 1 && lines(short.stdout()).length > 2);
+    bed.kill('KILL');
+    for (const stream of streams) assert.is((await stream.exit).code, 0);
+    assert.is(lines(long.stdout()).length, 1);
+    bed.delete();
+  }),
+);
+
 const hog = 'until [ -e /go ]; do sleep 0.05; done; dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null; sleep 1000';
 
 function hungry(bed: Bed): void {

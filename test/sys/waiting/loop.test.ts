@@ -39,6 +39,21 @@ test('`within` returns undefined for work that takes longer', async () => {
   assert.is(pendingWaits(), 0);
 });
 
+test('a timeout that no timer can have is none, and a fraction of a millisecond is rounded up', async () => {
+  for (const timeout of [2 ** 31, Number.POSITIVE_INFINITY]) {
+    const [reader, writer] = pipe();
+    const wait = readable(reader, timeout);
+    assert.is(await Promise.race([wait, sleep(30).then(() => 'waits')]), 'waits');
+    native.write(writer, new Uint8Array(1));
+    assert.is(await wait, true);
+    for (const fd of [reader, writer]) native.close(fd);
+  }
+  const from = native.monotonic();
+  await sleep(0.5);
+  assert.ok(native.monotonic() - from >= 500_000n);
+  assert.is(pendingWaits(), 0);
+});
+
 test('a thousand waits that end before their deadline leave no timer', async () => {
   await Promise.all(Array.from({ length: 1000 }, () => withTimeout(sleep(1), minute)));
   assert.is(pendingWaits(), 0);
