@@ -108,6 +108,12 @@ function endHint(point: HookName, path: string, { how, errno = 0, spec }: HookEn
       hint: 'find out what it waits for, or raise its "timeout" (in seconds) or --hook-timeout',
     };
   if (how !== 'exec') return {};
+  if (errno === E.E2BIG)
+    return { hint: 'shorten its "args" and "env": each string may have 128 KiB, and all a quarter of RLIMIT_STACK' };
+  if (errno === E.EAGAIN)
+    return {
+      hint: 'raise linux.resources.pids.limit, or RLIMIT_NPROC: no process may be added where the hook would run',
+    };
   return {
     hint: point === 'startContainer' ? containerHookHint(path, errno, spec) : hostHookHint(point, path, errno),
   };

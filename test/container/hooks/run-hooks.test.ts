@@ -246,6 +246,8 @@ test('the failure of a hook inside the container is reported with a hint for its
   );
   assert.is(failure('startContainer 0\ntimeout 5 5000 \n').code, 'ERR_HOOK_TIMEOUT');
   for (const [errno, words] of [
+    [E.E2BIG, /shorten its/],
+    [E.EAGAIN, /raise linux.resources.pids.limit/],
     [E.ENOENT, /is not in the rootfs/],
     [E.ENOTDIR, /is a file in the container/],
     [E.EACCES, /may not execute/],
