@@ -18,9 +18,9 @@ enum {
   /* Between two checks whether the filter is loaded: about one system call of the other process. */
   FILTER_POLL_PAUSE_NS = 20000,
   /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a
-   * hook left may write, or update an access time, briefly: retry for a second in all. */
+   * hook left may write, or update an access time, briefly: retry for three seconds in all. */
   READONLY_PAUSE_NS = 1000000,
-  READONLY_TRIES = 1000,
+  READONLY_TRIES = 3000,
   /* A concurrent rename or mount ends a walk of openat2(2) with EAGAIN; each try is a new race. */
   WALK_TRIES = 128,
   /* The kernel ends the load of a BPF program with EAGAIN when it has work for this thread, which

@@ -56,7 +56,7 @@ static int try_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
                   NULL);
 }
 
-/* Retries for a second while the mount cannot become read-only (EBUSY). */
+/* Retries for three seconds while the mount cannot become read-only (EBUSY). */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive) {
   static const struct timespec pause = {.tv_nsec = READONLY_PAUSE_NS};
   if (!set && !clear)
