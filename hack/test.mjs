@@ -68,8 +68,13 @@ if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;
 process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
-/** Files that spend most of their time in waits for deadlines, and examine only what they made. */
-const waiting = ['full-sockets', 'hook-timeout'].map((name) => `test/integration/lifecycle/${name}.test.ts`);
+/** Files that mostly wait, for deadlines or other programs, and examine only what they made. */
+const waiting = [
+  'test/integration/docs/pages.test.ts',
+  'test/integration/lifecycle/full-sockets.test.ts',
+  'test/integration/lifecycle/hook-timeout.test.ts',
+  'test/security/each-failing-call.test.ts',
+];
 const lost = waiting.find((path) => !existsSync(path));
 if (lost) throw new Error(`no file ${lost}`);
 const wanted = (path) => {
