@@ -49,6 +49,7 @@ test('a timeout that no timer can have is none, and a fraction of a millisecond 
     for (const fd of [reader, writer]) native.close(fd);
   }
   const from = native.monotonic();
+  // The sleep itself is what is tested.
   await sleep(0.5);
   assert.ok(native.monotonic() - from >= 500_000n);
   assert.is(pendingWaits(), 0);
