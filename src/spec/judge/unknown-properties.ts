@@ -11,13 +11,31 @@ type OnUnknown = (pointer: string, nearest: () => string | undefined) => void;
  * Keys of maps, such as annotations, are free.
  */
 export function eachUnknownProperty(spec: unknown, onUnknown: OnUnknown): void {
-  visitObject(spec, '', '', onUnknown);
+  if (hasUnknown(spec, '')) visitObject(spec, '', '', onUnknown);
+}
+
+/** Whether there is an unknown property. Every create asks: no pointer is built, most configs have none. */
+function hasUnknown(value: unknown, definition: string): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const known = keys[definition]!;
+  // JSON has no inherited properties.
+  for (const key in value) {
+    const below = known[key];
+    if (below === 0) continue;
+    if (below === undefined || !Object.hasOwn(known, key)) return true;
+    const child = (value as Record<string, unknown>)[key];
+    if (typeof below === 'string') {
+      if (hasUnknown(child, below)) return true;
+    } else if (typeof child === 'object' && child !== null) {
+      for (const name in child) if (hasUnknown((child as Record<string, unknown>)[name], below[0])) return true;
+    }
+  }
+  return false;
 }
 
 function visitObject(value: unknown, definition: string, pointer: string, onUnknown: OnUnknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const known = keys[definition]!;
-  // JSON has no inherited properties. Every create comes here: nothing is done for a known property without others.
   for (const key in value) {
     const below = known[key];
     if (below === 0) continue;
