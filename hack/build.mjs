@@ -50,7 +50,7 @@ export function sourceTime() {
 }
 
 /** The same as text, `2026-11-29T12:00:00Z`. */
-const sourceDate = (seconds = sourceTime()) =>
+export const sourceDate = (seconds = sourceTime()) =>
   seconds === undefined ? 'unknown' : new Date(Number(seconds) * 1000).toISOString().replace('.000', '');
 
 /** The date of the man pages, `2026-11-29`; '' outside of git. */

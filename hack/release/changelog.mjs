@@ -18,31 +18,30 @@ export const entries = () =>
 
 /** `text` in lines of at most 78 characters; the first begins with `first`, others with as many spaces. */
 export function wrap(text, first) {
-  const lines = [first];
+  const indent = ' '.repeat(first.length);
+  const lines = [];
+  let line = first;
   for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last.trim() !== first.trim() && last.length + word.length > 77) lines.push(' '.repeat(first.length) + word);
-    else if (last.length + word.length > 77 && last.length > first.length) lines.push(' '.repeat(first.length) + word);
-    else lines[lines.length - 1] += last.endsWith(' ') ? word : ` ${word}`;
+    if (line === first) line += word;
+    else if (line.length + word.length > 77) {
+      lines.push(line);
+      line = indent + word;
+    } else line += ` ${word}`;
   }
-  return lines.join('\n');
+  return [...lines, line].join('\n');
 }
 
-const day = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const two = (n) => String(n).padStart(2, '0');
+/** The time of the sources as RFC 5322 has it, in UTC: `Sun, 29 Nov 2026 18:24:04 GMT`. */
+const mailDate = () => new Date(epoch * 1000).toUTCString();
 
 export function debianChangelog(maintainer) {
-  const d = new Date(epoch * 1000);
-  const clock = `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
-  const date = `${day[d.getUTCDay()]}, ${two(d.getUTCDate())} ${month[d.getUTCMonth()]} ${d.getUTCFullYear()} ${clock} +0000`;
   const lines = entries().map((text) => wrap(text, '  * '));
+  const date = mailDate().replace('GMT', '+0000');
   return `runt (${version}) unstable; urgency=medium\n\n${lines.join('\n')}\n\n -- ${maintainer}  ${date}\n`;
 }
 
 export function rpmChangelog() {
-  const d = new Date(epoch * 1000);
-  const date = `${day[d.getUTCDay()]} ${month[d.getUTCMonth()]} ${two(d.getUTCDate())} ${d.getUTCFullYear()}`;
+  const [weekday, day, month, year] = mailDate().replace(',', '').split(' ');
   const lines = entries().map((text) => wrap(text, '- ').replaceAll('%', '%%'));
-  return `* ${date} the runt authors <runt@localhost> - ${version}-1\n${lines.join('\n')}\n`;
+  return `* ${weekday} ${month} ${day} ${year} the runt authors <runt@localhost> - ${version}-1\n${lines.join('\n')}\n`;
 }

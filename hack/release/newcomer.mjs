@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as esbuild from 'esbuild';
+import { here, version } from './files.mjs';
 
 const [root] = process.argv.slice(2);
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
-const { version, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch];
+const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 // The parser of pages and the shell of the tests of the docs.
 const bundle = 'build/newcomer/docs.mjs';
@@ -87,7 +87,7 @@ async function onDebian(use) {
 }
 
 const install = (name) => `apt-get install -y ./${name} >/dev/null`;
-const deb = `runt_${version}_${arch}.deb`;
+const deb = `runt_${version}_${here}.deb`;
 
 /** Types a page's blocks `sh`; also those that it leaves to this script, for which Node.js is installed first. */
 async function page(shell, path) {
@@ -100,7 +100,7 @@ async function page(shell, path) {
       await type(shell, path, 'apt-get install -y --no-install-recommends nodejs npm >/dev/null');
       hasNode = true;
     }
-    await type(shell, `${path}:${line}`, command.replaceAll('_amd64.deb', `_${arch}.deb`), output, fails);
+    await type(shell, `${path}:${line}`, command.replaceAll('_amd64.deb', `_${here}.deb`), output, fails);
   }
 }
 

@@ -1,7 +1,7 @@
 // The image runt-install as an archive of an OCI image layout: the static command and hack/release/runt-install.c.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { muslProgram } from '../build.mjs';
+import { muslProgram, sourceDate } from '../build.mjs';
 import { epoch, here, inDirectory, notices, programs, put, tar, version, zip } from './files.mjs';
 
 const type = (name) => `application/vnd.oci.image.${name}`;
@@ -24,7 +24,7 @@ export const image = (arch, out) =>
     };
     const json = (mediaType, value) => blob(mediaType, JSON.stringify(value));
     const platform = { architecture: arch, os: 'linux' };
-    const created = new Date(epoch * 1000).toISOString().replace('.000', '');
+    const created = sourceDate(epoch);
     const annotations = {
       'org.opencontainers.image.created': created,
       'org.opencontainers.image.title': 'runt-install',

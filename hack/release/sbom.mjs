@@ -1,7 +1,7 @@
 // The SBOM of a release: SPDX 2.3, as JSON. Packages are what is linked, bundled or needed; files are the artefacts.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { commit } from '../build.mjs';
+import { commit, sourceDate } from '../build.mjs';
 import { SHA256 as quickjsSum, VERSION as quickjsVersion } from '../quickjs.mjs';
 import { epoch, output, version } from './files.mjs';
 
@@ -87,7 +87,7 @@ export function sbom(paths) {
       // A name that is unique, not an address.
       documentNamespace: `urn:runt:spdx:${version}:${content}`,
       creationInfo: {
-        created: new Date(epoch * 1000).toISOString().replace('.000', ''),
+        created: sourceDate(epoch),
         creators: ['Tool: runt hack/release', 'Organization: the runt authors'],
       },
       packages: [runt, ...linked, ...bundled, needed],

@@ -88,7 +88,8 @@ function shortFlags(flags: Flags, letters: string, into: Record<string, unknown>
   return true;
 }
 
-function findFlag(flags: Flags, name: string): string | undefined {
+/** The key of a flag in its table, by its long or short name. */
+export function findFlag(flags: Flags, name: string): string | undefined {
   for (const key in flags) if (key.split('|').includes(name)) return key;
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** Suggestions for an unknown word on the command line. */
 import type { RuntError } from '../sys/error.js';
 import { nearestWord } from '../sys/nearest-word.js';
-import type { UnknownWord } from './arguments.js';
+import { findFlag, type UnknownWord } from './arguments.js';
 import { commands, type Flags, globals } from './command-syntax.js';
 
 /** Commands of engines, and the equivalent of runt. */
@@ -36,9 +36,10 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
   if (!error.unknown) return;
   const { where, wrong, candidates } = error.unknown;
   const flag = wrong.replace(/^--?/, '');
-  if (where !== '' && flag !== wrong && isGlobal(flag)) {
+  const globalFlag = where !== '' && flag !== wrong ? findFlag(globals, flag) : undefined;
+  if (globalFlag !== undefined) {
     error.message += `: it is a global flag`;
-    error.hint = `write runt ${wrong}${kindOf(flag) === 'bool' ? '' : ' …'} ${where} …: global flags stand before the command`;
+    error.hint = `write runt ${wrong}${(globals as Flags)[globalFlag] === 'bool' ? '' : ' …'} ${where} …: global flags stand before the command`;
     return;
   }
   if (flag === wrong && (where === '' || where === 'help')) {
@@ -48,7 +49,7 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
     }
     if (error.hint) return;
   }
-  if ((where === 'run' || where === 'create') && flag !== wrong && keyOf(commands.spec.flags, flag)) {
+  if ((where === 'run' || where === 'create') && flag !== wrong && findFlag(commands.spec.flags, flag)) {
     error.hint = `set it in config.json, as runt spec ${wrong} does: ${where} reads such values from the bundle`;
     return;
   }
@@ -59,8 +60,3 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
   const near = nearestWord(wrong, candidates);
   if (near !== undefined) error.message += `; did you mean ${near}?`;
 }
-
-const keyOf = (flags: Flags, name: string): string | undefined =>
-  Object.keys(flags).find((key) => key.split('|').includes(name));
-const isGlobal = (name: string): boolean => keyOf(globals, name) !== undefined;
-const kindOf = (name: string): string => (globals as Flags)[keyOf(globals, name) ?? ''] ?? '';
