@@ -79,7 +79,6 @@ if (
   )
 ) {
   const tree = new protobuf.Root().loadSync(described, { keepCase: true }).resolveAll();
-  const { methods } = tree.lookupService('containerd.task.v3.Task');
   const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
   const answers = ['io.containerd.cgroups.v1', 'io.containerd.cgroups.v2', 'containerd.runc.v1'];
   const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
@@ -98,13 +97,9 @@ if (
       descriptor: Buffer.from(f.constructor.encode(f).finish()).toString('base64'),
     };
   });
-  const services = ['containerd.task.v3.Task'].map((name) => ({ name, methods: Object.keys(methods) }));
-  writeFileSync(
-    `${descriptors}.js`,
-    `export const files = ${JSON.stringify(files)};\nexport const services = ${JSON.stringify(services)};\n`,
-  );
+  writeFileSync(`${descriptors}.js`, `export const files = ${JSON.stringify(files)};\n`);
   writeFileSync(
     `${descriptors}.d.ts`,
-    'export const files: readonly { readonly name: string; readonly dependencies: readonly string[]; readonly symbols: readonly string[]; readonly descriptor: string }[];\nexport const services: readonly { readonly name: string; readonly methods: readonly string[] }[];\n',
+    'export const files: readonly { readonly name: string; readonly dependencies: readonly string[]; readonly symbols: readonly string[]; readonly descriptor: string }[];\n',
   );
 }

@@ -12,7 +12,6 @@ import { grpcLoader } from './transport/grpc-interface.js';
 import { serveGrpc } from './transport/grpc-loop.js';
 import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
-import type { Handler } from './transport/ttrpc.js';
 
 interface ServeOptions {
   /** `unix:///path`, `unix:path` or an absolute path. */
@@ -54,8 +53,9 @@ export async function serve(o: ServeOptions): Promise<void> {
     onCreated: storeTask,
   });
   for (const task of await adoptTasks(o.root, publisher, o.debug)) service.add(task);
-  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
-  await serveGrpc(grpc, listener, handler, async (server) => {
+  const services = new Map(service.procedures);
+  const { reflection } = await import('./transport/reflection.js');
+  await serveGrpc(grpc, listener, new Map([...services, ...reflection(services)]), async (server) => {
     reportReady(path, o.root);
     await Promise.race([shutdown, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, path, 0);

@@ -65,7 +65,9 @@ export async function serve(a: ShimArguments): Promise<number> {
     if (what !== 'ttrpc') {
       const { serveGrpc } = await import('./transport/grpc-loop.js');
       const client = () => idleTimer.addClient();
-      await serveGrpc(grpc, LISTENER, handler, () => shutdown, client);
+      const { reflection } = await import('./transport/reflection.js');
+      const services = new Map(service.procedures);
+      await serveGrpc(grpc, LISTENER, new Map([...services, ...reflection(services)]), () => shutdown, client);
       return 0;
     }
   }

@@ -6,7 +6,7 @@ import { serve } from '../../src/shim/serve-api.js';
 import { serve as serveShim } from '../../src/shim/shim-server.js';
 import { type Grpc, setGrpcLoader } from '../../src/shim/transport/grpc-interface.js';
 import { task } from '../../src/shim/transport/protos.js';
-import type { Handler } from '../../src/shim/transport/ttrpc.js';
+import type { Services, Unary } from '../../src/shim/transport/rpc.js';
 import { RuntError } from '../../src/sys/error.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
@@ -17,14 +17,14 @@ const test = suite('serve api');
 
 /** gRPC as the server uses it: the served handler, and the signal to end. */
 class FakeGrpc implements Grpc {
-  handler!: Handler;
+  services!: Services;
   end!: () => void;
   closed = 0;
   version = '';
   readonly taken: number[] = [];
 
-  serve(handler: Handler) {
-    this.handler = handler;
+  serve(services: Services) {
+    this.services = services;
     return {
       serveConnection: (fd: number, gone: () => void) => {
         this.taken.push(fd);
@@ -35,6 +35,11 @@ class FakeGrpc implements Grpc {
         this.closed++;
       },
     };
+  }
+
+  /** Calls a method of the task service. */
+  handler(service: string, method: string, request: Uint8Array): Promise<Uint8Array> {
+    return (this.services.get(`${service}/${method}`) as { unary: Unary }).unary(request);
   }
 
   async containerdVersion(): Promise<string> {

@@ -1,5 +1,5 @@
-/** The interface of gRPC for the shared tree: Node.js implements it (grpc.ts), the static binary has only ttrpc. */
-import type { Handler } from './ttrpc.js';
+/** The interface of gRPC for the shared tree: grpc.ts implements it for Node.js; the static binary has only ttrpc. */
+import type { Services } from './rpc.js';
 
 export interface GrpcServer {
   /** Serves an accepted connection and takes over its descriptor. Calls `onEnd` when the connection ends. */
@@ -11,8 +11,8 @@ export interface GrpcServer {
 }
 
 export interface Grpc {
-  /** Makes a server of the task service and of reflection that passes calls to the handler. */
-  serve(handler: Handler): GrpcServer;
+  /** Makes a server of the procedures. */
+  serve(services: Services): GrpcServer;
   /** The version of the containerd at that socket, "2.1.9"; empty if it does not answer within `ms` milliseconds. */
   containerdVersion(socket: string, ms: number): Promise<string>;
 }

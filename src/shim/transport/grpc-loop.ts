@@ -2,7 +2,8 @@
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import { reapPeriodically } from '../task/orphan-reaper.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
-import { acceptConnections, type Handler } from './ttrpc.js';
+import type { Services } from './rpc.js';
+import { acceptConnections } from './ttrpc.js';
 
 /**
  * Serves until `end`, which closes the socket, resolves; then sends the last answers.
@@ -11,11 +12,11 @@ import { acceptConnections, type Handler } from './ttrpc.js';
 export async function serveGrpc(
   grpc: Grpc,
   listener: number,
-  handler: Handler,
+  services: Services,
   end: (server: GrpcServer) => Promise<void>,
   client: () => () => void = () => () => {},
 ): Promise<void> {
-  const server = grpc.serve(handler);
+  const server = grpc.serve(services);
   const reaping = reapPeriodically();
   void acceptConnections(listener, (fd) => server.serveConnection(fd, client()));
   await end(server);

@@ -1,20 +1,19 @@
-/** The task service over gRPC, by @grpc/grpc-js; ttrpc's handler answers the messages, as bytes. Node only. */
+/** gRPC by @grpc/grpc-js, for Node.js only; the procedures answer the messages, as bytes. */
 import { Socket } from 'node:net';
 import {
   Client,
   credentials,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { services } from '../../../build/gen/descriptors.js';
 import { containerd } from '../../../build/gen/grpc.js';
 import { clipped } from '../../sys/report/clipped-text.js';
 import type { GrpcServer } from './grpc-interface.js';
-import { addReflection } from './reflection.js';
-import { statusOf } from './status-code.js';
-import type { Handler } from './ttrpc.js';
+import type { Services, Streaming, Unary } from './rpc.js';
+import { Code, StatusError, statusOf } from './status-code.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
@@ -24,24 +23,60 @@ const identity = (bytes: Buffer): Buffer => bytes;
  */
 const bounded = (text: string): string => (encodeURI(text).length <= 32 << 10 ? text : clipped(text, 3500));
 
-export function serve(handler: Handler): GrpcServer {
+/** The gRPC status of an error. */
+function failure(error: unknown): { code: number; details: string } {
+  const { code, message } = statusOf(error);
+  return { code, details: bounded(message) };
+}
+
+const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+const answerUnary = (unary: Unary) => (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+  unary(call.request).then(
+    (response) => done(null, buffer(response)),
+    (error) => done(failure(error)),
+  );
+};
+
+/** Passes the messages of a call on, one at a time: a client that sends faster than it is read has to wait. */
+const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer, Buffer>) => {
+  const cancelled = new Promise<void>((settle) => call.once('cancelled', settle));
+  // A promise keeps the memory of each race that it takes part in: `cancelled` takes part in none.
+  const waits = new Set<(error: StatusError) => void>();
+  const fail = (): StatusError => new StatusError(Code.CANCELLED, 'the call is cancelled');
+  void cancelled.then(() => {
+    for (const end of waits) end(fail());
+  });
+  const unlessCancelled = <T>(work: Promise<T>): Promise<T> =>
+    new Promise<T>((settle, reject) => {
+      if (call.cancelled) reject(fail());
+      waits.add(reject);
+      work.then(settle, reject).finally(() => waits.delete(reject));
+    });
+  call.on('error', () => {});
+  const messages = call[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  const stream = {
+    cancelled,
+    receive: async () => (await unlessCancelled(messages.next())).value,
+    send: async (message: Uint8Array) => {
+      if (call.cancelled) throw fail();
+      if (!call.write(buffer(message)))
+        await unlessCancelled(new Promise<void>((settle) => call.once('drain', settle)));
+    },
+  };
+  streaming(stream).then(
+    () => call.end(),
+    (error) => call.emit('error', failure(error)),
+  );
+};
+
+export function serve(services: Services): GrpcServer {
   // The default refuses messages over 4 MiB, as ttrpc does.
   const server = new Server();
-  for (const { name, methods } of services) {
-    for (const method of methods) {
-      const answer = (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
-        handler(name, method, call.request).then(
-          (response) => done(null, Buffer.from(response.buffer, response.byteOffset, response.length)),
-          (error) => {
-            const { code, message } = statusOf(error);
-            done({ code, details: bounded(message) });
-          },
-        );
-      };
-      server.register(`/${name}/${method}`, answer, identity, identity, 'unary');
-    }
+  for (const [path, procedure] of services) {
+    if ('unary' in procedure) server.register(`/${path}`, answerUnary(procedure.unary), identity, identity, 'unary');
+    else server.register(`/${path}`, answerStream(procedure.streaming), identity, identity, 'bidi');
   }
-  addReflection(server);
   // No TLS: the socket's mode and its peer credentials restrict access.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();

@@ -1,41 +1,34 @@
-/** gRPC server reflection, for tools such as grpcurl: descriptors of proto/, made at build time. Node only. */
-import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
-import { files, services } from '../../../build/gen/descriptors.js';
+/** gRPC server reflection, for tools such as grpcurl: descriptors of proto/, made at build time. */
+import '../../sys/polyfill.js';
+import protobuf from 'protobufjs/minimal.js';
+import { files } from '../../../build/gen/descriptors.js';
 import { grpc } from '../../../build/gen/grpc.js';
+import type { Procedure, Services, Stream } from './rpc.js';
+import { Code, decodeMessage } from './status-code.js';
 
 const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
-const versions = ['grpc.reflection.v1', 'grpc.reflection.v1alpha'];
-const NOT_FOUND = 5;
-const UNIMPLEMENTED = 12;
+const versions = ['grpc.reflection.v1', 'grpc.reflection.v1alpha'].map((version) => `${version}.ServerReflection`);
 
 type Request = grpc.reflection.v1.ServerReflectionRequest;
 type Answer = Omit<grpc.reflection.v1.ServerReflectionResponse.$Properties, 'originalRequest' | 'validHost'>;
 
-export function addReflection(server: Server): void {
-  for (const version of versions) {
-    server.register(
-      `/${version}.ServerReflection/ServerReflectionInfo`,
-      (stream: ServerDuplexStream<Request, Buffer>) => {
-        stream.on('data', (request: Request) => {
-          const response = { validHost: request.host, originalRequest: request, ...answerRequest(request) };
-          stream.write(Buffer.from(ServerReflectionResponse.encode(response).finish()));
-        });
-        stream.on('end', () => stream.end());
-        stream.on('error', () => {});
-      },
-      (bytes: Buffer) => bytes,
-      (bytes: Buffer) => ServerReflectionRequest.decode(bytes),
-      'bidi',
-    );
-  }
+/** The procedures of reflection for a server of these services, and of reflection itself. */
+export function reflection(services: Services): Services {
+  const names = [...new Set([...services.keys()].map((path) => path.slice(0, path.indexOf('/'))))];
+  const sorted = [...names, ...versions].sort();
+  const streaming = async (stream: Stream): Promise<void> => {
+    for (let bytes = await stream.receive(); bytes; bytes = await stream.receive()) {
+      const request = decodeMessage(ServerReflectionRequest, bytes);
+      const response = { validHost: request.host, originalRequest: request, ...answerRequest(request, sorted) };
+      await stream.send(ServerReflectionResponse.encode(response).finish());
+    }
+  };
+  return new Map(versions.map((version): [string, Procedure] => [`${version}/ServerReflectionInfo`, { streaming }]));
 }
 
-function answerRequest(r: Request): Answer {
+function answerRequest(r: Request, services: readonly string[]): Answer {
   const has = (name: keyof Request) => Object.hasOwn(r, name);
-  if (has('listServices')) {
-    const names = [...services.map(({ name }) => name), ...versions.map((version) => `${version}.ServerReflection`)];
-    return { listServicesResponse: { service: names.sort().map((name) => ({ name })) } };
-  }
+  if (has('listServices')) return { listServicesResponse: { service: services.map((name) => ({ name })) } };
   if (has('fileByFilename')) return described(({ name }) => name === r.fileByFilename, r.fileByFilename ?? '');
   if (has('fileContainingSymbol')) {
     const symbol = r.fileContainingSymbol ?? '';
@@ -44,22 +37,27 @@ function answerRequest(r: Request): Answer {
   // proto3 has no extensions.
   if (has('allExtensionNumbersOfType'))
     return { allExtensionNumbersResponse: { baseTypeName: r.allExtensionNumbersOfType ?? '', extensionNumber: [] } };
-  if (has('fileContainingExtension')) return errorAnswer(NOT_FOUND, 'there are no extensions');
-  return errorAnswer(UNIMPLEMENTED, 'an unknown request');
+  if (has('fileContainingExtension')) return errorAnswer(Code.NOT_FOUND, 'there are no extensions');
+  return errorAnswer(Code.UNIMPLEMENTED, 'an unknown request');
 }
 
 /** Descriptors of the file and of all its imports. */
 function described(wanted: (file: (typeof files)[number]) => boolean, what: string): Answer {
   const first = files.find(wanted);
-  if (!first) return errorAnswer(NOT_FOUND, `${what} is not known`);
+  if (!first) return errorAnswer(Code.NOT_FOUND, `${what} is not known`);
   const found = new Set([first]);
   for (const file of found)
     for (const name of file.dependencies) {
       const next = files.find((f) => f.name === name);
       if (next) found.add(next);
     }
-  const fileDescriptorProto = [...found].map(({ descriptor }) => Buffer.from(descriptor, 'base64'));
-  return { fileDescriptorResponse: { fileDescriptorProto } };
+  return { fileDescriptorResponse: { fileDescriptorProto: [...found].map(({ descriptor }) => base64(descriptor)) } };
+}
+
+function base64(text: string): Uint8Array {
+  const bytes = new Uint8Array(protobuf.util.base64.length(text));
+  protobuf.util.base64.decode(text, bytes, 0);
+  return bytes;
 }
 
 const errorAnswer = (errorCode: number, errorMessage: string): Answer => ({

@@ -9,6 +9,7 @@ import { reportOf } from '../../sys/report/error-report.js';
  */
 export const Code = {
   OK: 0,
+  CANCELLED: 1,
   UNKNOWN: 2,
   INVALID_ARGUMENT: 3,
   NOT_FOUND: 5,

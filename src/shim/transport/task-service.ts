@@ -11,6 +11,7 @@ import { runtimeOptions } from '../containerd/runtime-options.js';
 import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
+import type { Procedure } from './rpc.js';
 import { Code, decodeMessage, StatusError } from './status-code.js';
 
 interface ServiceOptions extends TaskOptions {
@@ -124,6 +125,11 @@ export class TaskService {
     if (!method)
       throw new StatusError(Code.UNIMPLEMENTED, `${service}/${name} is not supported by this version of runt`);
     return method(payload);
+  }
+
+  /** The procedures for gRPC, which containerd calls in version 3 alone. */
+  get procedures(): readonly (readonly [string, Procedure])[] {
+    return Object.entries(this.methods).map(([name, unary]) => [`containerd.task.v3.Task/${name}`, { unary }]);
   }
 
   /** Whether a container exists or is being created. */
