@@ -28,6 +28,8 @@ export interface CpuStats {
     readonly kernel: readonly Count[];
   };
   readonly throttling: { readonly periods: Count; readonly throttledPeriods: Count; readonly throttledTime: Count };
+  /** v2, since Linux 5.15: periods in which the quota was exceeded by its burst, and by how much. */
+  readonly bursts?: { readonly periods: Count; readonly time: Count };
   readonly pressure?: Pressure;
 }
 
@@ -43,6 +45,8 @@ export interface MemoryStats {
   readonly usage: MemoryEntry;
   /** Memory and swap together, on v2 too. */
   readonly swap: MemoryEntry;
+  /** v2: swap without memory; absent without swap accounting. */
+  readonly swapAlone?: Pick<MemoryEntry, 'usage' | 'max' | 'limit'>;
   /** v1. */
   readonly kernel?: MemoryEntry;
   /** v1. */
@@ -51,8 +55,8 @@ export interface MemoryStats {
   readonly cache: Count;
   /** `memory.stat`, line by line. */
   readonly raw: Readonly<Record<string, Count>>;
-  /** Processes that the OOM killer has killed; absent before Linux 4.13. */
-  readonly oomKills?: Count;
+  /** `memory.events` (v2) or `memory.oom_control` (v1), line by line. */
+  readonly events: Readonly<Record<string, Count>>;
   readonly pressure?: Pressure;
 }
 
@@ -92,7 +96,10 @@ export interface IoEntry {
 
 export interface HugepageStats {
   readonly usage: Count;
+  /** v1: highest usage. */
   readonly max?: Count;
+  /** v2: without a limit, absent. */
+  readonly limit?: Count;
   readonly failures: Count;
 }
 

@@ -118,7 +118,6 @@ function memoryStats(path: string, read: ReadFile): MemoryStats {
     };
   };
   const raw = parseTable(read(`${path}/memory.stat`));
-  const oomKills = parseTable(read(`${path}/memory.oom_control`)).oom_kill;
   return {
     usage: entry(''),
     swap: entry('memsw.'),
@@ -126,7 +125,7 @@ function memoryStats(path: string, read: ReadFile): MemoryStats {
     kernelTcp: entry('kmem.tcp.'),
     cache: raw.cache ?? 0,
     raw,
-    ...(oomKills !== undefined && { oomKills }),
+    events: parseTable(read(`${path}/memory.oom_control`)),
   };
 }
 

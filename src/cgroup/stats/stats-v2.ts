@@ -30,6 +30,7 @@ export function statsV2(path: string, read: ReadFile): Stats {
         throttledPeriods: values.nr_throttled ?? 0,
         throttledTime: ns('throttled_usec'),
       },
+      ...(values.nr_bursts !== undefined && { bursts: { periods: values.nr_bursts, time: ns('burst_usec') } }),
       ...(psi.cpu && { pressure: psi.cpu }),
     };
   }
@@ -67,17 +68,25 @@ function memory(current: string, file: (name: string) => string | undefined, psi
     failures: events.max ?? 0,
   };
   const swapLimit = parseLimit(file('memory.swap.max') ?? 'max');
+  const [swapCurrent, swapPeak] = [file('memory.swap.current'), file('memory.swap.peak')];
   const swap: MemoryEntry = {
-    usage: sum(usage.usage, parseCount(file('memory.swap.current'))),
+    usage: sum(usage.usage, parseCount(swapCurrent)),
     ...maybe('limit', limit === undefined || swapLimit === undefined ? undefined : sum(limit, swapLimit)),
     failures: parseTable(file('memory.swap.events')).max ?? 0,
   };
   return {
     usage,
     swap,
+    ...(swapCurrent !== undefined && {
+      swapAlone: {
+        usage: parseCount(swapCurrent),
+        ...maybe('max', swapPeak === undefined ? undefined : parseCount(swapPeak)),
+        ...maybe('limit', swapLimit),
+      },
+    }),
     cache: raw.file ?? 0,
     raw,
-    ...(events.oom_kill !== undefined && { oomKills: events.oom_kill }),
+    events,
     ...(psi && { pressure: psi }),
   };
 }
@@ -106,7 +115,9 @@ function ioTables(text: string) {
 export function hugepagesV2(path: string, read: ReadFile): Record<string, HugepageStats> {
   const sizes = pageSizes(tryListDir(path) ?? []).map((size) => {
     const file = (name: string) => read(`${path}/hugetlb.${size}.${name}`);
-    return [size, { usage: parseCount(file('current')), failures: parseTable(file('events')).max ?? 0 }] as const;
+    const limit = parseLimit(file('max'));
+    const failures = parseTable(file('events')).max ?? 0;
+    return [size, { usage: parseCount(file('current')), ...(limit !== undefined && { limit }), failures }] as const;
   });
   return Object.fromEntries(sizes);
 }

@@ -1,12 +1,15 @@
 /** Cgroup statistics as containerd's messages: Metrics of cgroups v1 and v2. */
 import type { CgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { readStats } from '../../cgroup/stats/cgroup-stats.js';
-import type { Count, IoTable, MemoryEntry, Stats } from '../../cgroup/stats/stats-types.js';
+import type { Count, IoTable, MemoryEntry, Pressure, RdmaStats, Stats } from '../../cgroup/stats/stats-types.js';
 import { loadRecord } from '../../container/state/state-store.js';
+import { tryReadText } from '../../sys/fs.js';
 import { cgroup1, cgroup2, type google } from '../transport/protos.js';
 
 /** The largest value of a uint64: no limit. */
 const UNLIMITED = 2n ** 64n - 1n;
+/** The same of a uint32. */
+const UNLIMITED_RDMA = 2 ** 32 - 1;
 
 /** The answer of Stats: a Metrics message with its type name. */
 export function metrics(facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties {
@@ -14,7 +17,10 @@ export function metrics(facts: CgroupFacts, root: string, id: string): google.pr
   if (facts.layout === 'v2') {
     return { type_url: 'io.containerd.cgroups.v2.Metrics', value: cgroup2.Metrics.encode(v2Metrics(stats)).finish() };
   }
-  return { type_url: 'io.containerd.cgroups.v1.Metrics', value: cgroup1.Metrics.encode(v1Metrics(stats)).finish() };
+  return {
+    type_url: 'io.containerd.cgroups.v1.Metrics',
+    value: cgroup1.Metrics.encode(v1Metrics(stats, deviceNames())).finish(),
+  };
 }
 
 /** A uint64 as protobufjs writes it: a number while that is exact, else its halves. */
@@ -29,12 +35,42 @@ export function toWide(value: Count | undefined): number {
 
 const toMicroseconds = (ns: Count): number => toWide(BigInt(ns) / 1000n);
 
-export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
+/** Paths of block devices by `major:minor` (/proc/partitions). */
+function deviceNames(): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const line of (tryReadText('/proc/partitions') ?? '').split('\n')) {
+    const [, major, minor, name] = /^\s*(\d+)\s+(\d+)\s+\d+\s+(\S+)$/.exec(line) ?? [];
+    if (name !== undefined) names.set(`${major}:${minor}`, `/dev/${name}`);
+  }
+  return names;
+}
+
+/** The same message on v1 and v2. */
+function rdmaMetrics(rdma: Readonly<Record<string, RdmaStats>>): cgroup2.RdmaStat.$Properties {
+  const devices = Object.entries(rdma);
+  const limit = (value: Count | undefined) => Number(value ?? UNLIMITED_RDMA);
+  return {
+    current: devices.map(([device, { handles, objects }]) => ({
+      device,
+      hcaHandles: Number(handles.current),
+      hcaObjects: Number(objects.current),
+    })),
+    limit: devices.map(([device, { handles, objects }]) => ({
+      device,
+      hcaHandles: limit(handles.limit),
+      hcaObjects: limit(objects.limit),
+    })),
+  };
+}
+
+/** @param devices paths of block devices by `major:minor` */
+export function v1Metrics(s: Stats, devices: ReadonlyMap<string, string>): cgroup1.Metrics.$Properties {
   const entry = (e: MemoryEntry | undefined) =>
     e ? { limit: toWide(e.limit), usage: toWide(e.usage), max: toWide(e.max), failcnt: toWide(e.failures) } : null;
   const blkio = (name: IoTable) =>
     (s.io?.tables[name] ?? []).map((e) => ({
       op: e.operation,
+      device: devices.get(`${e.major}:${e.minor}`) ?? '',
       major: e.major,
       minor: e.minor,
       value: toWide(e.value),
@@ -64,8 +100,13 @@ export function v1Metrics(s: Stats): cgroup1.Metrics.$Properties {
         kernel: entry(s.memory.kernel),
         kernelTcp: entry(s.memory.kernelTcp),
       },
-      memoryOomControl: { oomKill: toWide(s.memory.oomKills) },
+      memoryOomControl: {
+        oomKillDisable: toWide(s.memory.events.oom_kill_disable),
+        underOom: toWide(s.memory.events.under_oom),
+        oomKill: toWide(s.memory.events.oom_kill),
+      },
     }),
+    ...(s.rdma && { rdma: rdmaMetrics(s.rdma) }),
     blkio: {
       ioServiceBytesRecursive: blkio('io_service_bytes'),
       ioServicedRecursive: blkio('io_serviced'),
@@ -97,7 +138,19 @@ function memoryLines(raw: Readonly<Record<string, Count>>): Record<string, numbe
   return fields;
 }
 
+/** Lines of a file under the message's field names; the encoder drops those without a field. */
+const camelCased = (lines: Readonly<Record<string, Count>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(lines).map(([name, value]) => [toCamelCase(name), toWide(value)]));
+
 const toCamelCase = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+
+/** A field `psi`; none if the kernel keeps no pressure. */
+const pressure = (p: Pressure | undefined): { readonly psi?: cgroup2.PSIStats.$Properties } => {
+  if (!p) return {};
+  const data = (line: Pressure['some']) => line && { ...line, total: toWide(line.total) };
+  const [some, full] = [data(p.some), data(p.full)];
+  return { psi: { ...(some && { some }), ...(full && { full }) } };
+};
 
 export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
   const io = new Map<string, Record<string, number>>();
@@ -112,9 +165,8 @@ export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
   };
   add('io_service_bytes', 'rbytes', 'wbytes');
   add('io_serviced', 'rios', 'wios');
-  const raw = s.memory?.raw ?? {};
   return {
-    ...(s.pids && { pids: { current: toWide(s.pids.current), limit: toWide(s.pids.limit) } }),
+    ...(s.pids && { pids: { current: toWide(s.pids.current), limit: toWide(s.pids.limit ?? UNLIMITED) } }),
     ...(s.cpu && {
       cpu: {
         usageUsec: toMicroseconds(s.cpu.total),
@@ -123,24 +175,33 @@ export function v2Metrics(s: Stats): cgroup2.Metrics.$Properties {
         nrPeriods: toWide(s.cpu.throttling.periods),
         nrThrottled: toWide(s.cpu.throttling.throttledPeriods),
         throttledUsec: toMicroseconds(s.cpu.throttling.throttledTime),
+        nrBursts: toWide(s.cpu.bursts?.periods),
+        burstUsec: toMicroseconds(s.cpu.bursts?.time ?? 0),
+        ...pressure(s.cpu.pressure),
       },
     }),
     ...(s.memory && {
       memory: {
-        ...Object.fromEntries(Object.entries(raw).map(([name, value]) => [toCamelCase(name), toWide(value)])),
+        ...camelCased(s.memory.raw),
         usage: toWide(s.memory.usage.usage),
         usageLimit: toWide(s.memory.usage.limit ?? UNLIMITED),
-        swapUsage: toWide(BigInt(s.memory.swap.usage) - BigInt(s.memory.usage.usage)),
-        swapLimit: toWide(s.memory.swap.limit ?? UNLIMITED),
+        ...(s.memory.swapAlone && {
+          swapUsage: toWide(s.memory.swapAlone.usage),
+          swapLimit: toWide(s.memory.swapAlone.limit ?? UNLIMITED),
+          swapMaxUsage: toWide(s.memory.swapAlone.max),
+        }),
         maxUsage: toWide(s.memory.usage.max),
+        ...pressure(s.memory.pressure),
       },
-      memoryEvents: { oomKill: toWide(s.memory.oomKills) },
     }),
-    io: { usage: [...io.values()] },
+    ...(s.memory && Object.keys(s.memory.events).length > 0 && { memoryEvents: camelCased(s.memory.events) }),
+    ...(s.rdma && { rdma: rdmaMetrics(s.rdma) }),
+    ...(s.io && { io: { usage: [...io.values()], ...pressure(s.io.pressure) } }),
     hugetlb: Object.entries(s.hugepages ?? {}).map(([pagesize, h]) => ({
       pagesize,
       current: toWide(h.usage),
-      max: toWide(h.max),
+      max: toWide(h.limit ?? UNLIMITED),
+      failcnt: toWide(h.failures),
     })),
   };
 }

@@ -26,7 +26,7 @@ function cgroup(path: string, files: Record<string, string>): string {
 const psi = 'some avg10=1.50 avg60=0.25 avg300=0.00 total=275585198\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=12\n';
 const v2Files = {
   'cpu.stat':
-    'usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\nnr_periods 10\nnr_throttled 3\nthrottled_usec 4500\nnr_bursts 0\nburst_usec 0\n',
+    'usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\nnr_periods 10\nnr_throttled 3\nthrottled_usec 4500\nnr_bursts 2\nburst_usec 7\n',
   'cpu.pressure': psi,
   'cpuset.cpus.effective': '0-2,5\n',
   'cpuset.mems.effective': '0\n',
@@ -35,6 +35,7 @@ const v2Files = {
   'memory.peak': '2097152\n',
   'memory.swap.current': '4096\n',
   'memory.swap.max': '8192\n',
+  'memory.swap.peak': '6000\n',
   'memory.swap.events': 'high 0\nmax 2\nfail 0\n',
   'memory.events': 'low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\noom_group_kill 0\n',
   'memory.stat': 'anon 4096\nfile 8192\npgfault 18446744073709551615\n',
@@ -46,6 +47,7 @@ const v2Files = {
   'hugetlb.2MB.max': 'max\n',
   'hugetlb.2MB.events': 'max 4\n',
   'hugetlb.1GB.current': '0\n',
+  'hugetlb.1GB.max': '1073741824\n',
   'rdma.current': 'mlx4_0 hca_handle=2 hca_object=2000\n',
   'rdma.max': 'mlx4_0 hca_handle=3 hca_object=max\n',
 };
@@ -62,15 +64,17 @@ test('v2 statistics have the values of every controller', () => {
       user: 1000000000,
       kernel: 234567000,
       throttling: { periods: 10, throttledPeriods: 3, throttledTime: 4500000 },
+      bursts: { periods: 2, time: 7000 },
       pressure,
     },
     cpuset: { cpus: [0, 1, 2, 5], mems: [0], flags: {} },
     memory: {
       usage: { usage: 1048576, max: 2097152, limit: 67108864, failures: 7 },
       swap: { usage: 1052672, limit: 67117056, failures: 2 },
+      swapAlone: { usage: 4096, max: 6000, limit: 8192 },
       cache: 8192,
       raw: { anon: 4096, file: 8192, pgfault: 18446744073709551615n },
-      oomKills: 1,
+      events: { low: 0, high: 0, max: 7, oom: 1, oom_kill: 1, oom_group_kill: 0 },
     },
     pids: { current: 3, limit: 32 },
     io: {
@@ -88,7 +92,7 @@ test('v2 statistics have the values of every controller', () => {
       },
       pressure,
     },
-    hugepages: { '2MB': { usage: 4194304, failures: 4 }, '1GB': { usage: 0, failures: 0 } },
+    hugepages: { '2MB': { usage: 4194304, failures: 4 }, '1GB': { usage: 0, limit: 1073741824, failures: 0 } },
     rdma: { mlx4_0: { handles: { current: 2, limit: 3 }, objects: { current: 2000 } } },
   };
   assert.equal({ ...stats, hugepages: undefined }, { ...wanted, hugepages: undefined });
