@@ -53,6 +53,7 @@ export async function takeCheckpoint(c: CheckpointedTask, request: task.Checkpoi
   // The network namespace is always left empty; no other namespace can be.
   for (const namespace of o.emptyNamespaces)
     if (namespace !== 'network') throw invalidError(`empty_namespaces takes network, not ${namespace}`);
+  const parentPath = 'parentPath' in o ? o.parentPath : '';
   await checkpoint({
     ...flags,
     root: c.root,
@@ -71,6 +72,7 @@ export async function takeCheckpoint(c: CheckpointedTask, request: task.Checkpoi
     shellJob: o.terminal,
     fileLocks: o.fileLocks,
     ...(mode && { manageCgroupsMode: mode }),
+    ...(parentPath && { parentPath }),
     warn: c.warn,
   });
   return imagePath;

@@ -91,6 +91,29 @@ test(
 );
 
 test(
+  'Checkpoint with parent_path writes what has changed since those images, which must be there',
+  onEngine(async (engine, bed) => {
+    prepare(bed);
+    engine.start(undefined, fakeEnv(bed));
+    await engine.run({ options: runc({}) });
+    const [first, second] = [join(bed.dir, 'first'), join(bed.dir, 'second')];
+    await checkpoint(engine, first);
+    assert.equal([asked(engine).opts.parent_img, asked(engine).opts.track_mem], [undefined, undefined]);
+    await checkpoint(engine, second, { parentPath: '../first' });
+    assert.equal([asked(engine).opts.parent_img, asked(engine).opts.track_mem], ['../first', true]);
+    for (const [parentPath, why] of [
+      ['../none', /--parent-path "..\/none" is not a directory/],
+      [first, /must be relative to --image-path/],
+    ] as const) {
+      const failed = await refused(checkpoint(engine, second, { parentPath }));
+      assert.is(failed.code, 3);
+      assert.match(failed.message, why);
+    }
+    await engine.over();
+  }),
+);
+
+test(
   'Checkpoint fails without criu, when criu fails, and for a bad mode or path, and the container continues',
   onEngine(async (engine, bed) => {
     prepare(bed);
