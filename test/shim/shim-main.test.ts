@@ -53,6 +53,7 @@ test('-info prints a RuntimeInfo with the features', async () => {
   });
   const info = types.RuntimeInfo.decode(out);
   assert.equal([code, error, info.name], [0, '', 'io.containerd.runt.v1']);
+  assert.equal(info.annotations, { 'containerd.io/runtime-allow-mounts': 'mkdir/*' });
   const features = JSON.parse(text(info.features?.value ?? new Uint8Array())) as { ociVersionMin: string };
   assert.is(features.ociVersionMin, '1.0.0');
 });

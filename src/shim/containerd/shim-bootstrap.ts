@@ -8,6 +8,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.j
 import { nulList } from '../../sys/nul-list.js';
 import type { ShimName } from '../shim-main.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
+import { mountExtensions } from './mount-capabilities.js';
 import type { ShimArguments } from './shim-arguments.js';
 import { readInput, socketDirectory } from './start-input.js';
 import type { StartParameters } from './start-parameters.js';
@@ -86,7 +87,8 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   const [protocol, takes] = grpc ? (await grpc.awaitProtocol(path)).split(' ') : ['ttrpc'];
   if (takes) version = Number(takes);
   const address = takes ? path : `unix://${path}`;
-  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol });
+  const extensions = version < newestVersion ? undefined : mountExtensions();
+  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol, extensions });
   // containerd reads this file when it restarts; for ttrpc it accepts the bare address too.
   check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(takes ? answer : address)), {
     ...facts,

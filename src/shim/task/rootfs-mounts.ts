@@ -42,8 +42,17 @@ const layersOf = (target: string): string => `${target}.layers`;
 /** Options of containerd's snapshotter that map the layers' ids into the container's user namespace. */
 const map = /^(uidmap|gidmap)=(.*)$/;
 
-async function mountOne(mount: types.Mount.$Properties, target: string): Promise<void> {
+async function mountOne(requested: types.Mount.$Properties, target: string): Promise<void> {
+  const mount = requested.type?.startsWith('mkdir/')
+    ? (await import('./mount-directories.js')).makeMountDirectories(requested)
+    : requested;
   const type = mount.type ?? '';
+  if (type.includes('/'))
+    throw new RuntError({
+      code: 'ERR_UNSUPPORTED',
+      message: `mount type ${type} of the root file system`,
+      value: mount,
+    });
   const source = mount.source ?? '';
   let attrs = 0;
   let bind = type === 'bind';

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { mountExtensions } from '../../../src/shim/containerd/mount-capabilities.js';
 import { task, types } from '../../../src/shim/transport/protos.js';
 import { COMMAND_LIMIT, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
@@ -100,7 +101,7 @@ test(
     const env = { RUNT_SHIM_PROTOCOL: 'ttrpc' };
     const address = engine.start(undefined, env);
     const json = String(engine.action('start', undefined, { ...env, MAX_SHIM_VERSION: '3' }));
-    assert.equal(JSON.parse(json), { version: 3, address, protocol: 'ttrpc' });
+    assert.equal(JSON.parse(json), { version: 3, address, protocol: 'ttrpc', extensions: mountExtensions() });
     const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id: bed.id }), task.ConnectResponse);
     assert.match(readFileSync(`/proc/${shimPid}/cmdline`, 'utf8'), /shim\.js/);
     await engine.run({ stdout });

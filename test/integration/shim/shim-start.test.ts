@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
+import { mountExtensions } from '../../../src/shim/containerd/mount-capabilities.js';
 import { bootstrap, google, linuxRunc, runcOptions, runtimeOptions, task } from '../../../src/shim/transport/protos.js';
 import { DEADLINE, elapse } from '../../deadline.js';
 import { eventually, needing } from '../bed/bed.js';
@@ -37,7 +38,8 @@ test(
     bed.write();
     const address = engine.start();
     const answer = (input?: Uint8Array, env?: Record<string, string>) => String(engine.action('start', input, env));
-    const json = (version: number) => JSON.stringify({ version, address, protocol: 'ttrpc' });
+    const json = (version: number) =>
+      JSON.stringify({ version, address, protocol: 'ttrpc', ...(version === 3 && { extensions: mountExtensions() }) });
     assert.is(answer(), address);
     assert.is(answer(undefined, { MAX_SHIM_VERSION: '2' }), json(2));
     assert.is(answer(undefined, { MAX_SHIM_VERSION: '3' }), json(3));

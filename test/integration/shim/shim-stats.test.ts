@@ -54,7 +54,7 @@ v2(
     const file = (name: string) => cgroupFile(engine, name);
     const events = file('memory.events');
     const oom = m.memoryEvents!;
-    assert.ok(oom.oomKill > 0);
+    assert.ok(oom.oomKill! > 0);
     assert.equal(
       [oom.low, oom.high, oom.oomKill, oom.oomGroupKill].map(Number),
       ['low', 'high', 'oom_kill', 'oom_group_kill'].map((key) => value(events, key)),

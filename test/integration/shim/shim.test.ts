@@ -278,6 +278,33 @@ killed(
 );
 
 test(
+  'the directories of a mount of type mkdir/overlay are made for it, with their owners',
+  onEngine(async (engine, bed) => {
+    bed.config.root = { path: 'rootfs' };
+    bed.config.process.args = ['/bin/sh', '-c', 'echo here >/made; stat -c "%u:%g %a" /'];
+    bed.write();
+    renameSync(bed.rootfs, join(bed.dir, 'image'));
+    mkdirSync(bed.rootfs);
+    const [upper, work] = [join(bed.dir, 'upper'), join(bed.dir, 'work')];
+    const options = [
+      `X-containerd.mkdir.path=${upper}:0751:7:8`,
+      `X-containerd.mkdir.path=${work}`,
+      `lowerdir=${join(bed.dir, 'image')}`,
+      `upperdir=${upper}`,
+      `workdir=${work}`,
+    ];
+    engine.start();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    await engine.run({ rootfs: [{ type: 'mkdir/overlay', source: 'overlay', options }], stdout });
+    assert.is(await engine.wait(), 0);
+    assert.is(await out, '7:8 751\n');
+    assert.is(readFileSync(join(upper, 'made'), 'utf8'), 'here\n');
+    await engine.over();
+  }),
+);
+
+test(
   'of two concurrent Creates of one id, one is refused and does not disturb the other',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/true'];

@@ -78,8 +78,17 @@ class Engine {
 test('start runs a server on its own socket, with its arguments, and prints the address', async () => {
   const engine = new Engine();
   engine.kernel.fifo('/b/log').reader();
-  const answer = JSON.parse(await engine.start()) as { version: number; address: string; protocol: string };
+  const answer = JSON.parse(await engine.start()) as {
+    version: number;
+    address: string;
+    protocol: string;
+    extensions: { value: { type_url: string; value: string } }[];
+  };
   assert.equal([answer.version, answer.protocol], [3, 'ttrpc']);
+  const [{ value: any }] = answer.extensions as [{ value: { type_url: string; value: string } }];
+  assert.is(any.type_url, 'containerd.types.MountCapabilities');
+  const capabilities = bootstrap.MountCapabilities.decode(Buffer.from(any.value, 'base64'));
+  assert.equal([capabilities.types, capabilities.transforms], [[], ['mkdir']]);
   const path = answer.address.replace(/^unix:\/\//, '');
   assert.match(path, /^\/run\/containerd\/s\/[0-9a-f]{64}$/);
   const [server] = engine.servers;
@@ -245,7 +254,7 @@ test('gRPC: the response has the protocol that the server recorded', async () =>
     });
     const answer = await engine.start(usualArguments, 'containerd-shim-runt-grpc-v1');
     const { address, ...spoke } = JSON.parse(answer) as { version: number; protocol: string; address: string };
-    assert.equal(spoke, { version, protocol });
+    assert.equal({ ...spoke, extensions: 'extensions' in spoke }, { version, protocol, extensions: version === 3 });
     assert.is(address.startsWith('unix://'), protocol === 'ttrpc');
     assert.equal(engine.servers[0]?.args.slice(0, 2), ['containerd-shim-runt-grpc-v1', '/lib/shim.js']);
   }

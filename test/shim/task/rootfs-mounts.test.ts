@@ -67,6 +67,51 @@ test('each kind of mount gets its options as attributes, as data, or not at all'
   }
 });
 
+test('mkdir/ before a type makes the directories of its options, and keeps one that exists', async () => {
+  const { kernel, mounts } = withMounts();
+  kernel.tree.directory('/w');
+  const directories = ['/w/upper:0755:100000:200000', '/w/work', '/l1:0700:5:5'];
+  const options = [...directories.map((d) => `X-containerd.mkdir.path=${d}`), 'lowerdir=/l1', 'upperdir=/w/upper'];
+  await kernel.finish(mountRootfs([{ type: 'mkdir/overlay', source: 'overlay', options }], '/b/rootfs'));
+  assert.equal(mounts, ['overlay overlay [lowerdir=/l1 upperdir=/w/upper] 0 /b/rootfs']);
+  const made = (path: string) => {
+    const { mode, uid, gid } = kernel.tree.at(path)!;
+    return [mode & 0o7777, uid, gid];
+  };
+  assert.equal(
+    [made('/w/upper'), made('/w/work')],
+    [
+      [0o755, 100000, 200000],
+      [0o700, 0, 0],
+    ],
+  );
+  assert.is(kernel.tree.at('/l1')!.uid, 0);
+});
+
+test('a directory of mkdir/ that cannot be made, or is a file, or is not an absolute path, is an error', async () => {
+  for (const [path, code] of [
+    ['/none/upper', 'ERR_MOUNT'],
+    ['/file', 'ERR_MOUNT'],
+    ['upper', 'ERR_UNSUPPORTED'],
+    ['/w:9', 'ERR_UNSUPPORTED'],
+    ['/w:0755:1', 'ERR_UNSUPPORTED'],
+  ] as const) {
+    const { kernel, mounts } = withMounts();
+    kernel.tree.file('/file');
+    const mount = { type: 'mkdir/overlay', options: [`X-containerd.mkdir.path=${path}`] };
+    assert.is((await failure(kernel, mountRootfs([mount], '/b/rootfs'))).code, code, path);
+    assert.equal(mounts, []);
+  }
+});
+
+test('a transform that containerd should have applied is refused', async () => {
+  const { kernel } = withMounts();
+  for (const type of ['format/overlay', 'mkdir/format/overlay']) {
+    const error = await failure(kernel, mountRootfs([{ type, source: 'overlay' }], '/b/rootfs'));
+    assert.equal([error.code, error.message], ['ERR_UNSUPPORTED', 'mount type format/overlay of the root file system']);
+  }
+});
+
 test('an option that a root file system cannot have is refused', async () => {
   const { kernel, mounts } = withMounts();
   const error = await failure(kernel, mountRootfs([{ type: 'bind', source: '/l1', options: ['idmap'] }], '/b/rootfs'));
