@@ -3,6 +3,7 @@ import { readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { pause, resume } from '../../container/pause.js';
 import { checkId } from '../../container/state/state-store.js';
 import { update } from '../../container/update/update.js';
+import { findUnsafe } from '../../plan/annotation-policy.js';
 import { utf8Text } from '../../spec/json/utf8.js';
 import { native } from '../../sys/host.js';
 import { version } from '../../sys/runt-version.js';
@@ -13,6 +14,19 @@ import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
 import type { Procedure } from './rpc.js';
 import { Code, decodeMessage, StatusError } from './status-code.js';
+
+/**
+ * Refuses annotations of Update that take effect only when a process starts. Others are not runt's: the runtime-spec
+ * allows unknown ones, and runc's shim ignores all. @throws StatusError INVALID_ARGUMENT
+ */
+function refuseAnnotations(annotations: Readonly<Record<string, string>>): void {
+  const [first] = findUnsafe(annotations, ['create', 'systemd', 'exec', 'checkpoint']);
+  if (first)
+    throw new StatusError(
+      Code.INVALID_ARGUMENT,
+      `Update cannot apply the annotation ${first.name}: set it when the container is created`,
+    );
+}
 
 interface ServiceOptions extends TaskOptions {
   /** The state root of a namespace. @param directory the engine's option `root`, or empty */
@@ -81,6 +95,7 @@ export class TaskService {
       }),
       Update: method(task.UpdateTaskRequest, Empty, async (r) => {
         const { root } = this.task(r.id);
+        refuseAnnotations(r.annotations);
         const resources = r.resources?.value ?? new Uint8Array();
         await update({
           root,

@@ -51,8 +51,18 @@ test('Update writes limits; resources that are not JSON are INVALID_ARGUMENT', a
   const host = await running();
   const resources = (text: string) => ({ resources: { type_url: 'r', value: new TextEncoder().encode(text) } });
   assert.equal(await host.call('Update', resources('{"pids":{"limit":7}}')), {});
-  assert.is(host.kernel.tree.text('/sys/fs/cgroup/web/pids.max').trim(), '7');
+  const limit = () => host.kernel.tree.text('/sys/fs/cgroup/web/pids.max').trim();
+  assert.is(limit(), '7');
   assert.match(String(await host.call('Update', resources('{'))), /^3 /);
+  const annotated = (name: string) =>
+    host.call('Update', { ...resources('{"pids":{"limit":9}}'), annotations: { [name]: 'x' } });
+  assert.match(
+    String(await annotated('org.systemd.property.CPUWeight')),
+    /^3 Update cannot apply the annotation org.systemd.property.CPUWeight: set it when the container is created/,
+  );
+  assert.is(limit(), '7');
+  assert.equal(await annotated('io.kubernetes.pod'), {});
+  assert.is(limit(), '9');
   assert.match(String(await host.call('Update', { id: 'none' })), /^5 container none does not exist/);
   await over(host);
 });
