@@ -13,6 +13,7 @@ import {
 import { cgroupOps } from './cgroup/cgroup-compile.js';
 import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
 import { delegate } from './cgroup/delegated-cgroup.js';
+import { writableCgroup } from './cgroup/writable-cgroup.js';
 import { deviceOps } from './devices/device-compile.js';
 import { createHookOps, hostHookOps } from './hooks/hook-compile.js';
 import { hookFileOps } from './hooks/hook-files.js';
@@ -58,8 +59,10 @@ interface CompileResult {
  * @throws RuntError ERR_UNSUPPORTED for a value that this version does not apply; ERR_CGROUP_* if the host cannot apply
  * `linux.resources`
  */
-export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): CompileResult {
-  refuseUnsupported(spec);
+export function compile(given: Spec, facts: HostFacts, options: CompileOptions): CompileResult {
+  refuseUnsupported(given);
+  const writable = writableCgroup(given, facts, options.cgroupWritable === true);
+  const spec = writable?.spec ?? given;
   const flags = newNamespaces(spec);
   const cgroups = options.noCgroup
     ? ownCgroups(facts.cgroup)
@@ -75,7 +78,7 @@ export function compile(spec: Spec, facts: HostFacts, options: CompileOptions): 
     noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
   });
-  const delegated = delegate(spec, facts, cgroups, inCgroups.cloneCgroup);
+  const delegated = delegate(spec, facts, cgroups, inCgroups.cloneCgroup, writable?.delegation);
   const rootfs = rootfsPath(spec, options.bundle);
   const trees = treeOps(spec, facts, options, rootfs);
 

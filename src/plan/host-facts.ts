@@ -70,6 +70,8 @@ export interface CompileOptions {
   readonly startSocket: boolean;
   /** No cgroup of its own (`--cgroup-manager disabled`). */
   readonly noCgroup?: boolean;
+  /** The container manages cgroups of its own: plan/cgroup/writable-cgroup.ts. */
+  readonly cgroupWritable?: boolean;
   /** systemd manages the cgroup (`--systemd-cgroup`): plan/cgroup/systemd-scope.ts, which is loaded only then. */
   readonly systemd?: SystemdScope;
   /** `--supervise`. */

@@ -1,4 +1,4 @@
-/** crun's annotations that change the container (crun(1), "EXTENSIONS TO OCI"); `features` lists them. */
+/** Annotations that change the container, most of them crun's (crun(1), "EXTENSIONS TO OCI"); `features` lists them. */
 import type { Spec } from './config-types.js';
 
 /** Keep the caller's supplementary groups and ignore `additionalGids`. The annotation's value does not matter. */
@@ -19,6 +19,9 @@ export const systemdSubgroup = 'run.oci.systemd.subgroup';
 
 /** The cgroup that the container manages, below the one with the limits (plan/cgroup/delegated-cgroup.ts). */
 export const delegateCgroup = 'run.oci.delegate-cgroup';
+
+/** runt's own: `true` lets the container manage cgroups below its limits (plan/cgroup/writable-cgroup.ts). */
+export const cgroupWritable = 'io.runt.cgroup-writable';
 
 /** Operations that read an annotation: create, with systemd too, exec, and checkpoint. */
 export type AnnotationUse = 'create' | 'systemd' | 'exec' | 'checkpoint';
@@ -53,6 +56,7 @@ export const unsafeAnnotations: readonly KnownAnnotation[] = [
   { name: systemdProperty, prefix: true, uses: ['systemd'], effect: 'sets a property of the systemd unit' },
   { name: systemdSubgroup, uses: ['systemd'], effect: 'moves the container to another cgroup of its unit' },
   { name: delegateCgroup, uses: ['create'], effect: 'lets the container manage a cgroup' },
+  { name: cgroupWritable, uses: ['create'], effect: 'lets the container manage a cgroup' },
 ];
 
 export const annotationNames = (): string[] => unsafeAnnotations.map((a) => a.name).sort();

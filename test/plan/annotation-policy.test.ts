@@ -18,10 +18,10 @@ test('every annotation in src/ is in the table, or in the table of those without
   let seen = 0;
   for (const file of files.filter((f) => f.endsWith('.ts') && f !== 'spec/rules/annotation-rules.ts')) {
     for (const [, name] of readFileSync(join('src', file), 'utf8').matchAll(
-      /'((?:run\.oci|org\.(?:criu|systemd))\.[^']+)'/g,
+      /'((?:run\.oci|io\.runt|org\.(?:criu|systemd))\.[^']+)'/g,
     )) {
       // A bus name of systemd is not an annotation.
-      if (/^org\.systemd\.property\.$|^run\.oci|^org\.criu/.test(name!)) {
+      if (/^org\.systemd\.property\.$|^run\.oci|^io\.runt|^org\.criu/.test(name!)) {
         assert.ok(names.includes(name!) || others.includes(`'${name}'`), `${file}: ${name}`);
         seen++;
       }

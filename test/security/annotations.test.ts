@@ -25,6 +25,7 @@ const attacks = (bed: Bed): Record<string, string> => ({
   'run.oci.hooks.stdout': join(bed.dir, 'overwritten'),
   'run.oci.hooks.stderr': join(bed.dir, 'overwritten'),
   'org.criu.config': join(bed.dir, 'criu.conf'),
+  'io.runt.cgroup-writable': 'true',
   'run.oci.delegate-cgroup': 'inner',
 });
 

@@ -63,6 +63,7 @@ export function compileBundle(
     supervise: o.supervise === true,
     ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
     ...(systemd && { systemd }),
+    ...(o.cgroupWritable && { cgroupWritable: true }),
     noPivot: o.noPivot ?? false,
     noNewKeyring: o.noNewKeyring ?? false,
     preserveFds: (o.preserveFds ?? 0) + (o.listen?.count ?? 0),

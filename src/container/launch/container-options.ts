@@ -14,6 +14,8 @@ export interface CreateOptions {
   readonly config?: string;
   /** `disabled`: make no cgroup; the container stays in its creator's. `cgroupfs` when absent. */
   readonly cgroupManager?: 'cgroupfs' | 'systemd' | 'disabled';
+  /** The container manages cgroups of its own, below its limits; cgroup v2 only. */
+  readonly cgroupWritable?: boolean;
   /** File to write the pid to: digits only, no newline. */
   readonly pidFile?: string;
   /** Absolute path of the socket that receives the terminal's master. */

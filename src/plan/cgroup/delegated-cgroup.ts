@@ -8,6 +8,17 @@ import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
 import { statistics } from './cgroup-compile.js';
 
+/** A delegation that the annotation does not name. */
+export interface NamedDelegation {
+  /** Who asks for it, for errors. */
+  readonly what: string;
+  /** JSON pointer; empty for the caller. */
+  readonly at: string;
+  readonly name: string;
+  /** What bounds the cgroups below that with the limits, at `path`. */
+  readonly limits: (path: string) => readonly Op[];
+}
+
 interface Delegation {
   /** The cgroup of the process, in which it is cloned. */
   readonly paths: CgroupPaths;
@@ -17,15 +28,23 @@ interface Delegation {
 }
 
 /**
- * The delegated cgroup; without the annotation, the process is in the cgroup with the limits.
+ * The delegated cgroup; without the annotation and `named`, the process is in the cgroup with the limits.
  * @throws RuntError ERR_SPEC_VALUE for a value that is not a path below; ERR_UNSUPPORTED on cgroup v1, on which no
  * subtree can be delegated safely, and for a container without a cgroup of its own
  */
-export function delegate(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths, cloneCgroup: string): Delegation {
-  const [value, at] = annotationValue(spec, delegateCgroup);
+export function delegate(
+  spec: Spec,
+  { cgroup }: HostFacts,
+  limited: CgroupPaths,
+  cloneCgroup: string,
+  named?: NamedDelegation,
+): Delegation {
+  const [annotation, pointer] = annotationValue(spec, delegateCgroup);
+  const value = annotation || named?.name;
   if (!value) return { paths: limited, cloneCgroup, ops: [] };
+  const [what, at] = annotation || !named ? [delegateCgroup, pointer] : [named.what, named.at];
   const refusedError = (code: 'ERR_SPEC_VALUE' | 'ERR_UNSUPPORTED', why: string) =>
-    new RuntError({ code, message: `${delegateCgroup} ${why}`, pointer: at, value });
+    new RuntError({ code, message: `${what} ${why}`, ...(at && { pointer: at, value }) });
   const names = value.split('/').filter(Boolean);
   if (names.length === 0 || !names.every(isCgroupName))
     throw refusedError('ERR_SPEC_VALUE', 'must name a cgroup below that of the container');
@@ -38,6 +57,7 @@ export function delegate(spec: Spec, { cgroup }: HostFacts, limited: CgroupPaths
     paths: { v1: [], unified: { ...unified, path } },
     cloneCgroup: path,
     ops: [
+      ...(named?.limits(unified.path) ?? []),
       { op: 'cgroupCreate', at, path },
       { op: 'cgroupControllers', at, path, top: unified.path, required: [], wanted },
     ],

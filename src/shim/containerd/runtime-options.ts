@@ -28,6 +28,8 @@ export interface RuntimeOptions {
   readonly unsafeAnnotations?: AnnotationPolicy;
   /** Seconds for a hook without a timeout, 0 for no limit; absent: the shim's environment decides. */
   readonly hookTimeout?: number;
+  /** The container manages cgroups of its own, as with containerd's cgroup_writable, but below its limits. */
+  readonly cgroupWritable?: boolean;
   /** Warnings about known options that have no effect here, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -75,15 +77,15 @@ function readFile(path: string): string {
 
 interface TomlOptions {
   readonly options: runcOptions.Options;
-  /** `UnsafeAnnotations` and `HookTimeout`: runc's options have no fields for them. */
-  readonly own: Policies;
+  /** `UnsafeAnnotations`, `HookTimeout` and `CgroupWritable`: runc's options have no fields for them. */
+  readonly own: Policies & Pick<RuntimeOptions, 'cgroupWritable'>;
 }
 
 /** The same fields under their names in containerd's configuration, ignoring case: `SystemdCgroup = true`. */
 async function tomlOptions(text: string): Promise<TomlOptions> {
   const { parseToml } = await import('./toml.js');
   const options = new runcOptions.Options();
-  let own: Policies = {};
+  let own: TomlOptions['own'] = {};
   for (const [name, value] of parseToml(text)) {
     const known = kinds.find(([field]) => field.toLowerCase() === name.toLowerCase());
     if (name.toLowerCase() === 'unsafeannotations') {
@@ -92,6 +94,10 @@ async function tomlOptions(text: string): Promise<TomlOptions> {
     }
     if (name.toLowerCase() === 'hooktimeout') {
       own = { ...own, hookTimeout: secondsNamed(name, value) };
+      continue;
+    }
+    if (name.toLowerCase() === 'cgroupwritable') {
+      own = { ...own, cgroupWritable: switchNamed(name, value) };
       continue;
     }
     // Only containerd reads these two.
@@ -113,6 +119,11 @@ function policyNamed(name: string, value: unknown): AnnotationPolicy {
 function secondsNamed(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 1e9) return value;
   throw invalidError(`the runtime option ${name} must be a number of seconds, not ${value}`);
+}
+
+function switchNamed(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalidError(`the runtime option ${name} must be of type boolean, not ${value}`);
 }
 
 /** Fields that only the older options have; no client of containerd sets them. */

@@ -104,6 +104,7 @@ export async function restoreContainer(
     detach: true,
     noSubreaper: false,
     ...policyOf(c.options),
+    ...(c.options.cgroupWritable && { cgroupWritable: true }),
     noPivot: c.options.noPivot,
     noNewKeyring: c.options.noNewKeyring,
     debug: c.debug,

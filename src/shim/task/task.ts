@@ -128,6 +128,7 @@ export class Task {
           ...consoleSocket,
           ...(options.systemdCgroup && { cgroupManager: 'systemd', watchesOom: true }),
           ...policyOf(options),
+          ...(options.cgroupWritable && { cgroupWritable: true }),
           noPivot: options.noPivot,
           noNewKeyring: options.noNewKeyring,
           debug,

@@ -105,6 +105,8 @@ test('an unsupported option is refused by name', async () => {
   assert.is((await runtimeOptions(toml('unsafeannotations = "deny"'))).unsafeAnnotations, 'deny');
   assert.is((await runtimeOptions(toml('HookTimeout = 20'))).hookTimeout, 20);
   assert.is((await runtimeOptions(toml('hooktimeout = 0'))).hookTimeout, 0);
+  assert.is((await runtimeOptions(toml('CgroupWritable = true'))).cgroupWritable, true);
+  await rejected(runtimeOptions(toml('CgroupWritable = 1')), /CgroupWritable must be of type boolean, not 1/);
   for (const wrong of ['"20"', '1.5', '-1', 'true'])
     await rejected(runtimeOptions(toml(`HookTimeout = ${wrong}`)), /HookTimeout|TOML|line 1/);
   assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
