@@ -122,6 +122,7 @@ export function musl() {
     ['asm', `/usr/include/${multiarch}/asm`],
     ['seccomp.h', '/usr/include/seccomp.h'],
     ['seccomp-syscalls.h', '/usr/include/seccomp-syscalls.h'],
+    ['nghttp2', '/usr/include/nghttp2'],
   ]) {
     if (!existsSync(`build/kernel/${name}`)) symlinkSync(from, `build/kernel/${name}`);
   }
@@ -166,11 +167,41 @@ export function muslProgram(source, output) {
   return output;
 }
 
+/** The path of a static library of Debian's; undefined if it is not installed. */
+function archive(name) {
+  const path = execFileSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
+  return path.includes('/') ? path : undefined;
+}
+
 /** Debian's static libseccomp, for both hosts: neither needs a shared one at run time. */
 function seccompArchive() {
-  const path = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
-  if (!path.includes('/')) throw new Error('libseccomp.a is missing: install libseccomp-dev');
+  const path = archive('libseccomp.a');
+  if (!path) throw new Error('libseccomp.a is missing: install libseccomp-dev');
   return path;
+}
+
+/** Functions that came with the fixes of CVE-2023-44487 and CVE-2024-28182, in Debian's older versions too. */
+const http2Fixes = ['nghttp2_option_set_stream_reset_rate_limit', 'nghttp2_option_set_max_continuations'];
+
+/**
+ * Debian's static nghttp2, for gRPC in the static binary; undefined if it is missing or lacks a fix. Node.js has gRPC
+ * of its own, and the library is not position-independent.
+ */
+function http2Archive() {
+  const path = archive('libnghttp2.a');
+  const without = 'dist/runt has no gRPC:';
+  if (!path) {
+    if (process.env.RUNT_NEED_HTTP2) throw new Error(`${without} install libnghttp2-dev`);
+    console.error(`build: ${without} install libnghttp2-dev`);
+    return undefined;
+  }
+  const symbols = readFileSync(path, 'latin1');
+  const lost = http2Fixes.filter((name) => !symbols.includes(`\0${name}\0`));
+  if (lost.length === 0) return path;
+  const why = `${without} ${path} lacks ${lost.join(', ')}, and so fixes of vulnerabilities`;
+  if (process.env.RUNT_NEED_HTTP2) throw new Error(why);
+  console.error(`build: ${why}`);
+  return undefined;
 }
 
 function core(cc, out, extra) {
@@ -412,10 +443,14 @@ export async function program(entry, output, out, keepLines = false) {
     run('musl-gcc', ...flags, '-c', table, '-o', object);
   }
   const whole = `${out}/whole`;
+  const http2 = http2Archive();
+  const native = http2
+    ? [...core('musl-gcc', `${build}/http2`, [...musl(), '-DRUNT_HTTP2']), http2]
+    : core('musl-gcc', build, musl());
   link(
     'musl-gcc',
     whole,
-    [...list, object, ...core('musl-gcc', build, musl()), qjs.archive, seccompArchive()],
+    [...list, object, ...native, qjs.archive, seccompArchive()],
     [
       ...muslLink,
       '-Wl,-z,separate-code',

@@ -688,6 +688,98 @@ export const abi = table({
     doc: 'SHA-256 of data, 32 bytes',
   },
 
+  // HTTP/2: a session is one connection, without I/O
+  http2Open: {
+    ret: 'i32',
+    args: [['client', 'i32']],
+    doc: 'a session of a server, or of a client (1); -ENOSYS without nghttp2, -EMFILE for too many. Nothing else makes one: without it the other functions return -EBADF',
+  },
+  http2Close: { ret: 'i32', args: [['session', 'i32']], doc: 'frees a session' },
+  http2Receive: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'handles bytes from the peer and queues events; -EPROTO or -ENOMEM: close the connection',
+  },
+  http2Event: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'takes an event: kind (Protocol.HTTP2_*) and stream as two i64, then its bytes; the length, 0 for none. Take all of them after http2Receive and http2Send',
+  },
+  http2Send: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['data', 'out'],
+    ],
+    doc: 'takes bytes for the peer; their number, 0 for none now, -ENOTCONN when the session is over',
+  },
+  http2Request: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['headers', 'buf'],
+      ['data', 'buf'],
+    ],
+    doc: 'sends a request with a complete body; the stream',
+  },
+  http2Respond: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['stream', 'i32'],
+      ['headers', 'buf'],
+      ['end', 'i32'],
+    ],
+    doc: 'sends the headers of a response: names and values, each ended by NUL; end: there is no body. -ENOENT when the stream is closed',
+  },
+  http2Data: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['stream', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'queues bytes of the body; how many are queued. -ENOENT when the stream is closed',
+  },
+  http2Trailers: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['stream', 'i32'],
+      ['headers', 'buf'],
+    ],
+    doc: 'ends the body: trailers follow what is queued. -ENOENT when the stream is closed',
+  },
+  http2Consume: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['stream', 'i32'],
+      ['bytes', 'i32'],
+    ],
+    doc: 'allows the peer to send as many bytes again',
+  },
+  http2Reset: {
+    ret: 'i32',
+    args: [
+      ['session', 'i32'],
+      ['stream', 'i32'],
+      ['code', 'i32'],
+    ],
+    doc: 'RST_STREAM with an error code; -ENOENT when the stream is closed',
+  },
+  http2GoAway: {
+    ret: 'i32',
+    args: [['session', 'i32']],
+    doc: 'GOAWAY: the session ends when its streams are closed',
+  },
+
   // text
   matching: {
     ret: 'i32',

@@ -65,6 +65,26 @@ export enum Protocol {
   TRANSFER_MORE = 5,
   /** Bytes before the data in the state of `transfer`. */
   TRANSFER_HEAD = 8,
+
+  /** Bytes of the header list of an HTTP/2 request. */
+  HTTP2_HEADERS_MAX = 16384,
+  /** Streams of one connection at a time: a client of `runt serve` keeps one, a Wait, for each process. */
+  HTTP2_STREAMS_MAX = 4096,
+  /** Bytes before those of an event of `http2Event`. */
+  HTTP2_EVENT_HEAD = 16,
+  // Kinds of these events.
+  /** The peer's SETTINGS: it speaks HTTP/2. */
+  HTTP2_SETTINGS = 1,
+  /** Request, response or trailers: names and values, each ended by NUL. None: the list of a request is too long. */
+  HTTP2_HEADERS = 2,
+  /** Bytes of the body. The peer may send as many more after `http2Consume`. */
+  HTTP2_DATA = 3,
+  /** The peer sends no more on this stream. */
+  HTTP2_END = 4,
+  /** All bytes of `http2Data` have been passed to `http2Send`. */
+  HTTP2_DRAINED = 5,
+  /** The stream is closed: the error code as i64. */
+  HTTP2_CLOSED = 6,
 }
 
 /**
