@@ -88,7 +88,7 @@ install: build
 	install -m 0644 dist/share/completion/runt.fish $(share)/fish/vendor_completions.d
 	rm -rf $(library)
 	install -d $(library)/dist $(library)/node_modules/@koromix
-	cp -r dist/cli.js dist/index.js dist/shim.js dist/librunt.so dist/chunks dist/types dist/licences $(library)/dist
+	cp -r dist/cli.js dist/index.js dist/librunt.so dist/chunks dist/types dist/licences $(library)/dist
 	cp -r proto $(library)
 	cp package.json README.md CHANGELOG.md LICENSE $(library)
 	cp -r node_modules/koffi $(library)/node_modules

@@ -229,7 +229,6 @@ async function node() {
   const entries = {
     'src/entry/node-command.ts': 'cli',
     'src/library/index.ts': 'index',
-    'src/entry/node-shim.ts': 'shim',
   };
   const { metafile } = await esbuild.build({
     entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),

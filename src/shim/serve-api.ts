@@ -4,11 +4,11 @@ import { printable } from '../plan/printable-text.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
-import { forget } from '../sys/waiting/loop.js';
+import { forget, trimWhenIdle } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
 import { outliveErrors } from './shim-log.js';
 import { adoptTasks, storeTask } from './task/recorded-tasks.js';
-import { grpcLoader } from './transport/grpc-interface.js';
+import { loadGrpc } from './transport/grpc-interface.js';
 import { serveGrpc } from './transport/grpc-loop.js';
 import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
@@ -27,18 +27,11 @@ interface ServeOptions {
  * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
  */
 export async function serve(o: ServeOptions): Promise<void> {
-  const loadGrpc = grpcLoader();
-  if (!loadGrpc) {
-    throw new RuntError({
-      code: 'ERR_UNSUPPORTED',
-      message: 'serve speaks gRPC, which this static binary does not',
-      hint: 'install the Debian package runt-serve and run "runt-serve --listen …", or run "npx runt-oci serve …", with Node.js 20 or newer',
-    });
-  }
   const path = pathOf(o.listen);
   const grpc = await loadGrpc();
   const listener = await listenAt(path);
   outliveErrors();
+  trimWhenIdle();
   native.setSubreaper(1);
   let end!: () => void;
   const shutdown = new Promise<void>((settle) => {

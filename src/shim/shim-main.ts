@@ -10,7 +10,7 @@ import { exitRecordTime } from '../sys/waiting/time-limits.js';
 import { parseArguments, type ShimArguments } from './containerd/shim-arguments.js';
 import { logText } from './shim-log.js';
 
-/** The shim over ttrpc, and the shim over gRPC, whose server runs under Node.js (entry/node-shim.ts). */
+/** The shim over ttrpc, and the shim over gRPC. */
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
 /** Executes the command line. @returns the exit status */
@@ -36,7 +36,7 @@ export async function shim(name: ShimName): Promise<number> {
     if (a.action === 'delete') return await cleanUp(a);
     trimWhenIdle();
     const { serve } = await import('./shim-server.js');
-    return await serve(a);
+    return await serve(a, name);
   } catch (error) {
     native.write(2, host.encode(`${name}: ${logText(error)}\n`));
     return 1;

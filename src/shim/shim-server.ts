@@ -1,4 +1,4 @@
-/** The shim's server: one process for each group of containers; gRPC under Node.js unless configured, else ttrpc. */
+/** The shim's server, one process for each group of containers, over ttrpc or gRPC. */
 
 import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
@@ -9,10 +9,11 @@ import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
 import { IdleTimer } from './idle-end.js';
 import { log, outliveErrors } from './shim-log.js';
-import { reapOrphans, reapPeriodically } from './task/orphan-reaper.js';
+import type { ShimName } from './shim-main.js';
+import { reapOrphans } from './task/orphan-reaper.js';
 import { stateRoot } from './task/state-root.js';
 import { Clients } from './transport/client-limits.js';
-import { grpcLoader } from './transport/grpc-interface.js';
+import { loadGrpc } from './transport/grpc-interface.js';
 import { TaskService } from './transport/task-service.js';
 import { acceptConnections, Connection, type Handler } from './transport/ttrpc.js';
 
@@ -20,7 +21,7 @@ import { acceptConnections, Connection, type Handler } from './transport/ttrpc.j
 const LISTENER = 0;
 
 /** Serves until Shutdown when no container is left, or until the server has been idle too long. */
-export async function serve(a: ShimArguments): Promise<number> {
+export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
   outliveErrors();
   onStateWarning((sentence) => log(a.id, sentence));
   // Reap hooks and supervisors whose parent has ended.
@@ -44,7 +45,7 @@ export async function serve(a: ShimArguments): Promise<number> {
     debug: a.debug,
     shutdown: finish,
   });
-  const handler: Handler = (name, method, payload) => service.call(name, method, payload);
+  const handler: Handler = (...call) => service.call(...call);
   const seconds = Number(host.env.RUNT_SHIM_IDLE) || idleServerSeconds;
   const idleTimer = new IdleTimer(1000 * seconds, async () => {
     if (!a.socket || service.busy || publisher.queueLength > 0 || !(await isUnused(a.socket, idleTimer))) return false;
@@ -52,16 +53,15 @@ export async function serve(a: ShimArguments): Promise<number> {
     finish();
     return true;
   });
-  const loadGrpc = grpcLoader();
-  const node = loadGrpc && (await import('./grpc-server-program.js'));
-  const wanted = node?.configuredProtocol();
-  if (loadGrpc && node && wanted !== 'ttrpc') {
+  const protocols = name === 'containerd-shim-runt-grpc-v1' ? await import('./server-protocol.js') : undefined;
+  const wanted = protocols?.configuredProtocol();
+  if (protocols && wanted !== 'ttrpc') {
     const grpc = await loadGrpc();
     const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, clientVersionTime));
-    const what = node.chooseProtocol(version, wanted === 'grpc');
-    if (what !== 'grpc 2') log(a.id, node.protocolWarning(version, what));
-    files.push(node.protocolFile(a.socket));
-    node.writeProtocol(a.socket, what);
+    const what = protocols.chooseProtocol(version, wanted === 'grpc');
+    if (what !== 'grpc 2') log(a.id, protocols.protocolWarning(version, what));
+    files.push(protocols.protocolFile(a.socket));
+    protocols.writeProtocol(a.socket, what);
     if (what !== 'ttrpc') {
       const { serveGrpc } = await import('./transport/grpc-loop.js');
       const client = () => idleTimer.addClient();
@@ -71,8 +71,7 @@ export async function serve(a: ShimArguments): Promise<number> {
       return 0;
     }
   }
-  const reaping = node ? reapPeriodically() : undefined;
-  if (!reaping) void reapOrphans();
+  void reapOrphans();
   const clients = new Clients((line) => log('ttrpc', line));
   void acceptConnections(LISTENER, (fd) => {
     if (!clients.connect()) {
@@ -88,7 +87,6 @@ export async function serve(a: ShimArguments): Promise<number> {
   await shutdown;
   // The answer to Shutdown is still being sent.
   await sleep(lastAnswerTime);
-  reaping?.end();
   return 0;
 }
 

@@ -709,7 +709,7 @@ export const abi = table({
       ['session', 'i32'],
       ['data', 'out'],
     ],
-    doc: 'takes an event: kind (Protocol.HTTP2_*) and stream as two i64, then its bytes; the length, 0 for none. Take all of them after http2Receive and http2Send',
+    doc: 'takes an event: kind (index in HTTP2_EVENT) and stream as two i64, then its bytes; the length, 0 for none. Take all of them after http2Receive and http2Send',
   },
   http2Send: {
     ret: 'i32',

@@ -72,19 +72,6 @@ export enum Protocol {
   HTTP2_STREAMS_MAX = 4096,
   /** Bytes before those of an event of `http2Event`. */
   HTTP2_EVENT_HEAD = 16,
-  // Kinds of these events.
-  /** The peer's SETTINGS: it speaks HTTP/2. */
-  HTTP2_SETTINGS = 1,
-  /** Request, response or trailers: names and values, each ended by NUL. None: the list of a request is too long. */
-  HTTP2_HEADERS = 2,
-  /** Bytes of the body. The peer may send as many more after `http2Consume`. */
-  HTTP2_DATA = 3,
-  /** The peer sends no more on this stream. */
-  HTTP2_END = 4,
-  /** All bytes of `http2Data` have been passed to `http2Send`. */
-  HTTP2_DRAINED = 5,
-  /** The stream is closed: the error code as i64. */
-  HTTP2_CLOSED = 6,
 }
 
 /**
@@ -194,3 +181,20 @@ export const JSON_PROBLEM = [
   'endOfText',
 ] as const;
 export type JsonProblem = Exclude<(typeof JSON_PROBLEM)[number], 'none'>;
+
+/** The kinds of events of `http2Event`; its result is the index. */
+export const HTTP2_EVENT = [
+  'none',
+  /** The peer's SETTINGS: it speaks HTTP/2. */
+  'settings',
+  /** Request, response or trailers: names and values, each ended by NUL. None: the list of a request is too long. */
+  'headers',
+  /** Bytes of the body. The peer may send as many more after `http2Consume`. */
+  'data',
+  /** The peer sends no more on this stream. */
+  'end',
+  /** All bytes of `http2Data` have been passed to `http2Send`. */
+  'drained',
+  /** The stream is closed. */
+  'closed',
+] as const;

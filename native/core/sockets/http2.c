@@ -203,26 +203,26 @@ static int on_frame(nghttp2_session *h, const nghttp2_frame *frame, void *sessio
   (void)h;
   int32_t id = frame->hd.stream_id;
   if (frame->hd.type == NGHTTP2_SETTINGS)
-    return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : queue(s, HTTP2_SETTINGS, 0, NULL, 0);
+    return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : queue(s, HTTP2_EVENT_SETTINGS, 0, NULL, 0);
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
     return 0;
   struct stream *st = stream_of(s, id);
   if (!st)
     return 0;
   if (frame->hd.type == NGHTTP2_HEADERS) {
-    int r = queue(s, HTTP2_HEADERS, id, st->headers.at, st->headers.length);
+    int r = queue(s, HTTP2_EVENT_HEADERS, id, st->headers.at, st->headers.length);
     drop(s, &st->headers);
     if (r)
       return r;
   }
-  return frame->hd.flags & NGHTTP2_FLAG_END_STREAM ? queue(s, HTTP2_END, id, NULL, 0) : 0;
+  return frame->hd.flags & NGHTTP2_FLAG_END_STREAM ? queue(s, HTTP2_EVENT_END, id, NULL, 0) : 0;
 }
 
 static int on_data(nghttp2_session *h, uint8_t flags, int32_t id, const uint8_t *data,
                    size_t length, void *session) {
   (void)flags;
   if (stream_of(session, id))
-    return queue(session, HTTP2_DATA, id, data, length);
+    return queue(session, HTTP2_EVENT_DATA, id, data, length);
   /* Nobody reads it: the connection's window must not shrink. */
   return nghttp2_session_consume(h, id, length) == NGHTTP2_ERR_NOMEM ? NGHTTP2_ERR_CALLBACK_FAILURE
                                                                      : 0;
@@ -230,14 +230,13 @@ static int on_data(nghttp2_session *h, uint8_t flags, int32_t id, const uint8_t 
 
 static int on_close(nghttp2_session *h, int32_t id, uint32_t error, void *session) {
   struct session *s = session;
+  (void)error;
   struct stream *st = stream_of(s, id);
   if (!st)
     return 0;
   nghttp2_session_set_stream_user_data(h, id, NULL);
   drop_stream(s, st);
-  uint8_t code[8];
-  put_i64(code, 0, error);
-  return queue(s, HTTP2_CLOSED, id, code, sizeof code);
+  return queue(s, HTTP2_EVENT_CLOSED, id, NULL, 0);
 }
 
 /* After the answer, the rest of the request is not read (RFC 9113, section 8.1). */
@@ -301,7 +300,7 @@ static ssize_t read_body(nghttp2_session *h, int32_t id, uint8_t *out, size_t ro
   if (n && n == left) {
     drop(s, &st->body);
     st->sent = 0;
-    if (!st->trailers.length && !st->is_whole && queue(s, HTTP2_DRAINED, id, NULL, 0))
+    if (!st->trailers.length && !st->is_whole && queue(s, HTTP2_EVENT_DRAINED, id, NULL, 0))
       return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
   if (n < left)

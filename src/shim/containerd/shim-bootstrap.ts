@@ -24,13 +24,13 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  * (1.7) or sends parameters (2.3), else the bare address, as older ones expect. @throws RuntError ERR_SHIM
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
-  const node = shim === 'containerd-shim-runt-grpc-v1' ? await import('../grpc-server-program.js') : undefined;
-  const grpc = node && node.configuredProtocol() !== 'ttrpc' ? node : undefined;
+  const protocols = shim === 'containerd-shim-runt-grpc-v1' ? await import('../server-protocol.js') : undefined;
+  const grpc = protocols?.configuredProtocol() === 'ttrpc' ? undefined : protocols;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const input = await readInput();
   const named = socketDirectory(input, a.id, a.namespace);
   const directory = named ?? `${a.address.slice(0, a.address.lastIndexOf('/')) || '/run/containerd'}/s`;
-  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : node ? '/node' : ''}`);
+  const name = digest(`${a.address}/${a.namespace}/${groupOf(a.id)}${grpc ? '/grpc' : ''}`);
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let startParameters: StartParameters | undefined;
@@ -70,13 +70,7 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
         });
       }
       const { options, parameters } = await readParameters();
-      const pid = serve(
-        a,
-        node?.nodeServer(a.id) ?? [readLink('/proc/self/exe'), shim],
-        listener,
-        path,
-        parameters?.containerdTtrpcAddress ?? '',
-      );
+      const pid = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '');
       native.close(listener);
       await setUpServer(pid, options);
     }
@@ -123,18 +117,12 @@ function groupOf(id: string): string {
 
 /**
  * Starts the server with the listening socket as its stdin and the bundle's log as its output.
- * @param program its path, its argv[0] and its first arguments
  * @param ttrpc containerd's address for events, unless TTRPC_ADDRESS is set @returns its pid
  */
-function serve(
-  a: ShimArguments,
-  [program, ...programArgs]: readonly [string, ...string[]],
-  listener: number,
-  socket: string,
-  ttrpc: string,
-): number {
+function serve(a: ShimArguments, shim: ShimName, listener: number, socket: string, ttrpc: string): number {
+  const program = readLink('/proc/self/exe');
   const args = [
-    ...programArgs,
+    shim,
     '-namespace',
     a.namespace,
     '-id',

@@ -5,7 +5,7 @@ import type { RecordedProcess } from '../../container/state/state-store.js';
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { tryReadText } from '../../sys/fs.js';
-import { native } from '../../sys/host.js';
+import { host, native } from '../../sys/host.js';
 import { SIGCHLD, SIGPIPE } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { readable, sleep } from '../../sys/waiting/loop.js';
@@ -43,6 +43,13 @@ export function reapPeriodically(): { end(): void } {
       ended = true;
     },
   };
+}
+
+/** Reaps orphans as this host can. `end` ends it, if the program is to end by itself. */
+export function startReaping(): { end(): void } {
+  if (host.name === 'node') return reapPeriodically();
+  void reapOrphans();
+  return { end() {} };
 }
 
 /** Waits until a child ends and reaps it at once. No other code may wait for that child. */

@@ -69,6 +69,6 @@ async function adoptTask(
   storeTask(task);
   task.watchInit();
   // The exit record exists already, or the exit status is lost.
-  if (status === 'stopped') await init.exit;
+  if (status === 'stopped') await init.waitForEnd();
   return task;
 }

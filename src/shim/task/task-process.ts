@@ -21,6 +21,11 @@ export interface RecordedExit {
   readonly at: google.protobuf.Timestamp.$Properties;
 }
 
+interface Wait {
+  readonly settle: (ended: RecordedExit) => void;
+  readonly fail: (error: StatusError) => void;
+}
+
 /** For a lost exit status: the supervisor was killed and the kernel does not have it. containerd uses 255 for that. */
 const lostStatus = 255;
 const noConsole = { ConsoleSocket: undefined, Console: undefined };
@@ -50,24 +55,16 @@ export class Process {
   console: Console | undefined;
   /** The size from a ResizePty that preceded the terminal. */
   private size: { readonly width: number; readonly height: number } | undefined;
-  /** Resolves when the process has ended; rejects when it was deleted before its start. */
-  readonly exit: Promise<RecordedExit>;
-  private settle!: (ended: RecordedExit) => void;
-  private fail!: (error: StatusError) => void;
+  /** The waits for its end. Not one promise: that would keep each cancelled wait until the end. */
+  private readonly waits = new Set<Wait>();
+  private deleted: StatusError | undefined;
 
   constructor(
     /** Empty for the init process. */
     readonly execId: string,
     readonly terminal: boolean,
     readonly streams: Streams,
-  ) {
-    this.exit = new Promise((settle, fail) => {
-      this.settle = settle;
-      this.fail = fail;
-    });
-    // No unhandled rejection if there is no Wait.
-    this.exit.catch(() => {});
-  }
+  ) {}
 
   get status(): types.Status {
     if (this.ended) return types.Status.STOPPED;
@@ -134,6 +131,22 @@ export class Process {
     return this.recordEnd(exit?.status ?? lostStatus, exit?.exitedAtNs ?? native.realtime());
   }
 
+  /**
+   * Resolves when the process has ended. A cancelled wait keeps no memory.
+   * @throws StatusError NOT_FOUND if the process is deleted before its start, CANCELLED
+   */
+  async waitForEnd(cancelled?: Promise<void>): Promise<RecordedExit> {
+    if (this.ended) return this.ended;
+    if (this.deleted) throw this.deleted;
+    return new Promise((settle, fail) => {
+      const wait = { settle, fail };
+      this.waits.add(wait);
+      void cancelled?.then(() => {
+        if (this.waits.delete(wait)) fail(new StatusError(Code.CANCELLED, 'the wait is cancelled'));
+      });
+    });
+  }
+
   /** Signals the process. @returns 0 or -errno, ESRCH when it has ended */
   signal(signal: number): number {
     return this.held?.signal(signal) ?? -E.ESRCH;
@@ -141,13 +154,16 @@ export class Process {
 
   recordEnd(status: number, ns: bigint): RecordedExit {
     this.ended ??= { status, at: timestampOf(ns) };
-    this.settle(this.ended);
+    for (const { settle } of this.waits) settle(this.ended);
+    this.waits.clear();
     return this.ended;
   }
 
   /** Rejects the waits for a process that was deleted before its start. */
   rejectWaits(): void {
-    this.fail(new StatusError(Code.NOT_FOUND, `process ${this.execId} was deleted before it was started`));
+    this.deleted = new StatusError(Code.NOT_FOUND, `process ${this.execId} was deleted before it was started`);
+    for (const { fail } of this.waits) fail(this.deleted);
+    this.waits.clear();
   }
 
   closeStdin(): void {

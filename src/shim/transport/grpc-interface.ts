@@ -1,4 +1,4 @@
-/** The interface of gRPC for the shared tree: grpc.ts implements it for Node.js; the static binary has only ttrpc. */
+/** The interface of gRPC for the shared tree: grpc-server.ts implements it, and grpc.ts for Node.js. */
 import type { Services } from './rpc.js';
 
 export interface GrpcServer {
@@ -11,18 +11,18 @@ export interface GrpcServer {
 }
 
 export interface Grpc {
-  /** Makes a server of the procedures. */
+  /** Makes a server of the procedures. @throws RuntError ERR_UNSUPPORTED in a build without HTTP/2 */
   serve(services: Services): GrpcServer;
   /** The version of the containerd at that socket, "2.1.9"; empty if it does not answer within `ms` milliseconds. */
   containerdVersion(socket: string, ms: number): Promise<string>;
 }
 
-let loader: (() => Promise<Grpc>) | undefined;
+let loader: () => Promise<Grpc> = () => import('./grpc-server.js');
 
-/** Sets the loader of gRPC; the entries of Node.js call it before anything else. */
+/** Sets another implementation; the entries of Node.js call it before anything else. */
 export function setGrpcLoader(load: () => Promise<Grpc>): void {
   loader = load;
 }
 
-/** The loader of gRPC, undefined in the static binary. */
-export const grpcLoader = (): (() => Promise<Grpc>) | undefined => loader;
+/** Loads gRPC. */
+export const loadGrpc = (): Promise<Grpc> => loader();

@@ -1,6 +1,6 @@
 /** The gRPC server loop of `runt serve` and the gRPC shim. */
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
-import { reapPeriodically } from '../task/orphan-reaper.js';
+import { startReaping } from '../task/orphan-reaper.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
 import type { Services } from './rpc.js';
 import { acceptConnections } from './ttrpc.js';
@@ -17,7 +17,7 @@ export async function serveGrpc(
   client: () => () => void = () => () => {},
 ): Promise<void> {
   const server = grpc.serve(services);
-  const reaping = reapPeriodically();
+  const reaping = startReaping();
   void acceptConnections(listener, (fd) => server.serveConnection(fd, client()));
   await end(server);
   reaping.end();

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import {
   Client,
   credentials,
+  type Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -10,31 +11,24 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { containerd } from '../../../build/gen/grpc.js';
-import { clipped } from '../../sys/report/clipped-text.js';
+import { failureOf } from './grpc-failure.js';
 import type { GrpcServer } from './grpc-interface.js';
-import type { Services, Streaming, Unary } from './rpc.js';
-import { Code, StatusError, statusOf } from './status-code.js';
+import type { CallFacts, Services, Streaming, Unary } from './rpc.js';
+import { Code, StatusError } from './status-code.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
-/**
- * Cuts the details of a status. They are a header, percent-encoded (grpc: PROTOCOL-HTTP2): HTTP/2 has room for 64 KiB,
- * and a longer one ends the connection without an answer.
- */
-const bounded = (text: string): string => (encodeURI(text).length <= 32 << 10 ? text : clipped(text, 3500));
-
-/** The gRPC status of an error. */
-function failure(error: unknown): { code: number; details: string } {
-  const { code, message } = statusOf(error);
-  return { code, details: bounded(message) };
-}
-
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
+const headersOf = ({ metadata }: { metadata: Metadata }): Pick<CallFacts, 'header'> => ({
+  header: (name) => metadata.get(name)[0]?.toString(),
+});
+
 const answerUnary = (unary: Unary) => (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
-  unary(call.request).then(
+  const cancelled = new Promise<void>((settle) => call.once('cancelled', settle));
+  unary(call.request, { ...headersOf(call), cancelled }).then(
     (response) => done(null, buffer(response)),
-    (error) => done(failure(error)),
+    (error) => done(failureOf(error)),
   );
 };
 
@@ -56,6 +50,7 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
   call.on('error', () => {});
   const messages = call[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const stream = {
+    ...headersOf(call),
     cancelled,
     receive: async () => (await unlessCancelled(messages.next())).value,
     send: async (message: Uint8Array) => {
@@ -66,7 +61,7 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
   };
   streaming(stream).then(
     () => call.end(),
-    (error) => call.emit('error', failure(error)),
+    (error) => call.emit('error', failureOf(error)),
   );
 };
 

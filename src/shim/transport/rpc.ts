@@ -1,17 +1,27 @@
 /** Remote procedures, whatever transports their calls: messages are bytes here. */
 
-/** A call with a stream of messages in one direction or both. */
-export interface Stream {
-  /** The client's next message; undefined after its last one. @throws StatusError CANCELLED if the call has ended */
-  receive(): Promise<Uint8Array | undefined>;
-  /** Sends a message; resolves when there is room for another. @throws StatusError CANCELLED if the call has ended */
-  send(message: Uint8Array): Promise<void>;
+/** What a call has beside its messages. */
+export interface CallFacts {
+  /** The first value of a header of the request (metadata), whose name is in lower case; undefined without one. */
+  header(name: string): string | undefined;
   /** Resolves if the client cancels the call, its deadline passes or its connection ends; else never. */
   readonly cancelled: Promise<void>;
 }
 
-/** A procedure with one request and one response. @throws StatusError, RuntError with the status of the call */
-export type Unary = (request: Uint8Array) => Promise<Uint8Array>;
+/** A call with a stream of messages in one direction or both. */
+export interface Stream extends CallFacts {
+  /** The client's next message; undefined after its last one. @throws StatusError CANCELLED if the call has ended */
+  receive(): Promise<Uint8Array | undefined>;
+  /** Sends a message; resolves when there is room for another. @throws StatusError CANCELLED if the call has ended */
+  send(message: Uint8Array): Promise<void>;
+}
+
+/**
+ * A procedure with one request and one response. If `call.cancelled` resolves, a wait must end: a client may begin and
+ * cancel any number of them.
+ * @throws StatusError, RuntError with the status of the call
+ */
+export type Unary = (request: Uint8Array, call: CallFacts) => Promise<Uint8Array>;
 
 /** The call succeeds when this resolves. @throws StatusError, RuntError with the status of the call */
 export type Streaming = (stream: Stream) => Promise<void>;

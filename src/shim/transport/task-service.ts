@@ -12,7 +12,7 @@ import { runtimeOptions } from '../containerd/runtime-options.js';
 import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
-import type { Procedure } from './rpc.js';
+import type { CallFacts, Procedure, Unary } from './rpc.js';
 import { Code, decodeMessage, StatusError } from './status-code.js';
 
 /**
@@ -35,8 +35,6 @@ interface ServiceOptions extends TaskOptions {
   readonly shutdown: () => void;
 }
 
-type Method = (payload: Uint8Array) => Promise<Uint8Array>;
-
 async function encodeMessage<O>(
   output: { encode(value: O): { finish(): Uint8Array } },
   response: Promise<O> | O,
@@ -48,18 +46,18 @@ export class TaskService {
   private readonly tasks = new Map<string, Task>();
   /** The ids of the containers that are being created. */
   private readonly creating = new Set<string>();
-  private readonly methods: Readonly<Record<string, Method>>;
+  private readonly methods: Readonly<Record<string, Unary>>;
 
   constructor(private readonly options: ServiceOptions) {
     const method =
       <I, O>(
         input: { decode(data: Uint8Array): I },
         output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I) => Promise<O> | O,
-      ): Method =>
-      async (payload) => {
+        f: (request: I, call: CallFacts) => Promise<O> | O,
+      ): Unary =>
+      async (payload, call) => {
         // Do not await here: during a long Wait this function would hold the bytes of the request.
-        return encodeMessage(output, f(decodeMessage(input, payload)));
+        return encodeMessage(output, f(decodeMessage(input, payload), call));
       };
     const { Empty } = google.protobuf;
     this.methods = {
@@ -105,8 +103,8 @@ export class TaskService {
         });
         return {};
       }),
-      Wait: method(task.WaitRequest, task.WaitResponse, async (r) => {
-        const { status, at } = await this.task(r.id).process(r.execId).exit;
+      Wait: method(task.WaitRequest, task.WaitResponse, async (r, call) => {
+        const { status, at } = await this.task(r.id).process(r.execId).waitForEnd(call.cancelled);
         return { exitStatus: status, exitedAt: at };
       }),
       Connect: method(task.ConnectRequest, task.ConnectResponse, (r) => ({
@@ -134,12 +132,12 @@ export class TaskService {
   }
 
   /** Answers a call of the task service, version 2 or 3: their messages are equal. */
-  async call(service: string, name: string, payload: Uint8Array): Promise<Uint8Array> {
+  async call(service: string, name: string, payload: Uint8Array, call: CallFacts): Promise<Uint8Array> {
     const known = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name);
     const method = known ? this.methods[name] : undefined;
     if (!method)
       throw new StatusError(Code.UNIMPLEMENTED, `${service}/${name} is not supported by this version of runt`);
-    return method(payload);
+    return method(payload, call);
   }
 
   /** The procedures for gRPC, which containerd calls in version 3 alone. */

@@ -131,6 +131,11 @@ export const idleServerSeconds = 60;
 export const lastAnswerTime = 20;
 /** The last answers of the gRPC server are sent in this time. */
 export const grpcLastAnswersTime = 2_000;
+/** A client of the gRPC server begins HTTP/2 in this time. */
+export const http2PrefaceTime = 10_000;
+/** The message of a unary call arrives in this time, checked at that interval. */
+export const requestTime = 30_000;
+export const requestCheckInterval = 5_000;
 /** The holder of the lock checks whether a server answers, and starts one, in this time. */
 export const serverLockTime = 30_000;
 /** Pause of the accept loop after an error, such as too many open descriptors. */

@@ -1,8 +1,8 @@
-/** The Node.js server of the gRPC shim: how `start` finds it, and the file that names the protocol it chose. */
+/** The protocol of a server of the gRPC shim: how the server chooses it, and the file that tells `start`. */
 import { RuntError } from '../sys/error.js';
-import { readLink, tryReadText } from '../sys/fs.js';
+import { tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, X_OK } from '../sys/linux.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { sleep } from '../sys/waiting/loop.js';
 import { grpcStartPause, grpcStartTime } from '../sys/waiting/time-limits.js';
 
@@ -14,42 +14,6 @@ export function configuredProtocol(): Protocol | undefined {
   if (!protocol) return undefined;
   if (protocol === 'grpc' || protocol === 'ttrpc') return protocol;
   throw new RuntError({ code: 'ERR_SHIM', message: `RUNT_SHIM_PROTOCOL must be grpc or ttrpc, not ${protocol}` });
-}
-
-/** Program, argv[0] and first argument. @throws RuntError ERR_SHIM */
-export const nodeServer = (id: string): readonly [string, ...string[]] => [
-  nodeProgram(id),
-  'containerd-shim-runt-grpc-v1',
-  serverScript(id),
-];
-
-/** Path of Node.js: RUNT_NODE, or the first `node` in PATH. @throws RuntError ERR_SHIM */
-function nodeProgram(id: string): string {
-  const paths = host.env.RUNT_NODE ? [host.env.RUNT_NODE] : (host.env.PATH ?? '').split(':').map((d) => `${d}/node`);
-  const found = paths.find((path) => path.startsWith('/') && native.access(path, X_OK) === 0);
-  if (found) return found;
-  throw new RuntError({
-    code: 'ERR_SHIM',
-    message: `start the shim of ${id}: there is no Node.js`,
-    hint: 'install Node.js 20 or newer in the PATH of containerd, or name it in RUNT_NODE (io.containerd.runt.v1 needs none)',
-  });
-}
-
-/**
- * Path of dist/shim.js: RUNT_SHIM, else the npm package beside the program (make install), else the build's.
- * @throws RuntError ERR_SHIM
- */
-function serverScript(id: string): string {
-  const self = readLink('/proc/self/exe');
-  const directory = self.slice(0, self.lastIndexOf('/'));
-  const paths = [`${directory}/../lib/node_modules/runt-oci/dist/shim.js`, `${directory}/shim.js`];
-  const found = (host.env.RUNT_SHIM ? [host.env.RUNT_SHIM] : paths).find((path) => native.access(path, 0) === 0);
-  if (found) return found;
-  throw new RuntError({
-    code: 'ERR_SHIM',
-    message: `start the shim of ${id}: ${paths[0]} is not there`,
-    hint: 'install the Debian package runt-serve, run make install, or set RUNT_SHIM to the path of dist/shim.js',
-  });
 }
 
 /** The server's protocol; for gRPC with the version of `start`'s answer: containerd 1.7 accepts 2, 2.x accepts 3. */
