@@ -67,11 +67,11 @@ export enum Protocol {
   TRANSFER_HEAD = 8,
 
   /** Bytes of the header list of an HTTP/2 request. */
-  HTTP2_HEADERS_MAX = 16384,
+  HTTP2_LIST_MAX = 16384,
   /** Streams of one connection at a time: a client of `runt serve` keeps one, a Wait, for each process. */
   HTTP2_STREAMS_MAX = 4096,
   /** Bytes before those of an event of `http2Event`. */
-  HTTP2_EVENT_HEAD = 16,
+  HTTP2_HEAD = 16,
 }
 
 /**

@@ -16,7 +16,7 @@ enum {
   /* Bytes of one session: its streams, their unsent bodies and its queues. */
   SESSION_MEMORY_MAX = 16 << 20,
   /* Bytes of the header list of a request. */
-  HEADERS_MAX = HTTP2_HEADERS_MAX,
+  HEADERS_MAX = HTTP2_LIST_MAX,
   /* Header fields of a list that is sent. */
   FIELDS_MAX = 16,
   /* Frames that break the protocol without ending the connection: each makes nghttp2 reset a stream
@@ -419,13 +419,13 @@ int32_t runt_http2Event(int32_t session, uint8_t *data, uint32_t data_cap) {
   struct event *e = s->first;
   if (!e)
     return 0;
-  if (data_cap < HTTP2_EVENT_HEAD || e->length > data_cap - HTTP2_EVENT_HEAD)
+  if (data_cap < HTTP2_HEAD || e->length > data_cap - HTTP2_HEAD)
     return -EOVERFLOW;
   put_i64(data, 0, e->kind);
   put_i64(data, 1, e->stream);
   if (e->length)
-    memcpy(data + HTTP2_EVENT_HEAD, e->bytes, e->length);
-  int32_t length = (int32_t)(HTTP2_EVENT_HEAD + e->length);
+    memcpy(data + HTTP2_HEAD, e->bytes, e->length);
+  int32_t length = (int32_t)(HTTP2_HEAD + e->length);
   s->first = e->next;
   if (!s->first)
     s->last = &s->first;

@@ -1,4 +1,5 @@
 /** The version of containerd, asked over gRPC with the core's HTTP/2. */
+import '../../sys/polyfill.js';
 import { containerd } from '../../../build/gen/grpc.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';

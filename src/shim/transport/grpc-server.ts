@@ -6,12 +6,16 @@ import { readable, withTimeout } from '../../sys/waiting/loop.js';
 import { log, logText } from '../shim-log.js';
 import { Clients } from './client-limits.js';
 import { GrpcConnection } from './grpc-connection.js';
-import type { GrpcServer } from './grpc-interface.js';
+import type { Grpc, GrpcServer } from './grpc-interface.js';
 import { checkHttp2 } from './http2-connection.js';
 import { RequestTimer } from './request-timer.js';
 import type { Services } from './rpc.js';
 
-export { containerdVersion } from './containerd-version.js';
+/** As in grpc-interface.ts. Only the gRPC shim asks for it. */
+export const containerdVersion: Grpc['containerdVersion'] = async (socket, ms) => {
+  const client = await import('./containerd-version.js');
+  return client.containerdVersion(socket, ms);
+};
 
 /** @throws RuntError ERR_UNSUPPORTED in a build without HTTP/2 */
 export function serve(services: Services): GrpcServer {

@@ -25,7 +25,7 @@ const frameSize = 16 << 10;
 // All connections share these: each use ends before the next one begins.
 const input = new Uint8Array(frameSize);
 const output = new Uint8Array(frameSize);
-const event = new Uint8Array(Protocol.HTTP2_EVENT_HEAD + frameSize);
+const event = new Uint8Array(Protocol.HTTP2_HEAD + frameSize);
 
 /** Error codes of RFC 9113, section 7. */
 export const Http2Error = { CANCEL: 8, ENHANCE_YOUR_CALM: 11 } as const;
@@ -140,7 +140,7 @@ export class Http2Connection {
       if (n <= 0) return;
       const view = new DataView(event.buffer);
       const stream = view.getInt32(8, true);
-      const bytes = event.subarray(Protocol.HTTP2_EVENT_HEAD, n);
+      const bytes = event.subarray(Protocol.HTTP2_HEAD, n);
       switch (HTTP2_EVENT[view.getInt32(0, true)]) {
         case 'settings':
           this.isHttp2 = true;
