@@ -160,6 +160,17 @@ function init() {
   link('musl-gcc', 'build/runt-init', [...before, ...list], [...muslLink, ...small, '-s', ...after]);
 }
 
+/** The first process of a pod: static, musl, of one page or two. */
+function pause() {
+  const list = objects('musl-gcc', ['native/pause/pause.c'], [], 'build/init', [
+    ...warnings,
+    '-Os',
+    ...hardened,
+    ...musl(),
+  ]);
+  link('musl-gcc', 'build/runt-pause', list, [...muslLink, '-Wl,-z,noseparate-code', '-s']);
+}
+
 /** Compiles a static program of one file, stripped. Returns its path. */
 export function muslProgram(source, output) {
   mkdirSync(dirname(output), { recursive: true });
@@ -217,10 +228,15 @@ function core(cc, out, extra) {
     ...hardened,
     ...extra,
   ];
-  flags.push('-DRUNT_INIT_PATH="build/runt-init"');
-  // image.c embeds runt-init.
-  const image = `${out}/native_core_process_image.o`;
-  if (time('build/runt-init') > time(image)) rmSync(image, { force: true });
+  flags.push('-DRUNT_INIT_PATH="build/runt-init"', '-DRUNT_PAUSE_PATH="build/runt-pause"');
+  // image.c embeds runt-init, pause-image.c the first process of a pod.
+  for (const [program, source] of [
+    ['build/runt-init', 'image'],
+    ['build/runt-pause', 'pause-image'],
+  ]) {
+    const object = `${out}/native_core_process_${source}.o`;
+    if (time(program) > time(object)) rmSync(object, { force: true });
+  }
   return objects(cc, sources, headers, out, flags);
 }
 
@@ -477,6 +493,7 @@ async function all() {
   }
   run(process.execPath, 'hack/protos.mjs');
   init();
+  pause();
   link(
     'gcc',
     'dist/librunt.so',

@@ -1,6 +1,6 @@
 /**
- * Messages of proto/ as code, generated at build time by protobufjs: build/gen/protos.js (containerd's), criu.js and
- * grpc.js (only for Node.js), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
+ * Messages of proto/ as code, generated at build time by protobufjs: build/gen/protos.js (containerd's), criu.js,
+ * pods.js (of the server that drives pods) and grpc.js (only for Node.js), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
  * at run time: those in descriptors.js, of the task service, are only for clients that request them (gRPC's
  * reflection).
  */
@@ -16,7 +16,9 @@ const all = readdirSync(join(root, 'proto'))
   .filter((f) => f.endsWith('.proto'))
   .sort()
   .map((f) => join(root, 'proto', f));
-const own = ['criu', 'reflection', 'version'].map((name) => join(root, `proto/${name}.proto`));
+const own = ['criu', 'reflection', 'version', 'sandbox', 'sandbox-types', 'pod'].map((name) =>
+  join(root, `proto/${name}.proto`),
+);
 const time = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 const tool = (name, ...args) =>
   execFileSync(process.execPath, [join(root, 'node_modules/protobufjs-cli/bin', name), ...args], {
@@ -27,7 +29,8 @@ const tool = (name, ...args) =>
 for (const [name, sources] of [
   ['protos', all.filter((f) => !own.includes(f))],
   ['criu', [own[0]]],
-  ['grpc', own.slice(1)],
+  ['grpc', own.slice(1, 3)],
+  ['pods', own.slice(3)],
 ]) {
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;

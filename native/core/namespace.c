@@ -33,3 +33,8 @@ int32_t runt_namespaceOpen(const char *path, uint8_t *data, uint32_t data_cap) {
   fd = -1;
   return result;
 }
+
+int32_t runt_userNamespaceOf(int32_t namespace) {
+  int fd = ioctl(namespace, NS_GET_USERNS);
+  return fd < 0 ? -errno : fd;
+}

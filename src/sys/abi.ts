@@ -239,6 +239,11 @@ export const abi = table({
     ],
     doc: 'opens the file of a namespace; its type (CLONE_NEW*), device and inode as three little-endian i64; -ENOTTY for any other file, without opening that for reading',
   },
+  userNamespaceOf: {
+    ret: 'i32',
+    args: [['namespace', 'i32']],
+    doc: 'ioctl(2) NS_GET_USERNS: a descriptor of the user namespace that owns a namespace; -EPERM when that is not visible from here',
+  },
   processStat: {
     ret: 'i32',
     args: [
@@ -367,6 +372,11 @@ export const abi = table({
       ['pidfd', 'out'],
     ],
     doc: 'as spawn, with /dev/null as stdio and the descriptors fds (i32 each, at most 5) as 3, 4 …',
+  },
+  pauseProgram: {
+    ret: 'i32',
+    args: [['data', 'out']],
+    doc: 'the program pause, the first process of a pod; its size, -EOVERFLOW when it does not fit',
   },
   spawnHook: {
     ret: 'i32',

@@ -395,6 +395,16 @@ const cases: Record<Name, Case> = {
     t.call('namespaceOpen', ['/there/is/none', out]);
     t.call('namespaceOpen', ['/proc/self/ns/uts', new Uint8Array(23)]);
   },
+  userNamespaceOf(t) {
+    const uts = native.namespaceOpen('/proc/self/ns/uts', new Uint8Array(24));
+    const owner = native.userNamespaceOf(uts);
+    const out = new Uint8Array(24);
+    native.close(native.namespaceOpen(`/proc/self/fd/${owner}`, out));
+    t.note('type', new DataView(out.buffer).getBigInt64(0, true));
+    native.close(owner);
+    native.close(uts);
+    t.call('userNamespaceOf', [9999]);
+  },
   processStat(t) {
     const out = new Uint8Array(1024);
     t.note('own stat', native.processStat(native.pid(), out) > 0);
@@ -556,6 +566,12 @@ const cases: Record<Name, Case> = {
     t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(24), pidfd]);
     t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(new Int32Array([9999]).buffer), pidfd]);
     native.close(out);
+  },
+  pauseProgram(t) {
+    const out = new Uint8Array(64 << 10);
+    const size = native.pauseProgram(out);
+    t.note('an executable of some KB', size > 1024 && size < 16384 && host.decode(out.slice(1, 4), 3));
+    t.call('pauseProgram', [new Uint8Array(16)]);
   },
   spawnHook(t, dir) {
     const fd = native.openAt(AT_FDCWD, `${dir}/hook`, O_CREAT | O_RDWR, 0o600);
