@@ -1,8 +1,7 @@
 /**
- * Messages of proto/ as code, generated at build time by protobufjs: build/gen/protos.js (containerd's), criu.js,
- * pods.js (of the server that drives pods) and grpc.js (only for Node.js), ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor
- * at run time: those in descriptors.js, of the task service, are only for clients that request them (gRPC's
- * reflection).
+ * Messages of proto/ as code, generated at build time by protobufjs: build/gen/protos.js and a module for each entry of
+ * `parts`, ES modules that need protobufjs/minimal, each with its .d.ts. Nothing reads a descriptor at run time: those
+ * in descriptors.js are only for clients that request them (gRPC's reflection).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -16,9 +15,16 @@ const all = readdirSync(join(root, 'proto'))
   .filter((f) => f.endsWith('.proto'))
   .sort()
   .map((f) => join(root, 'proto', f));
-const own = ['criu', 'reflection', 'version', 'sandbox', 'sandbox-types', 'pod'].map((name) =>
-  join(root, `proto/${name}.proto`),
-);
+const pathOf = (name) => join(root, `proto/${name}.proto`);
+const parts = Object.entries({
+  criu: ['criu'],
+  grpc: ['reflection', 'version'],
+  // Of the server that drives pods.
+  pods: ['sandbox', 'sandbox-types', 'pod'],
+  // The API for scripts.
+  runt: ['runt', 'health', 'status'],
+}).map(([part, names]) => [part, names.map(pathOf)]);
+const inParts = parts.flatMap(([, files]) => files);
 const time = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 const tool = (name, ...args) =>
   execFileSync(process.execPath, [join(root, 'node_modules/protobufjs-cli/bin', name), ...args], {
@@ -26,12 +32,7 @@ const tool = (name, ...args) =>
     stdio: ['ignore', 'inherit', 'inherit'],
   });
 
-for (const [name, sources] of [
-  ['protos', all.filter((f) => !own.includes(f))],
-  ['criu', [own[0]]],
-  ['grpc', own.slice(1, 3)],
-  ['pods', own.slice(3)],
-]) {
+for (const [name, sources] of [['protos', all.filter((f) => !inParts.includes(f))], ...parts]) {
   const out = join(root, 'build/gen', name);
   if ([...sources, fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${out}.d.ts`))) continue;
   const leave = ['verify', 'convert', 'delimited', 'create', 'typeurl', 'service', 'beautify'].map((w) => `--no-${w}`);
@@ -74,19 +75,22 @@ function nameMaps(message) {
 // Services with their methods, and a file for each package that they need. Version 2 has the same messages under
 // another name.
 const descriptors = join(root, 'build/gen/descriptors');
-// The service, the response of Stats, the options of Create, and the report of Pids about an exec.
-const described = ['task', 'cgroup1', 'cgroup2', 'options'].map((name) => join(root, `proto/${name}.proto`));
+// The services, the response of Stats, the options of Create, and the report of Pids about an exec.
+const described = ['task', 'cgroup1', 'cgroup2', 'options', 'runt', 'health'].map(pathOf);
 if (
-  ![...described, join(root, 'proto/types.proto'), fileURLToPath(import.meta.url)].every(
-    (f) => time(f) <= time(`${descriptors}.d.ts`),
-  )
+  ![...described, pathOf('types'), fileURLToPath(import.meta.url)].every((f) => time(f) <= time(`${descriptors}.d.ts`))
 ) {
   const tree = new protobuf.Root().loadSync(described, { keepCase: true }).resolveAll();
   const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
   const answers = ['io.containerd.cgroups.v1', 'io.containerd.cgroups.v2', 'containerd.runc.v1'];
+  const alone = ['runt.v1', 'grpc.health.v1'];
   const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
-  const made = tree.toDescriptor('proto3').file.filter((f) => [...packages, ...answers].includes(f.package));
-  const dependencies = { 'containerd.task.v3': packages.slice(1), 'containerd.types': packages.slice(2) };
+  const made = tree.toDescriptor('proto3').file.filter((f) => [...packages, ...answers, ...alone].includes(f.package));
+  const dependencies = {
+    'containerd.task.v3': packages.slice(1),
+    'containerd.types': packages.slice(2),
+    'runt.v1': packages.slice(2),
+  };
   const files = made.map((f) => {
     f.name = fileOf(f.package);
     for (const message of f.messageType) nameMaps(message);
