@@ -106,10 +106,10 @@ scenario_ctr_exec() {
 
 # Long sleeps at the end, for the reason of shown: a mark cannot be written to a terminal.
 scenario_ctr_tty() {
-  script -qec "ctr --address /run/containerd.sock run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 2; exit 3'" /dev/null || echo "status $?"
+  script -qec "ctr --address $address run --rm -t $flags $bb c sh -c 'tty; test -t 0 && test -t 2 && echo terminal; stat -c %u:%g:%a \$(tty); sleep 2; exit 3'" /dev/null || echo "status $?"
   run -d $bb c sh -c 'touch /up; sleep 1000'
   until_up c
-  script -qec "stty rows 31 cols 77; ctr --address /run/containerd.sock task exec -t --exec-id t c sh -c 'i=0; until stty size 2>/dev/null | grep -q 31.77 || [ \$i -gt 300 ]; do i=\$((i + 1)); sleep 0.1; done; tty; stty size; sleep 2; exit 4'" /dev/null || echo "status $?"
+  script -qec "stty rows 31 cols 77; ctr --address $address task exec -t --exec-id t c sh -c 'i=0; until stty size 2>/dev/null | grep -q 31.77 || [ \$i -gt 300 ]; do i=\$((i + 1)); sleep 0.1; done; tty; stty size; sleep 2; exit 4'" /dev/null || echo "status $?"
 }
 
 scenario_ctr_kill() {
@@ -261,16 +261,6 @@ scenario_ctr_restart_of_containerd() {
   until_stopped
 }
 
-scenario_ctr_shim_killed() {
-  run -d $bb c sh -c 'touch /up; sleep 98766'
-  until_up c
-  pkill -KILL -f '^[^ ]*containerd-shim-run[ct](-grpc)?-v[12].* -id c '
-  eventually no pgrep -fx 'sleep 98766' || true
-  pgrep -fx 'sleep 98766' || echo none
-  ctr task rm -f c >/dev/null 2>&1 || true
-  ctr container rm c
-}
-
 # The shim of containerd 2.1 often ends before it reports the delete, with any runtime.
 scenario_ctr_events() {
   watched
@@ -289,5 +279,5 @@ scenario_ctr_many() {
   for i in $(seq 10); do shown $bb "m$i" echo "$i" >"/tmp/many-$i" 2>&1 & done
   wait
   for i in $(seq 10); do cat "/tmp/many-$i"; done
-  ls /run/containerd/runc/default
+  ls "$states"
 }

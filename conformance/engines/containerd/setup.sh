@@ -5,7 +5,9 @@ fast='ctr_output_and_status ctr_program_missing ctr_exec ctr_kill ctr_pause ctr_
 # containerd 2.2 and newer warn at every call that cgroup v1 is deprecated; a wait for an empty list expects no output
 # at all.
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1
-ctr() { command ctr --address /run/containerd.sock "$@"; }
+# Where ctr connects, and where the runtime keeps the state of its containers.
+address=/run/containerd.sock states=/run/containerd/runc/default
+ctr() { command ctr --address "$address" "$@"; }
 # The flags that select the runtime, for calls of ctr run without the function run.
 flags="--runc-binary ${RUNTIME:-}"
 # unit [OPTION…] IMAGE ID COMMAND…: the name of the cgroup, which ctr needs if systemd makes it
@@ -75,7 +77,7 @@ bb=docker.io/library/bb:latest
 
 # watched: writes containerd's events to /tmp/events from now on; the event of an image label shows that it has begun
 watched() {
-  command ctr --address /run/containerd.sock events >/tmp/events 2>&1 &
+  command ctr --address "$address" events >/tmp/events 2>&1 &
   events=$!
   heard() { ctr image label "$bb" "probe=$RANDOM" && grep -a /images/update /tmp/events; }
   eventually heard

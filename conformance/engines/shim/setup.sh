@@ -4,7 +4,10 @@
 . "$here/containerd/setup.sh"
 # shellcheck disable=SC2034 # read by inside
 fast='ctr_output_and_status ctr_exec ctr_kill ctr_pause ctr_ps_and_metrics ctr_tty ctr_restart_of_containerd ctr_out_of_memory
-  shim_is_killed shim_true_status shim_update shim_logger'
+  shim_is_killed shim_true_status task_update task_logger'
+
+# shellcheck disable=SC2034 # read by inside
+long='shim_endures'
 
 type=io.containerd.runc.v2
 [ "${RUNTIME:-}" != runt ] || type=io.containerd.runt${transport:-}.v1

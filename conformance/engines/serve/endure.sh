@@ -1,0 +1,1 @@
+../shim/endure.sh
