@@ -25,7 +25,6 @@ const attacks = (bed: Bed): Record<string, string> => ({
   'run.oci.hooks.stdout': join(bed.dir, 'overwritten'),
   'run.oci.hooks.stderr': join(bed.dir, 'overwritten'),
   'org.criu.config': join(bed.dir, 'criu.conf'),
-  'io.runt.cgroup-writable': 'true',
   'run.oci.delegate-cgroup': 'inner',
 });
 
