@@ -746,7 +746,7 @@ export const abi = table({
       ['headers', 'buf'],
       ['end', 'i32'],
     ],
-    doc: 'sends the headers of a response: names and values, each ended by NUL; end: there is no body. -ENOENT when the stream is closed',
+    doc: 'sends the headers of a response: names and values, each ended by NUL; end: nothing follows. -ENOENT when the stream is closed',
   },
   http2Data: {
     ret: 'i32',

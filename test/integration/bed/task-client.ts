@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, eventually } from './bed.js';
-import { top } from './place.js';
+import { runtPath, top } from './place.js';
 
 // A part of grpc-js that has no types of its own here.
 const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as {
@@ -40,17 +40,23 @@ export class TaskClient {
   }
 }
 
-/** Arguments of Node.js for `runt serve` at that address, for the containers of a bed. */
-export const serveArguments = (bed: Bed, address: string): string[] => [
-  ...[join(top, 'dist', 'cli.js'), '--root', bed.root],
-  ...['serve', '--listen', address],
+/** The programs that serve gRPC: by nghttp2 in the static binary, by grpc-js under Node.js. */
+export const servers = {
+  'static binary': [runtPath],
+  'Node.js': [process.execPath, join(top, 'dist', 'cli.js')],
+} as const;
+export type ServerProgram = keyof typeof servers;
+
+/** The command line of `runt serve` at that address, for the containers of a bed. */
+export const serveCommand = (bed: Bed, address: string, program: ServerProgram = 'static binary'): string[] => [
+  ...servers[program],
+  ...['--root', bed.root, 'serve', '--listen', address],
 ];
 
 /** Starts `runt serve` on the socket at that path, and resolves when it listens. */
-export async function serve(bed: Bed, socket: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, serveArguments(bed, `unix://${socket}`), {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+export async function serve(bed: Bed, socket: string, program?: ServerProgram): Promise<ChildProcess> {
+  const [command, ...args] = serveCommand(bed, `unix://${socket}`, program) as [string, ...string[]];
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   await listening(socket);
   return child;
 }
