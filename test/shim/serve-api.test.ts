@@ -10,6 +10,7 @@ import type { Services, Unary } from '../../src/shim/transport/rpc.js';
 import { RuntError } from '../../src/sys/error.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
+import { callWith } from './call-facts.js';
 import { withListener } from './listener.js';
 import { TaskHost } from './task/task-host.js';
 
@@ -39,7 +40,7 @@ class FakeGrpc implements Grpc {
 
   /** Calls a method of the task service. */
   handler(service: string, method: string, request: Uint8Array): Promise<Uint8Array> {
-    return (this.services.get(`${service}/${method}`) as { unary: Unary }).unary(request);
+    return (this.services.get(`${service}/${method}`) as { unary: Unary }).unary(request, callWith());
   }
 
   async containerdVersion(): Promise<string> {
@@ -155,7 +156,10 @@ test('the gRPC shim records beside its socket the protocol that it speaks with e
     setGrpcLoader(async () => grpc);
     const kernel = withListener({ ...env, RUNT_SHIM_IDLE: '30' });
     const socket = '/run/s/socket';
-    const serving = serveShim(parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket]));
+    const serving = serveShim(
+      parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket]),
+      'containerd-shim-runt-grpc-v1',
+    );
     await kernel.finish(sleep(1000));
     assert.is(kernel.tree.text(`${socket}.spoken`), spoken);
     assert.match(kernel.descriptors.written(2), note);

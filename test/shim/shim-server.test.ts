@@ -21,7 +21,7 @@ process.on('unhandledRejection', (error) => {
 function begin(env: Record<string, string> = {}) {
   const kernel = withListener(env);
   const state: { ended?: number } = {};
-  const serving = serve(arguments_).then((status) => {
+  const serving = serve(arguments_, 'containerd-shim-runt-v1').then((status) => {
     state.ended = status;
   });
   const over = async (): Promise<void> => {

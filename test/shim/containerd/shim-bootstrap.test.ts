@@ -35,12 +35,10 @@ class Engine {
     kernel.tree.file('/proc/1/oom_score_adj', '-999\n');
     mountCgroups(kernel, '/sys/fs/cgroup', { controllers: '' });
     kernel.tree.directory('/sys/fs/cgroup/shims');
-    for (const program of [shimPath, '/bin/node']) {
-      kernel.processes.programs.set(program, (child) => {
-        this.servers.push(child);
-        return undefined;
-      });
-    }
+    kernel.processes.programs.set(shimPath, (child) => {
+      this.servers.push(child);
+      return undefined;
+    });
     const [stat, read, left] = [kernel.performs('stat'), kernel.performs('read'), [...(input ?? [])]];
     kernel.on('stat', (dirfd, path, flags, data) => {
       if (dirfd !== 0 || path !== '') return stat(dirfd, path, flags, data);
@@ -223,19 +221,11 @@ test('a failed spawn, a failed socket and a failed write of the address are erro
   }
 });
 
-test('gRPC: the program of Node.js is found, or the error names what is missing', async () => {
-  const args = usualArguments;
+test('gRPC: containerd 1.6 and an unknown protocol are errors', async () => {
   const shim = 'containerd-shim-runt-grpc-v1';
-  const env = { MAX_SHIM_VERSION: '3', PATH: 'relative:/none:/bin' };
-  const bare = new Engine(env);
-  assert.match((await bare.failure(args, shim)).message, /there is no Node.js/);
-  const serverless = new Engine(env);
-  serverless.kernel.tree.file('/bin/node');
-  assert.match((await serverless.failure(args, shim)).message, /\/shim.js is not there/);
-  const old = new Engine({ PATH: '/bin' });
-  assert.is((await old.failure(args, shim)).code, 'ERR_UNSUPPORTED');
-  const wrong = new Engine({ ...env, RUNT_SHIM_PROTOCOL: 'http' });
-  assert.match((await wrong.failure(args, shim)).message, /must be grpc or ttrpc, not http/);
+  assert.is((await new Engine({}).failure(usualArguments, shim)).code, 'ERR_UNSUPPORTED');
+  const wrong = new Engine({ MAX_SHIM_VERSION: '3', RUNT_SHIM_PROTOCOL: 'http' });
+  assert.match((await wrong.failure(usualArguments, shim)).message, /must be grpc or ttrpc, not http/);
 });
 
 test('gRPC: the response has the protocol that the server recorded', async () => {
@@ -244,9 +234,8 @@ test('gRPC: the response has the protocol that the server recorded', async () =>
     ['grpc 3', 3, 'grpc'],
     ['ttrpc', 3, 'ttrpc'],
   ] as const) {
-    const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
-    for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
-    engine.kernel.processes.programs.set('/bin/node', (child) => {
+    const engine = new Engine({ MAX_SHIM_VERSION: '3' });
+    engine.kernel.processes.programs.set(shimPath, (child) => {
       engine.servers.push(child);
       const socket = child.args.at(-1)!;
       engine.kernel.clock.after(500, () => engine.kernel.tree.file(`${socket}.spoken`, spoken));
@@ -256,13 +245,12 @@ test('gRPC: the response has the protocol that the server recorded', async () =>
     const { address, ...spoke } = JSON.parse(answer) as { version: number; protocol: string; address: string };
     assert.equal({ ...spoke, extensions: 'extensions' in spoke }, { version, protocol, extensions: version === 3 });
     assert.is(address.startsWith('unix://'), protocol === 'ttrpc');
-    assert.equal(engine.servers[0]?.args.slice(0, 2), ['containerd-shim-runt-grpc-v1', '/lib/shim.js']);
+    assert.is(engine.servers[0]?.args[0], 'containerd-shim-runt-grpc-v1');
   }
 });
 
 test('gRPC: a server that does not start is an error', async () => {
-  const engine = new Engine({ MAX_SHIM_VERSION: '3', RUNT_NODE: '/bin/node', RUNT_SHIM: '/lib/shim.js' });
-  for (const path of ['/bin/node', '/lib/shim.js']) engine.kernel.tree.file(path);
+  const engine = new Engine({ MAX_SHIM_VERSION: '3' });
   const error = await engine.failure(usualArguments, 'containerd-shim-runt-grpc-v1');
   assert.equal([error.code, error.message], ['ERR_SHIM', 'start the gRPC shim: it is not ready']);
 });

@@ -10,6 +10,7 @@ import { sleep } from '../../../src/sys/waiting/loop.js';
 import { BundleHost, config } from '../../container/launch/bundle-host.js';
 import type { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { created, executed, frameOf, type Script, type ScriptedInit } from '../../sys/fake-host/scripted-init.js';
+import { callWith } from '../call-facts.js';
 import { superviseInits, type TaskSupervisor } from './task-supervisor.js';
 
 /** The published events: the topic and the fields, except for times and the container's id. */
@@ -97,7 +98,7 @@ export class TaskHost extends BundleHost {
   begin(name: Name | Other, request: object = {}): Promise<Record<string, unknown> | string> {
     const [input, output] = messages[name] as [Message, Message | undefined];
     const bytes = input.encode({ id: 'web', ...request }).finish();
-    return this.service.call('containerd.task.v3.Task', name, bytes).then(
+    return this.service.call('containerd.task.v3.Task', name, bytes, callWith()).then(
       (answer) => (output ? { ...output.decode(answer) } : {}),
       (error) => {
         const { code, message } = statusOf(error);

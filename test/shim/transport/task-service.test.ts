@@ -7,6 +7,7 @@ import { Code, statusOf } from '../../../src/shim/transport/status-code.js';
 import { TaskService } from '../../../src/shim/transport/task-service.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { callWith } from '../call-facts.js';
 
 useNodeHost([]);
 
@@ -19,7 +20,7 @@ const service = () =>
   });
 
 const call = (on: TaskService, name: string, request: { finish(): Uint8Array }, version = 3) =>
-  on.call(`containerd.task.v${version}.Task`, name, request.finish());
+  on.call(`containerd.task.v${version}.Task`, name, request.finish(), callWith());
 
 async function codeOf(answer: Promise<unknown>): Promise<number> {
   return answer.then(
