@@ -1,4 +1,4 @@
-/** `runt serve`: the task service for scripts, over gRPC on a unix socket, without containerd. */
+/** `runt serve`: the services for scripts and the task service, over gRPC on a unix socket, without containerd. */
 import { notifyReady } from '../container/stdio/notify-socket.js';
 import { printable } from '../plan/printable-text.js';
 import { check, RuntError } from '../sys/error.js';
@@ -42,18 +42,32 @@ export async function serve(o: ServeOptions): Promise<void> {
     root: (directory) => directory || o.root,
     publisher,
     debug: o.debug,
-    shutdown: end,
+    shutdown: () => {
+      if (!containers.busy) end();
+    },
     onCreated: storeTask,
   });
+  const { ContainersService } = await import('./containers/containers-service.js');
+  const containers = new ContainersService({
+    root: o.root,
+    debug: o.debug,
+    deleteTask: (id, force) => service.deleteTask(id, force),
+  });
   for (const task of await adoptTasks(o.root, publisher, o.debug)) service.add(task);
-  const services = new Map(service.procedures);
+  containers.adopt();
+  const services = new Map([...service.procedures, ...containers.procedures]);
   const { reflection } = await import('./transport/reflection.js');
-  await serveGrpc(grpc, listener, new Map([...services, ...reflection(services)]), async (server) => {
+  const { Health } = await import('./transport/health-service.js');
+  const health = new Health(services);
+  const all = new Map([...services, ...health.procedures]);
+  await serveGrpc(grpc, listener, new Map([...all, ...reflection(all)]), async (server) => {
     reportReady(path, o.root);
     await Promise.race([shutdown, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, path, 0);
     forget(listener);
     native.close(listener);
+    health.close();
+    await containers.close();
   });
 }
 

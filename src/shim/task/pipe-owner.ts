@@ -3,15 +3,19 @@ import type { Process, Spec } from '../../spec/config-types.js';
 import { tryReadText } from '../../sys/fs.js';
 import type { Owner } from './stdio-streams.js';
 
-/** Reads a bundle's config once, and computes the owner for each process of its container. */
+/** Reads a config once, and computes the owner for each process of its container. */
 export class Owners {
   private readonly spec: Pick<Spec, 'process' | 'linux'>;
 
+  /**
+   * @param config path of the config
+   * @param gid group of the pipes; 0 for the server's
+   */
   constructor(
-    bundle: string,
+    config: string,
     private readonly gid: number,
   ) {
-    const { process, linux } = parseOrEmpty(tryReadText(`${bundle}/config.json`)) as Partial<Spec>;
+    const { process, linux } = parseOrEmpty(tryReadText(config)) as Partial<Spec>;
     // Drop the rest of the document: it may be large.
     const { uidMappings } = linux ?? {};
     this.spec = {

@@ -66,7 +66,7 @@ export class Task {
     private readonly onCreated: (task: Task) => void = () => {},
   ) {
     this.init = init;
-    this.owners = new Owners(bundle, options.ioGid);
+    this.owners = new Owners(`${bundle}/config.json`, options.ioGid);
     this.events = new TaskEvents(publisher, id);
     this.logged = { id, namespace: publisher.namespace };
     this.execs = new Execs(this);

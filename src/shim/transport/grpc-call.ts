@@ -6,7 +6,7 @@ import { answerHeaders, statusHeaders } from './grpc-headers.js';
 import { HEADER, Inbox, MAX_MESSAGE, uncounted } from './grpc-inbox.js';
 import { type Http2Connection, Http2Error } from './http2-connection.js';
 import type { Procedure, Stream, Unary } from './rpc.js';
-import { Code, StatusError } from './status-code.js';
+import { type CallStatus, Code, StatusError } from './status-code.js';
 
 /** With more unsent bytes than this, a stream's next message has to wait. */
 const unsentLimit = 16 << 10;
@@ -180,7 +180,7 @@ export class Call implements Receiver, Stream {
       const result = await work;
       if (!this.isAnswered && !this.isClosed) {
         onSuccess(result);
-        this.finish(Code.OK, '');
+        this.finish({ code: Code.OK, message: '' });
       }
     } catch (error) {
       this.fail(error);
@@ -205,23 +205,22 @@ export class Call implements Receiver, Stream {
   }
 
   private fail(error: unknown): void {
-    const { code, details } = failureOf(error);
-    this.finish(code, details);
+    this.finish(failureOf(error));
   }
 
   /** Ends the answer. */
-  private finish(code: number, details: string): void {
+  private finish(status: CallStatus): void {
     if (this.isAnswered || this.isClosed) return;
     this.isAnswered = true;
     this.inbox.clear();
     this.releaseUnused();
-    const status = statusHeaders(code, details);
-    if (this.hasHeaders) this.connection.trailers(this.id, status);
-    else if (code !== Code.OK) this.connection.respond(this.id, [...answerHeaders, ...status], true);
+    const headers = statusHeaders(status);
+    if (this.hasHeaders) this.connection.trailers(this.id, headers);
+    else if (status.code !== Code.OK) this.connection.respond(this.id, [...answerHeaders, ...headers], true);
     else {
       // A stream without any message.
       this.connection.respond(this.id, answerHeaders, false);
-      this.connection.trailers(this.id, status);
+      this.connection.trailers(this.id, headers);
     }
   }
 

@@ -45,8 +45,7 @@ export class GrpcConnection implements StreamEvents {
       if (typeof headers === 'number') this.http2.respond(stream, [':status', headers], true);
       else this.begin(stream, headers);
     } catch (error) {
-      const { code, details } = failureOf(error);
-      this.http2.respond(stream, [...answerHeaders, ...statusHeaders(code, details)], true);
+      this.http2.respond(stream, [...answerHeaders, ...statusHeaders(failureOf(error))], true);
     }
   }
 

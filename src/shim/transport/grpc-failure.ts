@@ -1,6 +1,6 @@
 /** The gRPC status of an error. */
 import { clipped } from '../../sys/report/clipped-text.js';
-import { statusOf } from './status-code.js';
+import { type CallStatus, statusOf } from './status-code.js';
 
 /**
  * Cuts the details of a status. They are a header, percent-encoded (grpc: PROTOCOL-HTTP2): HTTP/2 has room for 64 KiB,
@@ -8,7 +8,7 @@ import { statusOf } from './status-code.js';
  */
 const bounded = (text: string): string => (encodeURI(text).length <= 32 << 10 ? text : clipped(text, 3500));
 
-export function failureOf(error: unknown): { readonly code: number; readonly details: string } {
-  const { code, message } = statusOf(error);
-  return { code, details: bounded(message) };
+export function failureOf(error: unknown): CallStatus {
+  const status = statusOf(error);
+  return { ...status, message: bounded(status.message) };
 }

@@ -1,6 +1,7 @@
 /** The headers of a gRPC call (grpc: PROTOCOL-HTTP2, "Requests"). */
 import { host } from '../../sys/host.js';
-import { Code, StatusError } from './status-code.js';
+import { base64Text } from './protos.js';
+import { type CallStatus, Code, StatusError } from './status-code.js';
 
 export interface CallHeaders {
   /** `package.Service/Method`. */
@@ -47,8 +48,12 @@ function timeoutOf(text: string | undefined): number {
 export const answerHeaders = [':status', '200', 'content-type', 'application/grpc', 'grpc-accept-encoding', 'identity'];
 
 /** The headers that end a call: all of the answer if no message precedes them, else its trailers. */
-export function statusHeaders(code: number, details: string): readonly (string | number)[] {
-  return ['grpc-status', code, ...(details ? ['grpc-message', percentEncoded(details)] : [])];
+export function statusHeaders({ code, message, details }: CallStatus): readonly (string | number)[] {
+  return [
+    ...['grpc-status', code],
+    ...(message ? ['grpc-message', percentEncoded(message)] : []),
+    ...(details ? ['grpc-status-details-bin', base64Text(details)] : []),
+  ];
 }
 
 /** Encodes all bytes but the printable ones of ASCII, and the percent sign. */

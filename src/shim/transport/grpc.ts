@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import {
   Client,
   credentials,
-  type Metadata,
+  Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -18,6 +18,15 @@ import { Code, StatusError } from './status-code.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
+/** The failure of a call, as grpc-js expects it. */
+function failure(error: unknown): { code: number; details: string; metadata?: Metadata } {
+  const { code, message, details } = failureOf(error);
+  if (!details) return { code, details: message };
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', buffer(details));
+  return { code, details: message, metadata };
+}
+
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 const headersOf = ({ metadata }: { metadata: Metadata }): Pick<CallFacts, 'header'> => ({
@@ -28,7 +37,7 @@ const answerUnary = (unary: Unary) => (call: ServerUnaryCall<Buffer, Buffer>, do
   const cancelled = new Promise<void>((settle) => call.once('cancelled', settle));
   unary(call.request, { ...headersOf(call), cancelled }).then(
     (response) => done(null, buffer(response)),
-    (error) => done(failureOf(error)),
+    (error) => done(failure(error)),
   );
 };
 
@@ -61,7 +70,7 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
   };
   streaming(stream).then(
     () => call.end(),
-    (error) => call.emit('error', failureOf(error)),
+    (error) => call.emit('error', failure(error)),
   );
 };
 

@@ -1,13 +1,10 @@
-/** The messages of proto/, under short names. */
-import '../../sys/polyfill.js';
-import protobuf from 'protobufjs/minimal.js';
+/** The messages of containerd in proto/, under short names. */
+import './protobuf-setup.js';
 import * as protos from '../../../build/gen/protos.js';
 
-// Decode 64-bit integers as numbers: those that runt reads are exact. To encode, { low, high } works too.
-protobuf.util.Long = undefined as never;
-protobuf.configure();
-// Allocate each message by itself: protobufjs cuts slabs of 8 KB, and one queued message would hold a whole slab.
-protobuf.Writer.alloc = (size) => new Uint8Array(size);
+/** Bytes in base64, without padding (RFC 4648, section 4). */
+export const base64Text = (bytes: Uint8Array): string =>
+  protobuf.util.base64.encode(bytes, 0, bytes.length).replace(/=+$/, '');
 
 export import task = protos.containerd.task.v3;
 export import events = protos.containerd.events;

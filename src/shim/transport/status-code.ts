@@ -19,12 +19,15 @@ export const Code = {
   FAILED_PRECONDITION: 9,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
+  UNAVAILABLE: 14,
 } as const;
 
 export class StatusError extends Error {
   constructor(
     readonly code: number,
     message: string,
+    /** An encoded google.rpc.Status with the same code and message, for gRPC's trailer grpc-status-details-bin. */
+    readonly details?: Uint8Array,
   ) {
     super(message);
   }
@@ -38,6 +41,7 @@ const codes: Readonly<Record<string, number>> = {
   ERR_USAGE: Code.INVALID_ARGUMENT,
   ERR_CONTAINER_EXISTS: Code.ALREADY_EXISTS,
   ERR_CONTAINER_STATUS: Code.FAILED_PRECONDITION,
+  ERR_NOT_SUPERVISED: Code.FAILED_PRECONDITION,
   ERR_UNSUPPORTED: Code.INVALID_ARGUMENT,
   ERR_SPEC_INVALID: Code.INVALID_ARGUMENT,
   ERR_OPTIONS: Code.INVALID_ARGUMENT,
@@ -49,16 +53,26 @@ const codes: Readonly<Record<string, number>> = {
   ERR_SPEC_VALUE: Code.INVALID_ARGUMENT,
 };
 
-/** Code and message of any error; a RuntError's message is its whole report. */
-export function statusOf(error: unknown): { readonly code: number; readonly message: string } {
-  if (error instanceof StatusError) return { code: error.code, message: error.message };
-  if (error instanceof RuntError)
-    return { code: codes[error.code] ?? Code.UNKNOWN, message: wellFormed(reportOf(error)) };
+export interface CallStatus {
+  /** google.rpc.Code. */
+  readonly code: number;
+  readonly message: string;
+  /** For the trailer grpc-status-details-bin: bytes of a google.rpc.Status. */
+  readonly details?: Uint8Array | undefined;
+}
+
+/** google.rpc.Code of a RuntError. */
+export const codeOf = (error: RuntError): number => codes[error.code] ?? Code.UNKNOWN;
+
+/** The status of any error; a RuntError's message is its whole report. */
+export function statusOf(error: unknown): CallStatus {
+  if (error instanceof StatusError) return { code: error.code, message: error.message, details: error.details };
+  if (error instanceof RuntError) return { code: codeOf(error), message: wellFormed(reportOf(error)) };
   return { code: Code.UNKNOWN, message: wellFormed(String(error)) };
 }
 
 /** A protobuf string must be UTF-8: clients refuse an answer with any other bytes. */
-const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
+export const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
 
 /** Decodes a request, or a message in one. @throws StatusError INVALID_ARGUMENT for malformed bytes */
 export function decodeMessage<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {

@@ -6,6 +6,7 @@ import { update } from '../../container/update/update.js';
 import { findUnsafe } from '../../plan/annotation-policy.js';
 import { utf8Text } from '../../spec/json/utf8.js';
 import { native } from '../../sys/host.js';
+import { SIGKILL } from '../../sys/linux.js';
 import { version } from '../../sys/runt-version.js';
 import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { runtimeOptions } from '../containerd/runtime-options.js';
@@ -150,6 +151,22 @@ export class TaskService {
     return this.tasks.size > 0 || this.creating.size > 0;
   }
 
+  /**
+   * Deletes the task of a container for another service; false if there is none.
+   * @param force kill it first
+   * @throws StatusError FAILED_PRECONDITION if it runs; RuntError
+   */
+  async deleteTask(id: string, force: boolean): Promise<boolean> {
+    const owner = this.tasks.get(id);
+    if (!owner) return false;
+    if (force && owner.init.started && !owner.init.ended) {
+      await owner.kill('', SIGKILL, false);
+      await owner.init.exit;
+    }
+    await this.delete({ id, execId: '' });
+    return true;
+  }
+
   private task(id: string): Task {
     const found = this.tasks.get(id);
     if (!found) throw new StatusError(Code.NOT_FOUND, `container ${id} does not exist`);
@@ -198,7 +215,7 @@ export class TaskService {
     };
   }
 
-  private async delete(r: task.DeleteRequest): Promise<task.DeleteResponse.$Properties> {
+  private async delete(r: Pick<task.DeleteRequest, 'id' | 'execId'>): Promise<task.DeleteResponse.$Properties> {
     const { pid, ended } = await this.task(r.id).delete(r.execId);
     if (!r.execId) this.tasks.delete(r.id);
     return { pid, ...(ended && { exitStatus: ended.status, exitedAt: ended.at }) };

@@ -202,7 +202,8 @@ export class Connection implements Receiver {
   }
 
   private fail(stream: number, error: unknown): void {
-    this.respond(stream, { status: statusOf(error) });
+    const { code, message } = statusOf(error);
+    this.respond(stream, { status: { code, message } });
   }
 
   private respond(stream: number, response: ttrpc.Response.$Properties): void {

@@ -105,6 +105,12 @@ export const orphanInterval = 5_000;
 export const processRetryPause = 1_000;
 /** `Delete` waits this long for the process's output. */
 export const drainTime = 10_000;
+/** A terminal passes on the last output of a process that has ended in this time. */
+export const lateOutputTime = 200;
+/** Interval between two looks at the containers, for clients that watch them. */
+export const watchInterval = 1_000;
+/** The shortest pause between two of them. */
+export const watchPause = 20;
 /** A reader opens a fifo in this time: waited for before the first byte, and again after the last one. */
 export const fifoReaderTime = 3_000;
 /** Pauses between two polls for that reader, and between two polls for an empty fifo. */
