@@ -245,6 +245,7 @@ async function node() {
   const entries = {
     'src/entry/node-command.ts': 'cli',
     'src/library/index.ts': 'index',
+    'src/library/client.ts': 'client',
   };
   const { metafile } = await esbuild.build({
     entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),
@@ -297,9 +298,15 @@ function types() {
   const sources = readdirSync('src', { recursive: true })
     .filter((f) => f.endsWith('.ts'))
     .map((f) => `src/${f}`);
-  if (!isStale('dist/types/library/index.d.ts', sources)) return;
+  const generated = 'build/gen/client-methods.d.ts';
+  if (!isStale('dist/types/library/index.d.ts', [...sources, generated])) return;
   rmSync('dist/types', { recursive: true, force: true });
   run('node_modules/.bin/tsc', '-p', 'tsconfig.types.json');
+  // tsc does not copy declarations.
+  copyFileSync(generated, 'dist/types/library/client-methods.d.ts');
+  const client = 'dist/types/library/client.d.ts';
+  const text = readFileSync(client, 'utf8');
+  writeFileSync(client, text.replaceAll('../../build/gen/client-methods.js', './client-methods.js'));
 }
 
 /** Removes the `doc` strings of operations: people and hack/gen.mjs read them, the program does not. */
@@ -492,6 +499,7 @@ async function all() {
     }
   }
   run(process.execPath, 'hack/protos.mjs');
+  run(process.execPath, 'hack/client.mjs');
   init();
   pause();
   link(

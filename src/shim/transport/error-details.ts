@@ -21,7 +21,7 @@ const json = (value: unknown): string =>
 export function withDetails([path, procedure]: readonly [string, Procedure]): [string, Procedure] {
   if ('unary' in procedure) {
     const { unary } = procedure;
-    return [path, { unary: (request) => unary(request).catch(refuse) }];
+    return [path, { unary: (request, call) => unary(request, call).catch(refuse) }];
   }
   const { streaming } = procedure;
   return [path, { streaming: (stream) => streaming(stream).catch(refuse) }];

@@ -1,6 +1,6 @@
 /** The headers of a gRPC call (grpc: PROTOCOL-HTTP2, "Requests"). */
 import { host } from '../../sys/host.js';
-import { base64Text } from './protos.js';
+import { base64Text } from './base64.js';
 import { type CallStatus, Code, StatusError } from './status-code.js';
 
 export interface CallHeaders {

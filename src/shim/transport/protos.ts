@@ -2,10 +2,6 @@
 import './protobuf-setup.js';
 import * as protos from '../../../build/gen/protos.js';
 
-/** Bytes in base64, without padding (RFC 4648, section 4). */
-export const base64Text = (bytes: Uint8Array): string =>
-  protobuf.util.base64.encode(bytes, 0, bytes.length).replace(/=+$/, '');
-
 export import task = protos.containerd.task.v3;
 export import events = protos.containerd.events;
 export import types = protos.containerd.types;

@@ -1,8 +1,8 @@
 /** gRPC server reflection, for tools such as grpcurl: descriptors of proto/, made at build time. */
-import '../../sys/polyfill.js';
-import protobuf from 'protobufjs/minimal.js';
+import './protobuf-setup.js';
 import { files } from '../../../build/gen/descriptors.js';
 import { grpc } from '../../../build/gen/grpc.js';
+import { base64Bytes } from './base64.js';
 import type { Procedure, Services, Stream } from './rpc.js';
 import { Code, decodeMessage } from './status-code.js';
 
@@ -51,13 +51,9 @@ function described(wanted: (file: (typeof files)[number]) => boolean, what: stri
       const next = files.find((f) => f.name === name);
       if (next) found.add(next);
     }
-  return { fileDescriptorResponse: { fileDescriptorProto: [...found].map(({ descriptor }) => base64(descriptor)) } };
-}
-
-function base64(text: string): Uint8Array {
-  const bytes = new Uint8Array(protobuf.util.base64.length(text));
-  protobuf.util.base64.decode(text, bytes, 0);
-  return bytes;
+  return {
+    fileDescriptorResponse: { fileDescriptorProto: [...found].map(({ descriptor }) => base64Bytes(descriptor)) },
+  };
 }
 
 const errorAnswer = (errorCode: number, errorMessage: string): Answer => ({

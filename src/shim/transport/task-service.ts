@@ -161,7 +161,7 @@ export class TaskService {
     if (!owner) return false;
     if (force && owner.init.started && !owner.init.ended) {
       await owner.kill('', SIGKILL, false);
-      await owner.init.exit;
+      await owner.init.waitForEnd();
     }
     await this.delete({ id, execId: '' });
     return true;

@@ -1,0 +1,209 @@
+/** The client of the API for scripts (docs/grpc.md). Node.js only. */
+import {
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  Client as GrpcClient,
+  Metadata,
+  type ServiceError,
+  status as statusCodes,
+} from '@grpc/grpc-js';
+import type { Containers, Conversation, ErrorDetails, Health } from '../../build/gen/client-methods.js';
+import * as generated from '../../build/gen/client-methods.js';
+
+export type * from '../../build/gen/client-methods.js';
+
+// Timestamps become dates.
+generated.timestamp.toObject = (message) => {
+  const { seconds = 0, nanos = 0 } = message as { seconds?: number; nanos?: number };
+  return new Date(seconds * 1000 + Math.floor(nanos / 1e6));
+};
+
+export interface CallOptions {
+  /** Cancels the call, which then rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Milliseconds until the call fails with the status DEADLINE_EXCEEDED. */
+  timeout?: number;
+}
+
+/** A client of one server. Every call throws `CallError`. */
+export interface Client extends Containers<CallOptions> {
+  /** Whether the server and its services are there. */
+  readonly health: Health<CallOptions>;
+  /** Closes the connection, and cancels the calls. */
+  close(): void;
+}
+
+/** A call that failed. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+  /** gRPC's status, such as NOT_FOUND, UNAVAILABLE or CANCELLED. */
+  readonly status: string;
+  /** runt's stable code, such as ERR_MOUNT (docs/errors.md); absent if the error is not one of runt's. */
+  readonly code: string | undefined;
+  /** What to do. */
+  readonly hint: string | undefined;
+  /** JSON pointer of the config value that the error comes from. */
+  readonly pointer: string | undefined;
+  /** All facts that the server sent. */
+  readonly details: ErrorDetails | undefined;
+
+  constructor(message: string, status: string, details?: ErrorDetails) {
+    super(message);
+    this.status = status;
+    this.details = details;
+    this.code = details?.code;
+    this.hint = details?.hint || undefined;
+    this.pointer = details?.pointer || undefined;
+  }
+}
+
+/**
+ * A client of the server at a unix socket, which connects with the first call.
+ * @param address `unix:///path` or an absolute path
+ * @throws TypeError for another address
+ */
+export function connect(address: string): Client {
+  const path = address.replace(/^unix:(\/\/)?(?=\/)/, '');
+  if (!path.startsWith('/')) throw new TypeError(`not unix:///path, nor an absolute path: ${address}`);
+  const grpc = new GrpcClient(`unix://${path}`, credentials.createInsecure());
+  return {
+    ...(service(grpc, generated.containers) as unknown as Containers<CallOptions>),
+    health: service(grpc, generated.health) as unknown as Health<CallOptions>,
+    close: () => grpc.close(),
+  };
+}
+
+type Methods = Readonly<Record<string, generated.Method>>;
+
+function service(grpc: GrpcClient, methods: Methods): object {
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, method]) => [
+      name,
+      method.requestStream
+        ? (options?: CallOptions) => converse(grpc, method, options)
+        : method.responseStream
+          ? (request: object, options?: CallOptions) => receive(grpc, method, request, options)
+          : (request: object = {}, options?: CallOptions) => ask(grpc, method, request, options),
+    ]),
+  );
+}
+
+const encoder =
+  ({ request }: generated.Method) =>
+  (message: object): Buffer =>
+    Buffer.from(request.encode(request.fromObject(message)).finish());
+
+const decoder =
+  ({ response }: generated.Method) =>
+  (bytes: Buffer): object =>
+    response.toObject(response.decode(bytes), { defaults: true, oneofs: true, longs: Number, enums: String });
+
+const deadline = ({ timeout }: CallOptions): { deadline?: number } =>
+  timeout === undefined ? {} : { deadline: Date.now() + timeout };
+
+/** Cancels a call by a signal. Returns the function that ends that. */
+function cancelBy(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
+  const cancel = (): void => call.cancel();
+  signal?.addEventListener('abort', cancel);
+  return () => signal?.removeEventListener('abort', cancel);
+}
+
+/** The error of a call as users see it. */
+function errorOf(error: unknown, signal: AbortSignal | undefined): unknown {
+  const { code, details, metadata } = error as ServiceError;
+  if (signal?.aborted && code === statusCodes.CANCELLED) return signal.reason;
+  if (code === undefined) return error;
+  const [bytes] = metadata?.get('grpc-status-details-bin') ?? [];
+  return new CallError(details, statusCodes[code] ?? String(code), detailsOf(bytes as Buffer | undefined));
+}
+
+function detailsOf(bytes: Buffer | undefined): ErrorDetails | undefined {
+  if (!bytes) return undefined;
+  const { details } = generated.status.decode(bytes) as { details: { type_url: string; value: Uint8Array }[] };
+  const ours = details.find(({ type_url }) => type_url === 'type.googleapis.com/runt.v1.Error');
+  if (!ours) return undefined;
+  const { toObject, decode } = generated.errorDetails;
+  return toObject(decode(ours.value), { defaults: true }) as ErrorDetails;
+}
+
+function ask(grpc: GrpcClient, method: generated.Method, request: object, o: CallOptions = {}): Promise<object> {
+  return new Promise((settle, fail) => {
+    o.signal?.throwIfAborted();
+    const [encode, decode] = [encoder(method), decoder(method)];
+    const call = grpc.makeUnaryRequest(
+      method.path,
+      encode,
+      decode,
+      request,
+      new Metadata(),
+      deadline(o),
+      (error, answer) => {
+        done();
+        if (error) fail(errorOf(error, o.signal));
+        else settle(answer as object);
+      },
+    );
+    const done = cancelBy(o.signal, call);
+  });
+}
+
+type Incoming = ClientReadableStream<object> | ClientDuplexStream<object, object>;
+
+/** The messages of a call that has begun. If the loop over them ends early, the call is cancelled. */
+function messagesOf(call: Incoming, signal: AbortSignal | undefined): AsyncIterable<object> {
+  const done = cancelBy(signal, call);
+  let failure: unknown;
+  // Also before the loop begins.
+  call.on('error', (error) => {
+    failure = error;
+  });
+  const over = new Promise<void>((settle) => call.once('status', () => settle()));
+  void over.then(done);
+  return (async function* () {
+    try {
+      for await (const message of call) yield message as object;
+      await over;
+      if (failure) throw failure;
+    } catch (error) {
+      throw errorOf(error, signal);
+    } finally {
+      call.cancel();
+    }
+  })();
+}
+
+function receive(
+  grpc: GrpcClient,
+  method: generated.Method,
+  request: object,
+  o: CallOptions = {},
+): AsyncIterable<object> {
+  o.signal?.throwIfAborted();
+  const [encode, decode] = [encoder(method), decoder(method)];
+  const call = grpc.makeServerStreamRequest(method.path, encode, decode, request, new Metadata(), deadline(o));
+  return messagesOf(call, o.signal);
+}
+
+function converse(grpc: GrpcClient, method: generated.Method, o: CallOptions = {}): Conversation<object, object> {
+  o.signal?.throwIfAborted();
+  const [encode, decode] = [encoder(method), decoder(method)];
+  const call = grpc.makeBidiStreamRequest<object, object>(method.path, encode, decode, new Metadata(), deadline(o));
+  const messages = messagesOf(call, o.signal);
+  const over = new Promise<void>((settle) => call.once('status', () => settle()));
+  return {
+    [Symbol.asyncIterator]: () => messages[Symbol.asyncIterator](),
+    send: (message) =>
+      new Promise((settle) => {
+        if (call.write(message)) settle();
+        else {
+          call.once('drain', settle);
+          // What the call has failed with, the loop over its messages throws.
+          void over.then(settle);
+        }
+      }),
+    end: () => {
+      call.end();
+    },
+  };
+}
