@@ -66,14 +66,14 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
 /** `delete`: removes what is left of a container whose shim has ended. Idempotent. */
 async function cleanUp(a: ShimArguments): Promise<number> {
   const { task } = await import('./transport/protos.js');
-  const { clearRootfs } = await import('./task/rootfs-mounts.js');
+  const { unmountRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');
   const { storedRoot } = await import('./task/state-root.js');
   const root = storedRoot(a.bundle, a.namespace);
   // An unreadable record must not prevent the removal.
   const exit = await exitOf(root, a.id).catch(() => undefined);
   await remove({ root, id: a.id, force: true });
-  await clearRootfs(`${a.bundle || '.'}/rootfs`);
+  unmountRootfs(`${a.bundle || '.'}/rootfs`);
   const response = {
     pid: exit?.pid ?? 0,
     exitStatus: exit?.status ?? 137,

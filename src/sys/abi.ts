@@ -497,14 +497,17 @@ export const abi = table({
     ],
     doc: 'open_tree(2), mount_setattr(2) with MOUNT_ATTR_* for the tree, move_mount(2)',
   },
-  attachTree: {
+  mountOverlay: {
     ret: 'i32',
     args: [
-      ['tree', 'i32'],
+      ['source', 'str'],
+      ['layers', 'buf'],
+      ['options', 'buf'],
       ['attrs', 'i32'],
       ['target', 'str'],
+      ['hidden', 'i32'],
     ],
-    doc: 'mount_setattr(2) with MOUNT_ATTR_* for a tree of openTree, move_mount(2)',
+    doc: 'as mountFs, for an overlay whose lower layers are detached trees (descriptors, i32 each): by FSCONFIG_SET_FD (Linux 6.15; EINVAL before), or, with hidden, by a child that mounts them in a mount namespace of its own',
   },
   unmount: {
     ret: 'i32',

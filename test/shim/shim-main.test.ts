@@ -81,7 +81,6 @@ test('delete reports the recorded exit and removes everything, and may be repeat
     saveRecord(root, recordOf('web'));
     kernel.tree.file(`${root}/web/exit.json`, JSON.stringify(exit));
     kernel.tree.mount('/b/rootfs');
-    kernel.tree.directory('/b/rootfs.layers/0');
   });
   const { pid, exitStatus } = task.DeleteResponse.decode(out);
   assert.equal([code, pid, exitStatus], [0, 2500, 3]);

@@ -765,9 +765,11 @@ const cases: Record<Name, Case> = {
   mountBind(t, dir) {
     t.call('mountBind', [`${dir}/none`, 0, 0, dir]);
   },
-  attachTree(t, dir) {
-    t.call('attachTree', [9999, 0, dir]);
-    t.call('attachTree', [9999, 1, dir]);
+  mountOverlay(t, dir) {
+    const layers = new Uint8Array(new Int32Array([9999]).buffer);
+    for (const hidden of [0, 1]) t.call('mountOverlay', ['none', layers, new Uint8Array(), 0, dir, hidden]);
+    t.call('mountOverlay', ['none', layers.subarray(1), new Uint8Array(), 0, dir, 0]);
+    t.call('mountOverlay', ['none', layers, bytes('index=off'), 0, dir, 0]);
   },
   unmount(t, dir) {
     t.call('unmount', [`${dir}/none`]);

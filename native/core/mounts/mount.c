@@ -3,55 +3,16 @@
 #include "../core.h"
 #include "../process/procfs.h"
 #include "../refused.h"
-#include "fs-option.h"
+#include "fs-context.h"
 #include "mount-flags.h"
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-static long set_string(int fs, const char *key, const char *value) {
-  return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
-}
-
-/* Sets `lowerdir=a:b:c` layer by layer (Linux 6.5): a value of fsconfig has at most 255 bytes. On
- * an older kernel, or with an escaped colon in a path, sets it as one. */
-static long set_layers(int fs, const char *layers) {
-  char path[PATH_MAX];
-  if (strlen(layers) < 256 || strchr(layers, '\\'))
-    return set_string(fs, "lowerdir", layers);
-  for (const char *at = layers; *at;) {
-    size_t n = strcspn(at, ":");
-    if (n >= sizeof path) {
-      errno = ENAMETOOLONG;
-      return -1;
-    }
-    memcpy(path, at, n);
-    path[n] = 0;
-    if (set_string(fs, "lowerdir+", path) < 0)
-      return -1;
-    at += n + (at[n] == ':');
-  }
-  return 0;
-}
-
-static long set_option(int fs, const char *option) {
-  static const char list[] = "lowerdir=";
-  size_t n = sizeof list - 1;
-  return strncmp(option, list, n) == 0 ? set_layers(fs, option + n) : set_fs_option(fs, option);
-}
-
 /* The kernel accepts a new access time mode only with the whole field cleared. */
 static uint64_t cleared_by(unsigned attrs) {
   return attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0;
-}
-
-static int32_t attach_tree(int tree, const char *target) {
-  long r = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
-  if (r < 0)
-    is_refused(SYS_move_mount);
-  return result(r);
 }
 
 /* The path of a descriptor in procfs; -1 with ENOSYS where /proc is not the root of a procfs. */
@@ -141,8 +102,8 @@ static int32_t new_mount_fs(const char *fstype, const char *source, const char *
     return -errno;
   }
   long r = set_string(fs, "source", source);
-  for (uint32_t at = 0; r == 0 && at < len; at += (uint32_t)strlen(list + at) + 1)
-    r = set_option(fs, list + at);
+  if (r == 0)
+    r = set_options(fs, list, len);
   if (r < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
     is_refused(SYS_fsconfig);
     return -errno;
@@ -182,13 +143,6 @@ static int32_t new_mount_bind(const char *source, unsigned all, unsigned attrs,
 int32_t runt_mountBind(const char *source, int32_t recursive, int32_t attrs, const char *target) {
   int32_t r = new_mount_bind(source, recursive ? AT_RECURSIVE : 0, (unsigned)attrs, target);
   return r == -ENOSYS ? old_mount_bind(source, recursive, (unsigned)attrs, target) : r;
-}
-
-int32_t runt_attachTree(int32_t tree, int32_t attrs, const char *target) {
-  struct mount_attr a = {.attr_set = (uint32_t)attrs, .attr_clr = cleared_by((uint32_t)attrs)};
-  if (attrs && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
-    return -errno;
-  return attach_tree(tree, target);
 }
 
 int32_t runt_unmount(const char *path) {

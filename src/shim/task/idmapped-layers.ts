@@ -1,11 +1,12 @@
-/** Id-mapped mounts of an overlay's layers, which exist while the overlay is being mounted (mount_setattr(2)). */
+/** An overlay whose lower layers have other ids (mount_setattr(2)), without a mount of them that others see. */
 
 import { OpFailed } from '../../container/failure/op-failed.js';
 import { openIdMaps } from '../../container/launch/handlers/id-map-namespace.js';
+import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
-import { tryListDir } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, AT_REMOVEDIR, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from '../../sys/linux.js';
+import { AT_FDCWD, OPEN_TREE_CLONE } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
 
 /** Id maps of an overlay's lower layers, as containerd writes them: `CONTAINER:HOST:LENGTH[,…]`. */
 interface IdMaps {
@@ -13,54 +14,50 @@ interface IdMaps {
   readonly gidmap: string;
 }
 
-/**
- * Mounts the layers id-mapped below `directory`, calls `use` with these paths, and unmounts them. An overlay that `use`
- * mounts holds private mounts of its layers, so it outlives them.
- * @throws RuntError ERR_MOUNT; what `use` throws
- */
-export async function withIdMaps(
-  layers: readonly string[],
-  maps: IdMaps,
-  directory: string,
-  use: (mapped: readonly string[]) => void,
-): Promise<void> {
-  const facts = { code: 'ERR_MOUNT', message: `map the ids of the layers of ${directory}`, value: maps };
-  const namespace = await namespaceOf(maps, facts);
-  const points: string[] = [];
-  try {
-    native.mkdirAt(AT_FDCWD, directory, 0o700);
-    for (const [index, layer] of layers.entries()) {
-      const point = `${directory}/${index}`;
-      native.mkdirAt(AT_FDCWD, point, 0o700);
-      points.push(point);
-      const tree = check(native.openTree(AT_FDCWD, layer, OPEN_TREE_CLONE), {
-        ...facts,
-        path: layer,
-        syscall: 'open_tree',
-      });
-      try {
-        check(native.idMapTree(tree, namespace, 0), { ...facts, path: layer, syscall: 'mount_setattr' });
-        // Read-only: if the shim is killed here, removing the bundle must not remove files of the layer.
-        check(native.attachTree(tree, MOUNT_ATTR_RDONLY, point), { ...facts, path: point, syscall: 'move_mount' });
-      } finally {
-        native.close(tree);
-      }
-    }
-    use(points);
-  } finally {
-    native.close(namespace);
-    releaseLayers(directory);
-  }
+interface Overlay {
+  readonly source: string;
+  /** Directories, the uppermost first. */
+  readonly layers: readonly string[];
+  /** Options of the file system, without `lowerdir`. */
+  readonly options: readonly string[];
+  /** MOUNT_ATTR_*. */
+  readonly attrs: number;
+  /** Absolute path of the mount point. */
+  readonly target: string;
 }
 
-/** Unmounts everything below `directory` and removes the mount points; the layers stay as they are. */
-export function releaseLayers(directory: string): void {
-  for (const name of tryListDir(directory) ?? []) {
-    const point = `${directory}/${name}`;
-    while (native.unmount(point) >= 0);
-    native.unlinkAt(AT_FDCWD, point, AT_REMOVEDIR);
+/**
+ * Mounts the overlay. Its id-mapped layers are never attached to this mount namespace, so that nothing of them is left
+ * whenever this process is killed. @throws RuntError ERR_MOUNT
+ */
+export async function mountIdMapped(overlay: Overlay, maps: IdMaps): Promise<void> {
+  const { source, layers, options, attrs, target } = overlay;
+  const facts = { code: 'ERR_MOUNT', message: `map the ids of the layers of ${target}`, value: maps };
+  const namespace = await namespaceOf(maps, facts);
+  const trees: number[] = [];
+  try {
+    for (const layer of layers) {
+      const of = { ...facts, message: `map the ids of the layer ${layer} of ${target}`, path: layer };
+      const tree = check(native.openTree(AT_FDCWD, layer, OPEN_TREE_CLONE), { ...of, syscall: 'open_tree' });
+      trees.push(tree);
+      check(native.idMapTree(tree, namespace, 0), { ...of, syscall: 'mount_setattr' });
+    }
+    const mount = (hidden: 0 | 1): number =>
+      native.mountOverlay(
+        source,
+        new Uint8Array(Int32Array.from(trees).buffer),
+        nulList(options),
+        attrs,
+        target,
+        hidden,
+      );
+    // Before Linux 6.13 overlayfs takes no descriptors, and before 6.15 none of detached trees.
+    const direct = mount(0);
+    const mounted = direct === -E.EINVAL ? mount(1) : direct;
+    check(mounted, { code: 'ERR_MOUNT', message: `mount overlay on ${target}`, path: target, value: overlay });
+  } finally {
+    for (const fd of [namespace, ...trees]) native.close(fd);
   }
-  native.unlinkAt(AT_FDCWD, directory, AT_REMOVEDIR);
 }
 
 async function namespaceOf(maps: IdMaps, facts: { code: string; message: string }): Promise<number> {

@@ -2,7 +2,6 @@
 import { mountOption } from '../../spec/mount-options.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
-import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { nulList } from '../../sys/nul-list.js';
 import type { types } from '../transport/protos.js';
@@ -29,15 +28,6 @@ export function unmountRootfs(target: string): void {
   if ([E.EINVAL, E.ENOENT, E.ENOTDIR, E.EPERM].includes(-r)) return;
   check(r, { code: 'ERR_MOUNT', message: `unmount ${target}`, path: target, syscall: 'umount2' });
 }
-
-/** The same, and unmounts the id-mapped layers that a killed shim left behind. */
-export async function clearRootfs(target: string): Promise<void> {
-  unmountRootfs(target);
-  if (exists(layersOf(target))) (await import('./idmapped-layers.js')).releaseLayers(layersOf(target));
-}
-
-/** Directory of the id-mapped layers while their overlay is being mounted. */
-const layersOf = (target: string): string => `${target}.layers`;
 
 /** Options of containerd's snapshotter that map the layers' ids into the container's user namespace. */
 const map = /^(uidmap|gidmap)=(.*)$/;
@@ -92,15 +82,12 @@ async function mountOne(requested: types.Mount.$Properties, target: string): Pro
         code: 'ERR_UNSUPPORTED',
         message: `id maps for a root file system of type ${type}`,
       });
-    const { withIdMaps } = await import('./idmapped-layers.js');
-    await withIdMaps(layers.split(':'), { uidmap, gidmap }, layersOf(target), (mapped) => {
-      data[at] = `lowerdir=${mapped.join(':')}`;
-      mountData();
-    });
+    const { mountIdMapped } = await import('./idmapped-layers.js');
+    const options = data.filter((_, i) => i !== at);
+    await mountIdMapped(
+      { source: source || type, layers: layers.split(':'), options, attrs, target },
+      { uidmap, gidmap },
+    );
   } else if (bind) check(native.mountBind(source, recursive ? 1 : 0, attrs, target), facts);
-  else mountData();
-
-  function mountData(): void {
-    check(native.mountFs(type, source || type, nulList(data), attrs, target), facts);
-  }
+  else check(native.mountFs(type, source || type, nulList(data), attrs, target), facts);
 }

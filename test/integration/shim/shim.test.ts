@@ -4,23 +4,24 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, types } from '../../../src/shim/transport/protos.js';
 import type { StatusError } from '../../../src/shim/transport/status-code.js';
 import { type Bed, eventually, needing } from '../bed/bed.js';
 import { programs } from '../bed/place.js';
-import { onEngine, readAll, refused } from '../bed/shim-engine.js';
+import { type Engine, onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19');
-const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'linux-5.19');
+const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'programs', 'linux-5.19');
 
 test(
   'a container from create to shutdown has its output, its status, and its events in order',
@@ -229,51 +230,107 @@ function layered(bed: Bed) {
   return { upper, rootfs };
 }
 
-mapped(
-  'overlay layers are id-mapped for the user namespace when a snapshotter requests it, and no mounts are left',
+/** The shim on a kernel that takes no descriptors as layers of an overlay. */
+function withoutDescriptors(engine: Engine): void {
+  const real = join(engine.bed.dir, 'real');
+  mkdirSync(real);
+  const shim = join(real, basename(engine.program));
+  renameSync(engine.program, shim);
+  const script = `#!/bin/sh\nexec ${join(programs, 'refuse-layers')} ${shim} "$@"\n`;
+  writeFileSync(engine.program, script, { mode: 0o755 });
+}
+
+const mountsOf = (bed: Bed): string[] =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(bed.dir));
+
+for (const [kernel, prepare] of [
+  ['', () => {}],
+  [' on a kernel without layers by descriptor', withoutDescriptors],
+] as const) {
+  mapped(
+    `overlay layers are id-mapped for the user namespace when a snapshotter requests it${kernel}, and only the overlay is mounted`,
+    onEngine(async (engine, bed) => {
+      prepare(engine);
+      bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
+      const { upper, rootfs } = layered(bed);
+      engine.start();
+      const stdout = engine.fifo('out');
+      const out = readAll(stdout);
+      await engine.run({ rootfs, stdout });
+      assert.is(mountsOf(bed).length, 1);
+      assert.is(await engine.wait(), 0);
+      assert.is(await out, '0 0\n7 8\n');
+      assert.is(readFileSync(join(upper, 'made'), 'utf8'), 'here\n');
+      assert.is(statSync(join(upper, 'made')).uid, 100000);
+      await engine.over();
+      assert.equal(mountsOf(bed), []);
+      assert.equal(readdirSync(join(bed.dir, 'second')), ['second']);
+    }),
+  );
+
+  mapped(
+    `a layer that does not exist is named, and an overlay that the kernel refuses leaves nothing mounted${kernel}`,
+    onEngine(async (engine, bed) => {
+      prepare(engine);
+      const { rootfs } = layered(bed);
+      const { options, ...overlay } = rootfs[0]!;
+      engine.start();
+      const { id, bundle } = bed;
+      const failed = async (list: string[]): Promise<string> => {
+        const request = task.CreateTaskRequest.encode({ id, bundle, rootfs: [{ ...overlay, options: list }] });
+        return (await refused(engine.call('Create', request))).message;
+      };
+      const missing = options.map((option) => option.replace('lowerdir=', 'lowerdir=/no/layer:'));
+      assert.match(await failed(missing), /the layer \/no\/layer of .*: ENOENT/);
+      assert.match(await failed([...options, 'nonsense=1']), /EINVAL/);
+      assert.equal(mountsOf(bed), []);
+      await engine.call('Shutdown', task.ShutdownRequest.encode({ id }));
+    }),
+  );
+}
+
+/** Numbers of the system calls that make the overlay; the same on all architectures. */
+const mountCalls = { open_tree: 428, move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432, mount_setattr: 442 };
+
+killed(
+  'a shim that is killed at any call while it mounts layers leaves none mounted, and delete can be repeated',
   onEngine(async (engine, bed) => {
-    bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
-    const { upper, rootfs } = layered(bed);
-    engine.start();
-    const stdout = engine.fifo('out');
-    const out = readAll(stdout);
-    await engine.run({ rootfs, stdout });
-    assert.is(await engine.wait(), 0);
-    assert.is(await out, '0 0\n7 8\n');
-    assert.is(readFileSync(join(upper, 'made'), 'utf8'), 'here\n');
-    assert.is(statSync(join(upper, 'made')).uid, 100000);
-    assert.not.ok(existsSync(join(bed.bundle, 'rootfs.layers')));
-    await engine.over();
-    assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(bed.dir));
+    const { rootfs } = layered(bed);
+    const { id, bundle } = bed;
+    for (const [call, number] of Object.entries(mountCalls)) {
+      engine.start();
+      const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+      const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(number)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise((ready) => killer.stdout.once('data', ready));
+      await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
+      assert.equal(mountsOf(bed), [], call);
+      for (let i = 0; i < 2; i++) assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
+    }
+    assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
+    assert.equal(readdirSync(bundle).sort(), ['address', 'config.json', 'rootfs']);
   }),
 );
 
 killed(
-  'after the shim was killed while it mounted layers, delete unmounts them, and the layers are intact',
+  'the same on a kernel without layers by descriptor: the child that mounts them ends by itself',
   onEngine(async (engine, bed) => {
+    withoutDescriptors(engine);
     const { rootfs } = layered(bed);
-    engine.start();
     const { id, bundle } = bed;
-    const request = task.ConnectRequest.encode({ id });
-    const { shimPid } = await engine.call('Connect', request, task.ConnectResponse);
-    // fsopen is the first call of the overlay, which is the first mount that is not a bind mount.
-    const fsopen = 430;
-    const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(fsopen)], {
+    engine.start();
+    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+    // The child's calls are not those of the shim: its first one after the child's end attaches the overlay.
+    const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(mountCalls.move_mount)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await new Promise((ready) => killer.stdout.once('data', ready));
     await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
-    const mounts = () =>
-      readFileSync('/proc/self/mountinfo', 'utf8')
-        .split('\n')
-        .filter((l) => l.includes(bed.dir));
-    assert.is(mounts().length, 2);
-    for (let i = 0; i < 2; i++) {
-      assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
-      assert.equal(mounts(), []);
-      assert.not.ok(existsSync(join(bundle, 'rootfs.layers')));
-    }
-    assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
+    assert.equal(mountsOf(bed), []);
+    assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
   }),
 );
 
