@@ -10,7 +10,7 @@ import type { ShimArguments } from './containerd/shim-arguments.js';
 import { IdleTimer } from './idle-end.js';
 import { log, outliveErrors } from './shim-log.js';
 import type { ShimName } from './shim-main.js';
-import { reapOrphans } from './task/orphan-reaper.js';
+import { startReaping } from './task/orphan-reaper.js';
 import { stateRoot } from './task/state-root.js';
 import { Clients } from './transport/client-limits.js';
 import { loadGrpc } from './transport/grpc-interface.js';
@@ -71,7 +71,7 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
       return 0;
     }
   }
-  void reapOrphans();
+  const reaping = startReaping();
   const clients = new Clients((line) => log('ttrpc', line));
   void acceptConnections(LISTENER, (fd) => {
     if (!clients.connect()) {
@@ -87,6 +87,7 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
   await shutdown;
   // The answer to Shutdown is still being sent.
   await sleep(lastAnswerTime);
+  reaping.end();
   return 0;
 }
 

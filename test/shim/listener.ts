@@ -20,10 +20,15 @@ export function withListener(env: Record<string, string> = {}): FakeKernel {
   }
   const watch = kernel.performs('watch');
   kernel.on('watch', (fd, id) => watch(number(fd), id));
+  withSignals(kernel);
+  return kernel;
+}
+
+/** Gives a kernel signals that never arrive. */
+export function withSignals(kernel: FakeKernel): void {
   const [signals, sender] = SocketEnd.pair('signalfd', false);
   sender.hold();
   kernel.on('signalFd', () => kernel.descriptors.open(signals));
-  return kernel;
 }
 
 /** A client that sends requests over ttrpc. */

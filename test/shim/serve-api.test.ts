@@ -7,11 +7,12 @@ import { serve as serveShim } from '../../src/shim/shim-server.js';
 import { type Grpc, setGrpcLoader } from '../../src/shim/transport/grpc-interface.js';
 import { task } from '../../src/shim/transport/protos.js';
 import type { Services, Unary } from '../../src/shim/transport/rpc.js';
+import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
 import { callWith } from './call-facts.js';
-import { withListener } from './listener.js';
+import { withListener, withSignals } from './listener.js';
 import { TaskHost } from './task/task-host.js';
 
 const test = suite('serve api');
@@ -59,10 +60,11 @@ async function refusal(kernel: FakeKernel, listen: string): Promise<string> {
   return `${(error as RuntError).code} ${(error as RuntError).message}`;
 }
 
-test('serve without gRPC, which the static binary lacks, is refused', async () => {
+test('serve in a build without nghttp2 is refused, before it listens', async () => {
   const kernel = new FakeKernel();
-  assert.match(await refusal(kernel, '/run/runt.sock'), /^ERR_UNSUPPORTED serve speaks gRPC, which this static binary/);
-  assert.equal(kernel.names, []);
+  kernel.on('http2Open', () => -E.ENOSYS);
+  assert.match(await refusal(kernel, '/run/runt.sock'), /^ERR_UNSUPPORTED this build of runt has no gRPC/);
+  assert.equal(kernel.names, ['http2Open']);
 });
 
 test('serve refuses an address that is not an absolute path', async () => {
@@ -97,6 +99,7 @@ test('serve runs until it is stopped, replaces a stale socket, and removes its o
   const grpc = new FakeGrpc();
   setGrpcLoader(async () => grpc);
   const kernel = new FakeKernel();
+  withSignals(kernel);
   kernel.tree.socket('/run/runt.sock');
   const serving = serve({ listen: 'unix:///run/runt.sock', root: kernel.root, debug: false });
   await kernel.finish(sleep(1000));
@@ -117,6 +120,7 @@ test('a restarted server adopts the containers of the earlier one', async () => 
   setGrpcLoader(async () => grpc);
   const host = new TaskHost();
   const { kernel } = host;
+  withSignals(kernel);
   const serving = serve({ listen: '/run/runt.sock', root: kernel.root, debug: false });
   await kernel.finish(sleep(1000));
   const ask = (name: string, request: object) =>

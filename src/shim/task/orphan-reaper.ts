@@ -8,28 +8,40 @@ import { tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { SIGCHLD, SIGPIPE } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
-import { readable, sleep } from '../../sys/waiting/loop.js';
+import { forget, readable, sleep } from '../../sys/waiting/loop.js';
 import { orphanInterval, orphanTime } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
 
 const bit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
+/** Reaps orphans until `end` is called. @throws RuntError ERR_SHIM */
+export const startReaping = (): { end(): void } => (host.name === 'node' ? reapPeriodically() : reapAtSignals());
+
 /**
- * Reaps until the shim, the subreaper of its containers, exits. Blocks SIGPIPE as well: a write to a closed stream must
- * fail with an error and not kill the shim. Children get the default signal mask.
+ * Reaps at SIGCHLD. Blocks SIGPIPE as well: a write to a closed stream must fail with an error and not kill the server.
+ * Children get the default signal mask. @throws RuntError ERR_SHIM
  */
-export async function reapOrphans(): Promise<void> {
+function reapAtSignals(): { end(): void } {
   const signals = check(native.signalFd(bit(SIGCHLD) | bit(SIGPIPE)), {
     code: 'ERR_SHIM',
     message: 'make a signalfd',
     syscall: 'signalfd4',
   });
   const buffer = new Uint8Array(4096);
-  for (;;) {
-    await readable(signals);
-    native.read(signals, buffer);
-    await reapZombies().catch((error) => log('orphans', error));
-  }
+  let ended = false;
+  void (async () => {
+    while (!ended && (await readable(signals))) {
+      native.read(signals, buffer);
+      await reapZombies().catch((error) => log('orphans', error));
+    }
+  })();
+  return {
+    end() {
+      ended = true;
+      forget(signals);
+      native.close(signals);
+    },
+  };
 }
 
 /** The same under Node.js, which owns the signals: reaps every `orphanInterval` until `end` is called. */
@@ -43,13 +55,6 @@ export function reapPeriodically(): { end(): void } {
       ended = true;
     },
   };
-}
-
-/** Reaps orphans as this host can. `end` ends it, if the program is to end by itself. */
-export function startReaping(): { end(): void } {
-  if (host.name === 'node') return reapPeriodically();
-  void reapOrphans();
-  return { end() {} };
 }
 
 /** Waits until a child ends and reaps it at once. No other code may wait for that child. */

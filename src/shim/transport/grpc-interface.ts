@@ -11,18 +11,22 @@ export interface GrpcServer {
 }
 
 export interface Grpc {
-  /** Makes a server of the procedures. @throws RuntError ERR_UNSUPPORTED in a build without HTTP/2 */
+  /** Makes a server of the procedures. */
   serve(services: Services): GrpcServer;
   /** The version of the containerd at that socket, "2.1.9"; empty if it does not answer within `ms` milliseconds. */
   containerdVersion(socket: string, ms: number): Promise<string>;
 }
 
-let loader: () => Promise<Grpc> = () => import('./grpc-server.js');
+let loader = async (): Promise<Grpc> => {
+  const { checkHttp2, ...grpc } = await import('./grpc-server.js');
+  checkHttp2();
+  return grpc;
+};
 
 /** Sets another implementation; the entries of Node.js call it before anything else. */
 export function setGrpcLoader(load: () => Promise<Grpc>): void {
   loader = load;
 }
 
-/** Loads gRPC. */
+/** Loads gRPC. @throws RuntError ERR_UNSUPPORTED in a build without HTTP/2 */
 export const loadGrpc = (): Promise<Grpc> => loader();

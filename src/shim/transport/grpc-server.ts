@@ -7,7 +7,6 @@ import { log, logText } from '../shim-log.js';
 import { Clients } from './client-limits.js';
 import { GrpcConnection } from './grpc-connection.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
-import { checkHttp2 } from './http2-connection.js';
 import { RequestTimer } from './request-timer.js';
 import type { Services } from './rpc.js';
 
@@ -17,11 +16,9 @@ export const containerdVersion: Grpc['containerdVersion'] = async (socket, ms) =
   return client.containerdVersion(socket, ms);
 };
 
-/** @throws RuntError ERR_UNSUPPORTED in a build without HTTP/2 */
-export function serve(services: Services): GrpcServer {
-  checkHttp2();
-  return new Server(services);
-}
+export { checkHttp2 } from './http2-connection.js';
+
+export const serve = (services: Services): GrpcServer => new Server(services);
 
 class Server implements GrpcServer {
   private readonly clients = new Clients((line) => log('gRPC', line));

@@ -95,10 +95,14 @@ export class TaskHost extends BundleHost {
   }
 
   /** The same without running it to its end. */
-  begin(name: Name | Other, request: object = {}): Promise<Record<string, unknown> | string> {
+  begin(
+    name: Name | Other,
+    request: object = {},
+    cancelled = new Promise<void>(() => {}),
+  ): Promise<Record<string, unknown> | string> {
     const [input, output] = messages[name] as [Message, Message | undefined];
     const bytes = input.encode({ id: 'web', ...request }).finish();
-    return this.service.call('containerd.task.v3.Task', name, bytes, callWith()).then(
+    return this.service.call('containerd.task.v3.Task', name, bytes, { ...callWith(), cancelled }).then(
       (answer) => (output ? { ...output.decode(answer) } : {}),
       (error) => {
         const { code, message } = statusOf(error);
