@@ -63,7 +63,10 @@ export class Http2Connection {
       this.send();
       while (this.open) {
         // Read no more of a client that does not read: its frames would queue answers.
-        if (this.blocked) await this.blocked;
+        if (this.blocked) {
+          await this.blocked;
+          continue;
+        }
         if (!(await readable(this.fd, this.isHttp2 ? -1 : Math.max(0, deadline - now()))) || !this.open) break;
         const n = native.read(this.fd, input);
         if (n === -E.EAGAIN) continue;
