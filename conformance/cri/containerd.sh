@@ -1,7 +1,13 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here, from setup.sh
-# containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1) and replaced (type
-# io.containerd.runc.v2 with runt's shim).
+# containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1), replaced (type
+# io.containerd.runc.v2 with runt's shim), grpc (type io.containerd.runt-grpc.v1) and, from 2.0 on, serve (pods of
+# `runt serve`).
+# shellcheck source=conformance/engines/serve/server.sh
+. "$here/serve/server.sh"
+
+# has_sandboxers: whether this containerd takes pods from a server
+has_sandboxers() { containerd --version | grep -q ' v\?2\.'; }
 
 # runtimes PLUGIN: the handlers of the plugin, with systemd's cgroups if DRIVER says so; the default is runt
 runtimes() {
@@ -16,10 +22,18 @@ runtimes() {
   [plugins."$1".containerd.runtimes.replaced]
     runtime_type = "io.containerd.runc.v2"
     runtime_path = "/usr/local/bin/containerd-shim-runt-v1"
+  [plugins."$1".containerd.runtimes.grpc]
+    runtime_type = "io.containerd.runt-grpc.v1"
+END
+  has_sandboxers && cat <<END
+  [plugins."$1".containerd.runtimes.serve]
+    runtime_type = "io.containerd.runt.v1"
+    sandboxer = "runt"
 END
   # containerd 2.1 to 2.4 makes no pod with a user namespace if a type other than runc's has options (docs/shim.md).
+  # Up to 2.3 it starts no container of a sandboxer if such a type has options.
   [ "${DRIVER:-}" = systemd ] || return 0
-  for handler in runc runt replaced; do
+  for handler in runc runt replaced grpc; do
     cat <<END
   [plugins."$1".containerd.runtimes.$handler.options]
     SystemdCgroup = true
@@ -29,7 +43,7 @@ END
 
 configuration() {
   local version=2
-  ! containerd --version | grep -q ' v\?2\.' || version=3
+  ! has_sandboxers || version=3
   cat <<END
 version = $version
 root = "/var/lib/containerd"
@@ -39,6 +53,9 @@ state = "/run/containerd"
 END
   if [ $version = 3 ]; then
     cat <<END
+[proxy_plugins.runt]
+  type = "sandbox"
+  address = "$served"
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
@@ -70,7 +87,9 @@ END
 }
 
 engine_configuration() {
-  ln -sf "$(readlink -f "$here/../../dist/runt")" /usr/local/bin/containerd-shim-runt-v1
+  for name in runt-v1 runt-grpc-v1; do ln -sf "$(readlink -f "$here/../../dist/runt")" "/usr/local/bin/containerd-shim-$name"; done
+  # Before containerd, which asks it for its pods.
+  ! has_sandboxers || server_starts /run/cri.sock || return 1
   mkdir -p /etc/containerd/certs.d/_default
   cat >/etc/containerd/certs.d/_default/hosts.toml <<'END'
 [host."http://127.0.0.1:5000"]

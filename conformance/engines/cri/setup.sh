@@ -1,5 +1,5 @@
 # Kubernetes' CRI with CNI and its own registry, driven by crictl, with the handler of the runtime. ENGINE=crio:
-# CRI-O's, else containerd's; with HANDLER=replaced: runt's shim instead of runc's, through runtime_path, for "runt".
+# CRI-O's, else containerd's. HANDLER: the handler that stands for runt, "runt" by default (see cri/containerd.sh).
 cri=$here/../cri
 tools=$here/../../build/cri
 export CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri.sock
@@ -10,12 +10,14 @@ export CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri.sock
 . "$here/tables"
 # shellcheck disable=SC2034 # read by inside
 fast='pod_runs pod_exec pod_logs'
+# shellcheck disable=SC2034 # read by inside
+long='pod_serve_endures'
 
 # crictl ARGUMENT…: without its notes
 crictl() { "$tools/bin/crictl" --timeout 60s "$@"; }
 # handler: the handler of $RUNTIME
 handler() {
-  if [ "${RUNTIME:-runc}" = runt ] && [ "${HANDLER:-}" = replaced ]; then echo replaced; else echo "${RUNTIME:-runc}"; fi
+  if [ "${RUNTIME:-runc}" = runt ] && [ -n "${HANDLER:-}" ]; then echo "$HANDLER"; else echo "${RUNTIME:-runc}"; fi
 }
 
 # engine_starts: starts the engine and waits until it answers
@@ -41,7 +43,7 @@ setup() {
 }
 END
   older_tables || true
-  engine_configuration
+  engine_configuration || return 1
   node "$cri/registry.mjs" "$ROOTFS" "$tools/programs" >/tmp/registry.log 2>&1 </dev/null &
   disown
   eventually grep -q listens /tmp/registry.log || {
@@ -64,4 +66,5 @@ tidy() {
 end() {
   pkill -x "${ENGINE:-containerd}"
   pkill -f registry.mjs
+  pkill -f serve/activated.pl
 }

@@ -96,7 +96,8 @@ async function relay(from, stream, headers) {
     // containerd has ended: UNAVAILABLE.
     if (stream.destroyed) return;
     if (stream.headersSent) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    else stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' }, { endStream: true });
+    else
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' }, { endStream: true });
   });
   const change = changed[headers[':path']];
   if (change === undefined) stream.pipe(to);
@@ -106,7 +107,9 @@ async function relay(from, stream, headers) {
 /** Stores the sandbox of all containers, if containerd does not have it. */
 async function store() {
   const from = session();
-  const record = Buffer.concat([field(1, sandbox), field(10, 'runt')]);
+  // containerd does not survive a sandbox without a runtime.
+  const runtime = Buffer.concat([field(1, 'io.containerd.runt.v1'), field(2, field(1, 'google.protobuf.Empty'))]);
+  const record = Buffer.concat([field(1, sandbox), field(2, runtime), field(10, 'runt')]);
   const call = from.request({
     ':method': 'POST',
     ':path': '/containerd.services.sandbox.v1.Store/Create',

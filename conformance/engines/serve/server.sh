@@ -7,7 +7,10 @@ server_starts() {
   mkdir -p /run/runt
   perl "$here/serve/activated.pl" "$served" runt --root /run/runt/state serve --listen "unix://$served" --containerd "$1" >>/tmp/serve.log 2>&1 </dev/null &
   disown
-  eventually test -s "$served.pid" && eventually test -S "$served"
+  eventually grep -q 'is ready at' /tmp/serve.log || {
+    tail -n 5 /tmp/serve.log
+    return 1
+  }
 }
 
 # server_pid: the pid of the running server

@@ -16,7 +16,7 @@ fi
 
 eval "$(declare -f setup | sed '1s/setup/setup_shim/')"
 setup() {
-  server_starts /run/containerd.sock
+  server_starts /run/containerd.sock || return 1
   setup_shim
   endpoint=$here/serve/endpoint.mjs
   node "$endpoint" /run/ctr.sock /run/containerd.sock "grpc+$served" >/tmp/endpoint.log 2>&1 </dev/null &
