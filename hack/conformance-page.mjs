@@ -151,7 +151,7 @@ function failingPods(tables) {
         /^ {4}(passed|failed|skipped) +(passed|failed|skipped) +(?:(?:passed|failed|skipped) +)?(.+)$/.exec(line) ?? [];
       if (runt === 'failed' && runc === 'failed')
         names.add(`${engine}: ${name.replace(/ (?:runtime )?should .*$/, '')}`);
-      const [, excuse] = /^ {4}excused with runt: (.*)$/.exec(line) ?? [];
+      const [, excuse] = /^ {4}excused with [a-z, ]+: (.*)$/.exec(line) ?? [];
       if (excuse) excuses.add(excuse);
     }
   }

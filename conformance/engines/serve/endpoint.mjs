@@ -24,7 +24,7 @@ function varint(value) {
 }
 
 /** The last value of a field of type string, bytes or message; empty if there is none. */
-function valueOf(message, wanted) {
+function lastOf(message, wanted) {
   let at = 0;
   const next = () => {
     let value = 0;
@@ -54,7 +54,7 @@ const changed = {
   '/containerd.services.tasks.v1.Tasks/Create': (message) => {
     // Up to 2.3 the address is in runc's options, 2.4 has fields for it too; CRI sets both.
     const version = (number) => Buffer.from([...varint(number << 3), 3]);
-    const runc = valueOf(valueOf(message, 9), 2);
+    const runc = lastOf(lastOf(message, 9), 2);
     const options = Buffer.concat([runc, field(12, address), version(13)]);
     const any = Buffer.concat([field(1, 'containerd.runc.v1.Options'), field(2, options)]);
     return Buffer.concat([message, field(9, any), field(11, address), version(12)]);

@@ -5,7 +5,11 @@ served=/run/runt/serve.sock
 # server_starts CONTAINERD: starts it, for the containerd at that address
 server_starts() {
   mkdir -p /run/runt
-  perl "$here/serve/activated.pl" "$served" runt --root /run/runt/state serve --listen "unix://$served" --containerd "$1" >>/tmp/serve.log 2>&1 </dev/null &
+  # As containerd's shims: a container without a value of its own inherits it.
+  (
+    echo 1 >/proc/self/oom_score_adj
+    exec perl "$here/serve/activated.pl" "$served" runt --root /run/runt/state serve --listen "unix://$served" --containerd "$1" >>/tmp/serve.log 2>&1 </dev/null
+  ) &
   disown
   eventually grep -q 'is ready at' /tmp/serve.log || {
     tail -n 5 /tmp/serve.log
