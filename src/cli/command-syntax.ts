@@ -201,7 +201,10 @@ export const commands = {
     },
   },
   features: { args: '', flags: help },
-  serve: { args: '', flags: { listen: 'str', ...help } },
+  serve: {
+    args: '',
+    flags: { listen: 'str', containerd: 'str', 'containerd-root': 'str', 'containerd-state': 'str', ...help },
+  },
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },

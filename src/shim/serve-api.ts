@@ -1,11 +1,10 @@
 /** `runt serve`: the services for scripts and the task service, over gRPC on a unix socket, without containerd. */
-import { notifyReady } from '../container/stdio/notify-socket.js';
-import { printable } from '../plan/printable-text.js';
 import { check, RuntError } from '../sys/error.js';
-import { host, native } from '../sys/host.js';
+import { native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, trimWhenIdle } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
+import { ServiceManager } from './service-manager.js';
 import { outliveErrors } from './shim-log.js';
 import { adoptTasks, storeTask } from './task/recorded-tasks.js';
 import { loadGrpc } from './transport/grpc-interface.js';
@@ -14,8 +13,8 @@ import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 
 interface ServeOptions {
-  /** `unix:///path`, `unix:path` or an absolute path. */
-  readonly listen: string;
+  /** `unix:///path`, `unix:path` or an absolute path; absent for the socket of the service manager (LISTEN_FDS). */
+  readonly listen?: string;
   /** The state root. */
   readonly root: string;
   /** Also log the warnings of `--debug`. */
@@ -27,9 +26,9 @@ interface ServeOptions {
  * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
  */
 export async function serve(o: ServeOptions): Promise<void> {
-  const path = pathOf(o.listen);
+  const manager = new ServiceManager();
   const grpc = await loadGrpc();
-  const listener = await listenAt(path);
+  const { path, listener, removes } = await listeningSocket(o.listen, manager);
   outliveErrors();
   trimWhenIdle();
   native.setSubreaper(1);
@@ -53,7 +52,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     debug: o.debug,
     deleteTask: (id, force) => service.deleteTask(id, force),
   });
-  for (const task of await adoptTasks(o.root, publisher, o.debug)) service.add(task);
+  for (const task of await adoptTasks(o.root, () => publisher, o.debug)) service.add(task);
   containers.adopt();
   const services = new Map([...service.procedures, ...containers.procedures]);
   const { reflection } = await import('./transport/reflection.js');
@@ -61,9 +60,10 @@ export async function serve(o: ServeOptions): Promise<void> {
   const health = new Health(services);
   const all = new Map([...services, ...health.procedures]);
   await serveGrpc(grpc, listener, new Map([...all, ...reflection(all)]), async (server) => {
-    reportReady(path, o.root);
+    manager.ready(`the task service is ready at unix://${path}, for the containers below ${o.root}`);
     await Promise.race([shutdown, server.awaitSignal()]);
-    native.unlinkAt(AT_FDCWD, path, 0);
+    manager.stopping();
+    if (removes) native.unlinkAt(AT_FDCWD, path, 0);
     forget(listener);
     native.close(listener);
     health.close();
@@ -71,18 +71,27 @@ export async function serve(o: ServeOptions): Promise<void> {
   });
 }
 
-/** Reports readiness on stderr and to the service manager, so that neither has to poll the socket. */
-function reportReady(path: string, root: string): void {
-  const sentence = `the task service is ready at unix://${path}, for the containers below ${root}`;
-  const writeLine = (text: string) => native.write(2, host.encode(`runt: ${printable(text)}\n`));
-  writeLine(sentence);
-  const { NOTIFY_SOCKET } = host.env;
-  if (!NOTIFY_SOCKET) return;
-  try {
-    notifyReady(NOTIFY_SOCKET, sentence);
-  } catch (error) {
-    writeLine(`warning: ${error instanceof Error ? error.message : error}`);
+interface ServerSocket {
+  readonly path: string;
+  readonly listener: number;
+  /** Whether the server removes it at its end. The service manager keeps its own for the next server. */
+  readonly removes: boolean;
+}
+
+/** The socket of the service manager, or a new one at `listen`. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM */
+export async function listeningSocket(listen: string | undefined, manager: ServiceManager): Promise<ServerSocket> {
+  const given = manager.listener();
+  if (!given) {
+    const path = pathOf(listen ?? '');
+    return { path, listener: await listenAt(path), removes: true };
   }
+  if (listen !== undefined && pathOf(listen) !== given.path)
+    throw new RuntError({
+      code: 'ERR_USAGE',
+      message: `--listen ${listen}: the service manager listens at ${given.path}`,
+      hint: 'leave --listen out, or name the same socket in the units of the socket and of the service',
+    });
+  return { path: given.path, listener: given.fd, removes: false };
 }
 
 /** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */

@@ -34,7 +34,7 @@ export function scopeName(cgroupsPath: string | undefined, id: string, user: boo
 }
 
 /** `a-b.slice` is in `a.slice`: `/a.slice/a-b.slice`; the root slice is the manager's own cgroup. */
-function slicePath(slice: string, requested: string): string {
+export function slicePath(slice: string, requested: string): string {
   if (slice === '-.slice') return '';
   const parts = slice.endsWith('.slice') ? slice.slice(0, -'.slice'.length).split('-') : [''];
   if (!valid.test(slice) || parts.some((part) => part === '')) {

@@ -266,8 +266,14 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   serve: {
     summary: "serve containerd's task service over gRPC on a unix socket",
     text: 'It needs Node.js: install the Debian package runt-serve or the npm package runt-oci. The static binary cannot serve. SIGTERM ends it; the containers continue to run.',
-    usage: ['--listen URL'],
-    flags: { listen: 'unix:///PATH: create this socket with mode 0600, for root and the same user' },
+    usage: ['--listen URL [--containerd SOCKET]'],
+    flags: {
+      listen:
+        'unix:///PATH: create this socket with mode 0600, for root and the same user (default: that of LISTEN_FDS)',
+      containerd: 'serve the pods and containers of the containerd with this gRPC socket',
+      'containerd-root': 'its directory "root" (default: /var/lib/containerd)',
+      'containerd-state': 'its directory "state" (default: /run/containerd)',
+    },
   },
   debug: {
     summary: 'print a report about a container',

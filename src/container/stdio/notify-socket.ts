@@ -37,11 +37,16 @@ export function notifyOf(stateDir: string, address: string): Notify | undefined 
   return new Notify(fd, address);
 }
 
-/** Notifies a service manager that this program is ready (sd_notify(3)). @throws RuntError ERR_NOTIFY */
-export function notifyReady(address: string, status: string): void {
-  const facts = { code: 'ERR_NOTIFY', message: `tell NOTIFY_SOCKET ${address} that runt is ready`, path: address };
+/**
+ * Notifies a service manager of this program (sd_notify(3)).
+ * @param lines such as `READY=1`
+ * @param what what they say, as a clause that follows "that"
+ * @throws RuntError ERR_NOTIFY
+ */
+export function notifyService(address: string, lines: readonly string[], what: string): void {
+  const facts = { code: 'ERR_NOTIFY', message: `tell NOTIFY_SOCKET ${address} that ${what}`, path: address };
   const socket = check(native.datagramConnect(address), { ...facts, syscall: 'connect' });
-  const sent = native.sendFds(socket, new Uint8Array(0), host.encode(`READY=1\nSTATUS=${status}\n`));
+  const sent = native.sendFds(socket, new Uint8Array(0), host.encode(lines.map((line) => `${line}\n`).join('')));
   native.close(socket);
   check(sent, { ...facts, syscall: 'sendmsg' });
 }

@@ -12,8 +12,12 @@ const UNLIMITED = 2n ** 64n - 1n;
 const UNLIMITED_RDMA = 2 ** 32 - 1;
 
 /** The answer of Stats: a Metrics message with its type name. */
-export function metrics(facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties {
-  const stats = readStats(facts, loadRecord(root, id).cgroups);
+export const metrics = (facts: CgroupFacts, root: string, id: string): google.protobuf.Any.$Properties =>
+  metricsOf(facts, loadRecord(root, id).cgroups);
+
+/** The same for any cgroup. @param cgroups its directory in each hierarchy */
+export function metricsOf(facts: CgroupFacts, cgroups: readonly string[]): google.protobuf.Any.$Properties {
+  const stats = readStats(facts, cgroups);
   if (facts.layout === 'v2') {
     return { type_url: 'io.containerd.cgroups.v2.Metrics', value: cgroup2.Metrics.encode(v2Metrics(stats)).finish() };
   }

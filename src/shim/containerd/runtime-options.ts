@@ -36,10 +36,8 @@ export interface RuntimeOptions {
 
 type Policies = Pick<RuntimeOptions, 'unsafeAnnotations' | 'hookTimeout'>;
 
-/** Fields that this version does not support. */
-const refused = ['taskApiAddress', 'taskApiVersion'] as const;
 const paths = ['root', 'criuPath', 'criuImagePath', 'criuWorkPath'] as const;
-/** All fields, with the `typeof` of their values. */
+/** All fields, with the `typeof` of their values. By those of the task API containerd finds the server itself. */
 const kinds = [
   ...(['noPivotRoot', 'noNewKeyring', 'systemdCgroup'] as const).map((f) => [f, 'boolean'] as const),
   ...(['ioUid', 'ioGid', 'taskApiVersion'] as const).map((f) => [f, 'number'] as const),
@@ -141,9 +139,6 @@ function asOptions(options: linuxRunc.CreateOptions): runcOptions.Options {
 }
 
 function checkedOptions(options: runcOptions.Options): RuntimeOptions {
-  for (const field of refused) {
-    if (options[field]) throw new StatusError(Code.INVALID_ARGUMENT, `the runtime option ${field} is not supported`);
-  }
   for (const field of paths) {
     const path = options[field];
     if (path && !path.startsWith('/'))

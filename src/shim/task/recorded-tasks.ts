@@ -37,15 +37,22 @@ export function storeTask({ root, id, init, options }: Task): void {
   );
 }
 
-/** Adopts every task below `root` whose server has exited. Logs and skips unreadable records. */
-export async function adoptTasks(root: string, publisher: Publisher, debug: boolean): Promise<readonly Task[]> {
+/**
+ * Adopts every task below `root` whose server has exited. Logs and skips unreadable records.
+ * @param publisherOf where the events of a container go
+ */
+export async function adoptTasks(
+  root: string,
+  publisherOf: (id: string) => Publisher,
+  debug: boolean,
+): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   for (const id of names(root)) {
     try {
       const text = withState(root, id, (dir) => entryText(dir, file));
       const record = text === undefined ? undefined : (JSON.parse(text) as TaskRecord);
       if (record?.version === 1 && !isAlive(record.server))
-        tasks.push(await adoptTask(root, id, record, publisher, debug));
+        tasks.push(await adoptTask(root, id, record, publisherOf(id), debug));
     } catch (error) {
       log(id, error);
     }

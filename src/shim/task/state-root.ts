@@ -7,9 +7,11 @@ import { AT_FDCWD } from '../../sys/linux.js';
 /** File in the bundle that holds a state root other than the default. */
 const file = 'state-root';
 
+/** Directory of the state roots of all namespaces. */
+export const shimRoot = '/run/containerd/runt';
+
 /** The state root of a namespace's containers. */
-export const stateRoot = (namespace: string, directory = ''): string =>
-  `${directory || '/run/containerd/runt'}/${namespace}`;
+export const stateRoot = (namespace: string, directory = ''): string => `${directory || shimRoot}/${namespace}`;
 
 /** Records in the bundle which state root its container has. @throws RuntError ERR_IO */
 export function storeRoot(bundle: string, root: string): void {

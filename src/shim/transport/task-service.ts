@@ -32,8 +32,8 @@ function refuseAnnotations(annotations: Readonly<Record<string, string>>): void 
 interface ServiceOptions extends TaskOptions {
   /** The state root of a namespace. @param directory the engine's option `root`, or empty */
   readonly root: (directory: string) => string;
-  /** Called by Shutdown if no container is left. */
-  readonly shutdown: () => void;
+  /** Called by Shutdown if no container is left. Absent for the server of a node, which Shutdown does not end. */
+  readonly shutdown?: () => void;
 }
 
 async function encodeMessage<O>(
@@ -119,9 +119,10 @@ export class TaskService {
         return { stats: metrics(readCgroupFacts(), root, r.id) };
       }),
       Shutdown: method(task.ShutdownRequest, Empty, async () => {
-        if (this.tasks.size > 0) return {};
-        await this.options.publisher.flush(publishFlushTime);
-        this.options.shutdown();
+        const { shutdown, publisher } = this.options;
+        if (this.tasks.size > 0 || !shutdown) return {};
+        await publisher.flush(publishFlushTime);
+        shutdown();
         return {};
       }),
     };

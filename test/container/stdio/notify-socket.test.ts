@@ -6,7 +6,7 @@ import {
   makeNotifyDirectory,
   Notify,
   notifyOf,
-  notifyReady,
+  notifyService,
 } from '../../../src/container/stdio/notify-socket.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -135,11 +135,14 @@ test('start has no notify socket for a container that was created without one', 
 test('tellReady notifies the manager that runt itself is ready', () => {
   const kernel = new FakeKernel();
   const receiver = kernel.sockets.receiver('@abstract');
-  notifyReady('@abstract', 'serving');
+  notifyService('@abstract', ['READY=1', 'STATUS=serving'], 'runt is ready');
   assert.is(receiver.text(), 'READY=1\nSTATUS=serving\n');
-  assert.throws(() => notifyReady('/run/nobody', 'x'), /tell NOTIFY_SOCKET \/run\/nobody that runt is ready: ENOENT/);
+  assert.throws(
+    () => notifyService('/run/nobody', ['READY=1'], 'runt is ready'),
+    /tell NOTIFY_SOCKET \/run\/nobody that runt is ready: ENOENT/,
+  );
   kernel.failAt('sendFds', 1, E.EPIPE);
-  assert.throws(() => notifyReady('@abstract', 'x'), /EPIPE/);
+  assert.throws(() => notifyService('@abstract', ['READY=1'], 'runt is ready'), /EPIPE/);
   assert.equal(kernel.open, []);
 });
 
