@@ -3,7 +3,7 @@
  * are in the directories of containerd's CRI plugin.
  */
 import { check, RuntError } from '../../sys/error.js';
-import { exists, makeDir, readBytes, readText, writeFile } from '../../sys/fs.js';
+import { exists, makeDir, makeParents, readBytes, readText, writeFile } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, O_CREAT, O_TRUNC } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
@@ -34,20 +34,20 @@ export class PodFiles {
 
   /** @throws RuntError ERR_SANDBOX, ERR_IO, ERR_MOUNT; what was made is left to `remove` */
   make(config: pod.PodSandboxConfig): void {
-    for (const [flag, directory] of [
-      ['--containerd-root', this.containerd.root],
-      ['--containerd-state', this.containerd.state],
+    for (const [name, directory, sign] of [
+      ['root', this.containerd.root, 'io.containerd.metadata.v1.bolt'],
+      ['state', this.containerd.state, 'io.containerd.runtime.v2.task'],
     ] as const) {
-      if (exists(`${directory}/${plugin}`)) continue;
+      if (exists(`${directory}/${sign}`)) continue;
       throw new RuntError({
         code: 'ERR_SANDBOX',
-        message: `make the files of the pod: ${directory} has no directory of containerd's CRI plugin, ${plugin}`,
-        path: `${directory}/${plugin}`,
-        hint: `give runt serve the directory of containerd's configuration with ${flag}`,
+        message: `make the files of the pod: ${directory} is not containerd's directory "${name}": it has no ${sign}`,
+        path: `${directory}/${sign}`,
+        hint: `give runt serve the directory of containerd's configuration with --containerd-${name}`,
       });
     }
     for (const path of [this.root, this.state]) {
-      makeDir(path.slice(0, path.lastIndexOf('/')));
+      makeParents(path);
       makeDir(path);
     }
     const hostname = config.hostname || readText('/proc/sys/kernel/hostname').trim();
