@@ -5,9 +5,9 @@ import { native } from '../../sys/host.js';
 import { O_CREAT, O_TRUNC } from '../../sys/linux.js';
 import { pausePath } from './pod-spec.js';
 
-/** @throws RuntError ERR_IO */
+/** Also makes the mount points: root of a user namespace may not write here. @throws RuntError ERR_IO */
 export function makePauseRoot(rootfs: string): void {
-  makeDir(rootfs);
+  for (const path of ['', '/proc', '/dev']) makeDir(`${rootfs}${path}`);
   const program = new Uint8Array(64 << 10);
   const size = check(native.pauseProgram(program), { code: 'ERR_IO', message: 'copy the program pause' });
   writeFile(`${rootfs}${pausePath}`, program.subarray(0, size), O_CREAT | O_TRUNC, 0o555);

@@ -1,5 +1,5 @@
 /** One pod: the namespaces that its containers join, held by a first process of our own, and the pod's files. */
-import type { Spec } from '../../spec/config-types.js';
+import type { Namespace, Spec } from '../../spec/config-types.js';
 import { check, RuntError } from '../../sys/error.js';
 import { readText, replaceFile } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
@@ -122,7 +122,8 @@ export class Sandbox {
 
   /** Whether the first process runs. */
   get ready(): boolean {
-    return this.first !== undefined && this.first.init.started && !this.first.init.ended;
+    const init = this.first?.init;
+    return init?.started === true && !init.ended;
   }
 
   /** How the first process ended; undefined while it runs, and before Start. */
@@ -152,6 +153,7 @@ export class Sandbox {
         const options = { publisher, debug, onCreated: storeTask };
         this.first = await Task.create(root, request, this.record.options, options);
         await this.first.start('');
+        if (held.length > 0) this.setUserNamespace(`/proc/${this.pid}/ns/user`);
       } catch (error) {
         await this.undo();
         throw error;
@@ -166,18 +168,22 @@ export class Sandbox {
    * joins it. @returns descriptors to close when the process is made
    */
   private joinOwner(): readonly number[] {
-    const spec = JSON.parse(this.config) as Spec;
-    const user = spec.linux?.namespaces?.find(({ type }) => type === 'user');
     const { netns } = this.record;
-    if (!user || !netns) return [];
+    if (!netns || !userNamespaceIn(JSON.parse(this.config) as Spec)) return [];
     const facts = { code: 'ERR_SANDBOX', message: `find the user namespace of the network namespace ${netns}` };
     const network = check(native.namespaceOpen(netns, new Uint8Array(24)), { ...facts, path: netns });
     const owner = native.userNamespaceOf(network);
     native.close(network);
     check(owner, { ...facts, path: netns, syscall: 'ioctl' });
-    user.path = `/proc/${native.pid()}/fd/${owner}`;
-    replaceFile(`${this.bundle}/config.json`, JSON.stringify(spec));
+    this.setUserNamespace(`/proc/${native.pid()}/fd/${owner}`);
     return [owner];
+  }
+
+  private setUserNamespace(path: string): void {
+    const spec = JSON.parse(this.config) as Spec;
+    const user = userNamespaceIn(spec);
+    if (user) user.path = path;
+    replaceFile(`${this.bundle}/config.json`, JSON.stringify(spec));
   }
 
   /** Resolves at the end of the first process. @throws StatusError FAILED_PRECONDITION */
@@ -246,6 +252,9 @@ export class Sandbox {
     return done;
   }
 }
+
+const userNamespaceIn = (spec: Spec): Namespace | undefined =>
+  spec.linux?.namespaces?.find(({ type }) => type === 'user');
 
 const mayLower = 1n << 24n;
 
