@@ -6,7 +6,7 @@ import { typeName } from '../containerd/any-message.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { log } from '../shim-log.js';
 import type { Task } from '../task/task.js';
-import type { Procedure } from '../transport/rpc.js';
+import type { CallFacts, Procedure, Unary } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 import { platform } from './node-platform.js';
 import { levelOf } from './pod-labels.js';
@@ -19,13 +19,11 @@ const taskVersion = 3;
 /** containerd's name of the type of an OCI config. */
 const specType = 'types.containerd.io/opencontainers/runtime-spec/1/Spec';
 
-type Method = (request: Uint8Array) => Promise<Uint8Array>;
-
 export class SandboxService {
   private readonly sandboxes = new Map<string, Sandbox>();
   /** The ids of the pods that are being created. */
   private readonly creating = new Set<string>();
-  private readonly methods: Readonly<Record<string, Method>>;
+  private readonly methods: Readonly<Record<string, Unary>>;
 
   constructor(
     private readonly place: SandboxPlace,
@@ -36,10 +34,10 @@ export class SandboxService {
       <I, O>(
         input: { decode(data: Uint8Array): I },
         output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I) => Promise<O> | O,
-      ): Method =>
-      async (bytes) =>
-        output.encode(await f(decodeMessage(input, bytes))).finish();
+        f: (request: I, call: CallFacts) => Promise<O> | O,
+      ): Unary =>
+      async (bytes, call) =>
+        output.encode(await f(decodeMessage(input, bytes), call)).finish();
     const of = (r: { sandboxId: string }) => this.sandbox(r.sandboxId);
     this.methods = {
       Create: method(sandboxes.ControllerCreateRequest, sandboxes.ControllerCreateResponse, (r) => this.create(r)),
@@ -52,8 +50,8 @@ export class SandboxService {
         await of(r).stop(r.timeoutSecs);
         return {};
       }),
-      Wait: method(sandboxes.ControllerWaitRequest, sandboxes.ControllerWaitResponse, async (r) => {
-        const { status, at } = await of(r).wait();
+      Wait: method(sandboxes.ControllerWaitRequest, sandboxes.ControllerWaitResponse, async (r, call) => {
+        const { status, at } = await of(r).wait(call.cancelled);
         return { exitStatus: status, exitedAt: at };
       }),
       Status: method(sandboxes.ControllerStatusRequest, sandboxes.ControllerStatusResponse, (r) =>

@@ -186,10 +186,10 @@ export class Sandbox {
     replaceFile(`${this.bundle}/config.json`, JSON.stringify(spec));
   }
 
-  /** Resolves at the end of the first process. @throws StatusError FAILED_PRECONDITION */
-  async wait(): Promise<RecordedExit> {
+  /** Resolves at the end of the first process. @throws StatusError FAILED_PRECONDITION, CANCELLED */
+  async wait(cancelled?: Promise<void>): Promise<RecordedExit> {
     if (!this.first) throw new StatusError(Code.FAILED_PRECONDITION, `sandbox ${this.id} was not started`);
-    return this.first.init.exit;
+    return this.first.init.waitForEnd(cancelled);
   }
 
   /** Ends the first process, and unmounts what its containers share. @param seconds for it to end by SIGTERM */
@@ -210,10 +210,10 @@ export class Sandbox {
     if (first && !first.init.ended) {
       if (seconds > 0) {
         await this.signal(first, SIGTERM);
-        await withTimeout(first.init.exit, 1000 * seconds);
+        await withTimeout(first.init.waitForEnd(), 1000 * seconds);
       }
       await this.signal(first, SIGKILL);
-      await withTimeout(first.init.exit, killedProcessTime);
+      await withTimeout(first.init.waitForEnd(), killedProcessTime);
       if (!first.init.ended)
         throw new RuntError({ code: 'ERR_SANDBOX', message: `stop sandbox ${this.id}: its process does not end` });
     }
