@@ -507,7 +507,7 @@ export const abi = table({
       ['target', 'str'],
       ['hidden', 'i32'],
     ],
-    doc: 'as mountFs, for an overlay whose lower layers are detached trees (descriptors, i32 each): by FSCONFIG_SET_FD (Linux 6.15; EINVAL before), or, with hidden, by a child that mounts them in a mount namespace of its own',
+    doc: 'as mountFs, for an overlay whose lower layers are detached trees (descriptors, i32 each): by FSCONFIG_SET_FD (Linux 6.15; EBADF or EINVAL before), or, with hidden, by a child that mounts them in a mount namespace of its own',
   },
   unmount: {
     ret: 'i32',

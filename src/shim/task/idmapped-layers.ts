@@ -51,9 +51,9 @@ export async function mountIdMapped(overlay: Overlay, maps: IdMaps): Promise<voi
         target,
         hidden,
       );
-    // Before Linux 6.13 overlayfs takes no descriptors, and before 6.15 none of detached trees.
+    // Linux before 6.15 takes no descriptors of trees (EBADF), overlayfs before 6.13 none at all (EINVAL).
     const direct = mount(0);
-    const mounted = direct === -E.EINVAL ? mount(1) : direct;
+    const mounted = direct === -E.EBADF || direct === -E.EINVAL ? mount(1) : direct;
     check(mounted, { code: 'ERR_MOUNT', message: `mount overlay on ${target}`, path: target, value: overlay });
   } finally {
     for (const fd of [namespace, ...trees]) native.close(fd);

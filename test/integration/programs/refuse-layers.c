@@ -1,5 +1,5 @@
 /* refuse-layers PROGRAM ARGS…: runs a program on a kernel that takes no descriptors as layers of an
- * overlay: fsconfig(2) with FSCONFIG_SET_FD fails with EINVAL, as before Linux 6.13. */
+ * overlay: fsconfig(2) with FSCONFIG_SET_FD fails with EBADF, as before Linux 6.15. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/mount.h>
@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsconfig, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FSCONFIG_SET_FD, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EBADF),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   struct sock_fprog program = {sizeof filter / sizeof *filter, filter};

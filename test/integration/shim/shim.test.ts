@@ -20,7 +20,7 @@ import { programs } from '../bed/place.js';
 import { type Engine, onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
-const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19');
+const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19', 'not-uml');
 const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'programs', 'linux-5.19');
 
 test(

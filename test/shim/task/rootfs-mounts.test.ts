@@ -180,8 +180,9 @@ function withIdMaps() {
 for (const [errno, tries] of [
   [0, [0]],
   [E.EINVAL, [0, 1]],
+  [E.EBADF, [0, 1]],
 ] as const) {
-  const how = errno ? 'in a hidden namespace if the kernel takes no descriptors' : 'by descriptor';
+  const how = errno ? `in a hidden namespace if the kernel takes no descriptors (${errno})` : 'by descriptor';
   test(`layers with other ids are id-mapped, and are never mounted where others see them: ${how}`, async () => {
     const { kernel, mounts, maps } = withIdMaps();
     if (errno) kernel.failAt('mountOverlay', 1, errno);
