@@ -1,4 +1,4 @@
-/** `mkdir/TYPE`: a mount with directories that it needs, such as an overlay's upperdir (containerd's mkdir transform). */
+/** `mkdir/TYPE`: a mount that needs directories, such as an overlay's upperdir (containerd's transform `mkdir`). */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { stat } from '../../sys/fs.js';

@@ -8,6 +8,7 @@ import { onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const v1 = needing('writable cgroups on v1', 'root', 'cgroup-v1');
 const v2 = needing('writable cgroups', 'root', 'cgroup-v2');
+const systemd = needing('writable cgroups in a unit', 'root', 'cgroup-v2', 'systemctl', 'systemd');
 const annotation = 'io.runt.cgroup-writable';
 
 const toml = (text: string) => ({
@@ -92,6 +93,28 @@ v2(
   }),
 );
 
+systemd(
+  'CgroupWritable with SystemdCgroup: the cgroup is below that of the unit',
+  onEngine(async (engine, bed) => {
+    pod(bed, manage);
+    bed.config.linux.cgroupsPath = `system.slice:runt:${bed.id}`;
+    bed.write();
+    const { id, bundle } = bed;
+    engine.start();
+    const stdout = engine.fifo('out');
+    const out = readAll(stdout);
+    const options = toml('SystemdCgroup = true\nCgroupWritable = true');
+    await engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, stdout, options }));
+    const unit = `/sys/fs/cgroup/system.slice/runt-${id}.scope`;
+    assert.is(readFileSync(`${unit}/cgroup.max.descendants`, 'utf8'), '250\n');
+    assert.is(readFileSync(`${unit}/pids.max`, 'utf8'), '50\n');
+    await engine.call('Start', task.StartRequest.encode({ id }));
+    assert.is(await engine.wait(), 0);
+    assert.is(await out, '7\n');
+    await engine.over();
+  }),
+);
+
 v2(
   'without either the cgroup is read-only',
   onEngine(async (engine, bed) => {
@@ -124,3 +147,4 @@ v1(
 
 v1.run();
 v2.run();
+systemd.run();

@@ -207,8 +207,8 @@ test(
   }),
 );
 
-/** A root file system of two layers with other ids below a new one owned by the container's root. */
-function layered(bed: Bed) {
+/** A root file system of two layers, and empty ones, with other ids below a new one owned by the container's root. */
+function layered(bed: Bed, empty = 0) {
   bed.config.root = { path: 'rootfs' };
   bed.config.linux.namespaces = [...(bed.config.linux.namespaces ?? []), { type: 'user' }];
   bed.config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
@@ -223,7 +223,10 @@ function layered(bed: Bed) {
   const layer = join(bed.dir, 'first');
   renameSync(join(bed.bundle, 'rootfs'), layer);
   mkdirSync(join(bed.bundle, 'rootfs'));
-  const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${second}:${layer}`];
+  const more = Array.from({ length: empty }, (_, i) => join(bed.dir, `empty${i}`));
+  for (const directory of more) mkdirSync(directory);
+  const layers = [...more, second, layer].join(':');
+  const options = ['uidmap=0:100000:65536', 'gidmap=0:200000:65536', `lowerdir=${layers}`];
   const rootfs = [
     { type: 'overlay', source: 'overlay', options: [...options, `upperdir=${upper}`, `workdir=${work}`] },
   ];
@@ -254,7 +257,8 @@ for (const [kernel, prepare] of [
     onEngine(async (engine, bed) => {
       prepare(engine);
       bed.config.process.args = ['/bin/sh', '-c', 'stat -c "%u %g" /bin/sh /second; echo here >/made'];
-      const { upper, rootfs } = layered(bed);
+      // More than one option of fsconfig(2) can name.
+      const { upper, rootfs } = layered(bed, 100);
       engine.start();
       const stdout = engine.fifo('out');
       const out = readAll(stdout);
