@@ -1,8 +1,6 @@
 /** What a call has beside its messages, in tests. */
-import type { CallFacts } from '../../src/shim/transport/rpc.js';
+import { PendingCall } from '../../src/shim/transport/pending-call.js';
 
-/** The facts of a call that is not cancelled, with these headers. */
-export const callWith = (headers: Readonly<Record<string, string>> = {}): CallFacts => ({
-  header: (name) => headers[name],
-  cancelled: new Promise(() => {}),
-});
+/** The facts of a call with these headers, which a test may cancel. */
+export const callWith = (headers: Readonly<Record<string, string>> = {}): PendingCall =>
+  new PendingCall((name) => headers[name]);

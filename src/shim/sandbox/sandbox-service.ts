@@ -6,7 +6,7 @@ import { typeName } from '../containerd/any-message.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { log } from '../shim-log.js';
 import type { Task } from '../task/task.js';
-import type { CallFacts, Procedure, Unary } from '../transport/rpc.js';
+import type { Procedure, Unary, UnaryCall } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 import { platform } from './node-platform.js';
 import { levelOf } from './pod-labels.js';
@@ -34,7 +34,7 @@ export class SandboxService {
       <I, O>(
         input: { decode(data: Uint8Array): I },
         output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I, call: CallFacts) => Promise<O> | O,
+        f: (request: I, call: UnaryCall) => Promise<O> | O,
       ): Unary =>
       async (bytes, call) =>
         output.encode(await f(decodeMessage(input, bytes), call)).finish();
@@ -51,7 +51,7 @@ export class SandboxService {
         return {};
       }),
       Wait: method(sandboxes.ControllerWaitRequest, sandboxes.ControllerWaitResponse, async (r, call) => {
-        const { status, at } = await of(r).wait(call.cancelled);
+        const { status, at } = await of(r).wait(call);
         return { exitStatus: status, exitedAt: at };
       }),
       Status: method(sandboxes.ControllerStatusRequest, sandboxes.ControllerStatusResponse, (r) =>

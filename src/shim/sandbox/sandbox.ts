@@ -13,6 +13,7 @@ import { storeTask } from '../task/recorded-tasks.js';
 import { Task } from '../task/task.js';
 import type { RecordedExit } from '../task/task-process.js';
 import { task } from '../transport/protos.js';
+import type { UnaryCall } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import { makePauseRoot } from './pause-program.js';
 import { type ContainerdDirectories, PodFiles } from './pod-files.js';
@@ -187,9 +188,9 @@ export class Sandbox {
   }
 
   /** Resolves at the end of the first process. @throws StatusError FAILED_PRECONDITION, CANCELLED */
-  async wait(cancelled?: Promise<void>): Promise<RecordedExit> {
+  async wait(call?: UnaryCall): Promise<RecordedExit> {
     if (!this.first) throw new StatusError(Code.FAILED_PRECONDITION, `sandbox ${this.id} was not started`);
-    return this.first.init.waitForEnd(cancelled);
+    return this.first.init.waitForEnd(call);
   }
 
   /** Ends the first process, and unmounts what its containers share. @param seconds for it to end by SIGTERM */

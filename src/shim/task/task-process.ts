@@ -9,6 +9,7 @@ import { sleep, withTimeout } from '../../sys/waiting/loop.js';
 import { drainTime, processRetryPause } from '../../sys/waiting/time-limits.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { type google, types } from '../transport/protos.js';
+import type { UnaryCall } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import type { LoggedContainer } from './log-program.js';
 import { Io } from './process-stdio.js';
@@ -135,15 +136,17 @@ export class Process {
    * Resolves when the process has ended. A cancelled wait keeps no memory.
    * @throws StatusError NOT_FOUND if the process is deleted before its start, CANCELLED
    */
-  async waitForEnd(cancelled?: Promise<void>): Promise<RecordedExit> {
-    if (this.ended) return this.ended;
-    if (this.deleted) throw this.deleted;
+  waitForEnd(call?: UnaryCall): Promise<RecordedExit> {
     return new Promise((settle, fail) => {
+      if (this.ended) settle(this.ended);
+      if (this.deleted) fail(this.deleted);
+      if (this.ended || this.deleted) return;
       const wait = { settle, fail };
       this.waits.add(wait);
-      void cancelled?.then(() => {
+      if (!call) return;
+      call.onCancel = () => {
         if (this.waits.delete(wait)) fail(new StatusError(Code.CANCELLED, 'the wait is cancelled'));
-      });
+      };
     });
   }
 

@@ -5,7 +5,7 @@ import { failureOf } from './grpc-failure.js';
 import { answerHeaders, statusHeaders } from './grpc-headers.js';
 import { HEADER, Inbox, MAX_MESSAGE, uncounted } from './grpc-inbox.js';
 import { type Http2Connection, Http2Error } from './http2-connection.js';
-import type { Procedure, Stream, Unary } from './rpc.js';
+import type { Procedure, Stream, Unary, UnaryCall } from './rpc.js';
 import { type CallStatus, Code, StatusError } from './status-code.js';
 
 /** With more unsent bytes than this, a stream's next message has to wait. */
@@ -16,7 +16,7 @@ interface Wait {
   readonly fail: (error: StatusError) => void;
 }
 
-export class Call implements Receiver, Stream {
+export class Call implements Receiver, Stream, UnaryCall {
   private readonly inbox = new Inbox();
   /** Bytes that the client may send again when the procedure has read some. */
   private withheld = 0;
@@ -30,10 +30,8 @@ export class Call implements Receiver, Stream {
   /** The procedure has been called and has not settled. */
   private isRunning = false;
   private isCancelled = false;
-  private cancel!: () => void;
-  readonly cancelled = new Promise<void>((settle) => {
-    this.cancel = settle;
-  });
+  private cancellation: Promise<void> | undefined;
+  onCancel: (() => void) | undefined;
   private receiving: Wait | undefined;
   private sending: Wait | undefined;
   /** Ends the wait for the deadline. */
@@ -49,7 +47,7 @@ export class Call implements Receiver, Stream {
     private readonly headers: ReadonlyMap<string, string>,
   ) {
     if (timeout >= 0) void this.awaitDeadline(timeout);
-    if ('streaming' in procedure) void this.run(procedure.streaming(this), () => {});
+    if ('streaming' in procedure) this.run(procedure.streaming(this), () => {});
   }
 
   // ── events of the stream ──
@@ -129,6 +127,14 @@ export class Call implements Receiver, Stream {
     return this.headers.get(name);
   }
 
+  get cancelled(): Promise<void> {
+    this.cancellation ??= new Promise((settle) => {
+      if (this.isCancelled) settle();
+      this.onCancel = settle;
+    });
+    return this.cancellation;
+  }
+
   async receive(): Promise<Uint8Array | undefined> {
     for (;;) {
       this.checkOpen();
@@ -171,22 +177,27 @@ export class Call implements Receiver, Stream {
     }
     this.releaseUnused();
     // Keep no reference to the message meanwhile.
-    void this.run(unary(message, this), (response) => this.sendMessage(response));
+    this.run(unary(message, this), (response) => this.sendMessage(response));
   }
 
-  private async run<T>(work: Promise<T>, onSuccess: (result: T) => void): Promise<void> {
+  /** Answers when `work` is done. No async function: the frame of each one would keep 1 KB during a long Wait. */
+  private run<T>(work: Promise<T>, onSuccess: (result: T) => void): void {
     this.isRunning = true;
-    try {
-      const result = await work;
-      if (!this.isAnswered && !this.isClosed) {
-        onSuccess(result);
+    const settle = (isDone: boolean, result: unknown): void => {
+      try {
+        if (!isDone) throw result;
+        if (!this.isAnswered && !this.isClosed) onSuccess(result as T);
         this.finish({ code: Code.OK, message: '' });
+      } catch (error) {
+        this.fail(error);
       }
-    } catch (error) {
-      this.fail(error);
-    }
-    this.isRunning = false;
-    if (this.isClosed) this.clients.endCall();
+      this.isRunning = false;
+      if (this.isClosed) this.clients.endCall();
+    };
+    void work.then(
+      (result) => settle(true, result),
+      (error) => settle(false, error),
+    );
   }
 
   /** @throws StatusError RESOURCE_EXHAUSTED for a message that is too long, or if clients do not read their answers */
@@ -236,7 +247,7 @@ export class Call implements Receiver, Stream {
   /** Tells the procedure that its call has ended. */
   private stop(): void {
     this.isCancelled = true;
-    this.cancel();
+    this.onCancel?.();
     for (const wait of [this.receiving, this.sending]) wait?.fail(this.cancelledError());
     this.receiving = undefined;
     this.sending = undefined;

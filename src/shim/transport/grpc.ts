@@ -13,6 +13,7 @@ import {
 import { containerd } from '../../../build/gen/grpc.js';
 import { failureOf } from './grpc-failure.js';
 import type { GrpcServer } from './grpc-interface.js';
+import { PendingCall } from './pending-call.js';
 import type { CallFacts, Services, Streaming, Unary } from './rpc.js';
 import { Code, StatusError } from './status-code.js';
 
@@ -29,13 +30,15 @@ function failure(error: unknown): { code: number; details: string; metadata?: Me
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
-const headersOf = ({ metadata }: { metadata: Metadata }): Pick<CallFacts, 'header'> => ({
-  header: (name) => metadata.get(name)[0]?.toString(),
-});
+const headersOf =
+  ({ metadata }: { metadata: Metadata }): CallFacts['header'] =>
+  (name) =>
+    metadata.get(name)[0]?.toString();
 
 const answerUnary = (unary: Unary) => (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
-  const cancelled = new Promise<void>((settle) => call.once('cancelled', settle));
-  unary(call.request, { ...headersOf(call), cancelled }).then(
+  const facts = new PendingCall(headersOf(call));
+  call.once('cancelled', () => facts.cancel());
+  unary(call.request, facts).then(
     (response) => done(null, buffer(response)),
     (error) => done(failure(error)),
   );
@@ -59,7 +62,7 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
   call.on('error', () => {});
   const messages = call[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const stream = {
-    ...headersOf(call),
+    header: headersOf(call),
     cancelled,
     receive: async () => (await unlessCancelled(messages.next())).value,
     send: async (message: Uint8Array) => {

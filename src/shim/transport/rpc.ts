@@ -8,6 +8,12 @@ export interface CallFacts {
   readonly cancelled: Promise<void>;
 }
 
+/** A call with one request and one response. */
+export interface UnaryCall extends CallFacts {
+  /** Called when `cancelled` resolves, which sets it: use one of the two. For Waits: a server may have thousands. */
+  onCancel: (() => void) | undefined;
+}
+
 /** A call with a stream of messages in one direction or both. */
 export interface Stream extends CallFacts {
   /** The client's next message; undefined after its last one. @throws StatusError CANCELLED if the call has ended */
@@ -17,11 +23,11 @@ export interface Stream extends CallFacts {
 }
 
 /**
- * A procedure with one request and one response. If `call.cancelled` resolves, a wait must end: a client may begin and
- * cancel any number of them.
+ * A procedure with one request and one response. If the call is cancelled, a wait must end: a client may begin and
+ * cancel any number of calls.
  * @throws StatusError, RuntError with the status of the call
  */
-export type Unary = (request: Uint8Array, call: CallFacts) => Promise<Uint8Array>;
+export type Unary = (request: Uint8Array, call: UnaryCall) => Promise<Uint8Array>;
 
 /** The call succeeds when this resolves. @throws StatusError, RuntError with the status of the call */
 export type Streaming = (stream: Stream) => Promise<void>;

@@ -13,7 +13,7 @@ import { runtimeOptions } from '../containerd/runtime-options.js';
 import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
-import type { CallFacts, Procedure, Unary } from './rpc.js';
+import type { Procedure, Unary, UnaryCall } from './rpc.js';
 import { Code, decodeMessage, StatusError } from './status-code.js';
 
 /**
@@ -36,11 +36,16 @@ interface ServiceOptions extends TaskOptions {
   readonly shutdown?: () => void;
 }
 
-async function encodeMessage<O>(
+/** Calls a method. @throws StatusError INVALID_ARGUMENT for malformed bytes, and what it throws */
+function answer<I, O>(
+  input: { decode(data: Uint8Array): I },
   output: { encode(value: O): { finish(): Uint8Array } },
-  response: Promise<O> | O,
+  f: (request: I, call: UnaryCall) => Promise<O> | O,
+  payload: Uint8Array,
+  call: UnaryCall,
 ): Promise<Uint8Array> {
-  return output.encode(await response).finish();
+  const response = f(decodeMessage(input, payload), call);
+  return Promise.resolve(response).then((value) => output.encode(value).finish());
 }
 
 export class TaskService {
@@ -54,11 +59,15 @@ export class TaskService {
       <I, O>(
         input: { decode(data: Uint8Array): I },
         output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I, call: CallFacts) => Promise<O> | O,
+        f: (request: I, call: UnaryCall) => Promise<O> | O,
       ): Unary =>
-      async (payload, call) => {
-        // Do not await here: during a long Wait this function would hold the bytes of the request.
-        return encodeMessage(output, f(decodeMessage(input, payload), call));
+      (payload, call) => {
+        // No async function: with thousands of Waits its frame counts, and it would hold the bytes of the request.
+        try {
+          return answer(input, output, f, payload, call);
+        } catch (error) {
+          return Promise.reject(error);
+        }
       };
     const { Empty } = google.protobuf;
     this.methods = {
@@ -104,10 +113,12 @@ export class TaskService {
         });
         return {};
       }),
-      Wait: method(task.WaitRequest, task.WaitResponse, async (r, call) => {
-        const { status, at } = await this.task(r.id).process(r.execId).waitForEnd(call.cancelled);
-        return { exitStatus: status, exitedAt: at };
-      }),
+      Wait: method(task.WaitRequest, task.WaitResponse, (r, call) =>
+        this.task(r.id)
+          .process(r.execId)
+          .waitForEnd(call)
+          .then(({ status, at }) => ({ exitStatus: status, exitedAt: at })),
+      ),
       Connect: method(task.ConnectRequest, task.ConnectResponse, (r) => ({
         shimPid: native.pid(),
         taskPid: this.tasks.get(r.id)?.init.pid ?? 0,
@@ -134,7 +145,7 @@ export class TaskService {
   }
 
   /** Answers a call of the task service, version 2 or 3: their messages are equal. */
-  async call(service: string, name: string, payload: Uint8Array, call: CallFacts): Promise<Uint8Array> {
+  async call(service: string, name: string, payload: Uint8Array, call: UnaryCall): Promise<Uint8Array> {
     const known = /^containerd\.task\.v[23]\.Task$/.test(service) && Object.hasOwn(this.methods, name);
     const method = known ? this.methods[name] : undefined;
     if (!method)

@@ -5,8 +5,9 @@ import { native } from '../../sys/host.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 import { acceptPause } from '../../sys/waiting/time-limits.js';
 import type { Clients, Receiver } from './client-limits.js';
+import { PendingCall } from './pending-call.js';
 import { ttrpc } from './protos.js';
-import type { CallFacts } from './rpc.js';
+import type { UnaryCall } from './rpc.js';
 import { Code, StatusError, statusOf } from './status-code.js';
 
 /** Bytes before the message (proto/ttrpc.proto) of a frame: length and stream as big-endian u32, a type, flags. */
@@ -21,7 +22,7 @@ const REQUEST = 1;
 const RESPONSE = 2;
 
 /** Answers a call: service name, method name, request bytes → response bytes. */
-export type Handler = (service: string, method: string, payload: Uint8Array, call: CallFacts) => Promise<Uint8Array>;
+export type Handler = (service: string, method: string, payload: Uint8Array, call: UnaryCall) => Promise<Uint8Array>;
 
 interface Pending {
   readonly settle: (payload: Uint8Array) => void;
@@ -36,8 +37,8 @@ export class Connection implements Receiver {
   private rest = 0;
   private lastStream = -1;
   private readonly pending = new Map<number, Pending>();
-  /** Functions that cancel the calls that are being answered. */
-  private readonly answering = new Set<() => void>();
+  /** Calls that are being answered. */
+  private readonly answering = new Set<PendingCall>();
   private open = true;
   /** Unsent frames; the first one may be partly sent. */
   private readonly outgoing: Uint8Array[] = [];
@@ -94,7 +95,7 @@ export class Connection implements Receiver {
     }
     for (const { fail } of this.pending.values()) fail(closedError());
     this.pending.clear();
-    for (const cancel of this.answering) cancel();
+    for (const call of this.answering) call.cancel();
   }
 
   /** Reads the bytes that have arrived. False at end-of-file. */
@@ -178,15 +179,13 @@ export class Connection implements Receiver {
       return;
     }
     let answer: Promise<Uint8Array>;
-    let cancel!: () => void;
-    const cancelled = new Promise<void>((settle) => {
-      cancel = settle;
-    });
-    this.answering.add(cancel);
+    let headers: readonly ttrpc.KeyValue.$Properties[] = [];
+    const call = new PendingCall((name) => headers.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined);
+    this.answering.add(call);
     try {
       const { service = '', method = '', payload, metadata } = ttrpc.Request.decode(message) as ttrpc.Request;
-      const header = (name: string) => metadata?.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined;
-      answer = handler(service, method, payload ?? new Uint8Array(), { header, cancelled });
+      headers = metadata ?? [];
+      answer = handler(service, method, payload ?? new Uint8Array(), call);
     } catch (error) {
       answer = Promise.reject(error);
     }
@@ -196,7 +195,7 @@ export class Connection implements Receiver {
         (error) => this.fail(stream, error),
       )
       .finally(() => {
-        this.answering.delete(cancel);
+        this.answering.delete(call);
         this.clients?.endCall();
       });
   }

@@ -3,6 +3,7 @@
 import { Publisher } from '../../../src/shim/containerd/event-publisher.js';
 import { type RuntimeOptions, runtimeOptions } from '../../../src/shim/containerd/runtime-options.js';
 import { events, task } from '../../../src/shim/transport/protos.js';
+import type { UnaryCall } from '../../../src/shim/transport/rpc.js';
 import { statusOf } from '../../../src/shim/transport/status-code.js';
 import { TaskService } from '../../../src/shim/transport/task-service.js';
 import type { Spec } from '../../../src/spec/config-types.js';
@@ -98,11 +99,11 @@ export class TaskHost extends BundleHost {
   begin(
     name: Name | Other,
     request: object = {},
-    cancelled = new Promise<void>(() => {}),
+    call: UnaryCall = callWith(),
   ): Promise<Record<string, unknown> | string> {
     const [input, output] = messages[name] as [Message, Message | undefined];
     const bytes = input.encode({ id: 'web', ...request }).finish();
-    return this.service.call('containerd.task.v3.Task', name, bytes, { ...callWith(), cancelled }).then(
+    return this.service.call('containerd.task.v3.Task', name, bytes, call).then(
       (answer) => (output ? { ...output.decode(answer) } : {}),
       (error) => {
         const { code, message } = statusOf(error);
