@@ -132,4 +132,22 @@ test('a restored task has no process before Start, and a failed restore leaves n
   assert.equal([host.children.length, ...host.left], [0]);
 });
 
+test('a cancelled Wait fails at once, and the others get the exit status', async () => {
+  const host = await running();
+  const calls = [0, 1, 2].map(() => ({ onCancel: undefined as (() => void) | undefined }));
+  const waits = calls.map((call) => host.begin('Wait', {}, call));
+  calls[1]?.onCancel?.();
+  assert.is(await host.kernel.finish(waits[1] as Promise<unknown>), '1 the wait is cancelled');
+  host.main.process.exit(9);
+  await host.settle();
+  const statuses = await host.kernel.finish(Promise.all([waits[0], waits[2]]));
+  assert.equal(
+    statuses.map((answer) => (answer as { exitStatus: number }).exitStatus),
+    [9, 9],
+  );
+  calls[0]?.onCancel?.();
+  await host.call('Delete');
+  assert.equal(host.left, []);
+});
+
 test.run();

@@ -1,13 +1,14 @@
 /** ttrpc over a socket pair: client and server of the code, and handmade frames. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Cancellable } from '../../../src/shim/transport/rpc.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { readable } from '../../../src/sys/waiting/loop.js';
-import { DEADLINE } from '../../deadline.js';
+import { DEADLINE, eventually } from '../../deadline.js';
 import { requestFrame } from '../request-frame.js';
 
 useNodeHost([]);
@@ -125,6 +126,24 @@ test('a frame longer than 4 MiB ends the connection', async () => {
   await served;
   assert.is(native.read(a, new Uint8Array(1)), 0);
   native.close(a);
+});
+
+test('calls are cancelled when their connection ends, and not after their answer', async () => {
+  const calls: Cancellable[] = [];
+  const cancelled: string[] = [];
+  const { client } = connected(async (_, method, payload, call) => {
+    calls.push(call);
+    call.onCancel = () => cancelled.push(method);
+    if (method === 'Wait') await new Promise(() => {});
+    return payload;
+  });
+  await client.call('s', 'Answered', bytes(''));
+  const waiting = client.call('s', 'Wait', bytes('')).catch(() => 'ended');
+  await eventually('the call', () => calls.length === 2);
+  client.close();
+  assert.is(await waiting, 'ended');
+  await eventually('its end', () => cancelled.length > 0);
+  assert.equal(cancelled, ['Wait']);
 });
 
 test.run();
