@@ -1,8 +1,7 @@
-// Debian's packages: `runt`, the static command; `runt-serve`, the same under Node.js, for `serve` and the gRPC shim.
-import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
+// The Debian package: the static command, which needs no other package.
+import { readFileSync } from 'node:fs';
 import { debianChangelog } from './changelog.mjs';
-import { inDirectory, output, put, quickjsLicence, run, settle, stage, stageNpm, version, zip } from './files.mjs';
-import { koffi } from './npm.mjs';
+import { inDirectory, output, put, quickjsLicence, run, settle, stage, version, zip } from './files.mjs';
 
 const maintainer = 'the runt authors <runt@localhost>';
 
@@ -60,7 +59,10 @@ export const debian = (arch, out) =>
       Version: version,
       Architecture: arch,
       Recommends: 'procps, uidmap',
-      Suggests: 'criu, runt-serve',
+      Suggests: 'criu',
+      // It had the server of the gRPC shim, under Node.js, until 0.2.0.
+      Breaks: 'runt-serve',
+      Replaces: 'runt-serve',
     };
     return pack(root, out, fields, [
       'OCI container runtime',
@@ -69,43 +71,3 @@ export const debian = (arch, out) =>
       'line is that of runc. It needs no other package.',
     ]);
   });
-
-/** The package of the parts that need Node.js, with the native libraries of these architectures. */
-export const debianServe = (architectures, out) =>
-  inDirectory((root) => {
-    const library = `${root}/usr/lib/node_modules/runt-oci`;
-    inNpm(library, architectures);
-    put(`${root}/usr/bin/runt-serve`, readFileSync('packaging/runt-serve'), 0o755);
-    symlinkSync('runt', `${root}/usr/bin/containerd-shim-runt-grpc-v1`);
-    const fields = {
-      Package: 'runt-serve',
-      Version: version,
-      Architecture: 'all',
-      Depends: `runt (= ${version}), nodejs (>= 20), libc6 (>= ${glibcOf(library)})`,
-    };
-    return pack(root, out, fields, [
-      'OCI container runtime: server of the gRPC API',
-      'runt is a runtime for containers. This package holds the parts that run under',
-      'Node.js: runt-serve, which serves the task service of containerd over gRPC to',
-      'scripts; the server of the shim io.containerd.runt-grpc.v1; and the library',
-      'runt-oci.',
-    ]);
-  });
-
-function inNpm(library, architectures) {
-  stageNpm(library, architectures);
-  // The package's documents are those of the directory doc.
-  run('rm', ['-rf', ...['docs', 'README.md', 'CHANGELOG.md', 'LICENSE'].map((name) => `${library}/${name}`)]);
-  koffi(`${library}/node_modules`, architectures);
-  // Debian's shared libraries and modules are not executable.
-  run('find', [library, '-type', 'f', '-not', '-name', 'cli.js', '-exec', 'chmod', '0644', '{}', '+']);
-}
-
-/** The newest version of glibc that the libraries below `dir` need. */
-function glibcOf(dir) {
-  const paths = readdirSync(dir, { recursive: true }).filter((path) => /\.(so|node)$/.test(path));
-  const found = paths.flatMap((path) => [
-    ...readFileSync(`${dir}/${path}`, 'latin1').matchAll(/\0GLIBC_2\.(\d+)(?=[.\0])/g),
-  ]);
-  return `2.${Math.max(...found.map(([, minor]) => Number(minor)))}`;
-}

@@ -75,10 +75,12 @@ export function tar(dir, ...paths) {
   return run('tar', [...fixed, '-cf', '-', '-C', dir, ...paths], { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** Writes the command, the shim's link, man pages and completions below `prefix`, as a distribution has them. */
+/** Writes the command, the shims' links, man pages and completions below `prefix`, as a distribution has them. */
 export function stage(prefix, arch, { zipPages = false, zsh = 'zsh/site-functions' } = {}) {
   put(`${prefix}/bin/runt`, readFileSync(`${programs(arch)}/runt`), 0o755);
-  symlinkSync('runt', `${prefix}/bin/containerd-shim-runt-v1`);
+  for (const shim of ['containerd-shim-runt-v1', 'containerd-shim-runt-grpc-v1']) {
+    symlinkSync('runt', `${prefix}/bin/${shim}`);
+  }
   for (const section of ['man1', 'man8']) {
     for (const page of readdirSync(`dist/share/${section}`)) {
       const text = readFileSync(`dist/share/${section}/${page}`);
@@ -119,6 +121,7 @@ export function notices() {
     QuickJS: quickjsLicence(),
     musl: licence('musl', '/usr/share/doc/musl-dev/copyright'),
     libseccomp: licence('libseccomp', '/usr/share/doc/libseccomp-dev/copyright'),
+    nghttp2: licence('nghttp2', '/usr/share/doc/libnghttp2-dev/copyright'),
   };
   return [
     'The programs of runt contain these works. Their licences follow.\n',

@@ -118,20 +118,19 @@ async function library(shell) {
   await type(shell, where, 'node first.js', ['hello world', ' 0']);
 }
 
-/** The Debian package for what needs Node.js. */
+/** gRPC, by the command of the Debian package. */
 async function serve(shell) {
-  await type(shell, 'runt-serve', `cd /root/release && ${install(`runt-serve_${version}_all.deb`)}`);
-  await type(shell, 'runt-serve', 'runt-serve --listen unix:///run/runt.sock >/run/serve.log 2>&1 & sleep 0');
+  await type(shell, 'serve', 'runt serve --listen unix:///run/runt.sock >/run/serve.log 2>&1 & sleep 0');
   await type(
     shell,
-    'runt-serve',
+    'serve',
     'until [ -S /run/runt.sock ]; do kill -0 $! || break; sleep 0.1; done; cat /run/serve.log',
     ['runt: the task service is ready at unix:///run/runt.sock, for the containers below /run/runt'],
   );
-  await type(shell, 'runt-serve', 'kill %1 && wait');
+  await type(shell, 'serve', 'kill %1 && wait');
 }
 
-for (const file of [deb, `runt-serve_${version}_all.deb`, `runt-oci-${version}.tgz`]) {
+for (const file of [deb, `runt-oci-${version}.tgz`]) {
   if (!existsSync(`dist/release/${file}`)) throw new Error(`newcomer: dist/release/${file} is not there: make release`);
 }
 mkdirSync('build/newcomer', { recursive: true });

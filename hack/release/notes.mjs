@@ -5,8 +5,7 @@ import { version } from './files.mjs';
 
 /** What each file is, by the end of its name. */
 const kinds = [
-  [/^runt_.*\.deb$/, 'Debian package of the command, the shim, man pages and completions'],
-  [/^runt-serve_.*\.deb$/, 'Debian package of `runt-serve` and the gRPC shim; needs Node.js 20'],
+  [/^runt_.*\.deb$/, 'Debian package of the command, the shims, man pages and completions'],
   [/\.rpm$/, 'the command as an RPM package'],
   [/\.tar\.gz$/, 'the command for any distribution: `tar -C /usr/local -xzf FILE`'],
   [/\.tgz$/, 'the npm package: `npm install FILE`'],

@@ -1,5 +1,5 @@
 /* The entry point of the image runt-install: copies /runt to a directory of the host, with the
- * shim's link to it.
+ * shims' links to it.
  *
  *   runt-install [DIRECTORY]      /target otherwise
  *
@@ -54,11 +54,13 @@ int main(int argc, char **argv) {
   copy("/runt", dir, ".runt.new");
   if (renameat(dir, ".runt.new", dir, "runt") < 0)
     fail("rename runt in", directory);
-  static const char shim[] = "containerd-shim-runt-v1";
-  unlinkat(dir, ".runt-shim.new", 0);
-  if (symlinkat("runt", dir, ".runt-shim.new") < 0 ||
-      renameat(dir, ".runt-shim.new", dir, shim) < 0)
-    fail("link the shim in", directory);
-  printf("runt and %s are in %s\n", shim, directory);
+  static const char shims[2][32] = {"containerd-shim-runt-v1", "containerd-shim-runt-grpc-v1"};
+  for (int i = 0; i < 2; i++) {
+    unlinkat(dir, ".runt-shim.new", 0);
+    if (symlinkat("runt", dir, ".runt-shim.new") < 0 ||
+        renameat(dir, ".runt-shim.new", dir, shims[i]) < 0)
+      fail("link the shim in", directory);
+  }
+  printf("runt, %s and %s are in %s\n", shims[0], shims[1], directory);
   return 0;
 }

@@ -44,6 +44,7 @@ export function sbom(paths) {
   const linked = [
     debian('libseccomp', 'libseccomp-dev', 'LGPL-2.1-only'),
     debian('musl', 'musl-dev', 'MIT'),
+    debian('nghttp2', 'libnghttp2-dev', 'MIT'),
     entry('quickjs', quickjsVersion, 'MIT', `pkg:generic/quickjs@${quickjsVersion}`, {
       checksums: [{ algorithm: 'SHA256', checksumValue: quickjsSum }],
     }),

@@ -265,7 +265,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   features: { summary: 'print the features of runt as JSON', flags: {} },
   serve: {
     summary: "serve containerd's task service over gRPC on a unix socket",
-    text: 'It needs Node.js: install the Debian package runt-serve or the npm package runt-oci. The static binary cannot serve. SIGTERM ends it; the containers continue to run.',
+    text: 'SIGTERM ends it; the containers continue to run.',
     usage: ['--listen URL [--containerd SOCKET]'],
     flags: {
       listen:

@@ -100,10 +100,10 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
   ],
   features: [example('Print the features', 'runt features')],
   serve: [
-    example('Serve on a socket, with the Debian package runt-serve', 'runt-serve --listen unix:///run/runt.sock'),
+    example('Serve on a socket', 'runt serve --listen unix:///run/runt.sock'),
     example(
       'Serve the pods of containerd',
-      'runt-serve --listen unix:///run/runt/serve.sock --containerd /run/containerd/containerd.sock',
+      'runt serve --listen unix:///run/runt/serve.sock --containerd /run/containerd/containerd.sock',
     ),
     example('Do the same with the npm package', 'npx runt-oci serve --listen unix:///run/runt.sock'),
   ],

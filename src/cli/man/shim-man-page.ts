@@ -65,7 +65,7 @@ export function shimPage(): string[] {
       'DESCRIPTION',
       ...paragraphs([
         'The shim manages the containers of one pod for containerd(8). It is the same program as runt under another name, and performs the operations of runt without starting it. containerd starts the shim for the runtime type io.containerd.runt.v1; users do not.',
-        'It serves the task service of containerd, versions 2 and 3, over ttrpc on a unix socket. containerd-shim-runt-grpc-v1, for the type io.containerd.runt-grpc.v1, serves it over gRPC; it needs Node.js and the npm package.',
+        'It serves the task service of containerd, versions 2 and 3, over ttrpc on a unix socket. containerd-shim-runt-grpc-v1, for the type io.containerd.runt-grpc.v1, serves it over gRPC.',
         'The shim exits when containerd requests it, or after a minute without a container, a client and an event. Its containers do not depend on it: a supervisor records the exit status of each.',
       ]),
       ...actions.flatMap(([action, text]) => item(bold(action), text)),

@@ -18,7 +18,6 @@ function received(line: string): string[][] {
     mkdirSync(join(dir, '.config/fish/completions'), { recursive: true });
     for (const [name, script] of [
       ['runt', record],
-      ['runt-serve', `set -- serve "$@"; ${record}`],
       ['npx', `[ "$1" = runt-oci ] && shift && ${record}`],
       ['ctr', ''],
     ] as const) {
