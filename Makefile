@@ -96,6 +96,7 @@ install: build
 
 # All files of a release, in dist/release/, for each ARCH (on amd64 both amd64 and arm64): docs/releasing.md.
 ARCH ?=
+release: export RUNT_NEED_HTTP2 = 1
 release: build
 	@$(locked) $(node) hack/release/release.mjs $(ARCH)
 

@@ -1,6 +1,6 @@
 /**
- * Writes the seeds of hack/fuzz into DIR/plan, DIR/json and DIR/seccomp: plans of configs, operations, configs,
- * profiles.
+ * Writes the seeds of hack/fuzz into DIR/plan, DIR/json, DIR/seccomp and DIR/http2: plans of configs, operations,
+ * configs, profiles, frames of clients.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,17 @@ import { seccompProfile } from '../../../src/plan/seccomp/seccomp-compile.js';
 import type { Seccomp } from '../../../src/spec/config-types.js';
 import { packProfile } from '../../../src/sys/seccomp/seccomp-profile.js';
 import { type Config, defaultConfig, withUserNamespace } from '../../integration/bed/config.js';
+import {
+  call,
+  callHeaders,
+  END_HEADERS,
+  END_STREAM,
+  Frame,
+  field,
+  frame,
+  settings,
+  u32,
+} from '../../integration/bed/http2-peer.js';
 import { compileOptions, hostFacts, v2 } from '../../plan/facts.js';
 import { textHost } from '../../sys/fake-host.js';
 
@@ -145,3 +156,26 @@ const profiles: Record<string, Seccomp> = {
 };
 for (const [name, profile] of Object.entries(profiles)) put('seccomp', name, packProfile(seccompProfile(profile)));
 put('json', 'wide', '{"a":[18446744073709551615,{"\\u00e9/~":-9223372036854775808}],"b":1.5e3}');
+
+const calls = Array.from({ length: 8 }, (_, i) => call(2 * i + 1, '/a.B/C', new Uint8Array(20)));
+const clients: Record<string, Uint8Array[]> = {
+  calls,
+  resets: calls.flatMap((one, i) => [one, frame(Frame.RST_STREAM, 0, 2 * i + 1, u32(8))]),
+  windows: [settings([4, 1]), ...calls, frame(Frame.WINDOW_UPDATE, 0, 0, u32(9)), settings([4, 70_000])],
+  headers: [
+    frame(Frame.HEADERS, END_HEADERS | END_STREAM, 1, Buffer.concat([callHeaders('/x'), field('a', 'b', true)])),
+    frame(Frame.HEADERS, END_STREAM, 3, callHeaders('/x')),
+    frame(Frame.CONTINUATION, END_HEADERS, 3, Buffer.from([0xbe, 0xbe])),
+    frame(Frame.HEADERS, END_HEADERS, 5, callHeaders('/x')),
+    frame(Frame.HEADERS, END_HEADERS | END_STREAM, 5, field('trailer', 'x')),
+  ],
+  control: [
+    frame(Frame.PING, 0, 0, Buffer.alloc(8)),
+    frame(Frame.PRIORITY, 0, 3, Buffer.from([0, 0, 0, 0, 16])),
+    frame(Frame.GOAWAY, 0, 0, Buffer.alloc(8)),
+    frame(Frame.DATA, 8 | END_STREAM, 1, Buffer.from([2, 7, 0, 0])),
+  ],
+};
+// The first byte asks for a preface, the second is the size of the pieces.
+for (const [name, frames] of Object.entries(clients))
+  for (const piece of [0, 255]) put('http2', `${name}-${piece}`, Buffer.concat([Buffer.from([0, piece]), ...frames]));
