@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { task } from '../../../src/shim/transport/protos.js';
 import { DEADLINE, elapse } from '../../deadline.js';
 import { eventually, needing } from '../bed/bed.js';
+import { anonymous, descriptors, pss } from '../bed/process-memory.js';
 import { type Engine, onEngine } from '../bed/shim-engine.js';
 
 const test = needing('shim memory', 'root', 'cgroups');
@@ -20,16 +21,6 @@ const plateau = 5000;
 const afterStorm = 5000;
 /** kB by which anonymous memory varies between two measurements. */
 const noise = 400;
-
-/** PSS of a process in kB. */
-const pss = (pid: number): number =>
-  Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
-
-/** Anonymous memory of a process in kB: PSS also varies with the number of other shims. */
-const anonymous = (pid: number): number =>
-  Number(/^Anonymous: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
-
-const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
 /** Zombie children of the shim. */
 function zombies(pid: number): number {
