@@ -30,7 +30,7 @@ function merged(old, made, key) {
 }
 
 /** Parts whose numbers are in the table of engines. */
-const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O)/;
+const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|pods a second)/;
 
 /** When each part of the engines ran, by the title of its section. */
 const titles = {
@@ -41,12 +41,24 @@ const titles = {
   'Containerd, conmon and docker on cgroup v2 under systemd':
     'containerd, conmon and docker on cgroup v2 under systemd',
   'The shim under containerd': 'containerd 1.6, 1.7 and 2.1',
-  'The shim under a containerd newer than those of Debian': 'containerd 2.4',
+  'The shim under a containerd newer than those of Debian': 'containerd 2.4, with its shim',
+  '`runt serve` under containerd': 'containerd 2.1, with `runt serve`',
+  '`runt serve` under a containerd newer than those of Debian': 'containerd 2.4, with `runt serve`',
   'The shim under containerd on cgroup v2': 'containerd 1.7 on cgroup v2',
   'Checkpoint and restore by podman': 'podman checkpoint and restore',
 };
 /** Sections of crictl and critest. */
-const cri = ["Kubernetes' CRI", "Kubernetes' CRI on cgroup v2", 'CRI-O', 'CRI-O on cgroup v2'];
+const cri = {
+  "Kubernetes' CRI": "Kubernetes' CRI: crictl and critest, with runc and with runt",
+  "Kubernetes' CRI over gRPC": "Kubernetes' CRI: crictl and critest, with runt's shim over gRPC",
+  "Kubernetes' CRI by `runt serve`": "Kubernetes' CRI: crictl and critest, with `runt serve`",
+  "Kubernetes' CRI of a containerd newer than those of Debian": "Kubernetes' CRI of containerd 2.4: ",
+  "Kubernetes' CRI on cgroup v2": "Kubernetes' CRI on cgroup v2",
+  'CRI-O': 'CRI-O: ',
+  'CRI-O on cgroup v2': 'CRI-O on cgroup v2',
+};
+/** What a handler of critest's is, beside the shim over ttrpc. */
+const handlers = { grpc: 'gRPC', serve: '`runt serve`' };
 
 /** `podman 5.8.6` of "podman version 5.8.6, buildah version …". */
 const version = (text) =>
@@ -58,6 +70,7 @@ const version = (text) =>
 const means = {
   shim: "runt's shim",
   'shim-grpc': "runt's shim, gRPC",
+  serve: '`runt serve`',
   containerd: "runc's shim, runt",
 };
 
@@ -82,10 +95,13 @@ function engineRows(tables, when, layout) {
       ]);
     }
   }
-  for (const title of cri) {
+  for (const [title, part] of Object.entries(cri)) {
     let engine = '';
     let suite = '';
+    let by = new Set();
     for (const line of section(tables, title)) {
+      const [, handler] = /^ {4}with ([a-z]+): \d+ passed/.exec(line) ?? [];
+      if (handlers[handler]) by.add(handlers[handler]);
       const [, names] = /^ {4}(.*), runc version .*crictl version/.exec(line) ?? [];
       if (names) engine = version(names);
       suite = /^ {4}── critest(?:, crio)? of (.+)$/.exec(line)?.[1] ?? suite;
@@ -93,7 +109,8 @@ function engineRows(tables, when, layout) {
       if (!sum) continue;
       const [debian, driver] = suite.split(', ');
       const at = driver ? `v2, ${driver}` : layout;
-      made.push([engine, 'critest', debian, at, ...sum.slice(1), when(title === 'CRI-O' ? 'CRI-O: ' : title)]);
+      made.push([engine, ['critest', ...by].join(', '), debian, at, ...sum.slice(1), when(part)]);
+      by = new Set();
     }
   }
   return made;
@@ -143,7 +160,7 @@ function failingPrograms(tables) {
 function failingPods(tables) {
   const names = new Set();
   const excuses = new Set();
-  for (const title of cri) {
+  for (const title of Object.keys(cri)) {
     let engine = '';
     for (const line of section(tables, title)) {
       engine = /^ {4}── critest/.test(line) ? (title.startsWith('CRI-O') ? 'CRI-O' : 'containerd') : engine;
@@ -180,6 +197,7 @@ export function page(tables, before, layout) {
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
   const pods = failingPods(tables);
+  const density = section(tables, 'Pods').filter((line) => line.startsWith('|'));
   const own = excusedTests(tables).map((why) => `* ${why}`);
   const oldPods = section(before, "Kubernetes' CRI");
   const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
@@ -213,6 +231,15 @@ export function page(tables, before, layout) {
     ...engines.map((columns) => row(...columns)),
     '',
     'Skipped is what does not work with runc there, needs criu or a disk that the machine lacks, or is about AppArmor.',
+    '',
+    '## Pods a second, and memory',
+    '',
+    'Pods with the network of the host and one container, four made at a time, by containerd 2.1 (`conformance/cri/density`).',
+    'The memory (PSS) is that of the shims or the server, the supervisors and the first processes of the pods.',
+    '',
+    ...(density.length > 0
+      ? density
+      : section(before, 'Pods a second, and memory').filter((line) => line.startsWith('|'))),
     '',
     "## The OCI's validation programs",
     '',

@@ -138,8 +138,26 @@ const parts = {
   ...Object.fromEntries(enginesOnV2.map(([name, what]) => [name, `${what}, with runt as with runc, User Mode Linux`])),
   containerd: 'containerd 1.6, 1.7 and 2.1, with its shim as with that of runc',
   'containerd-newer': 'containerd 2.4, with its shim as with that of runc',
+  'containerd-serve': 'containerd 2.1, with `runt serve` as with the shim of runc',
+  'containerd-newer-serve': 'containerd 2.4, with `runt serve` as with the shim of runc',
   'containerd-v2': 'containerd 1.7 on cgroup v2, with its shim as with that of runc, User Mode Linux',
+  ...Object.fromEntries(
+    Object.entries({ '': 'containerd 2.1', '-newer': 'containerd 2.4' }).flatMap(([which, containerd]) =>
+      Object.entries({ ttrpc: "runt's shim", grpc: "runt's shim over gRPC", serve: '`runt serve`' }).map(
+        ([route, by]) => [
+          `endures${which}-${route}`,
+          `200 containers of ${containerd} through kills of it and of ${by}`,
+        ],
+      ),
+    ),
+  ),
   cri: "Kubernetes' CRI: crictl and critest, with runc and with runt",
+  'cri-grpc': "Kubernetes' CRI: crictl and critest, with runt's shim over gRPC",
+  'cri-serve': "Kubernetes' CRI: crictl and critest, with `runt serve`",
+  'cri-newer': "Kubernetes' CRI of containerd 2.4: crictl and critest",
+  'cri-endures': "200 containers of Kubernetes' CRI through kills of containerd and of `runt serve`",
+  'cri-newer-endures': "200 containers of Kubernetes' CRI of containerd 2.4 through kills of it and of `runt serve`",
+  density: 'pods a second and memory, by each way to runt',
   'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
   crio: 'CRI-O: crictl and critest, with runc and with runt',
   'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
@@ -153,7 +171,8 @@ for (const [name, what] of Object.entries(parts)) {
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
   // Before the split, it was part of the row of the first half.
   if (!end && !row && name.endsWith('-2')) continue;
-  const more = end && !['arm64', 'release', 'newcomer', 'fuzz', 'bench'].includes(name) ? `: ${sum(name)}` : '';
+  const more =
+    end && !['arm64', 'release', 'newcomer', 'fuzz', 'bench', 'density'].includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end
       ? `| ${what} | ${end.date} | ${end.seconds} | ${end.how}${more} |`
@@ -202,6 +221,8 @@ for (const [name, title] of [
   ...enginesOnV2.map(([name, what]) => [name, what[0].toUpperCase() + what.slice(1)]),
   ['containerd', 'The shim under containerd'],
   ['containerd-newer', 'The shim under a containerd newer than those of Debian'],
+  ['containerd-serve', '`runt serve` under containerd'],
+  ['containerd-newer-serve', '`runt serve` under a containerd newer than those of Debian'],
   ['containerd-v2', 'The shim under containerd on cgroup v2'],
   ['engines-qemu', 'Checkpoint and restore by podman'],
 ]) {
@@ -224,6 +245,9 @@ for (const [name, title] of [
 // As printed, without the tests that passed with every handler.
 for (const [name, title] of [
   ['cri', "Kubernetes' CRI"],
+  ['cri-grpc', "Kubernetes' CRI over gRPC"],
+  ['cri-serve', "Kubernetes' CRI by `runt serve`"],
+  ['cri-newer', "Kubernetes' CRI of a containerd newer than those of Debian"],
   ['cri-v2', "Kubernetes' CRI on cgroup v2"],
   ['crio', 'CRI-O'],
   ['crio-v2', 'CRI-O on cgroup v2'],
@@ -233,6 +257,9 @@ for (const [name, title] of [
   const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
   section(title, cri.length > 1 ? ['See docs/testing.md.', '', ...cri] : []);
 }
+
+const density = printed('density', (l) => l.startsWith('|'));
+section('Pods', density.length > 2 ? density : []);
 
 const kills = [...text('tests').matchAll(/^ +(create|run|start|exec|delete): (\d+) of (\d+) killed .*$/gm)];
 const killed = kills.length > 0 ? ['| command | moments | still ran | left |', '|---|---|---|---|'] : [];

@@ -128,15 +128,15 @@ survive() {
   eventually is 40 ready || wrong "$1: not 40 pods are ready"
 }
 
-# MANY containers in 40 pods, made 40 at a time, live through ROUNDS kills of the server, of containerd, and of both.
+# MANY containers in 40 pods, made 40 at a time, live through KILLS kills of the server, of containerd, and of both.
 scenario_pod_serve_endures() {
   of_serve
-  local i n=1 round server
+  local i n=1 round server PATIENCE=60
   mkdir -p /tmp/pods/ids
   for i in $(seq 40); do endurers "$i" & done
   wait
   eventually is "$MANY" running || wrong "not $MANY containers were made"
-  for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
+  for ((round = 1; round <= ${KILLS:-20}; round++)); do
     server=$(server_pid)
     kill -STOP "$server"
     echo end >"/tmp/pods/go/$n"
@@ -160,7 +160,7 @@ scenario_pod_serve_endures() {
     survive "round $round, both" "$n"
     n=$((n + 1))
   done
-  echo "$((MANY - n + 1)) of $MANY containers and 40 pods lived through ${ROUNDS:-20} kills each of the server, containerd, both" >"$NOTE"
+  echo "$((MANY - n + 1)) of $MANY containers and 40 pods lived through ${KILLS:-20} kills each of the server, containerd, both" >"$NOTE"
   for ((i = n; i <= MANY; i++)); do echo end >"/tmp/pods/go/$i"; done
   eventually is 0 running || wrong 'the last did not end'
   for ((i = n; i <= MANY; i++)); do

@@ -40,17 +40,17 @@ wrong() {
   exit 1
 }
 
-# endures KIND…: the containers, and ROUNDS kills of each kind by the function killed_KIND N, where N ends meanwhile;
+# endures KIND…: the containers, and KILLS kills of each kind by the function killed_KIND N, where N ends meanwhile;
 # then ended_KIND N, or ended N, tells whether that is known. Sets $next to the number of the first container that
 # still runs.
 endures() {
-  local kind round known
+  local kind round known PATIENCE=60
   rm -rf /tmp/go
   mkdir /tmp/go
   each "$MANY" endurer || wrong 'not all containers were made'
   eventually is "$MANY" tasks RUNNING || wrong "not $MANY run"
   next=1
-  for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
+  for ((round = 1; round <= ${KILLS:-20}; round++)); do
     for kind; do
       "killed_$kind" "$next"
       known=ended
@@ -60,7 +60,7 @@ endures() {
       eventually is $((MANY - next + 1)) tasks RUNNING || wrong "round $round, $kind: not $((MANY - next + 1)) run"
     done
   done
-  echo "$((MANY - next + 1)) of $MANY lived through ${ROUNDS:-20} kills each of: $*" >"$NOTE"
+  echo "$((MANY - next + 1)) of $MANY lived through ${KILLS:-20} kills each of: $*" >"$NOTE"
 }
 
 # ended N: whether containerd knows that container N has ended, and how; removes it
