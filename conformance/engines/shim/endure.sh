@@ -3,21 +3,16 @@
 
 # each NUMBER COMMAND…: runs COMMAND N for N from 1 to NUMBER, 40 at a time; fails if one fails
 each() {
-  local i number=$1 failed=0 running=0
+  local i number=$1 pids=()
   shift
+  rm -f /tmp/each
   for ((i = 1; i <= number; i++)); do
-    [ $running -lt 40 ] || {
-      wait -n || failed=1
-      running=$((running - 1))
-    }
-    "$@" "$i" &
-    running=$((running + 1))
+    while [ "$(jobs -rp | wc -l)" -ge 40 ]; do wait -n || true; done
+    { "$@" "$i" || echo "$i" >>/tmp/each; } &
+    pids+=($!)
   done
-  while [ $running -gt 0 ]; do
-    wait -n || failed=1
-    running=$((running - 1))
-  done
-  [ $failed = 0 ]
+  wait "${pids[@]}" || true
+  [ ! -s /tmp/each ]
 }
 
 # code N: with which container N ends
@@ -65,8 +60,13 @@ endures() {
 
 # ended N: whether containerd knows that container N has ended, and how; removes it
 ended() {
+  local said
   eventually prints "^e$1 .*STOPPED" ctr task ls || return 1
-  ctr task rm "e$1" 2>&1 | grep -qE "code =?$(code "$1")\b" || return 1
+  said=$(ctr task rm "e$1" 2>&1 || true)
+  grep -qE "code =?$(code "$1")\b" <<<"$said" || {
+    echo "container $1, which ends with $(code "$1"): $said"
+    return 1
+  }
   ctr container rm "e$1"
 }
 

@@ -6,6 +6,8 @@ shim_of() { pgrep -f -- "^[^ ]*$program .* -id e$1 "; }
 # killed_shim N: N ends while its shim is stopped, then the shim is killed
 killed_shim() {
   local pid shim
+  # Events of the containerd that runs now.
+  watched
   pid=$(ctr task ls | awk -v id="e$1" '$1 == id { print $2 }')
   shim=$(shim_of "$1")
   kill -STOP "$shim"
@@ -18,6 +20,7 @@ killed_shim() {
 ended_shim() {
   eventually no prints "^e$1 " ctr task ls || return 1
   eventually grep -aE "/tasks/exit.*\"(container_)?id\":\"e$1\".*\"exit_status\":$(code "$1")\b" /tmp/events || return 1
+  kill $events
   ctr container rm "e$1"
 }
 
@@ -41,8 +44,6 @@ ended_both() {
 
 scenario_shim_endures() {
   [ "$RUNTIME" = runt ] || exit 0
-  watched
   endures shim containerd both
   the_rest_ends
-  kill $events 2>/dev/null || true
 }
