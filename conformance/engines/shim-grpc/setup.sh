@@ -1,5 +1,5 @@
-# The scenarios of shim with io.containerd.runt-grpc.v1, runt's server on Node.js: over gRPC with containerd 1.7, and
-# over ttrpc with 2.x (docs/shim.md). The shim of runc, beside it, only speaks ttrpc.
+# The scenarios of shim with io.containerd.runt-grpc.v1, over gRPC (docs/shim.md). The shim of runc, beside it, only
+# speaks ttrpc.
 # shellcheck disable=SC2034 # read by shim
 transport=-grpc
 # shellcheck source=/dev/null

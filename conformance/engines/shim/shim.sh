@@ -160,12 +160,11 @@ scenario_shim_many() {
   find /sys/fs/cgroup -path "*$(cgroup 'm*')" | head -n 1
 }
 
-# The protocol: gRPC if it was requested and containerd supports it, as 1.7 does; 2.x regards a gRPC shim as ended while
-# it still connects to it.
+# The protocol that the type names.
 scenario_shim_protocol() {
   [ "$RUNTIME" = runt ] || exit 0
   local spoken expected=ttrpc
-  [ -z "${transport:-}" ] || case $(containerd --version) in *' 1.7.'*) expected=grpc ;; esac
+  [ -z "${transport:-}" ] || expected=grpc
   run -d $bb c sleep 1000
   spoken=$(cd /run/containerd/io.containerd.runtime.v2.task/default/c && cat bootstrap.json address 2>/dev/null | grep -oE '"protocol":"[a-z]+"' | head -n 1 | cut -d'"' -f4) || true
   echo "${spoken:-ttrpc}" >"$NOTE"
