@@ -133,6 +133,12 @@ export const clientVersionTime = 2_000;
 export const clientPollTime = 50;
 /** A server without container, event and client ends after this many seconds; RUNT_SHIM_IDLE overrides it. */
 export const idleServerSeconds = 60;
+/** The keeper of a node, or the server, sends a request or its answer in this time. */
+export const keeperRequestTime = 5_000;
+/** A keeper that was just started listens in this time already: its socket is made before. This is for its start. */
+export const keeperStartTime = 10_000;
+/** The longest pause between two attempts to start a keeper in place of one that was killed. */
+export const longestKeeperPause = 1_000;
 /** The answer to `Shutdown` is sent in this time. */
 export const lastAnswerTime = 20;
 /** The last answers of the gRPC server are sent in this time. */

@@ -1,14 +1,14 @@
 /** The services of a node for containerd: its containers' tasks and its pods, apart for each containerd namespace. */
-import { names } from '../container/list.js';
-import { isId } from '../container/state/state-store.js';
-import { publishFlushTime } from '../sys/waiting/time-limits.js';
-import { Publisher } from './containerd/event-publisher.js';
-import { SandboxDirectory } from './sandbox/sandbox-record.js';
-import { SandboxService } from './sandbox/sandbox-service.js';
-import { adoptTasks, storeTask } from './task/recorded-tasks.js';
-import type { CallFacts, Procedure, Services } from './transport/rpc.js';
-import { Code, StatusError } from './transport/status-code.js';
-import { TaskService } from './transport/task-service.js';
+import { names } from '../../container/list.js';
+import { isId } from '../../container/state/state-store.js';
+import { publishFlushTime } from '../../sys/waiting/time-limits.js';
+import { Publisher } from '../containerd/event-publisher.js';
+import { SandboxDirectory } from '../sandbox/sandbox-record.js';
+import { SandboxService } from '../sandbox/sandbox-service.js';
+import { adoptTasks, storeTask } from '../task/recorded-tasks.js';
+import type { CallFacts, Procedure, Services } from '../transport/rpc.js';
+import { Code, StatusError } from '../transport/status-code.js';
+import { TaskService } from '../transport/task-service.js';
 
 export interface NodeServerOptions {
   /** Directory with a state root for each containerd namespace. */

@@ -1,0 +1,40 @@
+/**
+ * Requests to the keeper of a node, on its socket beside that for containerd: one a connection. A request is a list of
+ * words, each ended by NUL, with descriptors; the answer one byte.
+ */
+import { host } from '../../sys/host.js';
+
+/** What a request asks for. */
+export type KeeperRequest =
+  /** Pass the calls of containerd to this connection from now on, over ttrpc. */
+  | 'serve'
+  /** Hold the descriptors of the message under these names. */
+  | 'hold'
+  /** Send the descriptor of this name. */
+  | 'take'
+  /** Close the descriptors of these names. */
+  | 'drop'
+  /** End, if nothing is held. */
+  | 'end';
+
+const requests: readonly string[] = ['serve', 'hold', 'take', 'drop', 'end'] satisfies readonly KeeperRequest[];
+
+/** Bytes of the answer. */
+export const keeperYes = 0x79;
+export const keeperNo = 0x6e;
+
+/** The longest message: names of a few streams. */
+export const keeperMessage = 8192;
+/** The most descriptors of one message. */
+export const keeperDescriptors = 16;
+
+export const keeperSocket = (socket: string): string => `${socket}.keeper`;
+
+/** The words of a message; undefined for anything else. */
+export function parseKeeperRequest(
+  data: Uint8Array,
+): readonly [request: KeeperRequest, ...names: string[]] | undefined {
+  const words = host.decode(data, data.length).split('\0');
+  const [request = '', ...names] = words.slice(0, -1);
+  return words.at(-1) === '' && requests.includes(request) ? [request as KeeperRequest, ...names] : undefined;
+}

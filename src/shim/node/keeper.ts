@@ -1,0 +1,120 @@
+/**
+ * The keeper of a node: what must outlive the server. It has the connections of containerd, which takes the end of one
+ * for the end of the containers, and holds the descriptors of streams.
+ */
+import { fdList } from '../../sys/fds.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { forget, readable, sleep, trimWhenIdle } from '../../sys/waiting/loop.js';
+import { idleServerSeconds, keeperRequestTime } from '../../sys/waiting/time-limits.js';
+import { outliveErrors } from '../shim-log.js';
+import { loadGrpc } from '../transport/grpc-interface.js';
+import { serveGrpc } from '../transport/grpc-loop.js';
+import { acceptConnections, Connection } from '../transport/ttrpc.js';
+import { HeldDescriptors } from './held-descriptors.js';
+import {
+  keeperDescriptors,
+  keeperMessage,
+  keeperNo,
+  keeperSocket,
+  keeperYes,
+  parseKeeperRequest,
+} from './keeper-protocol.js';
+import { Relay } from './relay.js';
+
+/** The listening sockets that the server passes: for containerd, and of the keeper itself. */
+const listener = 0;
+const ownListener = 1;
+
+/**
+ * Keeps until SIGINT or SIGTERM, or until nothing is held and no server has been there for a minute.
+ * @param socket path of the socket for containerd @param removes whether it is removed at the end
+ */
+export async function keep(socket: string, removes: boolean): Promise<void> {
+  outliveErrors();
+  trimWhenIdle();
+  const grpc = await loadGrpc();
+  const { reflection } = await import('../transport/reflection.js');
+  const keeper = new Keeper();
+  void acceptConnections(ownListener, (fd) => void keeper.answer(fd));
+  const relayed = keeper.relay.procedures();
+  await serveGrpc(grpc, listener, new Map([...relayed, ...reflection(relayed)]), async (server) => {
+    await Promise.race([keeper.ended, server.awaitSignal()]);
+    native.unlinkAt(AT_FDCWD, keeperSocket(socket), 0);
+    if (removes) native.unlinkAt(AT_FDCWD, socket, 0);
+    for (const fd of [listener, ownListener]) {
+      forget(fd);
+      native.close(fd);
+    }
+  });
+}
+
+class Keeper {
+  readonly relay = new Relay();
+  private readonly held = new HeldDescriptors();
+  /** Resolves when the keeper is of no more use. */
+  readonly ended: Promise<void>;
+  private end!: () => void;
+  /** Counts the servers. */
+  private servers = 0;
+
+  constructor() {
+    this.ended = new Promise((settle) => {
+      this.end = settle;
+    });
+    void this.endWhenIdle();
+  }
+
+  /** Answers the request of one connection. */
+  async answer(fd: number): Promise<void> {
+    const data = new Uint8Array(keeperMessage);
+    const numbers = new Uint8Array(4 * keeperDescriptors);
+    const n = (await readable(fd, keeperRequestTime)) ? native.receiveFds(fd, data, numbers) : 0;
+    const fds = n > 0 ? received(numbers) : [];
+    const [request, ...names] = (n > 0 ? parseKeeperRequest(data.subarray(0, n)) : undefined) ?? [];
+    const yes = (sent: readonly number[] = []) => native.sendFds(fd, fdList(sent), new Uint8Array([keeperYes]));
+    if (request === 'serve' && !this.relay.attached) {
+      yes();
+      this.attach(fd);
+      return;
+    }
+    if (request === 'hold' && fds.length === names.length) {
+      for (const [i, name] of names.entries()) this.held.hold(name, fds[i] as number);
+      fds.length = 0;
+      yes();
+    } else if (request === 'take' && this.held.get(names[0] ?? '') !== undefined) {
+      yes([this.held.get(names[0] ?? '') as number]);
+    } else if (request === 'drop') {
+      for (const name of names) this.held.drop(name);
+      yes();
+    } else if (request === 'end' && this.held.size === 0) {
+      yes();
+      this.end();
+    } else native.send(fd, new Uint8Array([keeperNo]));
+    for (const unused of fds) native.close(unused);
+    native.close(fd);
+  }
+
+  private attach(fd: number): void {
+    const server = ++this.servers;
+    const connection = new Connection(fd);
+    this.relay.attach(connection, () => {
+      if (server === this.servers) void this.endWhenIdle();
+    });
+  }
+
+  /** Ends a minute after the last server, unless it holds something or containerd waits. */
+  private async endWhenIdle(): Promise<void> {
+    const server = this.servers;
+    while (server === this.servers) {
+      await sleep(1000 * idleServerSeconds);
+      if (server === this.servers && this.held.size === 0 && this.relay.idle) this.end();
+    }
+  }
+}
+
+/** The descriptors of a message. */
+const received = (numbers: Uint8Array): number[] => {
+  const view = new DataView(numbers.buffer);
+  return Array.from({ length: keeperDescriptors }, (_, i) => view.getInt32(4 * i, true)).filter((fd) => fd >= 0);
+};
