@@ -203,7 +203,14 @@ export const commands = {
   features: { args: '', flags: help },
   serve: {
     args: '',
-    flags: { listen: 'str', containerd: 'str', 'containerd-root': 'str', 'containerd-state': 'str', ...help },
+    flags: {
+      listen: 'str',
+      containerd: 'str',
+      'containerd-root': 'str',
+      'containerd-state': 'str',
+      keeper: 'str',
+      ...help,
+    },
   },
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
   completion: { args: 'bash|zsh|fish', flags: help },

@@ -28,7 +28,8 @@ interface ServeOptions {
 export async function serve(o: ServeOptions): Promise<void> {
   const manager = new ServiceManager();
   const grpc = await loadGrpc();
-  const { path, listener, removes } = await listeningSocket(o.listen, manager);
+  const { path, listener: given } = socketOf(o.listen, manager);
+  const listener = given ?? (await listenAt(path));
   outliveErrors();
   trimWhenIdle();
   native.setSubreaper(1);
@@ -52,7 +53,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     debug: o.debug,
     deleteTask: (id, force) => service.deleteTask(id, force),
   });
-  for (const task of await adoptTasks(o.root, () => publisher, o.debug)) service.add(task);
+  for (const task of await adoptTasks(o.root, () => publisher, o)) service.add(task);
   containers.adopt();
   const services = new Map([...service.procedures, ...containers.procedures]);
   const { reflection } = await import('./transport/reflection.js');
@@ -63,7 +64,8 @@ export async function serve(o: ServeOptions): Promise<void> {
     manager.ready(`the task service is ready at unix://${path}, for the containers below ${o.root}`);
     await Promise.race([shutdown, server.awaitSignal()]);
     manager.stopping();
-    if (removes) native.unlinkAt(AT_FDCWD, path, 0);
+    // The service manager keeps its own socket for the next server.
+    if (given === undefined) native.unlinkAt(AT_FDCWD, path, 0);
     forget(listener);
     native.close(listener);
     health.close();
@@ -73,25 +75,21 @@ export async function serve(o: ServeOptions): Promise<void> {
 
 interface ServerSocket {
   readonly path: string;
-  readonly listener: number;
-  /** Whether the server removes it at its end. The service manager keeps its own for the next server. */
-  readonly removes: boolean;
+  /** The listening socket, if the service manager has made it. */
+  readonly listener?: number;
 }
 
-/** The socket of the service manager, or a new one at `listen`. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM */
-export async function listeningSocket(listen: string | undefined, manager: ServiceManager): Promise<ServerSocket> {
+/** The socket at `listen`, or that of the service manager. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_DESCRIPTOR */
+export function socketOf(listen: string | undefined, manager: ServiceManager): ServerSocket {
   const given = manager.listener();
-  if (!given) {
-    const path = pathOf(listen ?? '');
-    return { path, listener: await listenAt(path), removes: true };
-  }
+  if (!given) return { path: pathOf(listen ?? '') };
   if (listen !== undefined && pathOf(listen) !== given.path)
     throw new RuntError({
       code: 'ERR_USAGE',
       message: `--listen ${listen}: the service manager listens at ${given.path}`,
       hint: 'leave --listen out, or name the same socket in the units of the socket and of the service',
     });
-  return { path: given.path, listener: given.fd, removes: false };
+  return { path: given.path, listener: given.fd };
 }
 
 /** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */

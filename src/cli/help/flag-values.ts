@@ -44,6 +44,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   'kernel-memory': 'SIZE',
   'kernel-memory-tcp': 'SIZE',
   'l3-cache-schema': 'SCHEMA',
+  keeper: 'SOCKET',
   listen: 'URL',
   log: 'FILE',
   'lsm-mount-context': 'LABEL',

@@ -5,27 +5,34 @@ import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';
 import { SandboxDirectory } from '../sandbox/sandbox-record.js';
 import { SandboxService } from '../sandbox/sandbox-service.js';
+import type { DescriptorKeeper } from '../task/descriptor-keeper.js';
 import { adoptTasks, storeTask } from '../task/recorded-tasks.js';
-import type { CallFacts, Procedure, Services } from '../transport/rpc.js';
+import type { CallFacts, Services } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import { TaskService } from '../transport/task-service.js';
+import type { Handler } from '../transport/ttrpc.js';
 
-export interface NodeServerOptions {
+/** The containerd that drives a server: absolute paths. */
+export interface ContainerdAddress {
+  /** Its gRPC socket. */
+  readonly address: string;
+  /** Its directories `root` and `state`. */
+  readonly root: string;
+  readonly state: string;
+}
+
+interface NodeServerOptions {
   /** Directory with a state root for each containerd namespace. */
   readonly root: string;
-  /** Path of the server's socket. */
+  /** Path of the socket for containerd. */
   readonly socket: string;
-  /** Path of containerd's socket. */
-  readonly containerd: string;
-  /** containerd's directories `root` and `state`. */
-  readonly containerdRoot: string;
-  readonly containerdState: string;
+  readonly containerd: ContainerdAddress;
+  /** Holds the ends of streams. */
+  readonly keeper: DescriptorKeeper;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
 }
 
-/** The header in which containerd sends its namespace. */
-const header = 'containerd-namespace';
 /** No namespace begins with a dot. */
 const sandboxDirectory = '.sandboxes';
 
@@ -33,6 +40,9 @@ interface Namespace {
   readonly publisher: Publisher;
   readonly procedures: Services;
 }
+
+/** The keeper shares the waits of its clients, so that none of them is cancelled. A promise for each: it keeps its waits. */
+const uncancelled = (): CallFacts => ({ header: () => undefined, cancelled: new Promise(() => {}) });
 
 export class NodeServer {
   private readonly namespaces = new Map<string, Promise<Namespace>>();
@@ -44,21 +54,15 @@ export class NodeServer {
     for (const name of names(this.options.root)) if (isId(name)) await this.namespace(name);
   }
 
-  /** The procedures, each of the namespace that its call names. */
-  get services(): Services {
-    // Every namespace has the same ones.
-    const { tasks, sandboxes } = this.parts('');
-    const dispatching = ([path]: readonly [string, Procedure]): readonly [string, Procedure] => [
-      path,
-      {
-        unary: async (request, call) => {
-          const procedure = (await this.ofCall(call)).procedures.get(path);
-          return (procedure as Extract<Procedure, { unary: unknown }>).unary(request, call);
-        },
-      },
-    ];
-    return new Map([...tasks.procedures, ...sandboxes.procedures].map(dispatching));
-  }
+  /** Answers a call, whose service is NAMESPACE/package.Service. */
+  readonly handler: Handler = async (service, method, payload) => {
+    const slash = service.indexOf('/');
+    const { procedures } = await this.named(service.slice(0, slash));
+    const procedure = procedures.get(`${service.slice(slash + 1)}/${method}`);
+    if (!procedure || !('unary' in procedure))
+      throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
+    return procedure.unary(payload, uncancelled());
+  };
 
   /** Sends the events that wait, or drops them after a while. */
   async close(): Promise<void> {
@@ -66,9 +70,8 @@ export class NodeServer {
     await Promise.all(all.map(({ publisher }) => publisher.flush(publishFlushTime)));
   }
 
-  private ofCall(call: CallFacts): Promise<Namespace> {
-    const name = call.header(header);
-    if (!name) throw new StatusError(Code.FAILED_PRECONDITION, `the call has no header ${header}`);
+  private named(name: string): Promise<Namespace> {
+    if (name === '') throw new StatusError(Code.FAILED_PRECONDITION, 'the call has no header containerd-namespace');
     // It becomes a part of paths.
     if (!isId(name))
       throw new StatusError(Code.INVALID_ARGUMENT, `${JSON.stringify(name)} is not a namespace of containerd's`);
@@ -90,26 +93,26 @@ export class NodeServer {
     // CRI learns of a pod's end from Wait: an event would name no container.
     const silent = new Publisher('', name);
     const pods = new Set(sandboxes.recorded());
-    const adopted = await adoptTasks(root, (id) => (pods.has(id) ? silent : publisher), this.options.debug);
+    const adopted = await adoptTasks(root, (id) => (pods.has(id) ? silent : publisher), this.options);
     sandboxes.adopt(new Map(adopted.map((task) => [task.id, task])));
     for (const task of adopted) if (!pods.has(task.id)) tasks.add(task);
     return { publisher, procedures: new Map([...tasks.procedures, ...sandboxes.procedures]) };
   }
 
   private parts(name: string) {
-    const { root: base, socket, containerd, containerdRoot, containerdState, debug } = this.options;
+    const { root: base, socket, containerd, keeper, debug } = this.options;
     const root = `${base}/${name}`;
     // containerd's default: its ttrpc socket is beside the other one.
-    const publisher = new Publisher(`${containerd}.ttrpc`, name);
+    const publisher = new Publisher(`${containerd.address}.ttrpc`, name);
     const place = {
       root,
       directory: new SandboxDirectory(`${base}/${sandboxDirectory}/${name}`),
-      containerd: { root: containerdRoot, state: containerdState },
+      containerd,
       namespace: name,
       debug,
     };
     const sandboxes = new SandboxService(place, socket);
-    const tasks = new TaskService({ root: () => root, publisher, debug, onCreated: storeTask });
+    const tasks = new TaskService({ root: () => root, publisher, debug, keeper, onCreated: storeTask });
     return { root, publisher, sandboxes, tasks };
   }
 }

@@ -7,16 +7,17 @@ import type { Connection } from '../transport/ttrpc.js';
 const namespaceHeader = 'containerd-namespace';
 
 /** The calls, with those that have the same effect twice: a server that was killed may have made them already. */
-const methods: Readonly<Record<string, { readonly once: readonly string[]; readonly repeatable: readonly string[] }>> = {
-  'containerd.task.v3.Task': {
-    once: ['Create', 'Start', 'Delete', 'Kill', 'Exec', 'Pause', 'Resume', 'Checkpoint'],
-    repeatable: ['State', 'Pids', 'Wait', 'Connect', 'Stats', 'Update', 'ResizePty', 'CloseIO', 'Shutdown'],
-  },
-  'containerd.services.sandbox.v1.Controller': {
-    once: ['Create', 'Start', 'Shutdown'],
-    repeatable: ['Platform', 'Wait', 'Status', 'Stop', 'Metrics', 'Update'],
-  },
-};
+const methods: Readonly<Record<string, { readonly once: readonly string[]; readonly repeatable: readonly string[] }>> =
+  {
+    'containerd.task.v3.Task': {
+      once: ['Create', 'Start', 'Delete', 'Kill', 'Exec', 'Pause', 'Resume', 'Checkpoint'],
+      repeatable: ['State', 'Pids', 'Wait', 'Connect', 'Stats', 'Update', 'ResizePty', 'CloseIO', 'Shutdown'],
+    },
+    'containerd.services.sandbox.v1.Controller': {
+      once: ['Create', 'Start', 'Shutdown'],
+      repeatable: ['Platform', 'Wait', 'Status', 'Stop', 'Metrics', 'Update'],
+    },
+  };
 
 const pathsOf = (kind: 'once' | 'repeatable'): readonly string[] =>
   Object.entries(methods).flatMap(([service, names]) => names[kind].map((name) => `${service}/${name}`));
@@ -62,7 +63,9 @@ export class Relay {
   }
 
   procedures(): Services {
-    return new Map(relayedPaths.map((path): [string, Procedure] => [path, { unary: (r, call) => this.pass(path, r, call) }]));
+    return new Map(
+      relayedPaths.map((path): [string, Procedure] => [path, { unary: (r, call) => this.pass(path, r, call) }]),
+    );
   }
 
   private async pass(path: string, request: Uint8Array, call: CallFacts): Promise<Uint8Array> {
@@ -87,7 +90,10 @@ export class Relay {
         // The connection ended, so the server did.
         if (this.server === server) this.server = undefined;
         if (!repeatable.has(path))
-          throw new StatusError(Code.UNAVAILABLE, `the server ended during ${method}: it is not known if that was done`);
+          throw new StatusError(
+            Code.UNAVAILABLE,
+            `the server ended during ${method}: it is not known if that was done`,
+          );
       }
     }
   }

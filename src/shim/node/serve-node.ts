@@ -1,21 +1,13 @@
 /** `runt serve --containerd`: pods and containers of a node, for its containerd. */
 import { native } from '../../sys/host.js';
 import { trimWhenIdle } from '../../sys/waiting/loop.js';
-import { socketPathOf } from '../serve-api.js';
+import { socketOf } from '../serve-api.js';
 import { ServiceManager } from '../service-manager.js';
 import { outliveErrors } from '../shim-log.js';
 import { reapPeriodically } from '../task/orphan-reaper.js';
+import { loadGrpc } from '../transport/grpc-interface.js';
 import { Keeper } from './keeper-client.js';
-import { NodeServer } from './node-server.js';
-
-/** The containerd that drives a server: absolute paths. */
-export interface ContainerdAddress {
-  /** Its gRPC socket. */
-  readonly address: string;
-  /** Its directories `root` and `state`. */
-  readonly root: string;
-  readonly state: string;
-}
+import { type ContainerdAddress, NodeServer } from './node-server.js';
 
 interface NodeOptions {
   /** As of `serve`. */
@@ -33,7 +25,7 @@ interface NodeOptions {
  */
 export async function serveNode(o: NodeOptions): Promise<void> {
   const manager = new ServiceManager();
-  const { path, listener } = socketPathOf(o.listen, manager);
+  const { path, listener } = socketOf(o.listen, manager);
   outliveErrors();
   trimWhenIdle();
   native.setSubreaper(1);
@@ -43,8 +35,11 @@ export async function serveNode(o: NodeOptions): Promise<void> {
   await node.adopt();
   await keeper.serve(node.handler);
   const reaping = reapPeriodically();
-  manager.ready(`the services of containerd at ${containerd.address} are ready at unix://${path}, below ${root}`);
-  await manager.awaitSignal();
+  manager.ready(
+    `the service for containerd (${containerd.address}) is ready at unix://${path}, with its state below ${root}`,
+  );
+  // The keeper serves them: here gRPC is only for the signals.
+  await (await loadGrpc()).serve(new Map()).awaitSignal();
   manager.stopping();
   reaping.end();
   await node.close();

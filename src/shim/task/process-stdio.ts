@@ -4,6 +4,7 @@ import { native } from '../../sys/host.js';
 import { O_RDONLY, O_WRONLY } from '../../sys/linux.js';
 import { forget, readable } from '../../sys/waiting/loop.js';
 import { copy } from './byte-copy.js';
+import type { KeptStreams } from './kept-streams.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import {
   awaitDrained,
@@ -14,6 +15,7 @@ import {
   openSink,
   openSource,
   pipe,
+  type Sink,
   type Streams,
 } from './stdio-streams.js';
 
@@ -28,24 +30,49 @@ export class Io {
   private closing = false;
   private logger: Logger | undefined;
 
-  private constructor(private readonly owner: Owner) {}
+  private constructor(
+    private readonly owner: Owner,
+    /** Holds our ends, for the next server. */
+    private readonly kept: KeptStreams | undefined,
+  ) {}
 
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
-  static async open(streams: Streams, owner: Owner, container: LoggedContainer): Promise<Io> {
-    const io = new Io(owner);
+  static async open(streams: Streams, owner: Owner, container: LoggedContainer, kept?: KeptStreams): Promise<Io> {
+    const io = new Io(owner, kept);
     try {
       const { stdin, stdout, stderr } = streams;
       if (isLogger(stdout)) await io.log(stdout, container);
       const { logger } = io;
-      const output = async (name: string, own: number | undefined) => (isLogger(name) && own ? own : io.output(name));
+      const output = async (name: string, own: number | undefined, n: 1 | 2) =>
+        isLogger(name) && own ? own : io.output(name, n);
       const input = io.input(stdin);
-      io.stdio = [input, await output(stdout, logger?.stdout), await output(stderr, logger?.stderr)];
+      io.stdio = [input, await output(stdout, logger?.stdout, 1), await output(stderr, logger?.stderr, 2)];
+      await kept?.hold();
       return io;
     } catch (error) {
       io.closeProcessEnds();
       io.close();
       throw error;
     }
+  }
+
+  /** The streams of a process that an earlier server started. @throws RuntError ERR_IO, StatusError INVALID_ARGUMENT */
+  static async adopt(streams: Streams, kept: KeptStreams): Promise<Io> {
+    const io = new Io({ uid: 0, gid: -1 }, kept);
+    const [from, to] = [await kept.take('0<'), await kept.take('0')];
+    for (const fd of [from, to]) if (fd !== undefined) io.addOurs(fd);
+    if (from !== undefined && to !== undefined) io.feed(from, to);
+    for (const n of [1, 2] as const) {
+      const reader = await kept.take(`${n}`);
+      const fd = await kept.take(`${n}>`);
+      if (reader !== undefined) {
+        io.addOurs(reader);
+        const sink =
+          fd === undefined ? await openSink(n === 1 ? streams.stdout : streams.stderr) : { fd, unread: false };
+        io.drain(reader, sink);
+      } else if (fd !== undefined) io.closeOurs(io.addOurs(fd));
+    }
+    return io;
   }
 
   /** Closes the shim's copies of the process's ends, once the process has them. */
@@ -83,6 +110,13 @@ export class Io {
     const theirs = this.chownPipe(this.addTheirs(blocking(reader)));
     const to = this.addOurs(native.nonBlocking(writer, O_WRONLY));
     native.close(writer);
+    this.kept?.add('0<', from);
+    this.kept?.add('0', to);
+    this.feed(from, to);
+    return theirs;
+  }
+
+  private feed(from: number, to: number): void {
     this.source = from;
     // The input ends with its last writer, as in containerd's runc shim: not every client calls CloseIO.
     void readable(from)
@@ -91,16 +125,23 @@ export class Io {
         this.closeOurs(from);
         this.closeOurs(to);
       });
-    return theirs;
   }
 
-  private async output(name: string): Promise<number> {
+  private async output(name: string, n: 1 | 2): Promise<number> {
     if (name === '') return this.addTheirs(open('/dev/null', O_WRONLY));
     const sink = await openSink(name);
-    const to = this.addOurs(sink.fd);
     const [reader, writer] = pipe();
     this.addOurs(reader);
     this.chownPipe(this.addTheirs(writer));
+    this.kept?.add(`${n}`, reader);
+    // The kernel drops what is in a fifo when nobody has it open.
+    if (!name.startsWith('file://')) this.kept?.add(`${n}>`, sink.fd);
+    this.drain(reader, sink);
+    return writer;
+  }
+
+  private drain(reader: number, sink: Sink): void {
+    const to = this.addOurs(sink.fd);
     this.outputs.push(
       copy(reader, to)
         .then(() => {
@@ -109,7 +150,6 @@ export class Io {
         })
         .then(() => this.closeOurs(to)),
     );
-    return writer;
   }
 
   /** Gives a pipe to the process's user. */
@@ -134,6 +174,7 @@ export class Io {
     if (at < 0) return;
     this.ours.splice(at, 1);
     if (fd === this.source) this.source = -1;
+    this.kept?.drop(fd);
     forget(fd);
     native.close(fd);
   }

@@ -9,7 +9,7 @@ import type { Publisher } from '../containerd/event-publisher.js';
 import type { RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
 import type { Streams } from './stdio-streams.js';
-import { Task } from './task.js';
+import { Task, type TaskOptions } from './task.js';
 import { Process } from './task-process.js';
 
 interface TaskRecord {
@@ -44,7 +44,7 @@ export function storeTask({ root, id, init, options }: Task): void {
 export async function adoptTasks(
   root: string,
   publisherOf: (id: string) => Publisher,
-  debug: boolean,
+  { debug, keeper }: Pick<TaskOptions, 'debug' | 'keeper'>,
 ): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   for (const id of names(root)) {
@@ -52,7 +52,7 @@ export async function adoptTasks(
       const text = withState(root, id, (dir) => entryText(dir, file));
       const record = text === undefined ? undefined : (JSON.parse(text) as TaskRecord);
       if (record?.version === 1 && !isAlive(record.server))
-        tasks.push(await adoptTask(root, id, record, publisherOf(id), debug));
+        tasks.push(await adoptTask(root, id, record, { publisher: publisherOf(id), debug, ...(keeper && { keeper }) }));
     } catch (error) {
       log(id, error);
     }
@@ -64,16 +64,18 @@ async function adoptTask(
   root: string,
   id: string,
   record: TaskRecord,
-  publisher: Publisher,
-  debug: boolean,
+  { publisher, debug, keeper }: TaskOptions,
 ): Promise<Task> {
   const container = loadRecord(root, id);
   const init = new Process('', record.terminal, record.streams);
-  const task = new Task(root, id, container.bundle, publisher, record.options, debug, init, '');
+  const task = new Task(root, id, container.bundle, publisher, record.options, debug, init, '', storeTask, keeper);
   const status = statusOf(root, container);
   init.started = status !== 'created';
   task.paused = status === 'paused';
   storeTask(task);
+  const kept = task.kept('');
+  if (kept) await init.adoptStreams(kept);
+  await task.execs.adopt();
   task.watchInit();
   // The exit record exists already, or the exit status is lost.
   if (status === 'stopped') await init.waitForEnd();

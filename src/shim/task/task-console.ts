@@ -6,6 +6,7 @@ import { AT_FDCWD, O_RDWR, O_WRONLY } from '../../sys/linux.js';
 import { forget, now, readable } from '../../sys/waiting/loop.js';
 import { consoleTime } from '../../sys/waiting/time-limits.js';
 import { copy } from './byte-copy.js';
+import type { KeptStreams } from './kept-streams.js';
 import type { LoggedContainer, Logger } from './log-program.js';
 import { awaitDrained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
 
@@ -82,6 +83,9 @@ export class Console {
     { stdin }: Streams,
     sink: Sink | undefined,
     private readonly logger: Logger | undefined,
+    /** Holds our ends, for the next server. */
+    private readonly kept: KeptStreams | undefined,
+    source?: number,
   ) {
     // A second descriptor: the event loop waits for one direction of a descriptor only.
     const input = native.nonBlocking(fd, O_RDWR);
@@ -94,22 +98,46 @@ export class Console {
       return logger?.exit;
     });
     if (!stdin) return;
-    const from = openSource(stdin);
+    const from = source ?? openSource(stdin);
+    kept?.add('0<', from);
     this.source = from;
     this.fds.push(from);
     void readable(from).then((ready) => (ready ? copy(from, input) : undefined));
   }
 
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
-  static async open(fd: number, streams: Streams, container: LoggedContainer): Promise<Console> {
+  static async open(fd: number, streams: Streams, container: LoggedContainer, kept?: KeptStreams): Promise<Console> {
     const { stdout } = streams;
-    if (!isLogger(stdout)) return new Console(fd, streams, stdout ? await openSink(stdout) : undefined, undefined);
+    kept?.add('t', fd);
+    if (!isLogger(stdout)) {
+      const sink = stdout ? await openSink(stdout) : undefined;
+      if (sink && !stdout.startsWith('file://')) kept?.add('1>', sink.fd);
+      return Console.held(new Console(fd, streams, sink, undefined, kept), kept);
+    }
     const { Logger } = await import('./log-program.js');
     const logger = await Logger.start(stdout, container);
     native.close(logger.stderr);
     const out = native.nonBlocking(logger.stdout, O_WRONLY);
     native.close(logger.stdout);
-    return new Console(fd, streams, { fd: out, unread: false }, logger);
+    // The log program may outlive us, and its pipe with it.
+    kept?.add('1>', out);
+    return Console.held(new Console(fd, streams, { fd: out, unread: false }, logger, kept), kept);
+  }
+
+  private static async held(console: Console, kept: KeptStreams | undefined): Promise<Console> {
+    await kept?.hold();
+    return console;
+  }
+
+  /** The terminal of a process that an earlier server started; undefined if its end was seen. */
+  static async adopt(streams: Streams, kept: KeptStreams): Promise<Console | undefined> {
+    const fd = await kept.take('t');
+    const [out, source] = [await kept.take('1>'), await kept.take('0<')];
+    if (fd === undefined) return undefined;
+    const sink = out === undefined && streams.stdout ? await openSink(streams.stdout) : undefined;
+    const { stdin, ...outputs } = streams;
+    const given = { ...outputs, stdin: source === undefined ? '' : stdin };
+    return new Console(fd, given, out === undefined ? sink : { fd: out, unread: false }, undefined, kept, source);
   }
 
   /** In characters. */
@@ -137,6 +165,7 @@ export class Console {
     const at = this.fds.indexOf(fd);
     if (at < 0) return;
     this.fds.splice(at, 1);
+    this.kept?.drop(fd);
     forget(fd);
     native.close(fd);
   }

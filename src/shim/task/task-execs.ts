@@ -1,16 +1,18 @@
 /** The exec processes of a task, from Exec to Delete. */
 import { startExec } from '../../container/exec.js';
-import type { ExecKey } from '../../container/state/exit-records.js';
-import { HeldProcess } from '../../container/state/recorded-process.js';
+import { type ExecKey, readRunning } from '../../container/state/exit-records.js';
+import { HeldProcess, holdProcess } from '../../container/state/recorded-process.js';
 import { isId } from '../../container/state/state-store.js';
 import { host, native } from '../../sys/host.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import type { task } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
+import type { KeptStreams } from './kept-streams.js';
 import type { LoggedContainer } from './log-program.js';
 import type { Owners } from './pipe-owner.js';
+import { type ExecRecord, execRecords, removeExecRecord, storeExec } from './recorded-execs.js';
 import type { TaskEvents } from './task-events.js';
-import { Process } from './task-process.js';
+import { type BeginProcess, Process } from './task-process.js';
 
 /** Facts about the container. */
 interface ExecContext {
@@ -22,6 +24,10 @@ interface ExecContext {
   readonly owners: Owners;
   readonly events: TaskEvents;
   readonly options: RuntimeOptions;
+  /** Whether the execs are recorded for the next server. */
+  readonly records: boolean;
+  /** The streams of an exec that a keeper holds. */
+  readonly kept: (execId: string) => KeptStreams | undefined;
   readonly warn: (what: unknown) => void;
 }
 
@@ -58,7 +64,9 @@ export class Execs {
     }
     if (this.processes.has(execId)) throw new StatusError(Code.ALREADY_EXISTS, `id ${execId} is in use`);
     this.processes.set(execId, new Process(execId, terminal, { stdin, stdout, stderr }));
-    this.specs.set(execId, spec.value ?? new Uint8Array());
+    const text = spec.value ?? new Uint8Array();
+    this.specs.set(execId, text);
+    this.record(this.processes.get(execId) as Process, { spec: host.decode(text, text.length) });
     this.container.events.execAdded(execId);
   }
 
@@ -68,7 +76,7 @@ export class Execs {
     const spec = this.specs.get(process.execId) as Uint8Array;
     try {
       const owner = owners.of(host.decode(spec, spec.length));
-      await process.connect(logged, bundle, owner, async (stdio, consoleSocket) => {
+      const begin: BeginProcess = async (stdio, consoleSocket) => {
         const { launch } = await startExec({
           root,
           id,
@@ -86,10 +94,14 @@ export class Execs {
         });
         process.pid = launch.pid;
         const held = new HeldProcess({ pid: launch.pid, startTime: '' }, launch.pidfd);
-        this.watch(process, held, launch.resources.execKey);
-      });
+        const key = launch.resources.execKey;
+        this.record(process, key ? { key } : {});
+        this.watch(process, () => held, key);
+      };
+      await process.connect(logged, bundle, owner, begin, this.container.kept(process.execId));
     } catch (error) {
       process.recordEnd(128, native.realtime());
+      this.record(process, {});
       throw error;
     } finally {
       // Start never needs the document again.
@@ -98,11 +110,12 @@ export class Execs {
   }
 
   /** Publishes the exit event, after the start event. */
-  private watch(process: Process, held: HeldProcess, executed: ExecKey | undefined): void {
+  private watch(process: Process, look: () => HeldProcess | undefined, executed: ExecKey | undefined): void {
     const { root, id, events, warn } = this.container;
     const over = process
-      .watch(() => held, `${root}/${id}`, warn, executed)
+      .watch(look, `${root}/${id}`, warn, executed)
       .then(async (ended) => {
+        this.record(process, {});
         await process.starting?.catch(() => {});
         events.exit(process, ended);
       })
@@ -122,5 +135,51 @@ export class Execs {
     process?.rejectWaits();
     this.processes.delete(execId);
     this.specs.delete(execId);
+    if (this.container.records) removeExecRecord(this.container.root, this.container.id, execId);
+  }
+
+  /** Takes over the execs of an earlier server. Logs and skips unreadable records. */
+  async adopt(): Promise<void> {
+    const { root, id, warn, kept } = this.container;
+    try {
+      for (const record of execRecords(root, id)) {
+        const { execId, terminal, streams, spec, pid = 0, key, ended } = record;
+        const process = new Process(execId, terminal, streams);
+        this.processes.set(execId, process);
+        if (spec !== undefined) this.specs.set(execId, host.encode(spec));
+        process.pid = pid;
+        process.started = pid > 0;
+        if (ended) process.adoptEnd(ended);
+        const held = kept(execId);
+        if (held && pid > 0) await process.adoptStreams(held);
+        if (pid > 0 && !ended) this.watch(process, () => this.heldProcess(key), key);
+      }
+    } catch (error) {
+      warn(error);
+    }
+  }
+
+  /** The process of an exec; undefined if it has ended. */
+  private heldProcess(key: ExecKey | undefined): HeldProcess | undefined {
+    const running = key && readRunning(`${this.container.root}/${this.container.id}`, key);
+    return running && holdProcess(running);
+  }
+
+  private record({ execId, terminal, streams, pid, ended }: Process, more: Pick<ExecRecord, 'spec' | 'key'>): void {
+    const { root, id, records, warn } = this.container;
+    if (!records) return;
+    try {
+      storeExec(root, id, {
+        version: 1,
+        execId,
+        terminal,
+        streams,
+        ...(pid > 0 && { pid }),
+        ...more,
+        ...(ended && { ended }),
+      });
+    } catch (error) {
+      warn(error);
+    }
   }
 }

@@ -11,6 +11,7 @@ import { timestampOf } from '../containerd/proto-timestamp.js';
 import { type google, types } from '../transport/protos.js';
 import type { UnaryCall } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
+import type { KeptStreams } from './kept-streams.js';
 import type { LoggedContainer } from './log-program.js';
 import { Io } from './process-stdio.js';
 import type { Owner, Streams } from './stdio-streams.js';
@@ -43,6 +44,9 @@ async function retry<T>(attempt: () => T | Promise<T>, warn: (what: unknown) => 
     }
   }
 }
+
+/** Makes a process that has these streams, or sends its terminal to the socket. */
+export type BeginProcess = (stdio: Stdio, consoleSocket: { readonly consoleSocket?: string }) => Promise<void>;
 
 export class Process {
   pid = 0;
@@ -86,19 +90,20 @@ export class Process {
     container: LoggedContainer,
     bundle: string,
     owner: Owner,
-    begin: (stdio: Stdio, consoleSocket: { readonly consoleSocket?: string }) => Promise<void>,
+    begin: BeginProcess,
+    kept?: KeptStreams,
   ): Promise<void> {
     const { ConsoleSocket, Console } = this.terminal ? await import('./task-console.js') : noConsole;
     const socket = ConsoleSocket && new ConsoleSocket(bundle, `console-${this.execId}.sock`);
     let master: Promise<number> | undefined;
     try {
-      this.io = await Io.open(this.terminal ? noStreams : this.streams, owner, container);
+      this.io = await Io.open(this.terminal ? noStreams : this.streams, owner, container, kept);
       master = socket?.master();
       // Awaited after `begin`: an error of `begin` takes precedence.
       master?.catch(() => {});
       await begin(this.io.stdio, socket ? { consoleSocket: socket.path } : {});
       if (master && Console) {
-        this.console = await Console.open(await master, this.streams, container);
+        this.console = await Console.open(await master, this.streams, container, kept);
         if (this.size) this.resize(this.size.width, this.size.height);
       }
     } catch (error) {
@@ -110,6 +115,12 @@ export class Process {
       this.io?.closeProcessEnds();
       socket?.close();
     }
+  }
+
+  /** Takes over the streams from an earlier server. @throws RuntError ERR_IO, StatusError INVALID_ARGUMENT */
+  async adoptStreams(kept: KeptStreams): Promise<void> {
+    if (!this.terminal) this.io = await Io.adopt(this.streams, kept);
+    else this.console = await (await import('./task-console.js')).Console.adopt(this.streams, kept);
   }
 
   /**
@@ -160,6 +171,11 @@ export class Process {
     for (const { settle } of this.waits) settle(this.ended);
     this.waits.clear();
     return this.ended;
+  }
+
+  /** The end that an earlier server has recorded. */
+  adoptEnd(ended: RecordedExit): void {
+    this.ended = ended;
   }
 
   /** Rejects the waits for a process that was deleted before its start. */

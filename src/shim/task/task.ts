@@ -18,6 +18,8 @@ import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js'
 import { log } from '../shim-log.js';
 import type { task, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
+import type { DescriptorKeeper } from './descriptor-keeper.js';
+import { KeptStreams } from './kept-streams.js';
 import type { LoggedContainer } from './log-program.js';
 import { OomEvents } from './oom-events.js';
 import { reapAtEnd } from './orphan-reaper.js';
@@ -25,7 +27,7 @@ import { Owners } from './pipe-owner.js';
 import { mountRootfs, unmountRootfs } from './rootfs-mounts.js';
 import { TaskEvents } from './task-events.js';
 import { Execs } from './task-execs.js';
-import { Process, type RecordedExit } from './task-process.js';
+import { type BeginProcess, Process, type RecordedExit } from './task-process.js';
 
 /** The kernel's SIGRTMAX. */
 const MAX_SIGNAL = 64;
@@ -37,6 +39,8 @@ export interface TaskOptions {
   readonly debug: boolean;
   /** Called for each task once its process exists. */
   readonly onCreated?: (task: Task) => void;
+  /** Holds the ends of streams for the next server. */
+  readonly keeper?: DescriptorKeeper;
 }
 
 export class Task {
@@ -62,8 +66,9 @@ export class Task {
     init: Process,
     /** Directory of the images that Start restores; empty for none. */
     private readonly images: string,
-    /** Called once the process exists. */
-    private readonly onCreated: (task: Task) => void = () => {},
+    /** Called once the process exists. If absent, nothing is recorded for a next server. */
+    private readonly onCreated?: (task: Task) => void,
+    private readonly keeper?: DescriptorKeeper,
   ) {
     this.init = init;
     this.owners = new Owners(`${bundle}/config.json`, options.ioGid);
@@ -71,6 +76,15 @@ export class Task {
     this.logged = { id, namespace: publisher.namespace };
     this.execs = new Execs(this);
   }
+
+  /** Whether execs are recorded for the next server. */
+  get records(): boolean {
+    return this.onCreated !== undefined;
+  }
+
+  /** The streams of init (''), or of an exec. */
+  readonly kept = (execId: string): KeptStreams | undefined =>
+    this.keeper && new KeptStreams(this.keeper, `${this.logged.namespace}/${this.id}/${execId}/`);
 
   /** Logs a warning with the container's id. */
   readonly warn = (what: unknown): void => log(this.id, what);
@@ -88,14 +102,14 @@ export class Task {
     root: string,
     request: task.CreateTaskRequest,
     options: RuntimeOptions,
-    { publisher, debug, onCreated }: TaskOptions,
+    { publisher, debug, onCreated, keeper }: TaskOptions,
   ): Promise<Task> {
     const { id, bundle, stdin, stdout, stderr, terminal } = request;
     if (request.parentCheckpoint) throw new StatusError(Code.INVALID_ARGUMENT, 'parent_checkpoint is not supported');
     const streams = { stdin, stdout, stderr };
     const init = new Process('', terminal, streams);
     const images = options.criuImagePath || request.checkpoint;
-    const created = new Task(root, id, bundle, publisher, options, debug, init, images, onCreated);
+    const created = new Task(root, id, bundle, publisher, options, debug, init, images, onCreated, keeper);
     for (const note of options.notes) created.warn(note);
     const mounts = request.rootfs as types.Mount.$Properties[];
     if (mounts.length > 0) await mountRootfs(mounts, created.rootfs);
@@ -118,7 +132,7 @@ export class Task {
     const { root, id, bundle, options, debug, warn } = this;
     let created = false;
     try {
-      await this.init.connect(this.logged, bundle, this.owners.of(), async (stdio, consoleSocket) => {
+      const begin: BeginProcess = async (stdio, consoleSocket) => {
         await create({
           root,
           id,
@@ -135,8 +149,9 @@ export class Task {
           warn,
         });
         created = true;
-        this.onCreated(this);
-      });
+        this.onCreated?.(this);
+      };
+      await this.init.connect(this.logged, bundle, this.owners.of(), begin, this.kept(''));
     } catch (error) {
       // Never remove an older container of the same id.
       if (created) await remove({ root, id, force: true, warn }).catch(warn);
@@ -213,10 +228,11 @@ export class Task {
 
   private async restore(): Promise<void> {
     const { restoreContainer } = await import('./task-checkpoint.js');
-    await this.init.connect(this.logged, this.bundle, this.owners.of(), async (stdio, consoleSocket) => {
+    const begin: BeginProcess = async (stdio, consoleSocket) => {
       await restoreContainer(this, this.images, stdio, consoleSocket);
-      this.onCreated(this);
-    });
+      this.onCreated?.(this);
+    };
+    await this.init.connect(this.logged, this.bundle, this.owners.of(), begin, this.kept(''));
     this.watchInit();
   }
 

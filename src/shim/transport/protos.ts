@@ -1,6 +1,5 @@
 /** The messages of containerd in proto/, under short names. */
 import './protobuf-setup.js';
-import protobuf from 'protobufjs/minimal.js';
 import * as protos from '../../../build/gen/protos.js';
 
 export import task = protos.containerd.task.v3;
