@@ -1020,6 +1020,26 @@ const cases: Record<Name, Case> = {
     native.terminalMaster(master);
     t.call('transfer', [master, out, new Uint8Array(8 + 16)]);
     native.close(master);
+    // Between two pipes the bytes never enter the process.
+    const [pipe, fifo] = [new Uint8Array(16), new Uint8Array(16)];
+    native.pipe(pipe);
+    native.pipe(fifo);
+    const [from, writer] = longs(pipe).map(Number) as [number, number];
+    const [reader, to] = longs(fifo).map(Number) as [number, number];
+    const empty = new Uint8Array(8 + 16);
+    t.call('transfer', [from, to, empty]);
+    native.write(writer, bytes('longer than the buffer of a transfer'));
+    t.call('transfer', [from, to, empty]);
+    const moved = new Uint8Array(64);
+    t.note('spliced', host.decode(moved, native.read(reader, moved)));
+    // The size of a pipe.
+    native.write(to, new Uint8Array(1 << 16));
+    native.write(writer, bytes('x'));
+    t.call('transfer', [from, to, empty]);
+    native.close(reader);
+    native.close(writer);
+    native.close(from);
+    native.close(to);
     const odd = new Uint8Array(8 + 16);
     odd[4] = 17;
     t.call('transfer', [a, out, odd]);

@@ -4,7 +4,7 @@ import { trimWhenIdle } from '../../sys/waiting/loop.js';
 import { socketOf } from '../serve-api.js';
 import { ServiceManager } from '../service-manager.js';
 import { outliveErrors } from '../shim-log.js';
-import { reapPeriodically } from '../task/orphan-reaper.js';
+import { startReaping } from '../task/orphan-reaper.js';
 import { loadGrpc } from '../transport/grpc-interface.js';
 import { Keeper } from './keeper-client.js';
 import { type ContainerdAddress, NodeServer } from './node-server.js';
@@ -34,7 +34,7 @@ export async function serveNode(o: NodeOptions): Promise<void> {
   const node = new NodeServer({ root, socket: path, containerd, debug, keeper });
   await node.adopt();
   await keeper.serve(node.handler);
-  const reaping = reapPeriodically();
+  const reaping = startReaping();
   manager.ready(
     `the service for containerd (${containerd.address}) is ready at unix://${path}, with its state below ${root}`,
   );
