@@ -18,7 +18,7 @@ const all = readdirSync(join(root, 'proto'))
 const pathOf = (name) => join(root, `proto/${name}.proto`);
 const parts = Object.entries({
   criu: ['criu'],
-  grpc: ['reflection', 'version'],
+  grpc: ['reflection'],
   // Of the server that drives pods.
   pods: ['sandbox', 'sandbox-types', 'pod'],
   // The API for scripts.

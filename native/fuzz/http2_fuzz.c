@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   inputs++;
   if (size < 2)
     return 0;
-  int32_t session = runt_http2Open(0);
+  int32_t session = runt_http2Open();
   demand(session >= 0, "no session opens");
   size_t piece = 1 + (size_t)data[1] * 16;
   int r = data[0] & 1 ? 0 : receive(session, preface, sizeof preface, piece);

@@ -91,6 +91,8 @@ int report_stdio(uint64_t uid, unsigned fds);
 /* Not an operation: the failure came before the first one. */
 #define NO_OPERATION UINT32_MAX
 void report_failure(uint32_t index);
+/* Reports why a second mode of this program did not start. Its exit status. */
+int report_not_started(void);
 void trace_enable(uint32_t operations);
 uint64_t trace_now(void);
 /* The clock jumped right after `before`: later times continue from there. */
@@ -313,8 +315,15 @@ int apply_late_limit(void);
 /* Raises the soft limit on descriptors until the exec. 0, or -1 if that fails. */
 int raise_descriptor_limit(void);
 
+/* process/detach.c: closes stdio and all other descriptors but `keep` (3 or higher), which a later
+ * exec closes; leads a new session, in /, under that name. 0, or -1 after fail(). */
+int detach(const char *name, const int keep[], size_t count);
+
 /* supervisor/supervisor.c: runs the supervisor mode. Returns the exit status. */
 int supervise(const char *data, size_t length);
+
+/* holder.c: runs the holder mode. Returns the exit status. */
+int hold_answer(char *data, size_t length);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))
 static inline void close_cleanup(int *fd) {

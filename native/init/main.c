@@ -15,7 +15,7 @@
 struct init init = {
     .report = -1, .start_socket = -1, .proc = -1, .root = -1, .detached = -1, .mask_tree = -1};
 
-static const char *receive_plan(size_t *length) {
+static char *receive_plan(size_t *length) {
   unsigned char head[4];
   if (read_fully(init.report, head, sizeof head))
     _exit(1);
@@ -81,10 +81,12 @@ int main(int argc, char **argv) {
 
   struct plan plan;
   size_t length;
-  const char *data = receive_plan(&length);
+  char *data = receive_plan(&length);
   if (data && length > sizeof SUPERVISE_MAGIC &&
       !memcmp(data, SUPERVISE_MAGIC, sizeof SUPERVISE_MAGIC))
     return supervise(data, length);
+  if (data && length > sizeof HOLD_MAGIC && !memcmp(data, HOLD_MAGIC, sizeof HOLD_MAGIC))
+    return hold_answer(data, length);
   if (!data || plan_open(data, length, &plan) || take_slots(&plan)) {
     fail_with(EBADMSG, "plan", "it cannot be decoded");
     report_failure(0);

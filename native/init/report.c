@@ -218,3 +218,8 @@ void report_failure(uint32_t index) {
   write_last_report(buffer, t.length);
   send_frame(buffer, t.length);
 }
+
+int report_not_started(void) {
+  report_failure(NO_OPERATION);
+  return 1;
+}

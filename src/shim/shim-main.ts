@@ -33,7 +33,16 @@ export async function shim(name: ShimName): Promise<number> {
       put(await startServer(a, name));
       return 0;
     }
-    if (a.action === 'delete') return await cleanUp(a);
+    if (a.action === 'delete' && name === 'containerd-shim-runt-grpc-v1') {
+      const { holdDelete } = await import('./holds/delete-holder.js');
+      const isHeld = await holdDelete(a).catch((error: unknown) => {
+        // Then containerd would wait for ever: it is deleted at once.
+        native.write(2, host.encode(`${name}: ${logText(error)}\n`));
+        return false;
+      });
+      if (isHeld) return 0;
+    }
+    if (a.action !== '') return await cleanUp(a);
     trimWhenIdle();
     const { serve } = await import('./shim-server.js');
     return await serve(a, name);
@@ -63,22 +72,27 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
   return await withTimeout(awaitExit(directory), exitRecordTime);
 }
 
-/** `delete`: removes what is left of a container whose shim has ended. Idempotent. */
+/** `delete`, `delete-held`: removes what is left of a container whose shim has ended. Idempotent. */
 async function cleanUp(a: ShimArguments): Promise<number> {
   const { task } = await import('./transport/protos.js');
   const { unmountRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');
   const { storedRoot } = await import('./task/state-root.js');
+  const { storedAnswer, storeAnswer } = await import('./task/stored-answer.js');
   const root = storedRoot(a.bundle, a.namespace);
   // An unreadable record must not prevent the removal.
   const exit = await exitOf(root, a.id).catch(() => undefined);
+  const answer =
+    (exit ? undefined : storedAnswer(a.bundle)) ??
+    task.DeleteResponse.encode({
+      pid: exit?.pid ?? 0,
+      exitStatus: exit?.status ?? 137,
+      exitedAt: timestampOf(exit?.exitedAtNs ?? native.realtime()),
+    }).finish();
+  const isHeld = a.action === 'delete-held';
+  if (exit && isHeld) storeAnswer(a.bundle, answer);
   await remove({ root, id: a.id, force: true });
   unmountRootfs(`${a.bundle || '.'}/rootfs`);
-  const response = {
-    pid: exit?.pid ?? 0,
-    exitStatus: exit?.status ?? 137,
-    exitedAt: timestampOf(exit?.exitedAtNs ?? native.realtime()),
-  };
-  native.write(1, task.DeleteResponse.encode(response).finish());
+  native.write(1, isHeld ? (await import('./holds/hold-socket.js')).restOfAnswer(answer) : answer);
   return 0;
 }

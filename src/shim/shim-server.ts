@@ -4,7 +4,7 @@ import { onStateWarning } from '../container/state/state-directory.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, LOCK_EX, LOCK_NB } from '../sys/linux.js';
 import { forget, readable, sleep } from '../sys/waiting/loop.js';
-import { clientPollTime, clientVersionTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
+import { clientPollTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
 import { IdleTimer } from './idle-end.js';
@@ -39,11 +39,14 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
     };
   });
   const publisher = new Publisher(host.env.TTRPC_ADDRESS ?? '', a.namespace);
+  const speaksGrpc = name === 'containerd-shim-runt-grpc-v1';
+  const holds = speaksGrpc ? new (await import('./holds/held-deletes.js')).HeldDeletes() : undefined;
   const service = new TaskService({
     root: (directory) => stateRoot(a.namespace, directory),
     publisher,
     debug: a.debug,
     shutdown: finish,
+    ...(holds && { holds }),
   });
   const handler: Handler = (...call) => service.call(...call);
   const seconds = Number(host.env.RUNT_SHIM_IDLE) || idleServerSeconds;
@@ -53,23 +56,21 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
     finish();
     return true;
   });
-  const protocols = name === 'containerd-shim-runt-grpc-v1' ? await import('./server-protocol.js') : undefined;
-  const wanted = protocols?.configuredProtocol();
-  if (protocols && wanted !== 'ttrpc') {
+  if (holds) {
     const grpc = await loadGrpc();
-    const version = host.env.RUNT_SHIM_VERSION ?? (await grpc.containerdVersion(a.address, clientVersionTime));
-    const what = protocols.chooseProtocol(version, wanted === 'grpc');
-    if (what !== 'grpc 2') log(a.id, protocols.protocolWarning(version, what));
-    files.push(protocols.protocolFile(a.socket));
-    protocols.writeProtocol(a.socket, what);
-    if (what !== 'ttrpc') {
-      const { serveGrpc } = await import('./transport/grpc-loop.js');
-      const client = () => idleTimer.addClient();
-      const { reflection } = await import('./transport/reflection.js');
-      const services = new Map(service.procedures);
-      await serveGrpc(grpc, LISTENER, new Map([...services, ...reflection(services)]), () => shutdown, client);
-      return 0;
+    const { serveGrpc } = await import('./transport/grpc-loop.js');
+    const { reflection } = await import('./transport/reflection.js');
+    const services = new Map(service.procedures);
+    if (a.holds) {
+      const { holdSocket } = await import('./holds/hold-socket.js');
+      files.push(holdSocket(a.socket));
+      // A duplicate, which closes on exec.
+      holds.serve(native.duplicate(Number(a.holds)));
+      native.close(Number(a.holds));
     }
+    const client = () => idleTimer.addClient();
+    await serveGrpc(grpc, LISTENER, new Map([...services, ...reflection(services)]), () => shutdown, client);
+    return 0;
   }
   const reaping = startReaping();
   const clients = new Clients((line) => log('ttrpc', line));

@@ -704,8 +704,8 @@ export const abi = table({
   // HTTP/2: a session is one connection, without I/O
   http2Open: {
     ret: 'i32',
-    args: [['client', 'i32']],
-    doc: 'a session of a server, or of a client (1); -ENOSYS without nghttp2, -EMFILE for too many. Nothing else makes one: without it the other functions return -EBADF',
+    args: [],
+    doc: 'a session of a server; -ENOSYS without nghttp2, -EMFILE for too many. Nothing else makes one: without it the other functions return -EBADF',
   },
   http2Close: { ret: 'i32', args: [['session', 'i32']], doc: 'frees a session' },
   http2Receive: {
@@ -731,15 +731,6 @@ export const abi = table({
       ['data', 'out'],
     ],
     doc: 'takes bytes for the peer; their number, 0 for none now, -ENOTCONN when the session is over',
-  },
-  http2Request: {
-    ret: 'i32',
-    args: [
-      ['session', 'i32'],
-      ['headers', 'buf'],
-      ['data', 'buf'],
-    ],
-    doc: 'sends a request with a complete body; the stream',
   },
   http2Respond: {
     ret: 'i32',

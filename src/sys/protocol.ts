@@ -8,6 +8,8 @@ export enum Protocol {
   PLAN_MAGIC = 'runt-plan-1',
   /** First field of the frame that makes runt-init a supervisor. */
   SUPERVISE_MAGIC = 'runt-supervise-1',
+  /** First field of the frame that makes runt-init hold the answer of a shim's `delete`. */
+  HOLD_MAGIC = 'runt-hold-1',
   /** Limit of a frame in bytes; no config comes near it. */
   PLAN_MAX = 16 << 20,
   /** Limit of the slots of a plan. */
@@ -42,6 +44,17 @@ export enum Protocol {
   EXEC_RECORD_END = '.json',
   /** Limit of unread records; docs/cli.md has this number. */
   UNREAD_MAX = 1024,
+
+  // ── the shim's server and the holder of an answer ──
+
+  /** First byte of a held answer: a field of four bytes, which the rest of the answer begins with. */
+  HOLD_HEAD = 0x7d,
+  /** The server's bytes that answer a request: that it has the container, or not. */
+  HOLD_YES = 0x79,
+  HOLD_NO = 0x6e,
+  /** The server's byte that asks whether the answer still has a reader, and the holder's byte that says so. */
+  HOLD_ASK = 0x3f,
+  HOLD_READ = 0x21,
 
   // ── native functions ──
 

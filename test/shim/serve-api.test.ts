@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
+import { holdNo, holdSocket } from '../../src/shim/holds/hold-socket.js';
 import { serve } from '../../src/shim/serve-api.js';
 import { serve as serveShim } from '../../src/shim/shim-server.js';
 import { type Grpc, setGrpcLoader } from '../../src/shim/transport/grpc-interface.js';
@@ -9,6 +10,8 @@ import { task } from '../../src/shim/transport/protos.js';
 import type { Services, Unary } from '../../src/shim/transport/rpc.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
+import { AT_FDCWD } from '../../src/sys/linux.js';
+import { nulList } from '../../src/sys/nul-list.js';
 import { sleep } from '../../src/sys/waiting/loop.js';
 import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
 import { callWith } from './call-facts.js';
@@ -22,7 +25,6 @@ class FakeGrpc implements Grpc {
   services!: Services;
   end!: () => void;
   closed = 0;
-  version = '';
   readonly taken: number[] = [];
 
   serve(services: Services) {
@@ -42,10 +44,6 @@ class FakeGrpc implements Grpc {
   /** Calls a method of the task service. */
   handler(service: string, method: string, request: Uint8Array): Promise<Uint8Array> {
     return (this.services.get(`${service}/${method}`) as { unary: Unary }).unary(request, callWith());
-  }
-
-  async containerdVersion(): Promise<string> {
-    return this.version;
   }
 }
 
@@ -149,29 +147,28 @@ test('a restarted server adopts the containers of the earlier one', async () => 
   await kernel.finish(sleep(60_000));
 });
 
-test('the gRPC shim records beside its socket the protocol that it speaks with each containerd', async () => {
-  for (const [version, env, spoken, note] of [
-    ['1.7.20', {}, 'grpc 2', /^$/],
-    ['2.1.0', {}, 'ttrpc', /containerd 2.1.0 often takes a gRPC shim/],
-    ['', { RUNT_SHIM_PROTOCOL: 'grpc' }, 'grpc 3', /version of containerd is unknown/],
-    ['2.1.0', { RUNT_SHIM_VERSION: '1.7' }, 'grpc 2', /^$/],
-  ] as const) {
-    const grpc = Object.assign(new FakeGrpc(), { version });
-    setGrpcLoader(async () => grpc);
-    const kernel = withListener({ ...env, RUNT_SHIM_IDLE: '30' });
-    const socket = '/run/s/socket';
-    const serving = serveShim(
-      parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket]),
-      'containerd-shim-runt-grpc-v1',
-    );
-    await kernel.finish(sleep(1000));
-    assert.is(kernel.tree.text(`${socket}.spoken`), spoken);
-    assert.match(kernel.descriptors.written(2), note);
-    assert.is(await kernel.finish(serving), 0, 'the server was idle');
-    assert.equal(kernel.tree.list('/run/s'), []);
-    assert.is(grpc.closed, spoken === 'ttrpc' ? 0 : 1);
-    await kernel.finish(sleep(60_000));
-  }
+test('the gRPC shim serves at its socket, and removes it and the one for deletes when it ends', async () => {
+  const grpc = new FakeGrpc();
+  setGrpcLoader(async () => grpc);
+  const kernel = withListener({ RUNT_SHIM_IDLE: '30' });
+  const socket = '/run/s/socket';
+  const holds = String(kernel.performs('unixListen')(AT_FDCWD, holdSocket(socket), 128));
+  const serving = serveShim(
+    parseArguments(['-namespace', 'ns', '-id', 'web', '-socket', socket, '-holds', holds]),
+    'containerd-shim-runt-grpc-v1',
+  );
+  await kernel.finish(sleep(1000));
+  const end = kernel.sockets.connect(holdSocket(socket));
+  const ask = async (request: string): Promise<number | undefined> => {
+    end.send(nulList([request, 'web']));
+    await kernel.finish(sleep(10));
+    return end.text().charCodeAt(0);
+  };
+  assert.is(await ask('hold'), holdNo, 'it serves deletes');
+  assert.equal(kernel.descriptors.written(2), '');
+  assert.is(await kernel.finish(serving), 0, 'the server was idle');
+  assert.equal([kernel.tree.list('/run/s'), grpc.closed], [[], 1]);
+  await kernel.finish(sleep(60_000));
 });
 
 test.run();

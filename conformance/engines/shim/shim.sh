@@ -160,7 +160,7 @@ scenario_shim_many() {
   find /sys/fs/cgroup -path "*$(cgroup 'm*')" | head -n 1
 }
 
-# The protocol that the type names.
+# The protocol is that of the runtime type.
 scenario_shim_protocol() {
   [ "$RUNTIME" = runt ] || exit 0
   local spoken expected=ttrpc

@@ -3,7 +3,7 @@
 #ifndef RUNT_HTTP2
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-int32_t runt_http2Open(int32_t client) { return -ENOSYS; }
+int32_t runt_http2Open(void) { return -ENOSYS; }
 
 int32_t runt_http2Close(int32_t session) { return -EBADF; }
 
@@ -14,11 +14,6 @@ int32_t runt_http2Receive(int32_t session, const uint8_t *data, uint32_t data_le
 int32_t runt_http2Event(int32_t session, uint8_t *data, uint32_t data_cap) { return -EBADF; }
 
 int32_t runt_http2Send(int32_t session, uint8_t *data, uint32_t data_cap) { return -EBADF; }
-
-int32_t runt_http2Request(int32_t session, const uint8_t *headers, uint32_t headers_len,
-                          const uint8_t *data, uint32_t data_len) {
-  return -EBADF;
-}
 
 int32_t runt_http2Respond(int32_t session, int32_t stream, const uint8_t *headers,
                           uint32_t headers_len, int32_t end) {

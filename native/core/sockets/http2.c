@@ -2,7 +2,7 @@
  *
  * nghttp2 calls back only into this file. The callbacks queue events, and the caller takes these
  * after each runt_http2Receive and runt_http2Send; so no call re-enters JavaScript. A session is a
- * number that is not used twice before 2^21 others: a stale one is refused. All memory of a session
+ * number that is not used twice before 2^22 others: a stale one is refused. All memory of a session
  * is counted. */
 #include "../core.h"
 #ifdef RUNT_HTTP2
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-  SESSION_BITS = 10,
+  SESSION_BITS = 9,
   SESSIONS_MAX = 1 << SESSION_BITS,
   /* Bytes of one session: its streams, their unsent bodies and its queues. */
   SESSION_MEMORY_MAX = 16 << 20,
@@ -43,7 +43,6 @@ struct stream {
   int32_t id;
   struct bytes headers; /* being received */
   int too_long;         /* the header list is */
-  int is_whole;         /* the body is: no trailers follow */
   struct bytes body;    /* to send, from `sent` on */
   size_t sent;
   struct bytes trailers; /* follow the body; empty while it is not complete */
@@ -54,7 +53,6 @@ struct session {
   nghttp2_mem memory;
   size_t used;
   uint32_t age; /* of the slot's sessions, this is the nth */
-  int is_client;
   int invalid_frames;
   struct stream *streams;
   struct event *first, **last;
@@ -241,9 +239,9 @@ static int on_close(nghttp2_session *h, int32_t id, uint32_t error, void *sessio
 
 /* After the answer, the rest of the request is not read (RFC 9113, section 8.1). */
 static int on_sent(nghttp2_session *h, const nghttp2_frame *frame, void *session) {
-  struct session *s = session;
+  (void)session;
   int32_t id = frame->hd.stream_id;
-  if (s->is_client || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
+  if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
       (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
       nghttp2_session_get_stream_remote_close(h, id) != 0)
     return 0;
@@ -300,17 +298,13 @@ static ssize_t read_body(nghttp2_session *h, int32_t id, uint8_t *out, size_t ro
   if (n && n == left) {
     drop(s, &st->body);
     st->sent = 0;
-    if (!st->trailers.length && !st->is_whole && queue(s, HTTP2_EVENT_DRAINED, id, NULL, 0))
+    if (!st->trailers.length && queue(s, HTTP2_EVENT_DRAINED, id, NULL, 0))
       return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
   if (n < left)
     return (ssize_t)n;
-  if (st->is_whole)
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-  else if (!st->trailers.length && !n)
-    return NGHTTP2_ERR_DEFERRED;
   if (!st->trailers.length)
-    return (ssize_t)n;
+    return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
   nghttp2_nv fields[FIELDS_MAX];
   int count = fields_of(st->trailers.at, st->trailers.length, fields);
   *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -356,25 +350,22 @@ static int begin(struct session *s) {
   nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33);
   /* CONTINUATION frames after one HEADERS (CVE-2024-28182). */
   nghttp2_option_set_max_continuations(option, 8);
-  r = s->is_client ? nghttp2_session_client_new3(&s->http2, calls, s, option, &s->memory)
-                   : nghttp2_session_server_new3(&s->http2, calls, s, option, &s->memory);
+  r = nghttp2_session_server_new3(&s->http2, calls, s, option, &s->memory);
   if (r)
     goto end;
-  nghttp2_settings_entry server[] = {
+  nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
-  nghttp2_settings_entry client[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
-  r = s->is_client ? nghttp2_submit_settings(s->http2, NGHTTP2_FLAG_NONE, client, 1)
-                   : nghttp2_submit_settings(s->http2, NGHTTP2_FLAG_NONE, server, 3);
+  r = nghttp2_submit_settings(s->http2, NGHTTP2_FLAG_NONE, settings, 3);
 end:
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(calls);
   return r ? failure(r) : 0;
 }
 
-int32_t runt_http2Open(int32_t client) {
+int32_t runt_http2Open(void) {
   int32_t slot = 0;
   while (sessions[slot])
     if (++slot == SESSIONS_MAX)
@@ -384,7 +375,6 @@ int32_t runt_http2Open(int32_t client) {
     return -ENOMEM;
   s->memory = (nghttp2_mem){s, memory_alloc, memory_free, memory_calloc, memory_realloc};
   s->last = &s->first;
-  s->is_client = client != 0;
   int r = begin(s);
   if (r < 0) {
     destroy(s);
@@ -458,33 +448,10 @@ int32_t runt_http2Send(int32_t session, uint8_t *data, uint32_t data_cap) {
   return (int32_t)done;
 }
 
-int32_t runt_http2Request(int32_t session, const uint8_t *headers, uint32_t headers_len,
-                          const uint8_t *data, uint32_t data_len) {
-  struct session *s = find(session);
-  if (!s || !s->is_client)
-    return -EBADF;
-  nghttp2_nv fields[FIELDS_MAX];
-  int count = fields_of(headers, headers_len, fields);
-  if (count < 0)
-    return count;
-  struct stream *st = new_stream(s, 0);
-  if (!st)
-    return -ENOMEM;
-  st->is_whole = 1;
-  nghttp2_data_provider body = {.source.ptr = st, .read_callback = read_body};
-  int32_t id = append(s, &st->body, data, data_len)
-                   ? NGHTTP2_ERR_NOMEM
-                   : nghttp2_submit_request(s->http2, NULL, fields, (size_t)count, &body, st);
-  if (id > 0)
-    return st->id = id;
-  drop_stream(s, st);
-  return failure(id);
-}
-
 int32_t runt_http2Respond(int32_t session, int32_t stream, const uint8_t *headers,
                           uint32_t headers_len, int32_t end) {
   struct session *s = find(session);
-  if (!s || s->is_client)
+  if (!s)
     return -EBADF;
   struct stream *st = stream_of(s, stream);
   if (!st)

@@ -8,63 +8,13 @@
  * comes with a request, and keeps no descriptor of the container. docs/internals.md, "The
  * supervisor". */
 #include "supervisor.h"
-#include "../../core/process/close-listed.h"
 #include "../../core/time-limits.h"
 #include "../cgroup/oom-count.h"
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 
 struct supervisor supervisor = {.sync = -1, .listener = -1, .state = -1};
-
-static int is_own(int fd) {
-  return fd == supervisor.sync || fd == supervisor.listener || fd == supervisor.state;
-}
-
-/* Closes the caller's stdio and whatever else it had open. */
-static int settle(void) {
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0)
-    return fail("open", "/dev/null");
-  for (int i = 0; i < 3; i++)
-    if (dup2(null, i) < 0)
-      return fail("dup2", "/dev/null");
-  if (null > 2)
-    close(null);
-  int keep[] = {supervisor.sync, supervisor.listener, supervisor.state};
-  for (size_t i = 0; i < 3; i++)
-    if (fcntl(keep[i], F_SETFD, FD_CLOEXEC))
-      return fail("fcntl", "FD_CLOEXEC");
-  for (unsigned next = 3;;) {
-    unsigned lowest = UINT_MAX;
-    for (size_t i = 0; i < 3; i++)
-      if (keep[i] >= (int)next && (unsigned)keep[i] < lowest)
-        lowest = (unsigned)keep[i];
-    if (lowest > next && sys_close_range(next, lowest == UINT_MAX ? UINT_MAX : lowest - 1, 0)) {
-      if (!is_refused(SYS_close_range))
-        return fail("close_range", NULL);
-      if (close_listed(next, is_own))
-        return fail("close", "/proc/self/fd");
-      break;
-    }
-    if (lowest == UINT_MAX)
-      break;
-    next = lowest + 1;
-  }
-  if (setsid() < 0)
-    return fail("setsid", NULL);
-  prctl(PR_SET_NAME, "runt-supervisor");
-  if (chdir("/"))
-    return fail("chdir", "/");
-  return prctl(PR_SET_DUMPABLE, 0) ? fail("prctl", "PR_SET_DUMPABLE") : 0;
-}
-
-/* Reports the step that failed; the exit status. */
-static int not_started(void) {
-  report_failure(NO_OPERATION);
-  return 1;
-}
 
 /* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {
@@ -112,7 +62,7 @@ int supervise(const char *data, size_t length) {
   if (next_number(&c, &listener) || next_number(&c, &state) || next_number(&c, &heir) ||
       c.at != c.end || listener > INT_MAX || state > INT_MAX || heir > 1) {
     fail_with(EBADMSG, "supervise", "the request cannot be decoded");
-    return not_started();
+    return report_not_started();
   }
   supervisor.sync = init.report;
   supervisor.listener = (int)listener;
@@ -121,16 +71,17 @@ int supervise(const char *data, size_t length) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
-  if (settle())
-    return not_started();
+  int keep[] = {supervisor.sync, supervisor.listener, supervisor.state};
+  if (detach("runt-supervisor", keep, 3))
+    return report_not_started();
   if (sigprocmask(SIG_BLOCK, &child, NULL)) {
     fail("sigprocmask", "SIGCHLD");
-    return not_started();
+    return report_not_started();
   }
   int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) {
     fail("signalfd", "SIGCHLD");
-    return not_started();
+    return report_not_started();
   }
   if (report_created())
     return 1;

@@ -21,8 +21,6 @@ export const environmentVariables = {
   RUNT_SHIM_IDLE: 'Seconds without a container, a client and an event after which the shim exits (default: 60).',
   RUNT_NODE: 'Path of Node.js for the gRPC shim (default: node in PATH).',
   RUNT_SHIM: 'Path of dist/shim.js of the npm package, for the gRPC shim.',
-  RUNT_SHIM_PROTOCOL: 'Protocol of the gRPC shim, whatever the version of containerd: grpc or ttrpc.',
-  RUNT_SHIM_VERSION: 'Version of containerd for the gRPC shim, which otherwise asks containerd for it.',
 } as const;
 
 export type Variable = keyof typeof environmentVariables;

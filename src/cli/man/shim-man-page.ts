@@ -19,7 +19,10 @@ const actions: readonly (readonly [name: string, text: string])[] = [
     'start',
     'Start the server of the container, or find the server of its group, and print its address. Standard input holds the options of the runtime.',
   ],
-  ['delete', 'Delete a container whose server no longer runs, and print its exit status, encoded with protobuf.'],
+  [
+    'delete',
+    'Delete a container whose server no longer runs, and print its exit status, encoded with protobuf. If a gRPC server has the container, leave standard output open until that server has deleted it, or has ended.',
+  ],
 ];
 
 const variables: readonly Variable[] = [
@@ -31,8 +34,6 @@ const variables: readonly Variable[] = [
   'RUNT_SHIM_IDLE',
   'RUNT_NODE',
   'RUNT_SHIM',
-  'RUNT_SHIM_PROTOCOL',
-  'RUNT_SHIM_VERSION',
   'PATH',
 ];
 

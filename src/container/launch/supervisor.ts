@@ -2,33 +2,28 @@
 
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
-import { fdList, fdPair } from '../../sys/fds.js';
+import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
-import { readable, readableInBackground, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
+import { readable, readableInBackground, sleep } from '../../sys/waiting/loop.js';
 import { supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import { type ExecKey, splitStateDir, withStateAt } from '../state/exit-records.js';
-import { recordProcess, signalProcess } from '../state/recorded-process.js';
+import { recordProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
 import { endOf } from './child-end.js';
-import { InitChannel } from './init-channel.js';
-import { type StartResult, startInit } from './start-init.js';
+import type { StartResult } from './start-init.js';
+import { endMode, type ModeProcess, startFailure, startMode } from './start-mode.js';
 
 export const supervisorSocket = 'supervisor.sock';
 
 /** Opens a state directory by path. O_RDONLY, because unixListen needs it. */
 const openStateAt = (path: string): number => openState(...splitStateDir(path), O_RDONLY);
 
-/** The process that acts as the container's parent. */
-export interface Supervisor {
-  readonly pid: number;
-  readonly pidfd: number;
-  /** Closing it before a container was started ends the supervisor. */
-  readonly channel: InitChannel;
-}
+/** The process that acts as the container's parent. Closing its channel before it started a container ends it. */
+export type Supervisor = ModeProcess;
 
 /**
  * Starts a supervisor that listens in the state directory. An heir first takes over its predecessor's processes, and
@@ -36,51 +31,15 @@ export interface Supervisor {
  * @throws RuntError ERR_SUPERVISOR
  */
 export async function startSupervisor(stateDir: string, heir = false): Promise<Supervisor> {
-  const failure = (step: string, errno?: number, syscall = step): RuntError =>
-    new RuntError({
-      code: 'ERR_SUPERVISOR',
-      message: `start the supervisor: ${step}`,
-      ...(errno !== undefined && { errno, syscall }),
-    });
-  const ok = (r: number, syscall: string): number => {
-    if (r < 0) throw failure(syscall, -r);
-    return r;
-  };
-  const open: number[] = [];
-  try {
-    const dir = ok(openStateAt(stateDir), 'open');
-    open.push(dir);
-    const listener = ok(native.unixListen(dir, supervisorSocket, 64), 'bind');
-    open.push(listener);
-    const pair = new Uint8Array(16);
-    ok(native.socketPair(pair), 'socketpair');
-    const [sync, theirs] = fdPair(pair);
-    open.push(theirs);
-    const { pid, pidfd, syscall } = startInit(0n, theirs, fdList([listener, dir]));
-    if (pid < 0) {
-      native.close(sync);
-      throw failure(syscall, -pid);
-    }
-    const supervisor = { pid, pidfd, channel: new InitChannel(sync) };
-    // The supervisor's descriptors: a copy here would keep the socket open after it ends.
-    for (const fd of open.splice(0)) native.close(fd);
-    try {
-      supervisor.channel.send(nulList([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0]));
-      if (!(await readable(sync, supervisorAnswerTime)))
-        throw failure(`it did not answer within ${supervisorAnswerTime / 1000} s`);
-      const report = await supervisor.channel.next();
-      if (report.kind === 'created') return supervisor;
-      if (report.kind === 'error')
-        throw failure(`${report.syscall} ${report.detail}`.trimEnd(), report.errno, report.syscall);
-      await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
-      throw failure(`it ${endOf(supervisor.pidfd).description}`);
-    } catch (error) {
-      await endSupervisor(supervisor);
-      throw error;
-    }
-  } finally {
-    for (const fd of open) native.close(fd);
+  const failure = startFailure('ERR_SUPERVISOR', 'start the supervisor');
+  const dir = openStateAt(stateDir);
+  if (dir < 0) throw failure('open', -dir);
+  const listener = native.unixListen(dir, supervisorSocket, 64);
+  if (listener < 0) {
+    native.close(dir);
+    throw failure('bind', -listener);
   }
+  return startMode([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0], [listener, dir], failure);
 }
 
 /**
@@ -101,13 +60,7 @@ export function releaseSupervisor({ pidfd, channel }: Supervisor): void {
 }
 
 /** Ends the supervisor of a container that is undone. */
-export async function endSupervisor(supervisor: Supervisor): Promise<void> {
-  signalProcess(supervisor.pidfd, supervisor.pid, 9);
-  await readableOrPolled(supervisor.pidfd, supervisorAnswerTime);
-  endOf(supervisor.pidfd);
-  native.close(supervisor.pidfd);
-  supervisor.channel.close();
-}
+export const endSupervisor = (supervisor: Supervisor): Promise<void> => endMode(supervisor);
 
 /** A request to start a process. */
 interface SpawnRequest {

@@ -1,6 +1,8 @@
 /** The command line that containerd passes to a shim: flags in Go's syntax, then an action. */
 import { RuntError } from '../../sys/error.js';
 
+type Action = 'start' | 'delete' | 'delete-held' | '';
+
 export interface ShimArguments {
   readonly namespace: string;
   readonly id: string;
@@ -9,15 +11,17 @@ export interface ShimArguments {
   readonly bundle: string;
   /** Path of the server's socket, which the server removes when it ends. */
   readonly socket: string;
+  /** Number of the descriptor that listens at `holdSocket`; empty for a server without it. */
+  readonly holds: string;
   readonly debug: boolean;
   readonly version: boolean;
   readonly info: boolean;
-  /** Empty: serve. */
-  readonly action: 'start' | 'delete' | '';
+  /** Empty: serve. `delete-held`: delete, and complete the answer of a `delete` (shim/holds/). */
+  readonly action: Action;
 }
 
 /** `publish-binary`, a program that publishes events, is accepted and ignored: events go over ttrpc. */
-const texts = ['namespace', 'id', 'address', 'bundle', 'publish-binary', 'socket'] as const;
+const texts = ['namespace', 'id', 'address', 'bundle', 'publish-binary', 'socket', 'holds'] as const;
 const switches = ['debug', 'v', 'info'] as const;
 
 /** @throws RuntError ERR_USAGE */
@@ -35,14 +39,15 @@ export function parseArguments(list: readonly string[]): ShimArguments {
       values[name] = value;
     } else throw usageError(`unknown flag -${name}`);
   }
-  const action = list[i] ?? '';
-  if (action !== '' && action !== 'start' && action !== 'delete') throw usageError(`unknown action ${action}`);
+  const action = (list[i] ?? '') as Action;
+  if (!['', 'start', 'delete', 'delete-held'].includes(action)) throw usageError(`unknown action ${action}`);
   return {
     namespace: values.namespace ?? '',
     id: values.id ?? '',
     address: values.address ?? '',
     bundle: values.bundle ?? '',
     socket: values.socket ?? '',
+    holds: values.holds ?? '',
     debug: on.has('debug'),
     version: on.has('v'),
     info: on.has('info'),

@@ -2,6 +2,7 @@
 
 import { callerIds } from '../../sys/caller-ids.js';
 import { check, RuntError } from '../../sys/error.js';
+import { fdList } from '../../sys/fds.js';
 import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.js';
@@ -24,8 +25,7 @@ const groupLabels = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
  * (1.7) or sends parameters (2.3), else the bare address, as older ones expect. @throws RuntError ERR_SHIM
  */
 export async function startServer(a: ShimArguments, shim: ShimName): Promise<string> {
-  const protocols = shim === 'containerd-shim-runt-grpc-v1' ? await import('../server-protocol.js') : undefined;
-  const grpc = protocols?.configuredProtocol() === 'ttrpc' ? undefined : protocols;
+  const grpc = shim === 'containerd-shim-runt-grpc-v1' ? await import('./grpc-start.js') : undefined;
   const facts = { code: 'ERR_SHIM', message: `start the shim of ${a.id}` };
   const input = await readInput();
   const named = socketDirectory(input, a.id, a.namespace);
@@ -34,17 +34,19 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
   const path = `${directory}/${name}`;
   const latest = Number(host.env.MAX_SHIM_VERSION ?? 0);
   let startParameters: StartParameters | undefined;
+  let server = 0;
   // It loads the protobuf code, which is slow: only when needed.
   const readParameters = async (): Promise<StartParameters> => {
     startParameters ??= (await import('./start-parameters.js')).decodeStartInput(input, a.id, a.namespace);
     return startParameters;
   };
-  let version = latest > 0 ? Math.min(latest, newestVersion) : (await readParameters()).parameters ? newestVersion : 0;
+  const version =
+    latest > 0 ? Math.min(latest, newestVersion) : (await readParameters()).parameters ? newestVersion : 0;
   if (grpc && version === 0) {
     throw new RuntError({
       ...facts,
       code: 'ERR_UNSUPPORTED',
-      hint: 'use the runtime type io.containerd.runt.v1, or set RUNT_SHIM_PROTOCOL=ttrpc: this containerd (1.6) speaks ttrpc alone',
+      hint: 'use the runtime type io.containerd.runt.v1: this containerd (1.6) speaks ttrpc alone',
     });
   }
   // containerd does not create the directory that its config names.
@@ -58,8 +60,6 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
     const listener = await claimSocket(dir, name, path);
     if (listener !== undefined) {
       const { setUpServer } = await import('./server-setup.js');
-      // A killed shim may have left it.
-      if (grpc) native.unlinkAt(AT_FDCWD, grpc.protocolFile(path), 0);
       // A new group for this process: the server and all its containers inherit it by fork.
       if (host.env.SCHED_CORE) {
         check(native.schedCoreCreate(), {
@@ -70,24 +70,35 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
         });
       }
       const { options, parameters } = await readParameters();
-      const pid = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '');
+      const holds = grpc
+        ? check(grpc.listenForHolds(dir, grpc.holdSocket(name)), { ...facts, path: grpc.holdSocket(path) })
+        : undefined;
+      server = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '', holds);
       native.close(listener);
-      await setUpServer(pid, options);
+      if (holds !== undefined) native.close(holds);
+      await setUpServer(server, options);
     }
   } finally {
     native.close(dir);
   }
-  // From 1.7 on containerd sends 2 to all shims, but from 2.0 on it accepts gRPC only in version 3.
-  const [protocol, takes] = grpc ? (await grpc.awaitProtocol(path)).split(' ') : ['ttrpc'];
-  if (takes) version = Number(takes);
-  const address = takes ? path : `unix://${path}`;
+  if (grpc) {
+    await grpc.awaitServer(path, a.id).catch((error) => {
+      // It is our child, and not reaped yet.
+      if (server > 0) native.killProcess(server, 9);
+      throw error;
+    });
+    // Only since 2.3 does containerd say what it is: to all shims 1.7 to 2.2 name version 2.
+    const sendsParameters = (await readParameters()).parameters !== undefined;
+    const containerd = sendsParameters ? '' : await grpc.containerdVersion(a.address);
+    const answer = grpc.grpcAnswer(path, containerd);
+    check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(answer)), { ...facts, path: 'address' });
+    return answer;
+  }
+  const address = `unix://${path}`;
   const extensions = version < newestVersion ? undefined : mountExtensions();
-  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol, extensions });
-  // containerd reads this file when it restarts; for ttrpc it accepts the bare address too.
-  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(takes ? answer : address)), {
-    ...facts,
-    path: 'address',
-  });
+  const answer = version === 0 ? address : JSON.stringify({ version, address, protocol: 'ttrpc', extensions });
+  // containerd reads this file when it restarts.
+  check(native.replaceFile(AT_FDCWD, 'address', 0o600, host.encode(address)), { ...facts, path: 'address' });
   return answer;
 }
 
@@ -117,9 +128,17 @@ function groupOf(id: string): string {
 
 /**
  * Starts the server with the listening socket as its stdin and the bundle's log as its output.
- * @param ttrpc containerd's address for events, unless TTRPC_ADDRESS is set @returns its pid
+ * @param ttrpc containerd's address for events, unless TTRPC_ADDRESS is set
+ * @param holds the listening socket of a gRPC server for `delete` @returns its pid
  */
-function serve(a: ShimArguments, shim: ShimName, listener: number, socket: string, ttrpc: string): number {
+function serve(
+  a: ShimArguments,
+  shim: ShimName,
+  listener: number,
+  socket: string,
+  ttrpc: string,
+  holds: number | undefined,
+): number {
   const program = readLink('/proc/self/exe');
   const args = [
     shim,
@@ -129,6 +148,7 @@ function serve(a: ShimArguments, shim: ShimName, listener: number, socket: strin
     a.id,
     '-address',
     a.address,
+    ...(holds === undefined ? [] : ['-holds', String(holds)]),
     '-socket',
     socket,
     ...(a.debug ? ['-debug'] : []),
@@ -138,7 +158,11 @@ function serve(a: ShimArguments, shim: ShimName, listener: number, socket: strin
   const pidfd = new Uint8Array(8);
   // A fifo that containerd reads; it may not exist.
   const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
-  const pid = native.spawn(program, nulList(args), nulList(env), listener, log, log, pidfd);
+  const [argv, envp] = [nulList(args), nulList(env)];
+  const pid =
+    holds === undefined
+      ? native.spawn(program, argv, envp, listener, log, log, pidfd)
+      : native.spawnKeeping(program, argv, envp, listener, log, log, fdList([holds]), pidfd);
   if (log >= 0) native.close(log);
   check(pid, { code: 'ERR_SHIM', message: `start the shim of ${a.id}`, path: program });
   native.close(new DataView(pidfd.buffer).getInt32(0, true));

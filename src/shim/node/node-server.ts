@@ -7,7 +7,7 @@ import { SandboxDirectory } from '../sandbox/sandbox-record.js';
 import { SandboxService } from '../sandbox/sandbox-service.js';
 import type { DescriptorKeeper } from '../task/descriptor-keeper.js';
 import { adoptTasks, storeTask } from '../task/recorded-tasks.js';
-import type { CallFacts, Services } from '../transport/rpc.js';
+import type { Services } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import { TaskService } from '../transport/task-service.js';
 import type { Handler } from '../transport/ttrpc.js';
@@ -41,9 +41,6 @@ interface Namespace {
   readonly procedures: Services;
 }
 
-/** The keeper shares the waits of its clients, so that none of them is cancelled. A promise for each: it keeps its waits. */
-const uncancelled = (): CallFacts => ({ header: () => undefined, cancelled: new Promise(() => {}) });
-
 export class NodeServer {
   private readonly namespaces = new Map<string, Promise<Namespace>>();
 
@@ -55,13 +52,13 @@ export class NodeServer {
   }
 
   /** Answers a call, whose service is NAMESPACE/package.Service. */
-  readonly handler: Handler = async (service, method, payload) => {
+  readonly handler: Handler = async (service, method, payload, call) => {
     const slash = service.indexOf('/');
     const { procedures } = await this.named(service.slice(0, slash));
     const procedure = procedures.get(`${service.slice(slash + 1)}/${method}`);
     if (!procedure || !('unary' in procedure))
       throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
-    return procedure.unary(payload, uncancelled());
+    return procedure.unary(payload, call);
   };
 
   /** Sends the events that wait, or drops them after a while. */

@@ -13,8 +13,6 @@ export interface GrpcServer {
 export interface Grpc {
   /** Makes a server of the procedures. */
   serve(services: Services): GrpcServer;
-  /** The version of the containerd at that socket, "2.1.9"; empty if it does not answer within `ms` milliseconds. */
-  containerdVersion(socket: string, ms: number): Promise<string>;
 }
 
 let loader = async (): Promise<Grpc> => {

@@ -6,15 +6,9 @@ import { readable, withTimeout } from '../../sys/waiting/loop.js';
 import { log, logText } from '../shim-log.js';
 import { Clients } from './client-limits.js';
 import { GrpcConnection } from './grpc-connection.js';
-import type { Grpc, GrpcServer } from './grpc-interface.js';
+import type { GrpcServer } from './grpc-interface.js';
 import { RequestTimer } from './request-timer.js';
 import type { Services } from './rpc.js';
-
-/** As in grpc-interface.ts. Only the gRPC shim asks for it. */
-export const containerdVersion: Grpc['containerdVersion'] = async (socket, ms) => {
-  const client = await import('./containerd-version.js');
-  return client.containerdVersion(socket, ms);
-};
 
 export { checkHttp2 } from './http2-connection.js';
 

@@ -1,8 +1,6 @@
 /** gRPC by @grpc/grpc-js, for Node.js only; the procedures answer the messages, as bytes. */
 import { Socket } from 'node:net';
 import {
-  Client,
-  credentials,
   Metadata,
   Server,
   ServerCredentials,
@@ -10,7 +8,6 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { containerd } from '../../../build/gen/grpc.js';
 import { failureOf } from './grpc-failure.js';
 import type { GrpcServer } from './grpc-interface.js';
 import { PendingCall } from './pending-call.js';
@@ -111,22 +108,4 @@ export function serve(services: Services): GrpcServer {
       server.forceShutdown();
     },
   };
-}
-
-export function containerdVersion(socket: string, ms: number): Promise<string> {
-  const client = new Client(`unix://${socket}`, credentials.createInsecure());
-  const { VersionResponse } = containerd.services.version.v1;
-  return new Promise((settle) => {
-    client.makeUnaryRequest(
-      '/containerd.services.version.v1.Version/Version',
-      identity,
-      (bytes: Buffer) => VersionResponse.decode(bytes).version,
-      Buffer.alloc(0),
-      { deadline: Date.now() + ms },
-      (error, version) => {
-        client.close();
-        settle(error ? '' : (version ?? ''));
-      },
-    );
-  });
 }

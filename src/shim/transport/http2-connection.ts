@@ -9,7 +9,7 @@ import { http2PrefaceTime } from '../../sys/waiting/time-limits.js';
 
 /** What the peer does with its streams. These functions throw nothing. */
 export interface StreamEvents {
-  /** A request, a response or trailers: names and values in turn; none if the list of a request is too long. */
+  /** A request or its trailers: names and values in turn; none if the list is too long. */
   headers(stream: number, list: readonly string[]): void;
   /** Bytes of the body, only for this call: the next event overwrites them. Call `consume` when there is room again. */
   data(stream: number, bytes: Uint8Array): void;
@@ -50,9 +50,8 @@ export class Http2Connection {
   constructor(
     private readonly fd: number,
     private readonly events: StreamEvents,
-    client = false,
   ) {
-    this.session = native.http2Open(client ? 1 : 0);
+    this.session = native.http2Open();
     if (this.session < 0) throw openError(this.session);
   }
 
@@ -89,11 +88,6 @@ export class Http2Connection {
       forget(fd);
       native.close(fd);
     }
-  }
-
-  /** Sends a request with a whole body. @returns its stream, or -errno */
-  request(headers: readonly string[], body: Uint8Array): number {
-    return this.queued(native.http2Request(this.session, nulList(headers), body));
   }
 
   /** Sends the headers of an answer. @param end it has no body */
@@ -206,7 +200,7 @@ export class Http2Connection {
 
 /** Whether this build has HTTP/2. @throws RuntError ERR_UNSUPPORTED, ERR_IO */
 export function checkHttp2(): void {
-  const session = native.http2Open(0);
+  const session = native.http2Open();
   if (session < 0) throw openError(session);
   native.http2Close(session);
 }

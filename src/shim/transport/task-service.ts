@@ -10,6 +10,7 @@ import { SIGKILL } from '../../sys/linux.js';
 import { version } from '../../sys/runt-version.js';
 import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { runtimeOptions } from '../containerd/runtime-options.js';
+import type { HeldDeletes } from '../holds/held-deletes.js';
 import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
@@ -34,6 +35,8 @@ interface ServiceOptions extends TaskOptions {
   readonly root: (directory: string) => string;
   /** Called by Shutdown if no container is left. Absent for the server of a node, which Shutdown does not end. */
   readonly shutdown?: () => void;
+  /** Of a shim over gRPC. */
+  readonly holds?: HeldDeletes;
 }
 
 /** Calls a method. @throws StatusError INVALID_ARGUMENT for malformed bytes, and what it throws */
@@ -129,8 +132,9 @@ export class TaskService {
         const { metrics } = await import('../containerd/containerd-metrics.js');
         return { stats: metrics(readCgroupFacts(), root, r.id) };
       }),
-      Shutdown: method(task.ShutdownRequest, Empty, async () => {
-        const { shutdown, publisher } = this.options;
+      Shutdown: method(task.ShutdownRequest, Empty, async (r) => {
+        const { shutdown, publisher, holds } = this.options;
+        holds?.forgotten(r.id);
         if (this.tasks.size > 0 || !shutdown) return {};
         await publisher.flush(publishFlushTime);
         shutdown();
@@ -189,15 +193,16 @@ export class TaskService {
     if (this.tasks.has(r.id) || this.creating.has(r.id)) {
       throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
     }
-    checkId(r.id);
-    if (!r.bundle.startsWith('/')) {
-      throw new StatusError(
-        Code.INVALID_ARGUMENT,
-        `Create of ${r.id}: bundle must be an absolute path, not "${r.bundle}"`,
-      );
-    }
     this.creating.add(r.id);
+    this.options.holds?.begin(r.id);
     try {
+      checkId(r.id);
+      if (!r.bundle.startsWith('/')) {
+        throw new StatusError(
+          Code.INVALID_ARGUMENT,
+          `Create of ${r.id}: bundle must be an absolute path, not "${r.bundle}"`,
+        );
+      }
       const options = await runtimeOptions(r.options);
       const root = this.options.root(options.root);
       // containerd does not pass the options to `delete`.
@@ -205,6 +210,9 @@ export class TaskService {
       const made = await Task.create(root, r, options, this.options);
       this.tasks.set(r.id, made);
       return { pid: made.init.pid };
+    } catch (error) {
+      this.options.holds?.end(r.id);
+      throw error;
     } finally {
       this.creating.delete(r.id);
     }
@@ -228,9 +236,14 @@ export class TaskService {
   }
 
   private async delete(r: Pick<task.DeleteRequest, 'id' | 'execId'>): Promise<task.DeleteResponse.$Properties> {
+    const { holds } = this.options;
+    if (!this.tasks.has(r.id)) holds?.end(r.id);
     const { pid, ended } = await this.task(r.id).delete(r.execId);
-    if (!r.execId) this.tasks.delete(r.id);
-    return { pid, ...(ended && { exitStatus: ended.status, exitedAt: ended.at }) };
+    const response = { pid, ...(ended && { exitStatus: ended.status, exitedAt: ended.at }) };
+    if (r.execId) return response;
+    this.tasks.delete(r.id);
+    holds?.end(r.id, task.DeleteResponse.encode(response).finish());
+    return response;
   }
 
   private pids(r: task.PidsRequest): task.PidsResponse.$Properties {

@@ -123,12 +123,20 @@ export const exitRecordTime = 2_000;
 /** A supervisor that lives shorter than this doubles the pause before the next start, up to the second value. */
 export const supervisorMinLifetime = 1_000;
 export const longestRestartPause = 10_000;
-/** Node.js starts and connects in this time. */
-export const grpcStartTime = 10_000;
-/** Pause between two polls for that. */
-export const grpcStartPause = 5;
+/** Node.js starts in this time, with many others on a busy machine. */
+export const grpcStartTime = 60_000;
 /** containerd answers with its version in this time. */
 export const clientVersionTime = 2_000;
+/** A client of the socket for deletes sends its request in this time. */
+export const holdRequestTime = 10_000;
+/** A server that does not answer `delete` in this time hangs: its container is deleted. */
+export const holdAnswerTime = 1_000;
+/** After that a busy server runs, or waits for a CPU, at some time within these. */
+export const busyServerTime = 250;
+/** The holder of a delete answers whether containerd still reads in this time, which is a part of the above. */
+export const holdReaderTime = 500;
+/** containerd, once it has the answer of Delete, forgets the container in this time. */
+export const heldAnswerPause = 250;
 /** A new connection becomes visible in this time. */
 export const clientPollTime = 50;
 /** A server without container, event and client ends after this many seconds; RUNT_SHIM_IDLE overrides it. */

@@ -90,8 +90,13 @@ test("containerd's config section for the runtime is read from the message or fr
   }
 });
 
+test('the address and version of the task API, which only containerd uses, are accepted', async () => {
+  const none = await runtimeOptions(of({}));
+  assert.equal(await runtimeOptions(of({ taskApiAddress: 'grpc+/run/x.sock', taskApiVersion: 3 })), none);
+  assert.equal(await runtimeOptions(toml('TaskApiAddress = "grpc+/run/x.sock"\nTaskApiVersion = 3')), none);
+});
+
 test('an unsupported option is refused by name', async () => {
-  await rejected(runtimeOptions(of({ taskApiVersion: 3 })), /taskApiVersion is not supported/);
   await rejected(runtimeOptions(of({ root: 'run/x' })), /root must be an absolute path, not run\/x/);
   const other = { type_url: 'x.Options', value: new Uint8Array([1]) };
   await rejected(runtimeOptions(other), /of type x.Options are not supported/);
@@ -111,7 +116,6 @@ test('an unsupported option is refused by name', async () => {
     await rejected(runtimeOptions(toml(`HookTimeout = ${wrong}`)), /HookTimeout|TOML|line 1/);
   assert.not.ok('unsafeAnnotations' in (await runtimeOptions(toml('root = "/x"'))));
   await rejected(runtimeOptions(toml('IoGid = -1')), /IoGid must be of type number, not -1/);
-  await rejected(runtimeOptions(toml('TaskApiAddress = "unix:///x"')), /taskApiAddress is not supported/);
   await rejected(runtimeOptions(toml('Root = "/a"\n[section]')), /line 2: a table is not allowed here/);
   await rejected(runtimeOptions(toml('Root = [1]')), /line 1: a string, true, false or an integer/);
   await rejected(runtimeOptions(toml('Root = "/a"\nRoot = "/b"')), /line 2: Root is given twice/);

@@ -3,14 +3,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../../src/shim/containerd/shim-arguments.js';
 import { startServer } from '../../../src/shim/containerd/shim-bootstrap.js';
+import { holdSocket, holdYes } from '../../../src/shim/holds/hold-socket.js';
 import type { ShimName } from '../../../src/shim/shim-main.js';
 import { bootstrap, google, runcOptions } from '../../../src/shim/transport/protos.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
-import { S_IFIFO } from '../../../src/sys/linux.js';
+import { S_IFIFO, S_IFSOCK } from '../../../src/sys/linux.js';
 import { mountCgroups } from '../../sys/fake-host/cgroups.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import type { Spawned } from '../../sys/fake-host/processes.js';
+import { answersVersion } from './version-server.js';
 
 const test = suite('shim bootstrap');
 
@@ -21,6 +23,8 @@ const usualArguments = ['-namespace', 'ns', '-id', 'web', '-address', '/run/cont
 class Engine {
   readonly kernel: FakeKernel;
   readonly servers: Spawned[] = [];
+  /** Of `start` to a gRPC server. */
+  readonly requests: string[] = [];
 
   constructor(env: Record<string, string> = { MAX_SHIM_VERSION: '3' }, input?: Uint8Array) {
     const kernel = new FakeKernel({ env });
@@ -221,38 +225,85 @@ test('a failed spawn, a failed socket and a failed write of the address are erro
   }
 });
 
-test('gRPC: containerd 1.6 and an unknown protocol are errors', async () => {
+test('gRPC: containerd 1.6 is refused by name', async () => {
   const shim = 'containerd-shim-runt-grpc-v1';
   assert.is((await new Engine({}).failure(usualArguments, shim)).code, 'ERR_UNSUPPORTED');
-  const wrong = new Engine({ MAX_SHIM_VERSION: '3', RUNT_SHIM_PROTOCOL: 'http' });
-  assert.match((await wrong.failure(usualArguments, shim)).message, /must be grpc or ttrpc, not http/);
 });
 
-test('gRPC: the response has the protocol that the server recorded', async () => {
-  for (const [spoken, version, protocol] of [
-    ['grpc 2', 2, 'grpc'],
-    ['grpc 3', 3, 'grpc'],
-    ['ttrpc', 3, 'ttrpc'],
-  ] as const) {
-    const engine = new Engine({ MAX_SHIM_VERSION: '3' });
-    engine.kernel.processes.programs.set(shimPath, (child) => {
-      engine.servers.push(child);
-      const socket = child.args.at(-1)!;
-      engine.kernel.clock.after(500, () => engine.kernel.tree.file(`${socket}.spoken`, spoken));
-      return undefined;
+/** An engine whose server answers the requests of `start` and `delete` after half a second. */
+function withServer(env: Record<string, string>, answers: boolean, input?: Uint8Array): Engine {
+  const engine = new Engine(env, input);
+  engine.kernel.processes.programs.set(shimPath, (child) => {
+    engine.servers.push(child);
+    const { args } = child;
+    engine.kernel.sockets.serve(child.file(Number(args[args.indexOf('-holds') + 1]))!, (end) => {
+      end.onMessage = () => {
+        engine.requests.push(end.text());
+        if (answers) engine.kernel.clock.after(500, () => end.send(new Uint8Array([holdYes])));
+      };
     });
-    const answer = await engine.start(usualArguments, 'containerd-shim-runt-grpc-v1');
-    const { address, ...spoke } = JSON.parse(answer) as { version: number; protocol: string; address: string };
-    assert.equal({ ...spoke, extensions: 'extensions' in spoke }, { version, protocol, extensions: version === 3 });
-    assert.is(address.startsWith('unix://'), protocol === 'ttrpc');
-    assert.is(engine.servers[0]?.args[0], 'containerd-shim-runt-grpc-v1');
+    return undefined;
+  });
+  return engine;
+}
+
+const grpcShim = 'containerd-shim-runt-grpc-v1';
+
+test('gRPC: start answers once the server expects the id, in the version that this containerd accepts', async () => {
+  for (const [containerd, version] of [
+    ['v1.7.24', 2],
+    ['2.1.9', 3],
+    ['', 3],
+  ] as const) {
+    const engine = withServer({ MAX_SHIM_VERSION: '2' }, true);
+    if (containerd) engine.kernel.sockets.listen('/run/containerd/containerd.sock', answersVersion(containerd));
+    const answer = await engine.start(usualArguments, grpcShim);
+    const { address, ...rest } = JSON.parse(answer) as { version: number; protocol: string; address: string };
+    assert.equal(rest, { version, protocol: 'grpc' });
+    assert.match(address, /^\/run\/containerd\/s\/[0-9a-f]{64}$/);
+    assert.equal(engine.requests, ['expect\0web\0']);
+    assert.equal(engine.servers[0]?.args.slice(0, 2), [grpcShim, '-namespace']);
+    assert.is(engine.kernel.tree.text('/b/address'), answer, 'what `delete` and containerd 1.7 read');
+    assert.is(engine.kernel.tree.at(`${holdSocket(address)}`)?.mode, S_IFSOCK | 0o600);
+    assert.equal(engine.kernel.open, []);
   }
 });
 
-test('gRPC: a server that does not start is an error', async () => {
-  const engine = new Engine({ MAX_SHIM_VERSION: '3' });
-  const error = await engine.failure(usualArguments, 'containerd-shim-runt-grpc-v1');
-  assert.equal([error.code, error.message], ['ERR_SHIM', 'start the gRPC shim: it is not ready']);
+test('gRPC: a containerd that sends parameters (2.3) is not asked for its version', async () => {
+  const input = bootstrap.BootstrapParams.encode({ instanceId: 'web', namespace: 'ns' }).finish();
+  const engine = withServer({}, true, input);
+  const asked: string[] = [];
+  engine.kernel.sockets.listen('/run/containerd/containerd.sock', () => asked.push('version'));
+  const answer = await engine.start(usualArguments, grpcShim);
+  assert.equal([(JSON.parse(answer) as { version: number }).version, asked], [3, []]);
+});
+
+test('gRPC: the second container of a group is expected by the server of the first', async () => {
+  const engine = withServer({ MAX_SHIM_VERSION: '2' }, true);
+  engine.kernel.tree.file('/b/config.json', '{"annotations":{"io.containerd.runc.v2.group":"pod"}}');
+  await engine.start(usualArguments, grpcShim);
+  await engine.start(
+    usualArguments.map((word) => (word === 'web' ? 'db' : word)),
+    grpcShim,
+  );
+  assert.equal([engine.servers.length, engine.requests], [1, ['expect\0web\0', 'expect\0db\0']]);
+});
+
+test('gRPC: a server that does not answer is an error after a minute, and killed; one that ends is an error at once', async () => {
+  const silent = withServer({ MAX_SHIM_VERSION: '2' }, false);
+  const before = silent.kernel.clock.now;
+  const error = await silent.failure(usualArguments, grpcShim);
+  assert.equal([error.code, error.message], ['ERR_SHIM', 'start the gRPC shim of web: it has ended, or is not ready']);
+  assert.equal(silent.servers[0]?.process.signals, [9]);
+  assert.ok(silent.kernel.clock.now - before >= 60_000);
+  const ended = withServer({ MAX_SHIM_VERSION: '2' }, false);
+  ended.kernel.processes.programs.set(shimPath, ({ process }) => {
+    process.exit(1);
+    return undefined;
+  });
+  const start = ended.kernel.clock.now;
+  assert.is((await ended.failure(usualArguments, grpcShim)).code, 'ERR_SHIM');
+  assert.ok(ended.kernel.clock.now - start < 1000);
 });
 
 test.run();

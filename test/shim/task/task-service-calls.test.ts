@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cgroup2, runcOptions } from '../../../src/shim/transport/protos.js';
 import { E } from '../../../src/sys/errno.js';
+import { callWith } from '../call-facts.js';
 import { TaskHost } from './task-host.js';
 
 const test = suite('task service calls');
@@ -134,9 +135,9 @@ test('a restored task has no process before Start, and a failed restore leaves n
 
 test('a cancelled Wait fails at once, and the others get the exit status', async () => {
   const host = await running();
-  const calls = [0, 1, 2].map(() => ({ onCancel: undefined as (() => void) | undefined }));
+  const calls = [0, 1, 2].map(() => callWith());
   const waits = calls.map((call) => host.begin('Wait', {}, call));
-  calls[1]?.onCancel?.();
+  calls[1]?.cancel();
   assert.is(await host.kernel.finish(waits[1] as Promise<unknown>), '1 the wait is cancelled');
   host.main.process.exit(9);
   await host.settle();

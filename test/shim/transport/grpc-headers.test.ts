@@ -1,7 +1,7 @@
 /** Headers of gRPC calls and their answers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readCallHeaders, statusHeaders } from '../../../src/shim/transport/grpc-headers.js';
+import { type CallHeaders, readCallHeaders, statusHeaders } from '../../../src/shim/transport/grpc-headers.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 
@@ -10,7 +10,9 @@ useNodeHost([]);
 const call = [':method', 'POST', ':path', '/a.B/C', 'content-type', 'application/grpc'];
 
 test('a call has its path, and its deadline in ms', () => {
-  assert.equal(readCallHeaders(call), { path: 'a.B/C', timeout: -1 });
+  const { all, ...rest } = readCallHeaders([...call, 'x-y', '1', 'x-y', '2']) as CallHeaders;
+  assert.equal(rest, { path: 'a.B/C', timeout: -1 });
+  assert.is(all.get('x-y'), '1', 'the first value');
   for (const [text, ms] of [
     ['2H', 7_200_000],
     ['3M', 180_000],
@@ -50,8 +52,8 @@ test('compression is refused, and identity is none', () => {
 });
 
 test('a status has its message percent-encoded, byte by byte', () => {
-  assert.equal(statusHeaders(0, ''), ['grpc-status', 0]);
-  const [, code, , text] = statusHeaders(5, 'a b~ 100%\n\u4e2d');
+  assert.equal(statusHeaders({ code: 0, message: '' }), ['grpc-status', 0]);
+  const [, code, , text] = statusHeaders({ code: 5, message: 'a b~ 100%\n\u4e2d' });
   assert.equal([code, text], [5, 'a b~ 100%25%0A%E4%B8%AD']);
   assert.is(decodeURIComponent(String(text)), 'a b~ 100%\n\u4e2d');
 });

@@ -47,8 +47,8 @@ for (const [what, pids, expected] of [
 const options = (type_url: string, value: Uint8Array) => ({ type_url, value });
 const refused: Readonly<Record<string, task.CreateTaskRequest.$Properties>> = {
   'options of an unknown type': { options: options('example.Options', new Uint8Array([10, 0])) },
-  'an unsupported option': {
-    options: options('containerd.runc.v1.Options', runcOptions.Options.encode({ taskApiAddress: 'x' }).finish()),
+  'an invalid option': {
+    options: options('containerd.runc.v1.Options', runcOptions.Options.encode({ root: 'run/x' }).finish()),
   },
   'a parent checkpoint': { parentCheckpoint: '/images' },
   'an unknown kind of stream': { stdout: 'carrier-pigeon:///coop' },

@@ -1,7 +1,7 @@
 /** ttrpc over a socket pair: client and server of the code, and handmade frames. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Cancellable } from '../../../src/shim/transport/rpc.js';
+import type { UnaryCall } from '../../../src/shim/transport/rpc.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
 import { RuntError } from '../../../src/sys/error.js';
@@ -129,7 +129,7 @@ test('a frame longer than 4 MiB ends the connection', async () => {
 });
 
 test('calls are cancelled when their connection ends, and not after their answer', async () => {
-  const calls: Cancellable[] = [];
+  const calls: UnaryCall[] = [];
   const cancelled: string[] = [];
   const { client } = connected(async (_, method, payload, call) => {
     calls.push(call);

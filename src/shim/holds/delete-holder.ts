@@ -1,0 +1,60 @@
+/** `delete` of a container that a running gRPC server has: its answer is held until that server is done with it. */
+
+import { startFailure, startMode } from '../../container/launch/start-mode.js';
+import { check } from '../../sys/error.js';
+import { tryReadText } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
+import { Protocol } from '../../sys/protocol.js';
+import { holdAnswerTime } from '../../sys/waiting/time-limits.js';
+import type { ShimArguments } from '../containerd/shim-arguments.js';
+import { isBusy } from './busy-server.js';
+import { requestHold } from './hold-socket.js';
+
+/**
+ * Leaves stdout open with a process that lives as long as the server has the container (native/init/holder.c).
+ * @returns false if no server has the container: delete it at once
+ */
+export async function holdDelete(a: ShimArguments): Promise<boolean> {
+  const socket = serverSocket(a.bundle || '.');
+  const sent = socket ? await requestHold(socket, 'hold', a.id, holdAnswerTime) : undefined;
+  if (!socket || !sent) return false;
+  const { connection, answer } = sent;
+  // The holder waits for the answer of a busy server.
+  if (!(answer ?? (await isBusy(socket)))) {
+    native.close(connection);
+    return false;
+  }
+  const facts = { code: 'ERR_SHIM', message: `hold the delete of ${a.id}` };
+  const program = native.openAt(AT_FDCWD, '/proc/self/exe', O_RDONLY, 0);
+  const stdout = native.duplicate(1);
+  const fds = [connection, stdout, program];
+  const failed = fds.find((fd) => fd < 0);
+  if (failed !== undefined) {
+    for (const fd of fds) if (fd >= 0) native.close(fd);
+    check(failed, facts);
+  }
+  const words = ownWords().map((word, i, all) => (i === all.length - 1 ? 'delete-held' : word));
+  const env = Object.entries(host.env).map(([name, value]) => `${name}=${value}`);
+  const frame = [Protocol.HOLD_MAGIC, ...fds, words.length, ...words, ...env];
+  const holder = await startMode(frame, fds, startFailure(facts.code, facts.message));
+  holder.channel.close();
+  native.close(holder.pidfd);
+  return true;
+}
+
+/** Path of the server's socket, from the answer of `start`, or from what containerd passed to a pod's container. */
+export function serverSocket(bundle: string): string | undefined {
+  for (const file of ['address', 'bootstrap.json']) {
+    try {
+      const { address, protocol } = JSON.parse(tryReadText(`${bundle}/${file}`) ?? '') as Record<string, unknown>;
+      if (protocol === 'grpc' && typeof address === 'string' && address.startsWith('/')) return address;
+    } catch {
+      // The bare address of a ttrpc server, or no such file.
+    }
+  }
+  return undefined;
+}
+
+/** The command line of this process. The last word is the action. */
+const ownWords = (): string[] => (tryReadText('/proc/self/cmdline') ?? '').split('\0').slice(0, -1);
