@@ -162,6 +162,7 @@ const parts = {
   crio: 'CRI-O: crictl and critest, with runc and with runt',
   'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
   runc: "runc 1.4's own tests, with runc and with runt",
+  http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
   fuzz: 'fuzzing',
   bench: 'bench',
@@ -252,6 +253,7 @@ for (const [name, title] of [
   ['crio', 'CRI-O'],
   ['crio-v2', 'CRI-O on cgroup v2'],
   ['runc', "runc's own tests"],
+  ['http2', 'HTTP/2'],
 ]) {
   const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: |warning: Using '/;
   const cri = printed(name, (l) => !noise.test(l)).map((l) => `    ${l}`);
@@ -270,7 +272,7 @@ for (const [line, command, cuts, all] of kills) {
 section('Killed at random moments', killed);
 const fuzz = text('fuzz')
   .split('\n')
-  .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|memory_fuzz):/.test(l));
+  .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|seccomp_fuzz|http2_fuzz|memory_fuzz):/.test(l));
 section('Fuzzing', fuzz.length > 0 ? ['```', ...fuzz, '```'] : []);
 const bench = text('bench')
   .trimEnd()

@@ -748,8 +748,9 @@ export const abi = table({
       ['session', 'i32'],
       ['stream', 'i32'],
       ['data', 'buf'],
+      ['end', 'i32'],
     ],
-    doc: 'queues bytes of the body; how many are queued. -ENOENT when the stream is closed',
+    doc: 'queues bytes of the body, and with end its end, without trailers; how many are queued. -ENOENT when the stream is closed',
   },
   http2Trailers: {
     ret: 'i32',

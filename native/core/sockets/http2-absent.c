@@ -20,7 +20,8 @@ int32_t runt_http2Respond(int32_t session, int32_t stream, const uint8_t *header
   return -EBADF;
 }
 
-int32_t runt_http2Data(int32_t session, int32_t stream, const uint8_t *data, uint32_t data_len) {
+int32_t runt_http2Data(int32_t session, int32_t stream, const uint8_t *data, uint32_t data_len,
+                       int32_t end) {
   return -EBADF;
 }
 

@@ -472,17 +472,19 @@ static int32_t resume(struct session *s, int32_t stream) {
   return r && r != NGHTTP2_ERR_INVALID_ARGUMENT ? failure(r) : 0;
 }
 
-int32_t runt_http2Data(int32_t session, int32_t stream, const uint8_t *data, uint32_t data_len) {
+int32_t runt_http2Data(int32_t session, int32_t stream, const uint8_t *data, uint32_t data_len,
+                       int32_t end) {
   struct session *s = find(session);
   if (!s)
     return -EBADF;
   struct stream *st = stream_of(s, stream);
   if (!st)
     return -ENOENT;
-  if (st->trailers.length)
+  if (st->trailers.length || st->is_whole)
     return -EINVAL;
   if (append(s, &st->body, data, data_len))
     return -ENOMEM;
+  st->is_whole = end != 0;
   int32_t r = resume(s, stream);
   return r < 0 ? r : (int32_t)(st->body.length - st->sent);
 }
@@ -496,7 +498,8 @@ int32_t runt_http2Trailers(int32_t session, int32_t stream, const uint8_t *heade
   if (!st)
     return -ENOENT;
   nghttp2_nv fields[FIELDS_MAX];
-  if (st->trailers.length || headers_len == 0 || fields_of(headers, headers_len, fields) < 0)
+  if (st->trailers.length || st->is_whole || headers_len == 0 ||
+      fields_of(headers, headers_len, fields) < 0)
     return -EINVAL;
   if (append(s, &st->trailers, headers, headers_len))
     return -ENOMEM;

@@ -1,4 +1,5 @@
 /** The gRPC calls of one client's connection. */
+import { host } from '../../sys/host.js';
 import type { Clients } from './client-limits.js';
 import { Call } from './grpc-call.js';
 import { failureOf } from './grpc-failure.js';
@@ -42,11 +43,17 @@ export class GrpcConnection implements StreamEvents {
     if (this.calls.has(stream)) return;
     try {
       const headers = readCallHeaders(list);
-      if (typeof headers === 'number') this.http2.respond(stream, [':status', headers], true);
+      if (typeof headers === 'number') this.refuse(stream, headers);
       else this.begin(stream, headers);
     } catch (error) {
       this.http2.respond(stream, [...answerHeaders, ...statusHeaders(failureOf(error))], true);
     }
+  }
+
+  /** Answers a request that is not gRPC. */
+  private refuse(stream: number, status: number): void {
+    this.http2.respond(stream, [':status', status, 'content-type', 'text/plain'], false);
+    this.http2.data(stream, host.encode('this server takes calls of gRPC alone: POST, application/grpc\n'), true);
   }
 
   /** @throws StatusError */

@@ -95,9 +95,13 @@ export class Http2Connection {
     this.queued(native.http2Respond(this.session, stream, nulList(headers), end ? 1 : 0));
   }
 
-  /** Sends bytes of a body. @returns how many bytes of the stream wait to be sent, -errno if it is closed */
-  data(stream: number, bytes: Uint8Array): number {
-    return this.queued(native.http2Data(this.session, stream, bytes));
+  /**
+   * Sends bytes of a body.
+   * @param end nothing follows, not even trailers
+   * @returns how many bytes of the stream wait to be sent, -errno if it is closed
+   */
+  data(stream: number, bytes: Uint8Array, end = false): number {
+    return this.queued(native.http2Data(this.session, stream, bytes, end ? 1 : 0));
   }
 
   /** Ends a body. */
