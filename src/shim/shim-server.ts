@@ -48,7 +48,7 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
     shutdown: finish,
     ...(holds && { holds }),
   });
-  const handler: Handler = (...call) => service.call(...call);
+  const handler: Handler = (name, method, payload, call) => service.call(name, method, payload, call);
   const seconds = Number(host.env.RUNT_SHIM_IDLE) || idleServerSeconds;
   const idleTimer = new IdleTimer(1000 * seconds, async () => {
     if (!a.socket || service.busy || publisher.queueLength > 0 || !(await isUnused(a.socket, idleTimer))) return false;

@@ -340,7 +340,7 @@ test(
 );
 
 test(
-  'beyond 8,192 calls a client is told RESOURCE_EXHAUSTED, and others go on when it has left',
+  'beyond 8,192 calls a client gets RESOURCE_EXHAUSTED, and others go on when it has left',
   onServer(async ({ peer, wait, check }) => {
     const attackers = [peer(), peer(), peer()];
     for (const attacker of attackers)

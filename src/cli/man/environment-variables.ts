@@ -19,8 +19,6 @@ export const environmentVariables = {
   MAX_SHIM_VERSION: 'Newest version of the response of start that containerd accepts.',
   SCHED_CORE: 'If it is not empty, the shim and its containers share a core scheduling group.',
   RUNT_SHIM_IDLE: 'Seconds without a container, a client and an event after which the shim exits (default: 60).',
-  RUNT_NODE: 'Path of Node.js for the gRPC shim (default: node in PATH).',
-  RUNT_SHIM: 'Path of dist/shim.js of the npm package, for the gRPC shim.',
 } as const;
 
 export type Variable = keyof typeof environmentVariables;

@@ -32,8 +32,6 @@ const variables: readonly Variable[] = [
   'RUNT_HOOK_TIMEOUT',
   'RUNT_UNSAFE_ANNOTATIONS',
   'RUNT_SHIM_IDLE',
-  'RUNT_NODE',
-  'RUNT_SHIM',
   'PATH',
 ];
 

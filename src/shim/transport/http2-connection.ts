@@ -214,6 +214,6 @@ const openError = (result: number): RuntError =>
     ? new RuntError({
         code: 'ERR_UNSUPPORTED',
         message: 'this build of runt has no gRPC, because it was built without nghttp2',
-        hint: 'build it with libnghttp2-dev, or run "npx runt-oci serve …", with Node.js 20 or newer',
+        hint: 'install libnghttp2-dev and build runt again, or run "npx runt-oci serve …", with Node.js 20 or newer',
       })
     : new RuntError({ code: 'ERR_IO', message: 'begin an HTTP/2 connection', errno: -result });

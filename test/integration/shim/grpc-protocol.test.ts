@@ -1,4 +1,4 @@
-/** gRPC over HTTP/2 as the static binary serves it: statuses, deadlines, cancellation, limits (grpc: PROTOCOL-HTTP2). */
+/** gRPC as the static binary serves it: statuses, deadlines, cancellation, limits (grpc: PROTOCOL-HTTP2). */
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
