@@ -57,7 +57,8 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
       work.then(settle, reject).finally(() => waits.delete(reject));
     });
   call.on('error', () => {});
-  const messages = call[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  // The end of the requests must not destroy the call, which has more to send.
+  const messages = call.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const stream = {
     header: headersOf(call),
     cancelled,

@@ -57,6 +57,7 @@ type Need =
   | 'at-speed'
   | 'linux32'
   | 'criu'
+  | 'grpcurl'
   | 'dirty-tracking'
   | 'ramdisk'
   | 'sys-resource';
