@@ -66,25 +66,41 @@ export class CallError extends Error {
 export function connect(address: string): Client {
   const path = address.replace(/^unix:(\/\/)?(?=\/)/, '');
   if (!path.startsWith('/')) throw new TypeError(`not unix:///path, nor an absolute path: ${address}`);
-  const grpc = new GrpcClient(`unix://${path}`, credentials.createInsecure());
-  return {
-    ...(service(grpc, generated.containers) as unknown as Containers<CallOptions>),
-    health: service(grpc, generated.health) as unknown as Health<CallOptions>,
-    close: () => grpc.close(),
+  const connection = {
+    grpc: new GrpcClient(`unix://${path}`, credentials.createInsecure()),
+    calls: new Set<Cancellable>(),
   };
+  return {
+    ...(service(connection, generated.containers) as unknown as Containers<CallOptions>),
+    health: service(connection, generated.health) as unknown as Health<CallOptions>,
+    close() {
+      for (const call of connection.calls) call.cancel();
+      connection.grpc.close();
+    },
+  };
+}
+
+interface Cancellable {
+  cancel(): void;
+}
+
+interface Connection {
+  readonly grpc: GrpcClient;
+  /** The calls that have not ended. */
+  readonly calls: Set<Cancellable>;
 }
 
 type Methods = Readonly<Record<string, generated.Method>>;
 
-function service(grpc: GrpcClient, methods: Methods): object {
+function service(connection: Connection, methods: Methods): object {
   return Object.fromEntries(
     Object.entries(methods).map(([name, method]) => [
       name,
       method.requestStream
-        ? (options?: CallOptions) => converse(grpc, method, options)
+        ? (options?: CallOptions) => converse(connection, method, options)
         : method.responseStream
-          ? (request: object, options?: CallOptions) => receive(grpc, method, request, options)
-          : (request: object = {}, options?: CallOptions) => ask(grpc, method, request, options),
+          ? (request: object, options?: CallOptions) => receive(connection, method, request, options)
+          : (request: object = {}, options?: CallOptions) => ask(connection, method, request, options),
     ]),
   );
 }
@@ -102,11 +118,15 @@ const decoder =
 const deadline = ({ timeout }: CallOptions): { deadline?: number } =>
   timeout === undefined ? {} : { deadline: Date.now() + timeout };
 
-/** Cancels a call by a signal. Returns the function that ends that. */
-function cancelBy(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
+/** Lets a call be cancelled by a signal and by `close`. Returns the function that ends that. */
+function track(calls: Set<Cancellable>, signal: AbortSignal | undefined, call: Cancellable): () => void {
   const cancel = (): void => call.cancel();
+  calls.add(call);
   signal?.addEventListener('abort', cancel);
-  return () => signal?.removeEventListener('abort', cancel);
+  return () => {
+    calls.delete(call);
+    signal?.removeEventListener('abort', cancel);
+  };
 }
 
 /** The error of a call as users see it. */
@@ -127,7 +147,12 @@ function detailsOf(bytes: Buffer | undefined): ErrorDetails | undefined {
   return toObject(decode(ours.value), { defaults: true }) as ErrorDetails;
 }
 
-function ask(grpc: GrpcClient, method: generated.Method, request: object, o: CallOptions = {}): Promise<object> {
+function ask(
+  { grpc, calls }: Connection,
+  method: generated.Method,
+  request: object,
+  o: CallOptions = {},
+): Promise<object> {
   return new Promise((settle, fail) => {
     o.signal?.throwIfAborted();
     const [encode, decode] = [encoder(method), decoder(method)];
@@ -144,15 +169,15 @@ function ask(grpc: GrpcClient, method: generated.Method, request: object, o: Cal
         else settle(answer as object);
       },
     );
-    const done = cancelBy(o.signal, call);
+    const done = track(calls, o.signal, call);
   });
 }
 
 type Incoming = ClientReadableStream<object> | ClientDuplexStream<object, object>;
 
 /** The messages of a call that has begun. If the loop over them ends early, the call is cancelled. */
-function messagesOf(call: Incoming, signal: AbortSignal | undefined): AsyncIterable<object> {
-  const done = cancelBy(signal, call);
+function messagesOf(calls: Set<Cancellable>, call: Incoming, signal: AbortSignal | undefined): AsyncIterable<object> {
+  const done = track(calls, signal, call);
   let failure: unknown;
   // Also before the loop begins.
   call.on('error', (error) => {
@@ -174,7 +199,7 @@ function messagesOf(call: Incoming, signal: AbortSignal | undefined): AsyncItera
 }
 
 function receive(
-  grpc: GrpcClient,
+  { grpc, calls }: Connection,
   method: generated.Method,
   request: object,
   o: CallOptions = {},
@@ -182,14 +207,18 @@ function receive(
   o.signal?.throwIfAborted();
   const [encode, decode] = [encoder(method), decoder(method)];
   const call = grpc.makeServerStreamRequest(method.path, encode, decode, request, new Metadata(), deadline(o));
-  return messagesOf(call, o.signal);
+  return messagesOf(calls, call, o.signal);
 }
 
-function converse(grpc: GrpcClient, method: generated.Method, o: CallOptions = {}): Conversation<object, object> {
+function converse(
+  { grpc, calls }: Connection,
+  method: generated.Method,
+  o: CallOptions = {},
+): Conversation<object, object> {
   o.signal?.throwIfAborted();
   const [encode, decode] = [encoder(method), decoder(method)];
   const call = grpc.makeBidiStreamRequest<object, object>(method.path, encode, decode, new Metadata(), deadline(o));
-  const messages = messagesOf(call, o.signal);
+  const messages = messagesOf(calls, call, o.signal);
   const over = new Promise<void>((settle) => call.once('status', () => settle()));
   return {
     [Symbol.asyncIterator]: () => messages[Symbol.asyncIterator](),
