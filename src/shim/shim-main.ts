@@ -74,6 +74,8 @@ async function exitOf(root: string, id: string): Promise<Exit | undefined> {
 
 /** `delete`, `delete-held`: removes what is left of a container whose shim has ended. Idempotent. */
 async function cleanUp(a: ShimArguments): Promise<number> {
+  const { handOverDelete } = await import('./node/hand-over-delete.js');
+  if (await handOverDelete(a)) return 0;
   const { task } = await import('./transport/protos.js');
   const { unmountRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');

@@ -14,10 +14,19 @@ export type KeeperRequest =
   | 'take'
   /** Close the descriptors of these names. */
   | 'drop'
+  /** Hold the standard output of `delete` for the container NAMESPACE/ID. */
+  | 'delete'
   /** End, if nothing is held. */
   | 'end';
 
-const requests: readonly string[] = ['serve', 'hold', 'take', 'drop', 'end'] satisfies readonly KeeperRequest[];
+const requests: readonly string[] = [
+  'serve',
+  'hold',
+  'take',
+  'drop',
+  'delete',
+  'end',
+] satisfies readonly KeeperRequest[];
 
 /** Bytes of the answer. */
 export const keeperYes = 0x79;

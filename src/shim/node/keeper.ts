@@ -11,6 +11,7 @@ import { outliveErrors } from '../shim-log.js';
 import { loadGrpc } from '../transport/grpc-interface.js';
 import { serveGrpc } from '../transport/grpc-loop.js';
 import { acceptConnections, Connection } from '../transport/ttrpc.js';
+import { HeldAnswers } from './held-answers.js';
 import { HeldDescriptors } from './held-descriptors.js';
 import {
   keeperDescriptors,
@@ -50,7 +51,8 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
 }
 
 class Keeper {
-  readonly relay = new Relay();
+  private readonly answers = new HeldAnswers();
+  readonly relay = new Relay((...call) => this.answers.called(...call));
   private readonly held = new HeldDescriptors();
   /** Resolves when the keeper is of no more use. */
   readonly ended: Promise<void>;
@@ -87,6 +89,10 @@ class Keeper {
     } else if (request === 'drop') {
       for (const name of names) this.held.drop(name);
       yes();
+    } else if (request === 'delete' && names[0] && fds.length === 1) {
+      this.answers.hold(names[0], fds[0] as number);
+      fds.length = 0;
+      yes();
     } else if (request === 'end' && this.held.size === 0) {
       yes();
       this.end();
@@ -108,7 +114,7 @@ class Keeper {
     const server = this.servers;
     while (server === this.servers) {
       await sleep(1000 * idleServerSeconds);
-      if (server === this.servers && this.held.size === 0 && this.relay.idle) this.end();
+      if (server === this.servers && this.held.size + this.answers.size === 0 && this.relay.idle) this.end();
     }
   }
 }

@@ -42,6 +42,11 @@ export class Relay {
   private readonly shared = new Map<string, SharedWait>();
   private calls = 0;
 
+  constructor(
+    /** Sees each call that was answered; the answer is undefined if it failed. */
+    private readonly onAnswer: (path: string, namespace: string, request: Uint8Array, answer?: Uint8Array) => void,
+  ) {}
+
   /** Whether a server is connected. */
   get attached(): boolean {
     return this.server !== undefined;
@@ -72,10 +77,13 @@ export class Relay {
     const namespace = call.header(namespaceHeader) ?? '';
     if (path.endsWith('/Wait')) return this.wait(path, namespace, request, call.cancelled);
     this.calls++;
+    let answer: Uint8Array | undefined;
     try {
-      return await this.send(path, namespace, request, call.cancelled);
+      answer = await this.send(path, namespace, request, call.cancelled);
+      return answer;
     } finally {
       this.calls--;
+      this.onAnswer(path, namespace, request, answer);
     }
   }
 

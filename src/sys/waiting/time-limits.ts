@@ -145,6 +145,10 @@ export const idleServerSeconds = 60;
 export const keeperRequestTime = 5_000;
 /** A keeper that was just started listens in this time already: its socket is made before. This is for its start. */
 export const keeperStartTime = 10_000;
+/** containerd has forgotten a deleted container in this time, if it does not say so by Shutdown (before 2.4). */
+export const heldAnswerPause = 200;
+/** containerd kills `delete` after 5 s. */
+export const handOverTime = 2_000;
 /** The longest pause between two attempts to start a keeper in place of one that was killed. */
 export const longestKeeperPause = 1_000;
 /** The answer to `Shutdown` is sent in this time. */

@@ -1,0 +1,51 @@
+/** `delete` of a container that a node's server has: its keeper answers when containerd deletes the container. */
+import { check, RuntError } from '../../sys/error.js';
+import { fdList } from '../../sys/fds.js';
+import { exists, tryReadText } from '../../sys/fs.js';
+import { native } from '../../sys/host.js';
+import { AT_FDCWD } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
+import { connectAt } from '../../sys/sockets/connect-deadline.js';
+import { readable } from '../../sys/waiting/loop.js';
+import { handOverTime } from '../../sys/waiting/time-limits.js';
+import type { ShimArguments } from '../containerd/shim-arguments.js';
+import { keeperSocket, keeperYes } from './keeper-protocol.js';
+
+/**
+ * Hands our standard output to the keeper, which closes it: containerd waits for that. Never removes anything: the
+ * server may only be restarting.
+ * @returns false if the container is not one of a node's server
+ * @throws RuntError ERR_SHIM if the keeper does not answer
+ */
+export async function handOverDelete(a: ShimArguments): Promise<boolean> {
+  const socket = nodeSocket(a.bundle || '.');
+  if (socket === undefined) return false;
+  const path = keeperSocket(socket);
+  const facts = { code: 'ERR_SHIM', message: `hand the delete of ${a.id} to the keeper at ${path}`, path };
+  const connection = check(await connectAt(AT_FDCWD, path, handOverTime), { ...facts, syscall: 'connect' });
+  try {
+    const answer = new Uint8Array(1);
+    if (native.trustedPeer(connection) !== 1)
+      throw new RuntError({ ...facts, message: `${facts.message}: it belongs to another user` });
+    check(native.sendFds(connection, fdList([1]), nulList(['delete', `${a.namespace}/${a.id}`])), facts);
+    if ((await readable(connection, handOverTime)) && native.read(connection, answer) === 1 && answer[0] === keeperYes)
+      return true;
+    throw new RuntError({ ...facts, message: `${facts.message}: it does not answer` });
+  } finally {
+    native.close(connection);
+  }
+}
+
+/** The socket in the record that containerd writes for a container of a sandbox; undefined if no keeper serves it. */
+function nodeSocket(bundle: string): string | undefined {
+  const text = tryReadText(`${bundle}/bootstrap.json`);
+  if (text === undefined) return undefined;
+  try {
+    const { address, protocol } = JSON.parse(text) as Record<string, unknown>;
+    if (protocol !== 'grpc' || typeof address !== 'string' || !address.startsWith('/')) return undefined;
+    return exists(keeperSocket(address)) ? address : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
