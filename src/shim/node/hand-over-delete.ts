@@ -12,9 +12,9 @@ import type { ShimArguments } from '../containerd/shim-arguments.js';
 import { keeperSocket, keeperYes } from './keeper-protocol.js';
 
 /**
- * Hands our standard output to the keeper, which closes it: containerd waits for that. Never removes anything: the
- * server may only be restarting.
- * @returns false if the container is not one of a node's server
+ * Hands our standard output to the keeper, which closes it: containerd waits for that. It asks the
+ * server whether it has the container, and waits for that one's restart.
+ * @returns false if no server of a node has the container: delete it
  * @throws RuntError ERR_SHIM if the keeper does not answer
  */
 export async function handOverDelete(a: ShimArguments): Promise<boolean> {
@@ -28,8 +28,8 @@ export async function handOverDelete(a: ShimArguments): Promise<boolean> {
     if (native.trustedPeer(connection) !== 1)
       throw new RuntError({ ...facts, message: `${facts.message}: it belongs to another user` });
     check(native.sendFds(connection, fdList([1]), nulList(['delete', `${a.namespace}/${a.id}`])), facts);
-    if ((await readable(connection, handOverTime)) && native.read(connection, answer) === 1 && answer[0] === keeperYes)
-      return true;
+    if ((await readable(connection, handOverTime)) && native.read(connection, answer) === 1)
+      return answer[0] === keeperYes;
     throw new RuntError({ ...facts, message: `${facts.message}: it does not answer` });
   } finally {
     native.close(connection);

@@ -7,13 +7,14 @@ import { native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { forget, readable, sleep, trimWhenIdle } from '../../sys/waiting/loop.js';
 import { idleServerSeconds, keeperRequestTime } from '../../sys/waiting/time-limits.js';
-import { outliveErrors } from '../shim-log.js';
+import { log, outliveErrors } from '../shim-log.js';
 import { loadGrpc } from '../transport/grpc-interface.js';
 import { serveGrpc } from '../transport/grpc-loop.js';
 import { acceptConnections, Connection } from '../transport/ttrpc.js';
 import { HeldAnswers } from './held-answers.js';
 import { HeldDescriptors } from './held-descriptors.js';
 import {
+  type KeeperRequest,
   keeperDescriptors,
   keeperMessage,
   keeperNo,
@@ -51,8 +52,8 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
 }
 
 class Keeper {
-  private readonly answers = new HeldAnswers();
-  readonly relay = new Relay((...call) => this.answers.called(...call));
+  readonly relay = new Relay();
+  private readonly answers = new HeldAnswers((namespace, id) => this.relay.has(namespace, id));
   private readonly held = new HeldDescriptors();
   /** Resolves when the keeper is of no more use. */
   readonly ended: Promise<void>;
@@ -64,6 +65,7 @@ class Keeper {
     this.ended = new Promise((settle) => {
       this.end = settle;
     });
+    this.relay.watch(this.answers);
     void this.endWhenIdle();
   }
 
@@ -73,32 +75,58 @@ class Keeper {
     const numbers = new Uint8Array(4 * keeperDescriptors);
     const n = (await readable(fd, keeperRequestTime)) ? native.receiveFds(fd, data, numbers) : 0;
     const fds = n > 0 ? received(numbers) : [];
-    const [request, ...names] = (n > 0 ? parseKeeperRequest(data.subarray(0, n)) : undefined) ?? [];
-    const yes = (sent: readonly number[] = []) => native.sendFds(fd, fdList(sent), new Uint8Array([keeperYes]));
-    if (request === 'serve' && !this.relay.attached) {
-      yes();
+    const request = n > 0 ? parseKeeperRequest(data.subarray(0, n)) : undefined;
+    if (request?.[0] === 'serve' && !this.relay.attached) {
+      native.send(fd, new Uint8Array([keeperYes]));
       this.attach(fd);
       return;
     }
-    if (request === 'hold' && fds.length === names.length) {
-      for (const [i, name] of names.entries()) this.held.hold(name, fds[i] as number);
-      fds.length = 0;
-      yes();
-    } else if (request === 'take' && this.held.get(names[0] ?? '') !== undefined) {
-      yes([this.held.get(names[0] ?? '') as number]);
-    } else if (request === 'drop') {
-      for (const name of names) this.held.drop(name);
-      yes();
-    } else if (request === 'delete' && names[0] && fds.length === 1) {
-      this.answers.hold(names[0], fds[0] as number);
-      fds.length = 0;
-      yes();
-    } else if (request === 'end' && this.held.size === 0) {
-      yes();
-      this.end();
-    } else native.send(fd, new Uint8Array([keeperNo]));
-    for (const unused of fds) native.close(unused);
-    native.close(fd);
+    try {
+      const sent = request && (await this.perform(request, fds));
+      if (sent) native.sendFds(fd, fdList(sent), new Uint8Array([keeperYes]));
+      else native.send(fd, new Uint8Array([keeperNo]));
+    } catch (error) {
+      // Without an answer.
+      log('keeper', error);
+    }
+    for (const unused of [...fds, fd]) native.close(unused);
+  }
+
+  /**
+   * @param fds descriptors of the request; takes out those that it uses
+   * @returns descriptors of the answer; undefined if that is no
+   */
+  private async perform(
+    [request, ...names]: readonly [request: KeeperRequest, ...names: string[]],
+    fds: number[],
+  ): Promise<readonly number[] | undefined> {
+    const [name = ''] = names;
+    switch (request) {
+      case 'hold':
+        if (fds.length !== names.length) return undefined;
+        for (const [i, fd] of fds.splice(0).entries()) this.held.hold(names[i] as string, fd);
+        return [];
+      case 'take': {
+        const fd = this.held.get(name);
+        return fd === undefined ? undefined : [fd];
+      }
+      case 'drop':
+        for (const dropped of names) this.held.drop(dropped);
+        return [];
+      case 'delete': {
+        const [output] = fds;
+        if (output === undefined || !(await this.answers.hold(name, output))) return undefined;
+        fds.shift();
+        return [];
+      }
+      case 'end':
+        if (this.held.size + this.answers.size > 0) return undefined;
+        this.end();
+        return [];
+      case 'serve':
+        // Another server is there.
+        return undefined;
+    }
   }
 
   private attach(fd: number): void {

@@ -1,4 +1,5 @@
 /** Calls of containerd's, passed on to the server of the node. They wait while there is none, and outlive it. */
+import { task } from '../transport/protos.js';
 import type { CallFacts, Procedure, Services } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
@@ -35,17 +36,20 @@ interface PendingCall {
   readonly fail: (error: unknown) => void;
 }
 
+/** Sees the calls, but for waits. */
+interface CallWatcher {
+  calling(path: string, namespace: string, request: Uint8Array): void;
+  /** The answer is undefined if the call failed. */
+  called(path: string, namespace: string, request: Uint8Array, answer?: Uint8Array): void;
+}
+
 export class Relay {
   private server: Connection | undefined;
   /** What waits for a server. */
   private readonly waiting = new Set<() => void>();
   private readonly shared = new Map<string, SharedWait>();
   private calls = 0;
-
-  constructor(
-    /** Sees each call that was answered; the answer is undefined if it failed. */
-    private readonly onAnswer: (path: string, namespace: string, request: Uint8Array, answer?: Uint8Array) => void,
-  ) {}
+  private watcher: CallWatcher | undefined;
 
   /** Whether a server is connected. */
   get attached(): boolean {
@@ -67,6 +71,21 @@ export class Relay {
     for (const resume of [...this.waiting]) resume();
   }
 
+  watch(watcher: CallWatcher): void {
+    this.watcher = watcher;
+  }
+
+  /** Whether the server has a container. */
+  async has(namespace: string, id: string): Promise<boolean> {
+    try {
+      await this.send('containerd.task.v3.Task/State', namespace, task.StateRequest.encode({ id }).finish());
+      return true;
+    } catch (error) {
+      if (error instanceof StatusError && error.code === Code.NOT_FOUND) return false;
+      throw error;
+    }
+  }
+
   procedures(): Services {
     return new Map(
       relayedPaths.map((path): [string, Procedure] => [path, { unary: (r, call) => this.pass(path, r, call) }]),
@@ -78,12 +97,13 @@ export class Relay {
     if (path.endsWith('/Wait')) return this.wait(path, namespace, request, call.cancelled);
     this.calls++;
     let answer: Uint8Array | undefined;
+    this.watcher?.calling(path, namespace, request);
     try {
       answer = await this.send(path, namespace, request, call.cancelled);
       return answer;
     } finally {
       this.calls--;
-      this.onAnswer(path, namespace, request, answer);
+      this.watcher?.called(path, namespace, request, answer);
     }
   }
 
