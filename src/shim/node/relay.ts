@@ -1,6 +1,6 @@
 /** Calls of containerd's, passed on to the server of the node. They wait while there is none, and outlive it. */
 import { task } from '../transport/protos.js';
-import type { CallFacts, Procedure, Services } from '../transport/rpc.js';
+import type { Procedure, Services, UnaryCall } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
 
@@ -92,9 +92,9 @@ export class Relay {
     );
   }
 
-  private async pass(path: string, request: Uint8Array, call: CallFacts): Promise<Uint8Array> {
+  private async pass(path: string, request: Uint8Array, call: UnaryCall): Promise<Uint8Array> {
     const namespace = call.header(namespaceHeader) ?? '';
-    if (path.endsWith('/Wait')) return this.wait(path, namespace, request, call.cancelled);
+    if (path.endsWith('/Wait')) return this.wait(path, namespace, request, call);
     this.calls++;
     let answer: Uint8Array | undefined;
     this.watcher?.calling(path, namespace, request);
@@ -140,7 +140,7 @@ export class Relay {
     });
   }
 
-  private wait(path: string, namespace: string, request: Uint8Array, cancelled: Promise<void>): Promise<Uint8Array> {
+  private wait(path: string, namespace: string, request: Uint8Array, client: UnaryCall): Promise<Uint8Array> {
     const key = `${path} ${namespace} ${request.join()}`;
     return new Promise((settle, fail) => {
       const call = { settle, fail };
@@ -152,9 +152,9 @@ export class Relay {
       }
       const { calls } = shared;
       calls.add(call);
-      void cancelled.then(() => {
+      client.onCancel = () => {
         if (calls.delete(call)) fail(cancelledError());
-      });
+      };
     });
   }
 

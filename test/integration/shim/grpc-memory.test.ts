@@ -40,7 +40,7 @@ test(
       ['-namespace', id, '-id', id, '-address', join(bed.dir, 'containerd.sock'), 'start'],
       {
         cwd: bundle,
-        env: { PATH: process.env.PATH, MAX_SHIM_VERSION: '2', RUNT_SHIM_VERSION: '2' },
+        env: { PATH: process.env.PATH, MAX_SHIM_VERSION: '2' },
         encoding: 'utf8',
         input: '',
         timeout: COMMAND_LIMIT,
