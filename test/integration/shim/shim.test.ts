@@ -21,6 +21,7 @@ import { type Engine, onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');
 const killed = needing('shim killed with layers', 'root', 'cgroups', 'programs', 'linux-5.19', 'not-uml');
+const killedByDescriptor = needing('shim killed with layers by descriptor', 'root', 'programs', 'linux-6.15');
 const mapped = needing('shim layers with other ids', 'root', 'cgroups', 'programs', 'linux-5.19');
 
 test(
@@ -295,27 +296,32 @@ for (const [kernel, prepare] of [
   );
 }
 
-/** Numbers of the system calls that make the overlay; the same on all architectures. */
-const mountCalls = { open_tree: 428, move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432, mount_setattr: 442 };
+/** Numbers of the system calls for the overlay, the same on all architectures; the child makes fsmount before 6.15. */
+const mountCalls = { open_tree: 428, move_mount: 429, fsopen: 430, fsconfig: 431, mount_setattr: 442 };
+const fsmount = 432;
+
+/** Create while the shim is killed at its first call with this number: no layer stays mounted, and delete cleans up. */
+async function killedAt(engine: Engine, number: number, rootfs: types.Mount.$Properties[]): Promise<void> {
+  const { bed } = engine;
+  const { id, bundle } = bed;
+  engine.start();
+  const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
+  const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(number)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((ready) => killer.stdout.once('data', ready));
+  await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
+  assert.equal(mountsOf(bed), [], `killed at ${number}`);
+  for (let i = 0; i < 2; i++) assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
+}
 
 killed(
   'a shim that is killed at any call while it mounts layers leaves none mounted, and delete can be repeated',
   onEngine(async (engine, bed) => {
     const { rootfs } = layered(bed);
-    const { id, bundle } = bed;
-    for (const [call, number] of Object.entries(mountCalls)) {
-      engine.start();
-      const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
-      const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(number)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await new Promise((ready) => killer.stdout.once('data', ready));
-      await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
-      assert.equal(mountsOf(bed), [], call);
-      for (let i = 0; i < 2; i++) assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
-    }
+    for (const number of Object.values(mountCalls)) await killedAt(engine, number, rootfs);
     assert.ok(existsSync(join(bed.dir, 'first', 'bin')) && existsSync(join(bed.dir, 'second', 'second')));
-    assert.equal(readdirSync(bundle).sort(), ['address', 'config.json', 'rootfs']);
+    assert.equal(readdirSync(bed.bundle).sort(), ['address', 'config.json', 'rootfs']);
   }),
 );
 
@@ -324,17 +330,16 @@ killed(
   onEngine(async (engine, bed) => {
     withoutDescriptors(engine);
     const { rootfs } = layered(bed);
-    const { id, bundle } = bed;
-    engine.start();
-    const { shimPid } = await engine.call('Connect', task.ConnectRequest.encode({ id }), task.ConnectResponse);
-    // The child's calls are not those of the shim: its first one after the child's end attaches the overlay.
-    const killer = spawn(join(programs, 'kill-at'), [String(shimPid), String(mountCalls.move_mount)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await new Promise((ready) => killer.stdout.once('data', ready));
-    await refused(engine.call('Create', task.CreateTaskRequest.encode({ id, bundle, rootfs })));
-    assert.equal(mountsOf(bed), []);
-    assert.is(task.DeleteResponse.decode(engine.action('delete')).exitStatus, 137);
+    // The first such call of the shim itself, after the child's end, attaches the overlay.
+    await killedAt(engine, mountCalls.move_mount, rootfs);
+  }),
+);
+
+killedByDescriptor(
+  'the same when the overlay is made of layers by descriptor',
+  onEngine(async (engine, bed) => {
+    const { rootfs } = layered(bed);
+    await killedAt(engine, fsmount, rootfs);
   }),
 );
 
@@ -431,3 +436,4 @@ test(
 test.run();
 mapped.run();
 killed.run();
+killedByDescriptor.run();
