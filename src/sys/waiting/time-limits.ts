@@ -123,7 +123,7 @@ export const exitRecordTime = 2_000;
 /** A supervisor that lives shorter than this doubles the pause before the next start, up to the second value. */
 export const supervisorMinLifetime = 1_000;
 export const longestRestartPause = 10_000;
-/** Node.js starts in this time, with many others on a busy machine. */
+/** A gRPC server starts in this time, with many others on a busy machine. */
 export const grpcStartTime = 60_000;
 /** containerd answers with its version in this time. */
 export const clientVersionTime = 2_000;
@@ -135,7 +135,7 @@ export const holdAnswerTime = 1_000;
 export const busyServerTime = 250;
 /** The holder of a delete answers whether containerd still reads in this time, which is a part of the above. */
 export const holdReaderTime = 500;
-/** containerd, once it has the answer of Delete, forgets the container in this time. */
+/** After the answer of Delete, containerd forgets the container in this time, if it does not say so by Shutdown. */
 export const heldAnswerPause = 250;
 /** A new connection becomes visible in this time. */
 export const clientPollTime = 50;
@@ -145,8 +145,6 @@ export const idleServerSeconds = 60;
 export const keeperRequestTime = 5_000;
 /** A keeper that was just started listens in this time already: its socket is made before. This is for its start. */
 export const keeperStartTime = 10_000;
-/** containerd has forgotten a deleted container in this time, if it does not say so by Shutdown (before 2.4). */
-export const heldAnswerPause = 200;
 /** containerd kills `delete` after 5 s. */
 export const handOverTime = 4_500;
 /** containerd 2.4 calls Create in this time after it has run `delete`; both of these waits fit into the one above. */
