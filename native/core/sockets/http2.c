@@ -43,6 +43,7 @@ struct stream {
   int32_t id;
   struct bytes headers; /* being received */
   int too_long;         /* the header list is */
+  int is_whole;         /* the body to send is: no trailers follow */
   struct bytes body;    /* to send, from `sent` on */
   size_t sent;
   struct bytes trailers; /* follow the body; empty while it is not complete */
@@ -298,13 +299,17 @@ static ssize_t read_body(nghttp2_session *h, int32_t id, uint8_t *out, size_t ro
   if (n && n == left) {
     drop(s, &st->body);
     st->sent = 0;
-    if (!st->trailers.length && queue(s, HTTP2_EVENT_DRAINED, id, NULL, 0))
+    if (!st->trailers.length && !st->is_whole && queue(s, HTTP2_EVENT_DRAINED, id, NULL, 0))
       return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
   if (n < left)
     return (ssize_t)n;
+  if (st->is_whole)
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+  else if (!st->trailers.length && !n)
+    return NGHTTP2_ERR_DEFERRED;
   if (!st->trailers.length)
-    return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
+    return (ssize_t)n;
   nghttp2_nv fields[FIELDS_MAX];
   int count = fields_of(st->trailers.at, st->trailers.length, fields);
   *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
