@@ -44,7 +44,7 @@ export class Call implements Receiver, Stream, UnaryCall {
     private readonly procedure: Procedure,
     private readonly clients: Clients,
     timeout: number,
-    private readonly headers: ReadonlyMap<string, string>,
+    private readonly metadata: ReadonlyMap<string, string> | undefined,
   ) {
     if (timeout >= 0) void this.awaitDeadline(timeout);
     if ('streaming' in procedure) this.run(procedure.streaming(this), () => {});
@@ -124,7 +124,7 @@ export class Call implements Receiver, Stream, UnaryCall {
   // ── Stream ──
 
   header(name: string): string | undefined {
-    return this.headers.get(name);
+    return this.metadata?.get(name);
   }
 
   get cancelled(): Promise<void> {

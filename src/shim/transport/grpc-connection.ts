@@ -57,13 +57,13 @@ export class GrpcConnection implements StreamEvents {
   }
 
   /** @throws StatusError */
-  private begin(stream: number, { path, timeout, all }: CallHeaders): void {
+  private begin(stream: number, { path, timeout, metadata }: CallHeaders): void {
     const procedure = this.services.get(path);
     if (!procedure) throw new StatusError(Code.UNIMPLEMENTED, `${path} is not supported by this version of runt`);
     if (!this.clients.beginCall()) {
       throw new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls wait for an answer');
     }
-    const call = new Call(this.http2, stream, procedure, this.clients, timeout, all);
+    const call = new Call(this.http2, stream, procedure, this.clients, timeout, metadata);
     this.calls.set(stream, call);
     if ('unary' in procedure) this.timer.add(call);
   }

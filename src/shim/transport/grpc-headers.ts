@@ -8,8 +8,8 @@ export interface CallHeaders {
   readonly path: string;
   /** ms until the client's deadline; -1 for none. */
   readonly timeout: number;
-  /** All headers by name, the first value of each. */
-  readonly all: ReadonlyMap<string, string>;
+  /** The other headers by name, the first value of each: the call keeps them. Undefined for none. */
+  readonly metadata: ReadonlyMap<string, string> | undefined;
 }
 
 /** ms of the units of grpc-timeout. */
@@ -33,8 +33,13 @@ export function readCallHeaders(list: readonly string[]): CallHeaders | number {
   if (encoding !== 'identity') {
     throw new StatusError(Code.UNIMPLEMENTED, `messages compressed with ${encoding} are not supported`);
   }
-  return { path: (headers.get(':path') ?? '').slice(1), timeout: timeoutOf(headers.get('grpc-timeout')), all: headers };
+  const [path, timeout] = [(headers.get(':path') ?? '').slice(1), timeoutOf(headers.get('grpc-timeout'))];
+  for (const name of headers.keys()) if (isReserved.test(name)) headers.delete(name);
+  return { path, timeout, metadata: headers.size > 0 ? headers : undefined };
 }
+
+/** Names of headers that are not metadata of the caller: of HTTP/2 and gRPC. */
+const isReserved = /^(:.*|grpc-.*|content-type|te|user-agent)$/;
 
 function timeoutOf(text: string | undefined): number {
   if (text === undefined) return -1;

@@ -146,7 +146,7 @@ test('a cancelled Wait fails at once, and the others get the exit status', async
     statuses.map((answer) => (answer as { exitStatus: number }).exitStatus),
     [9, 9],
   );
-  calls[0]?.onCancel?.();
+  calls[0]?.cancel();
   await host.call('Delete');
   assert.equal(host.left, []);
 });

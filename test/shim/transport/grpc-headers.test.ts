@@ -1,7 +1,7 @@
 /** Headers of gRPC calls and their answers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type CallHeaders, readCallHeaders, statusHeaders } from '../../../src/shim/transport/grpc-headers.js';
+import { readCallHeaders, statusHeaders } from '../../../src/shim/transport/grpc-headers.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 
@@ -10,9 +10,16 @@ useNodeHost([]);
 const call = [':method', 'POST', ':path', '/a.B/C', 'content-type', 'application/grpc'];
 
 test('a call has its path, and its deadline in ms', () => {
-  const { all, ...rest } = readCallHeaders([...call, 'x-y', '1', 'x-y', '2']) as CallHeaders;
-  assert.equal(rest, { path: 'a.B/C', timeout: -1 });
-  assert.is(all.get('x-y'), '1', 'the first value');
+  assert.equal(readCallHeaders(call), { path: 'a.B/C', timeout: -1, metadata: undefined });
+  const more = [...call, 'te', 'trailers', 'user-agent', 'x', 'a', '1', 'b', '2', 'a', '3', 'grpc-trace-bin', 'x'];
+  const { metadata } = readCallHeaders(more) as { metadata: ReadonlyMap<string, string> };
+  assert.equal(
+    [...metadata],
+    [
+      ['a', '1'],
+      ['b', '2'],
+    ],
+  );
   for (const [text, ms] of [
     ['2H', 7_200_000],
     ['3M', 180_000],
