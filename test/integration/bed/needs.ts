@@ -58,6 +58,7 @@ type Need =
   | 'linux32'
   | 'criu'
   | 'grpcurl'
+  | 'grpcio-tools'
   | 'dirty-tracking'
   | 'ramdisk'
   | 'sys-resource';
@@ -244,6 +245,10 @@ export function missing(need: Need): string | undefined {
       return disk() ? undefined : 'disk: /proc/partitions has no disk on which tests can put limits';
     case 'numa':
       return existsSync('/proc/self/numa_maps') ? undefined : 'numa: the kernel was built without NUMA';
+    case 'grpcio-tools':
+      return spawnSync('python3', ['-c', 'import grpc_tools'], { stdio: 'ignore' }).status === 0
+        ? undefined
+        : 'python3 has no module grpc_tools';
     case 'criu':
       return whyNoCriu();
     case 'sys-resource':

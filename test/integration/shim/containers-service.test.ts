@@ -2,6 +2,7 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
 import {
   CallError,
@@ -11,9 +12,10 @@ import {
   connect,
   type ProcessEvent,
 } from '../../../src/library/client.js';
-import { elapse } from '../../deadline.js';
+import { COMMAND_LIMIT, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { type ServerProgram, serve, servers, TaskClient } from '../bed/task-client.js';
+import { top } from '../bed/place.js';
+import { protos, type ServerProgram, serve, servers, TaskClient } from '../bed/task-client.js';
 
 const suite = needing('containers service', 'root');
 const withCgroups = needing('containers service and cgroups', 'root', 'cgroups');
@@ -629,6 +631,35 @@ grpcurl('grpcurl alone runs a container and prints the facts of an error', async
   assert.match(call('grpc.health.v1.Health/Check', {}), /"SERVING"/);
 });
 
+/** The first block of a language in docs/grpc.md. */
+const example = (language: string): string =>
+  new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readFileSync(join(top, 'docs/grpc.md'), 'utf8'))![1]!;
+
+test('the TypeScript of docs/grpc.md runs', async ({ socket }, bed) => {
+  const { code } = transformSync(example('ts'), { loader: 'ts', format: 'esm' });
+  const file = join(bed.dir, 'example.mjs');
+  writeFileSync(file, code.replace('runt-oci/client', join(top, 'dist/client.js')));
+  const r = spawnSync(process.execPath, [file, `unix://${socket}`, bed.rootfs], {
+    encoding: 'utf8',
+    timeout: COMMAND_LIMIT,
+  });
+  assert.equal([r.stderr, r.stdout], ['', 'hello\nstatus 3\n42\nDEADLINE_EXCEEDED \n']);
+  await eventually('the end of the killed container', () => ids(bed).length === 0);
+});
+
+const withPython = needing('containers service and Python', 'root', 'grpcio-tools');
+
+forEach(withPython)('the Python of docs/grpc.md runs', async ({ socket }, bed) => {
+  const python = (...args: string[]) =>
+    spawnSync('python3', args, { cwd: bed.dir, encoding: 'utf8', timeout: COMMAND_LIMIT });
+  const out = ['-m', 'grpc_tools.protoc', '-I', protos, '--python_out=.', '--grpc_python_out=.', 'runt.proto'];
+  assert.is(python(...out).stderr, '');
+  writeFileSync(join(bed.dir, 'example.py'), example('python'));
+  const r = python('example.py', `unix://${socket}`, bed.rootfs);
+  assert.equal([r.stderr, r.stdout], ['', 'hello\nstatus 3\nNOT_FOUND True\n']);
+});
+
 suite.run();
 withCgroups.run();
 withGrpcurl.run();
+withPython.run();

@@ -1,17 +1,16 @@
-/** `runt serve`: the task service over gRPC, as scripts use it, and the example of docs/grpc.md. */
+/** `runt serve`: the task service over gRPC, as scripts use it. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Client, credentials, status } from '@grpc/grpc-js';
-import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
 import { grpc } from '../../../build/gen/grpc.js';
 import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
-import { protos, type ServerProgram, serve, serveCommand, servers, TaskClient } from '../bed/task-client.js';
+import { type ServerProgram, serve, serveCommand, servers, TaskClient } from '../bed/task-client.js';
 import { listen } from '../bed/unix.js';
 
 interface Described {
@@ -493,32 +492,6 @@ test(
       assert.is((await asked('v1', {})).errorResponse?.errorCode, status.UNIMPLEMENTED);
     } finally {
       client.close();
-    }
-  }),
-);
-
-test(
-  'the example of docs/grpc.md runs',
-  onApi(async (api, bed) => {
-    const text = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(top, 'docs', 'grpc.md'), 'utf8'))![1]!;
-    // In a directory from which the packages are found.
-    const file = join(top, 'build', `grpc-example-${process.pid}.mjs`);
-    writeFileSync(file, transformSync(text, { loader: 'ts', format: 'esm' }).code);
-    try {
-      const child = spawn(process.execPath, [file, api.socket, protos, bed.bundle], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let out = '';
-      child.stdout.on('data', (chunk) => {
-        out += chunk;
-      });
-      const code = await new Promise((settle) => child.on('exit', settle));
-      assert.is(code, 0);
-      assert.ok(/^process \d+ runs: RUNNING\nhello ended with 0\nweb ended with 137\n$/.test(out), out);
-      assert.is(readFileSync(join(bed.bundle, 'hello'), 'utf8'), 'hello\n');
-    } finally {
-      execFileSync('rm', ['-f', file]);
-      bed.runt(['delete', '--force', 'web']);
     }
   }),
 );
