@@ -9,7 +9,6 @@ import * as assert from 'uvu/assert';
 import { grpc } from '../../../build/gen/grpc.js';
 import { COMMAND_LIMIT } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { top } from '../bed/place.js';
 import { type ServerProgram, serve, serveCommand, servers, TaskClient } from '../bed/task-client.js';
 import { listen } from '../bed/unix.js';
 
