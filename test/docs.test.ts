@@ -76,7 +76,7 @@ test('no line is longer than 120 columns, no cell than 120', () => {
   assert.equal(long, []);
 });
 
-const languages = ['sh', 'console', 'text', 'json', 'toml', 'yaml', 'ts', 'setup'];
+const languages = ['sh', 'console', 'text', 'json', 'toml', 'yaml', 'ts', 'python', 'setup'];
 
 test('every block has a language, and a comment above it is one that the runner knows', () => {
   const bad: string[] = [];

@@ -34,7 +34,7 @@ for (const { file, text } of all)
 
 /** Exports that are used in other ways: by the npm package, hack/gen.mjs, hack/newcomer, a program in a test. */
 const reached =
-  /^(?:src\/(?:library\/index|sys\/protocol)|test\/(?:hack\/coverage\.test|integration\/docs\/shell))\.ts /;
+  /^(?:src\/(?:library\/(?:index|client)|sys\/protocol)|test\/(?:hack\/coverage\.test|integration\/docs\/shell))\.ts /;
 
 test('every export is imported by another file', () => {
   const exported = typed.flatMap(({ file, text }) =>

@@ -57,7 +57,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   containers.adopt();
   const services = new Map([...service.procedures, ...containers.procedures]);
   const { reflection } = await import('./transport/reflection.js');
-  const { Health } = await import('./transport/health-service.js');
+  const { Health } = await import('./containers/health-service.js');
   const health = new Health(services);
   const all = new Map([...services, ...health.procedures]);
   await serveGrpc(grpc, listener, new Map([...all, ...reflection(all)]), async (server) => {

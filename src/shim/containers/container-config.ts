@@ -6,7 +6,7 @@ import type { SpecOptions } from '../../spec/spec-options.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import type { api } from '../transport/api-protos.js';
+import type { api } from './api-protos.js';
 
 /** A config that can be read until `close`. */
 interface Source {

@@ -11,7 +11,7 @@ import { SIGKILL } from '../../sys/linux.js';
 import { log } from '../shim-log.js';
 import { Owners } from '../task/pipe-owner.js';
 import type { Owner } from '../task/stdio-streams.js';
-import type { api } from '../transport/api-protos.js';
+import type { api } from './api-protos.js';
 import { keyOf } from './container-exits.js';
 import type { OpenCall } from './open-calls.js';
 import { Outcome } from './outcome.js';

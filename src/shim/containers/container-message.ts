@@ -5,7 +5,7 @@ import type { ContainerState } from '../../container/state.js';
 import { RuntError } from '../../sys/error.js';
 import { nanosecondsOf } from '../../sys/timestamp.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
-import { api } from '../transport/api-protos.js';
+import { api } from './api-protos.js';
 
 export function exitMessage({ status, signal, oom, exitedAt }: ExitRecord): api.Exit.$Properties {
   return { status, signal, oom, exitedAt: timestampOf(nanosecondsOf(exitedAt)) };

@@ -9,7 +9,7 @@ import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { log } from '../shim-log.js';
 import { Owners } from '../task/pipe-owner.js';
-import type { api } from '../transport/api-protos.js';
+import type { api } from './api-protos.js';
 import { sourceOf } from './container-config.js';
 import { type ContainerExits, keyOf } from './container-exits.js';
 import type { OpenCall } from './open-calls.js';

@@ -7,21 +7,21 @@ import { RuntError } from '../../sys/error.js';
 import { signalNumber } from '../../sys/kernel-names.js';
 import { SIGTERM } from '../../sys/linux.js';
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
-import { api } from '../transport/api-protos.js';
-import { withDetails } from '../transport/error-details.js';
 import type { Procedure, Services } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
+import { api } from './api-protos.js';
 import { ContainerExecs } from './container-execs.js';
 import { ContainerExits, keyOf } from './container-exits.js';
 import { containerMessage, exitMessage, listMessages } from './container-message.js';
 import { ContainerRuns } from './container-runs.js';
+import { withDetails } from './error-details.js';
 import { type OpenCall, OpenCalls } from './open-calls.js';
 import { attachTo, readOpen } from './process-following.js';
 import type { Session } from './session.js';
 import { Sessions } from './sessions.js';
 import { StateWatch } from './state-watch.js';
 
-export interface ContainersOptions {
+interface ContainersOptions {
   /** The state root. */
   readonly root: string;
   /** Also log the warnings of `--debug`. */

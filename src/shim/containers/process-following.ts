@@ -1,8 +1,8 @@
 /** Calls that follow a process: the rest of Run and Exec, and Attach. */
 import type { ExitRecord } from '../../container/state/exit-records.js';
 import { RuntError } from '../../sys/error.js';
-import { api } from '../transport/api-protos.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
+import { api } from './api-protos.js';
 import { exitMessage } from './container-message.js';
 import type { OpenCall } from './open-calls.js';
 import { Follower, type Session, type Writer } from './session.js';

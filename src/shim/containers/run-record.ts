@@ -17,7 +17,7 @@ interface RunRecord {
   readonly killOnDisconnect: boolean;
 }
 
-export type RunPromise = Pick<RunRecord, 'keep' | 'killOnDisconnect'>;
+type RunPromise = Pick<RunRecord, 'keep' | 'killOnDisconnect'>;
 
 const file = 'run.json';
 

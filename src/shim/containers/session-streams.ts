@@ -7,7 +7,7 @@ import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../../s
 import { forget } from '../../sys/waiting/loop.js';
 import { blocking, type Owner, open, pipe } from '../task/stdio-streams.js';
 import { ConsoleSocket } from '../task/task-console.js';
-import type { api } from '../transport/api-protos.js';
+import type { api } from './api-protos.js';
 
 type StdioRequest = api.Stdio.$Properties;
 

@@ -7,8 +7,8 @@ import { native } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
 import { lateOutputTime } from '../../sys/waiting/time-limits.js';
-import { api } from '../transport/api-protos.js';
 import type { Stream } from '../transport/rpc.js';
+import { api } from './api-protos.js';
 import { Outcome } from './outcome.js';
 import type { Output, SessionStreams } from './session-streams.js';
 

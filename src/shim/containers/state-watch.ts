@@ -2,7 +2,7 @@
 import { sleep, withTimeout } from '../../sys/waiting/loop.js';
 import { watchInterval, watchPause } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
-import { api } from '../transport/api-protos.js';
+import { api } from './api-protos.js';
 import { listMessages } from './container-message.js';
 import type { OpenCall } from './open-calls.js';
 

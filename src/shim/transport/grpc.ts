@@ -58,7 +58,10 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
     });
   call.on('error', () => {});
   // The end of the requests must not destroy the call, which has more to send.
-  const messages = call.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  const messages = call.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<
+    Buffer,
+    undefined
+  >;
   const stream = {
     header: headersOf(call),
     cancelled,

@@ -1,9 +1,9 @@
 /** The details of failed calls: a runt.v1.Error in a google.rpc.Status. */
 import { RuntError } from '../../sys/error.js';
 import { clipped } from '../../sys/report/clipped-text.js';
+import type { Procedure } from '../transport/rpc.js';
+import { codeOf, StatusError, wellFormed } from '../transport/status-code.js';
 import { api, rpc } from './api-protos.js';
-import type { Procedure } from './rpc.js';
-import { codeOf, StatusError, wellFormed } from './status-code.js';
 
 /** Limits in characters and bytes: gRPC's C core, which Python has, refuses trailers over 8 KiB. */
 const maxText = 400;
@@ -32,7 +32,7 @@ function refuse(error: unknown): never {
 }
 
 /** The status of an error, whose message is the sentence alone. */
-export function detailedError(error: RuntError): StatusError {
+function detailedError(error: RuntError): StatusError {
   const [code, message] = [codeOf(error), text(error.message)];
   // Python's grpc_status refuses details with another code or message than those of the call.
   const status = { code, message, details: [{ type_url, value: encodeError(error) }] };

@@ -1,5 +1,5 @@
 /** The messages of the API for scripts in proto/, under short names. */
-import './protobuf-setup.js';
+import '../transport/protobuf-setup.js';
 import * as protos from '../../../build/gen/runt.js';
 
 export import api = protos.runt.v1;

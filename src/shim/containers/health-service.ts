@@ -1,7 +1,8 @@
 /** gRPC's health service (proto/health.proto). */
+
+import type { Procedure, Services, Stream } from '../transport/rpc.js';
+import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 import { health } from './api-protos.js';
-import type { Procedure, Services, Stream } from './rpc.js';
-import { Code, decodeMessage, StatusError } from './status-code.js';
 
 const { HealthCheckRequest, HealthCheckResponse } = health;
 const { ServingStatus } = HealthCheckResponse;
