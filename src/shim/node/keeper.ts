@@ -44,10 +44,10 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
     await Promise.race([keeper.ended, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, keeperSocket(socket), 0);
     if (removes) native.unlinkAt(AT_FDCWD, socket, 0);
-    for (const fd of [listener, ownListener]) {
-      forget(fd);
-      native.close(fd);
-    }
+    // The other socket is our standard output, which a runtime may flush at the end.
+    forget(ownListener);
+    forget(listener);
+    native.close(listener);
   });
 }
 
