@@ -30,6 +30,7 @@ export async function command({ global, flags }: Call<'serve'>): Promise<number>
     ...options,
     // That of the shim: runt --root finds the containers of both in one place.
     root: global.root ? rootDirectory(global) : shimRoot,
+    systemdCgroup: global['systemd-cgroup'] ?? false,
     containerd: {
       address: absolute(address),
       root: absolute(flags['containerd-root'] ?? '/var/lib/containerd'),

@@ -154,6 +154,10 @@ function checkedOptions(options: runcOptions.Options): RuntimeOptions {
   return { ...settings, criuPath, criuImagePath, criuWorkPath, notes };
 }
 
+/** The options, with systemd for the cgroups if the server says so. */
+export const withSystemd = (options: RuntimeOptions, systemdCgroup = false): RuntimeOptions =>
+  systemdCgroup ? { ...options, systemdCgroup } : options;
+
 /** The policies that the container operations take. */
 export const policyOf = ({ unsafeAnnotations, hookTimeout }: RuntimeOptions): Policies => ({
   ...(unsafeAnnotations && { unsafeAnnotations }),

@@ -120,7 +120,7 @@ class Keeper {
         return [];
       }
       case 'end':
-        if (this.held.size + this.answers.size > 0) return undefined;
+        if (this.held.size + this.answers.size > 0 || !this.relay.idle) return undefined;
         this.end();
         return [];
       case 'serve':

@@ -27,6 +27,8 @@ interface NodeServerOptions {
   /** Path of the socket for containerd. */
   readonly socket: string;
   readonly containerd: ContainerdAddress;
+  /** systemd makes the cgroups, also where the options of containerd's handler do not say so. */
+  readonly systemdCgroup: boolean;
   /** Holds the ends of streams. */
   readonly keeper: DescriptorKeeper;
   /** Also log the warnings of `--debug`. */
@@ -97,7 +99,7 @@ export class NodeServer {
   }
 
   private parts(name: string) {
-    const { root: base, socket, containerd, keeper, debug } = this.options;
+    const { root: base, socket, containerd, systemdCgroup, keeper, debug } = this.options;
     const root = `${base}/${name}`;
     // containerd's default: its ttrpc socket is beside the other one.
     const publisher = new Publisher(`${containerd.address}.ttrpc`, name);
@@ -106,10 +108,11 @@ export class NodeServer {
       directory: new SandboxDirectory(`${base}/${sandboxDirectory}/${name}`),
       containerd,
       namespace: name,
+      systemdCgroup,
       debug,
     };
     const sandboxes = new SandboxService(place, socket);
-    const tasks = new TaskService({ root: () => root, publisher, debug, keeper, onCreated: storeTask });
+    const tasks = new TaskService({ root: () => root, publisher, debug, systemdCgroup, keeper, onCreated: storeTask });
     return { root, publisher, sandboxes, tasks };
   }
 }

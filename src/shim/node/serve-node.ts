@@ -15,6 +15,8 @@ interface NodeOptions {
   /** The directory with a state root for each namespace of containerd's. */
   readonly root: string;
   readonly containerd: ContainerdAddress;
+  /** systemd makes the cgroups. */
+  readonly systemdCgroup: boolean;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
 }
@@ -29,9 +31,9 @@ export async function serveNode(o: NodeOptions): Promise<void> {
   outliveErrors();
   trimWhenIdle();
   native.setSubreaper(1);
-  const { root, debug, containerd } = o;
+  const { root, debug, containerd, systemdCgroup } = o;
   const keeper = await Keeper.open(path, listener);
-  const node = new NodeServer({ root, socket: path, containerd, debug, keeper });
+  const node = new NodeServer({ root, socket: path, containerd, systemdCgroup, debug, keeper });
   await node.adopt();
   await keeper.serve(node.handler);
   const reaping = startReaping();

@@ -7,7 +7,7 @@ import { SIGKILL, SIGTERM } from '../../sys/linux.js';
 import { withTimeout } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';
-import { runtimeOptions } from '../containerd/runtime-options.js';
+import { runtimeOptions, withSystemd } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
 import { storeTask } from '../task/recorded-tasks.js';
 import { Task } from '../task/task.js';
@@ -31,6 +31,8 @@ export interface SandboxPlace {
   readonly directory: SandboxDirectory;
   readonly containerd: ContainerdDirectories;
   readonly namespace: string;
+  /** systemd makes the cgroups, whatever the options say. */
+  readonly systemdCgroup: boolean;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
 }
@@ -68,7 +70,7 @@ export class Sandbox {
     const modes = namespaceModes(config);
     if (modes.network !== pod.NamespaceMode.NODE && netns === '')
       throw new StatusError(Code.INVALID_ARGUMENT, `Create of ${id} has neither a netns_path nor the host's network`);
-    const options = await runtimeOptions(sandbox?.runtime?.options);
+    const options = withSystemd(await runtimeOptions(sandbox?.runtime?.options), place.systemdCgroup);
     for (const note of options.notes) log(id, note);
     if (context.apparmor) log(id, 'the AppArmor profile of a pod has no effect: each of its containers has one');
     const labels = context.privileged ? undefined : podLabels(context.selinuxOptions, isUsed);

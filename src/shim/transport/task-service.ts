@@ -9,7 +9,7 @@ import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { version } from '../../sys/runt-version.js';
 import { publishFlushTime } from '../../sys/waiting/time-limits.js';
-import { runtimeOptions } from '../containerd/runtime-options.js';
+import { runtimeOptions, withSystemd } from '../containerd/runtime-options.js';
 import type { HeldDeletes } from '../holds/held-deletes.js';
 import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
@@ -33,6 +33,8 @@ function refuseAnnotations(annotations: Readonly<Record<string, string>>): void 
 interface ServiceOptions extends TaskOptions {
   /** The state root of a namespace. @param directory the engine's option `root`, or empty */
   readonly root: (directory: string) => string;
+  /** systemd makes the cgroups, whatever the options say. */
+  readonly systemdCgroup?: boolean;
   /** Called by Shutdown if no container is left. Absent for the server of a node, which Shutdown does not end. */
   readonly shutdown?: () => void;
   /** Of a shim over gRPC. */
@@ -203,7 +205,7 @@ export class TaskService {
           `Create of ${r.id}: bundle must be an absolute path, not "${r.bundle}"`,
         );
       }
-      const options = await runtimeOptions(r.options);
+      const options = withSystemd(await runtimeOptions(r.options), this.options.systemdCgroup);
       const root = this.options.root(options.root);
       // containerd does not pass the options to `delete`.
       if (options.root) storeRoot(r.bundle, root);

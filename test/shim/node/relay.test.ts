@@ -58,7 +58,14 @@ test('the relayed calls are those that the server answers', async () => {
   const kernel = new FakeKernel();
   const keeper = { hold: async () => {}, take: async () => undefined, drop: async () => {} };
   const containerd = { address: '/c.sock', root: '/r', state: '/s' };
-  const server = new NodeServer({ root: kernel.root, socket: '/n.sock', containerd, keeper, debug: false });
+  const server = new NodeServer({
+    root: kernel.root,
+    socket: '/n.sock',
+    containerd,
+    keeper,
+    systemdCgroup: false,
+    debug: false,
+  });
   for (const path of relayedPaths) {
     const [service, method] = path.split('/') as [string, string];
     const failure = await server.handler(`ns/${service}`, method, new Uint8Array(), clientOf()).catch((error) => error);
