@@ -3,6 +3,7 @@ import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { grpcStartTime } from '../../sys/waiting/time-limits.js';
 import { requestHold } from '../holds/hold-socket.js';
+import { mountExtensions } from './mount-capabilities.js';
 
 export { holdSocket, listenForHolds } from '../holds/hold-socket.js';
 export { containerdVersion } from './containerd-version.js';
@@ -23,5 +24,12 @@ export async function awaitServer(socket: string, id: string): Promise<void> {
  * The answer of `start`: containerd 1.7 accepts a gRPC shim only as version 2, later ones only as 3.
  * @param containerd its version, "v1.7.24" or "2.1.9"; empty for an unknown one
  */
-export const grpcAnswer = (address: string, containerd: string): string =>
-  JSON.stringify({ version: /^v?1\./.test(containerd) ? 2 : 3, address, protocol: 'grpc' });
+export function grpcAnswer(address: string, containerd: string): string {
+  const version = /^v?1\./.test(containerd) ? 2 : 3;
+  return JSON.stringify({
+    version,
+    address,
+    protocol: 'grpc',
+    ...(version === 3 && { extensions: mountExtensions() }),
+  });
+}

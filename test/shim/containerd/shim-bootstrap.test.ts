@@ -1,6 +1,7 @@
 /** `start` of a shim on the fake host: the server that it starts or finds, its response, and each error. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { mountExtensions } from '../../../src/shim/containerd/mount-capabilities.js';
 import { parseArguments } from '../../../src/shim/containerd/shim-arguments.js';
 import { startServer } from '../../../src/shim/containerd/shim-bootstrap.js';
 import { holdSocket, holdYes } from '../../../src/shim/holds/hold-socket.js';
@@ -259,7 +260,8 @@ test('gRPC: start answers once the server expects the id, in the version that th
     if (containerd) engine.kernel.sockets.listen('/run/containerd/containerd.sock', answersVersion(containerd));
     const answer = await engine.start(usualArguments, grpcShim);
     const { address, ...rest } = JSON.parse(answer) as { version: number; protocol: string; address: string };
-    assert.equal(rest, { version, protocol: 'grpc' });
+    const extensions = version === 3 && { extensions: mountExtensions() };
+    assert.equal(rest, { version, protocol: 'grpc', ...extensions }, 'as over ttrpc');
     assert.match(address, /^\/run\/containerd\/s\/[0-9a-f]{64}$/);
     assert.equal(engine.requests, ['expect\0web\0']);
     assert.equal(engine.servers[0]?.args.slice(0, 2), [grpcShim, '-namespace']);
