@@ -80,7 +80,7 @@ async function cleanUp(a: ShimArguments): Promise<number> {
   const { unmountRootfs } = await import('./task/rootfs-mounts.js');
   const { timestampOf } = await import('./containerd/proto-timestamp.js');
   const { storedRoot } = await import('./task/state-root.js');
-  const { storedAnswer, storeAnswer } = await import('./task/stored-answer.js');
+  const { storedAnswer, storeAnswer } = await import('./holds/stored-answer.js');
   const root = storedRoot(a.bundle, a.namespace);
   // An unreadable record must not prevent the removal.
   const exit = await exitOf(root, a.id).catch(() => undefined);
