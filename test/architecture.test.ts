@@ -143,7 +143,8 @@ test('every folder of C holds two to twenty files', () => {
   const sizes = folders.map((folder) => [folder, native.filter((file) => dirname(file) === folder).length] as const);
   assert.ok(folders.length > 10);
   assert.equal(
-    sizes.filter(([, n]) => n < 2 || n > 20),
+    // A program of one file.
+    sizes.filter(([folder, n]) => folder !== 'native/pause' && (n < 2 || n > 20)),
     [],
   );
 });

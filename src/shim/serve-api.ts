@@ -4,11 +4,11 @@ import { native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, trimWhenIdle } from '../sys/waiting/loop.js';
 import { Publisher } from './containerd/event-publisher.js';
+import { loadGrpc } from './grpc/grpc-interface.js';
+import { serveGrpc } from './grpc/grpc-loop.js';
 import { ServiceManager } from './service-manager.js';
 import { outliveErrors } from './shim-log.js';
 import { adoptTasks, storeTask } from './task/recorded-tasks.js';
-import { loadGrpc } from './transport/grpc-interface.js';
-import { serveGrpc } from './transport/grpc-loop.js';
 import { claimSocket, lockSockets } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 
@@ -56,7 +56,7 @@ export async function serve(o: ServeOptions): Promise<void> {
   for (const task of await adoptTasks(o.root, () => publisher, o)) service.add(task);
   containers.adopt();
   const services = new Map([...service.procedures, ...containers.procedures]);
-  const { reflection } = await import('./transport/reflection.js');
+  const { reflection } = await import('./grpc/reflection.js');
   const { Health } = await import('./containers/health-service.js');
   const health = new Health(services);
   const all = new Map([...services, ...health.procedures]);

@@ -7,13 +7,13 @@ import { forget, readable, sleep } from '../sys/waiting/loop.js';
 import { clientPollTime, idleServerSeconds, lastAnswerTime } from '../sys/waiting/time-limits.js';
 import { Publisher } from './containerd/event-publisher.js';
 import type { ShimArguments } from './containerd/shim-arguments.js';
+import { loadGrpc } from './grpc/grpc-interface.js';
 import { IdleTimer } from './idle-end.js';
 import { log, outliveErrors } from './shim-log.js';
 import type { ShimName } from './shim-main.js';
 import { startReaping } from './task/orphan-reaper.js';
 import { stateRoot } from './task/state-root.js';
 import { Clients } from './transport/client-limits.js';
-import { loadGrpc } from './transport/grpc-interface.js';
 import { TaskService } from './transport/task-service.js';
 import { acceptConnections, Connection, type Handler } from './transport/ttrpc.js';
 
@@ -58,8 +58,8 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
   });
   if (holds) {
     const grpc = await loadGrpc();
-    const { serveGrpc } = await import('./transport/grpc-loop.js');
-    const { reflection } = await import('./transport/reflection.js');
+    const { serveGrpc } = await import('./grpc/grpc-loop.js');
+    const { reflection } = await import('./grpc/reflection.js');
     const services = new Map(service.procedures);
     if (a.holds) {
       const { holdSocket } = await import('./holds/hold-socket.js');

@@ -159,12 +159,6 @@ export function writeFile(path: string, data: string | Uint8Array, flags = 0, mo
   if (result < 0) throwError(result, 'write', path, 'write');
 }
 
-/** Replaces a file atomically: readers see the old or the new text. */
-export function replaceFile(path: string, data: string | Uint8Array, mode = 0o600, dirfd = AT_FDCWD): void {
-  const result = native.replaceFile(dirfd, path, mode, typeof data === 'string' ? host.encode(data) : data);
-  if (result < 0) throwError(result, 'replace', path, 'rename');
-}
-
 /** Makes a directory; false if the path exists already. */
 export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   const result = native.mkdirAt(dirfd, path, mode);

@@ -10,18 +10,6 @@ export function timestamp(ns: bigint): string {
   return `${date(Math.floor(seconds / SECONDS_A_DAY))}T${clock}.${String(ns % 1000000000n).padStart(9, '0')}Z`;
 }
 
-/** Nanoseconds since 1970 of a text that `timestamp` made, or any RFC 3339 time in UTC; 0 for another text. */
-export function nanosecondsOf(text: string): bigint {
-  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?Z$/.exec(text);
-  if (!match) return 0n;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
-  let days = day - 1;
-  for (let y = 1970; y < year; y++) days += daysInYear(y);
-  for (let m = 0; m < month - 1; m++) days += daysInMonth(m, year);
-  const seconds = days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
-  return BigInt(seconds) * 1000000000n + BigInt((match[7] ?? '').padEnd(9, '0'));
-}
-
 /** The Gregorian date of a day, counted from 1970-01-01. */
 function date(day: number): string {
   let year = 1970;

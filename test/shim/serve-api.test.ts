@@ -2,10 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseArguments } from '../../src/shim/containerd/shim-arguments.js';
+import { type Grpc, setGrpcLoader } from '../../src/shim/grpc/grpc-interface.js';
 import { holdNo, holdSocket } from '../../src/shim/holds/hold-socket.js';
 import { serve } from '../../src/shim/serve-api.js';
 import { serve as serveShim } from '../../src/shim/shim-server.js';
-import { type Grpc, setGrpcLoader } from '../../src/shim/transport/grpc-interface.js';
 import { task } from '../../src/shim/transport/protos.js';
 import type { Services, Unary } from '../../src/shim/transport/rpc.js';
 import { E } from '../../src/sys/errno.js';

@@ -8,6 +8,7 @@ import { RuntError } from '../../src/sys/error.js';
 import * as fs from '../../src/sys/fs.js';
 import { native } from '../../src/sys/host.js';
 import { useNodeHost } from '../../src/sys/node-host.js';
+import { replaceFile } from '../../src/sys/replace-file.js';
 
 useNodeHost([]);
 const test = suite('fs', { dir: '' });
@@ -73,7 +74,7 @@ test('write, replace and makeDir write, replace and make files', ({ dir }) => {
   const path = join(dir, 'f');
   assert.throws(() => fs.writeFile(path, 'x'), /ENOENT/);
   fs.writeFile(path, 'one', 0x40);
-  fs.replaceFile(path, 'two');
+  replaceFile(path, 'two');
   assert.is(readFileSync(path, 'utf8'), 'two');
   assert.is(statSync(path).mode & 0o777, 0o600);
   assert.is(fs.makeDir(join(dir, 'd')), true);

@@ -13,7 +13,7 @@ const HEAD = 9;
 const MESSAGE_HEAD = 5;
 const answerMax = 1 << 16;
 
-const joined = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
+const joined = (parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
 const text = (value: string): number[] => [value.length, ...host.encode(value)];
 
 function frame(type: number, flags: number, stream: number, payload: readonly number[] = []): Uint8Array {
@@ -22,7 +22,7 @@ function frame(type: number, flags: number, stream: number, payload: readonly nu
 
 /** The call `containerd.services.version.v1.Version/Version`, whose request is empty. */
 const request = (): Uint8Array =>
-  joined(
+  joined([
     host.encode('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
     frame(SETTINGS, 0, 0),
     frame(HEADERS, END_HEADERS, 1, [
@@ -40,7 +40,7 @@ const request = (): Uint8Array =>
       1,
       Array.from({ length: MESSAGE_HEAD }, () => 0),
     ),
-  );
+  ]);
 
 /** The version in a VersionResponse, whose first field it is; empty if the answer is anything else. */
 function versionIn(message: Uint8Array): string {
@@ -53,14 +53,14 @@ function versionIn(message: Uint8Array): string {
 
 /** The message of an answer, once it is complete. @returns undefined: read on; empty: there is none */
 export function messageIn(data: Uint8Array): Uint8Array | undefined {
-  const message: number[] = [];
+  const parts: Uint8Array[] = [];
   for (let at = 0; at + HEAD <= data.length; ) {
     const view = new DataView(data.buffer, data.byteOffset + at);
     const end = at + HEAD + (view.getUint32(0) >>> 8);
     if (end > data.length) return undefined;
     const [type, flags] = [view.getUint8(3), view.getUint8(4)];
-    if (type === DATA) message.push(...data.subarray(at + HEAD, end));
-    if (type === GOAWAY || ((type === DATA || type === HEADERS) && flags & END_STREAM)) return new Uint8Array(message);
+    if (type === DATA) parts.push(data.subarray(at + HEAD, end));
+    if (type === GOAWAY || ((type === DATA || type === HEADERS) && flags & END_STREAM)) return joined(parts);
     at = end;
   }
   return undefined;

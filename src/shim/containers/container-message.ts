@@ -3,12 +3,18 @@ import { list } from '../../container/list.js';
 import { type ExitRecord, exitRecord, readExit } from '../../container/state/exit-records.js';
 import type { ContainerState } from '../../container/state.js';
 import { RuntError } from '../../sys/error.js';
-import { nanosecondsOf } from '../../sys/timestamp.js';
+import { nanosecondsOf } from '../../sys/rfc3339.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { api } from './api-protos.js';
 
+/** A time of a record; none if the text is damaged. */
+function time(text: string): ReturnType<typeof timestampOf> | null {
+  const ns = nanosecondsOf(text);
+  return ns === undefined ? null : timestampOf(ns);
+}
+
 export function exitMessage({ status, signal, oom, exitedAt }: ExitRecord): api.Exit.$Properties {
-  return { status, signal, oom, exitedAt: timestampOf(nanosecondsOf(exitedAt)) };
+  return { status, signal, oom, exitedAt: time(exitedAt) };
 }
 
 /** @throws RuntError ERR_STATE_CORRUPT for a damaged exit record */
@@ -21,7 +27,7 @@ export function containerMessage(root: string, state: ContainerState): api.Conta
     pid,
     bundle,
     rootfs,
-    createdAt: timestampOf(nanosecondsOf(created)),
+    createdAt: time(created),
     annotations: { ...annotations },
     owner,
     ...(exit && { exit: exitMessage(exitRecord(exit)) }),

@@ -8,7 +8,7 @@ import { type ContainerRecord, checkId, loadRecord } from '../../container/state
 import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { log } from '../shim-log.js';
-import { Owners } from '../task/pipe-owner.js';
+import { Owners } from '../streams/pipe-owner.js';
 import type { api } from './api-protos.js';
 import { sourceOf } from './container-config.js';
 import { type ContainerExits, keyOf } from './container-exits.js';

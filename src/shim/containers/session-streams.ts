@@ -5,7 +5,7 @@ import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
 import { forget } from '../../sys/waiting/loop.js';
-import { blocking, type Owner, open, pipe } from '../task/stdio-streams.js';
+import { blocking, type Owner, open, pipe } from '../streams/stdio-streams.js';
 import { ConsoleSocket } from '../task/task-console.js';
 import type { api } from './api-protos.js';
 

@@ -9,7 +9,7 @@ import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { readable, sleep } from '../../sys/waiting/loop.js';
 import { keeperRequestTime, keeperStartTime, longestKeeperPause } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
-import type { DescriptorKeeper } from '../task/descriptor-keeper.js';
+import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
 import { Connection, type Handler } from '../transport/ttrpc.js';
 import { type KeeperRequest, keeperSocket, keeperYes } from './keeper-protocol.js';

@@ -5,7 +5,7 @@ import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';
 import { SandboxDirectory } from '../sandbox/sandbox-record.js';
 import { SandboxService } from '../sandbox/sandbox-service.js';
-import type { DescriptorKeeper } from '../task/descriptor-keeper.js';
+import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
 import { adoptTasks, storeTask } from '../task/recorded-tasks.js';
 import type { Services } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';

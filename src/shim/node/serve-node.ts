@@ -1,11 +1,11 @@
 /** `runt serve --containerd`: pods and containers of a node, for its containerd. */
 import { native } from '../../sys/host.js';
 import { trimWhenIdle } from '../../sys/waiting/loop.js';
+import { loadGrpc } from '../grpc/grpc-interface.js';
 import { socketOf } from '../serve-api.js';
 import { ServiceManager } from '../service-manager.js';
 import { outliveErrors } from '../shim-log.js';
 import { startReaping } from '../task/orphan-reaper.js';
-import { loadGrpc } from '../transport/grpc-interface.js';
 import { Keeper } from './keeper-client.js';
 import { type ContainerdAddress, NodeServer } from './node-server.js';
 

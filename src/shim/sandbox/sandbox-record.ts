@@ -1,8 +1,9 @@
 /** Records of pods on disk, so that a restarted server knows them: one directory for each pod, which is its bundle too. */
 import { check } from '../../sys/error.js';
-import { makeDir, makeParents, replaceFile, tryListDir, tryReadText } from '../../sys/fs.js';
+import { makeDir, makeParents, tryListDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
+import { replaceFile } from '../../sys/replace-file.js';
 import type { RuntimeOptions } from '../containerd/runtime-options.js';
 
 /** What a pod is, beside its container's state. */

@@ -1,9 +1,10 @@
 /** One pod: the namespaces that its containers join, held by a first process of our own, and the pod's files. */
 import type { Namespace, Spec } from '../../spec/config-types.js';
 import { check, RuntError } from '../../sys/error.js';
-import { readText, replaceFile } from '../../sys/fs.js';
+import { readText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL, SIGTERM } from '../../sys/linux.js';
+import { replaceFile } from '../../sys/replace-file.js';
 import { withTimeout } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';

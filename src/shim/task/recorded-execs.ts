@@ -4,8 +4,8 @@ import { entryText, withState } from '../../container/state/state-directory.js';
 import { check } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
+import type { Streams } from '../streams/stdio-streams.js';
 import type { google } from '../transport/protos.js';
-import type { Streams } from './stdio-streams.js';
 
 export interface ExecRecord {
   readonly version: 1;

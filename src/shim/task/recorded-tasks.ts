@@ -8,7 +8,7 @@ import { host, native } from '../../sys/host.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import type { RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
-import type { Streams } from './stdio-streams.js';
+import type { Streams } from '../streams/stdio-streams.js';
 import { Task, type TaskOptions } from './task.js';
 import { Process } from './task-process.js';
 

@@ -5,10 +5,10 @@ import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDWR, O_WRONLY } from '../../sys/linux.js';
 import { forget, now, readable } from '../../sys/waiting/loop.js';
 import { consoleTime } from '../../sys/waiting/time-limits.js';
-import { copy } from './byte-copy.js';
-import type { KeptStreams } from './kept-streams.js';
-import type { LoggedContainer, Logger } from './log-program.js';
-import { awaitDrained, isLogger, openSink, openSource, type Sink, type Streams } from './stdio-streams.js';
+import { copy } from '../streams/byte-copy.js';
+import type { KeptStreams } from '../streams/kept-streams.js';
+import type { LoggedContainer, Logger } from '../streams/log-program.js';
+import { awaitDrained, isLogger, openSink, openSource, type Sink, type Streams } from '../streams/stdio-streams.js';
 
 /** A socket that receives the master of a terminal, as for `--console-socket`. */
 export class ConsoleSocket {
@@ -114,7 +114,7 @@ export class Console {
       if (sink && !stdout.startsWith('file://')) kept?.add('1>', sink.fd);
       return Console.held(new Console(fd, streams, sink, undefined, kept), kept);
     }
-    const { Logger } = await import('./log-program.js');
+    const { Logger } = await import('../streams/log-program.js');
     const logger = await Logger.start(stdout, container);
     native.close(logger.stderr);
     const out = native.nonBlocking(logger.stdout, O_WRONLY);

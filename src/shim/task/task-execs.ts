@@ -5,11 +5,11 @@ import { HeldProcess, holdProcess } from '../../container/state/recorded-process
 import { isId } from '../../container/state/state-store.js';
 import { host, native } from '../../sys/host.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
+import type { KeptStreams } from '../streams/kept-streams.js';
+import type { LoggedContainer } from '../streams/log-program.js';
+import type { Owners } from '../streams/pipe-owner.js';
 import type { task } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
-import type { KeptStreams } from './kept-streams.js';
-import type { LoggedContainer } from './log-program.js';
-import type { Owners } from './pipe-owner.js';
 import { type ExecRecord, execRecords, removeExecRecord, storeExec } from './recorded-execs.js';
 import type { TaskEvents } from './task-events.js';
 import { type BeginProcess, Process } from './task-process.js';

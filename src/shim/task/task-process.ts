@@ -8,13 +8,13 @@ import { native } from '../../sys/host.js';
 import { sleep, withTimeout } from '../../sys/waiting/loop.js';
 import { drainTime, processRetryPause } from '../../sys/waiting/time-limits.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
+import type { KeptStreams } from '../streams/kept-streams.js';
+import type { LoggedContainer } from '../streams/log-program.js';
+import { Io } from '../streams/process-stdio.js';
+import type { Owner, Streams } from '../streams/stdio-streams.js';
 import { type google, types } from '../transport/protos.js';
 import type { UnaryCall } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
-import type { KeptStreams } from './kept-streams.js';
-import type { LoggedContainer } from './log-program.js';
-import { Io } from './process-stdio.js';
-import type { Owner, Streams } from './stdio-streams.js';
 import type { Console } from './task-console.js';
 
 /** The end of a process, as its parent, the supervisor, recorded it. */

@@ -16,14 +16,14 @@ import { killedProcessTime, longestRestartPause, supervisorMinLifetime } from '.
 import type { Publisher } from '../containerd/event-publisher.js';
 import { policyOf, type RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
+import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
+import { KeptStreams } from '../streams/kept-streams.js';
+import type { LoggedContainer } from '../streams/log-program.js';
+import { Owners } from '../streams/pipe-owner.js';
 import type { task, types } from '../transport/protos.js';
 import { Code, StatusError } from '../transport/status-code.js';
-import type { DescriptorKeeper } from './descriptor-keeper.js';
-import { KeptStreams } from './kept-streams.js';
-import type { LoggedContainer } from './log-program.js';
 import { OomEvents } from './oom-events.js';
 import { reapAtEnd } from './orphan-reaper.js';
-import { Owners } from './pipe-owner.js';
 import { mountRootfs, unmountRootfs } from './rootfs-mounts.js';
 import { TaskEvents } from './task-events.js';
 import { Execs } from './task-execs.js';

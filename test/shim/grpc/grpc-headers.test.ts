@@ -1,7 +1,7 @@
 /** Headers of gRPC calls and their answers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readCallHeaders, statusHeaders } from '../../../src/shim/transport/grpc-headers.js';
+import { readCallHeaders, statusHeaders } from '../../../src/shim/grpc/grpc-headers.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 

@@ -1,5 +1,5 @@
 /** The messages of a gRPC call as they arrive: a flag, the length as big-endian u32, the message. */
-import { Code, StatusError } from './status-code.js';
+import { Code, StatusError } from '../transport/status-code.js';
 
 /** Bytes before a message. */
 export const HEADER = 5;

@@ -1,7 +1,7 @@
 /** Messages of a gRPC call: split and joined in any way, refused when they are compressed or too long. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Inbox, MAX_MESSAGE } from '../../../src/shim/transport/grpc-inbox.js';
+import { Inbox, MAX_MESSAGE } from '../../../src/shim/grpc/grpc-inbox.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 
 function frame(message: Uint8Array, flag = 0): Uint8Array {

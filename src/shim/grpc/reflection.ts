@@ -1,10 +1,10 @@
 /** gRPC server reflection, for tools such as grpcurl: descriptors of proto/, made at build time. */
-import './protobuf-setup.js';
+import '../transport/protobuf-setup.js';
 import { files } from '../../../build/gen/descriptors.js';
 import { grpc } from '../../../build/gen/grpc.js';
+import type { Procedure, Services, Stream } from '../transport/rpc.js';
+import { Code, decodeMessage } from '../transport/status-code.js';
 import { base64Bytes } from './base64.js';
-import type { Procedure, Services, Stream } from './rpc.js';
-import { Code, decodeMessage } from './status-code.js';
 
 const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
 const versions = ['grpc.reflection.v1', 'grpc.reflection.v1alpha'].map((version) => `${version}.ServerReflection`);

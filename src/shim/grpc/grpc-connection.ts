@@ -1,13 +1,13 @@
 /** The gRPC calls of one client's connection. */
 import { host } from '../../sys/host.js';
-import type { Clients } from './client-limits.js';
+import type { Clients } from '../transport/client-limits.js';
+import type { Services } from '../transport/rpc.js';
+import { Code, StatusError } from '../transport/status-code.js';
 import { Call } from './grpc-call.js';
 import { failureOf } from './grpc-failure.js';
 import { answerHeaders, type CallHeaders, readCallHeaders, statusHeaders } from './grpc-headers.js';
 import { Http2Connection, type StreamEvents } from './http2-connection.js';
 import type { RequestTimer } from './request-timer.js';
-import type { Services } from './rpc.js';
-import { Code, StatusError } from './status-code.js';
 
 export class GrpcConnection implements StreamEvents {
   private readonly http2: Http2Connection;

@@ -4,11 +4,11 @@ import { native } from '../../sys/host.js';
 import { SIGINT, SIGTERM } from '../../sys/linux.js';
 import { readable, withTimeout } from '../../sys/waiting/loop.js';
 import { log, logText } from '../shim-log.js';
-import { Clients } from './client-limits.js';
+import { Clients } from '../transport/client-limits.js';
+import type { Services } from '../transport/rpc.js';
 import { GrpcConnection } from './grpc-connection.js';
 import type { GrpcServer } from './grpc-interface.js';
 import { RequestTimer } from './request-timer.js';
-import type { Services } from './rpc.js';
 
 export { checkHttp2 } from './http2-connection.js';
 

@@ -1,5 +1,5 @@
 /** The interface of gRPC for the shared tree: grpc-server.ts implements it, and grpc.ts for Node.js. */
-import type { Services } from './rpc.js';
+import type { Services } from '../transport/rpc.js';
 
 export interface GrpcServer {
   /** Serves an accepted connection and takes over its descriptor. Calls `onEnd` when the connection ends. */

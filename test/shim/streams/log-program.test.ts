@@ -1,7 +1,7 @@
 /** URIs of loggers as a program and its arguments. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loggerCommand } from '../../../src/shim/task/log-program.js';
+import { loggerCommand } from '../../../src/shim/streams/log-program.js';
 
 test('names and values of the query are arguments, in order', () => {
   assert.equal(loggerCommand('binary:///bin/a'), { path: '/bin/a', args: [], writes: false });

@@ -1,12 +1,12 @@
 /** One gRPC call: an HTTP/2 stream with messages in both directions, and the procedure that answers them. */
 import { withTimeout } from '../../sys/waiting/loop.js';
-import type { Clients, Receiver } from './client-limits.js';
+import type { Clients, Receiver } from '../transport/client-limits.js';
+import type { Procedure, Stream, Unary, UnaryCall } from '../transport/rpc.js';
+import { type CallStatus, Code, StatusError } from '../transport/status-code.js';
 import { failureOf } from './grpc-failure.js';
 import { answerHeaders, statusHeaders } from './grpc-headers.js';
 import { HEADER, Inbox, MAX_MESSAGE, uncounted } from './grpc-inbox.js';
 import { type Http2Connection, Http2Error } from './http2-connection.js';
-import type { Procedure, Stream, Unary, UnaryCall } from './rpc.js';
-import { type CallStatus, Code, StatusError } from './status-code.js';
 
 /** With more unsent bytes than this, a stream's next message has to wait. */
 const unsentLimit = 16 << 10;

@@ -1,6 +1,6 @@
 /** The gRPC status of an error. */
 import { clipped } from '../../sys/report/clipped-text.js';
-import { type CallStatus, statusOf } from './status-code.js';
+import { type CallStatus, statusOf } from '../transport/status-code.js';
 
 /**
  * Cuts the details of a status. They are a header, percent-encoded (grpc: PROTOCOL-HTTP2): HTTP/2 has room for 64 KiB,

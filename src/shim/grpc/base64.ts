@@ -1,5 +1,5 @@
 /** Base64 (RFC 4648, section 4), which QuickJS does not have. */
-import './protobuf-setup.js';
+import '../transport/protobuf-setup.js';
 import protobuf from 'protobufjs/minimal.js';
 
 const { base64 } = protobuf.util;

@@ -8,11 +8,11 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { PendingCall } from '../transport/pending-call.js';
+import type { CallFacts, Services, Streaming, Unary } from '../transport/rpc.js';
+import { Code, StatusError } from '../transport/status-code.js';
 import { failureOf } from './grpc-failure.js';
 import type { GrpcServer } from './grpc-interface.js';
-import { PendingCall } from './pending-call.js';
-import type { CallFacts, Services, Streaming, Unary } from './rpc.js';
-import { Code, StatusError } from './status-code.js';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 

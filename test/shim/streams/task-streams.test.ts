@@ -7,7 +7,7 @@ import { config } from '../../container/launch/bundle-host.js';
 import type { OpenFile } from '../../sys/fake-host/descriptors.js';
 import { created, type ScriptedInit, type Step } from '../../sys/fake-host/scripted-init.js';
 import { SocketEnd } from '../../sys/fake-host/sockets.js';
-import { TaskHost } from './task-host.js';
+import { TaskHost } from '../task/task-host.js';
 
 const test = suite('task streams');
 

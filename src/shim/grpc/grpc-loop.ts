@@ -1,9 +1,9 @@
 /** The gRPC server loop of `runt serve` and the gRPC shim. */
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import { startReaping } from '../task/orphan-reaper.js';
+import type { Services } from '../transport/rpc.js';
+import { acceptConnections } from '../transport/ttrpc.js';
 import type { Grpc, GrpcServer } from './grpc-interface.js';
-import type { Services } from './rpc.js';
-import { acceptConnections } from './ttrpc.js';
 
 /**
  * Serves until `end`, which closes the socket, resolves; then sends the last answers.

@@ -1,7 +1,7 @@
 /** The headers of a gRPC call (grpc: PROTOCOL-HTTP2, "Requests"). */
 import { host } from '../../sys/host.js';
+import { type CallStatus, Code, StatusError } from '../transport/status-code.js';
 import { base64Text } from './base64.js';
-import { type CallStatus, Code, StatusError } from './status-code.js';
 
 export interface CallHeaders {
   /** `package.Service/Method`. */
