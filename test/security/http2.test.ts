@@ -147,6 +147,28 @@ test(
 );
 
 test(
+  'frames of a wrong length after an error of the connection do not end the server (CVE-2026-27135)',
+  onServer(async ({ peer, check }) => {
+    const errors = {
+      'too large a window': frame(Frame.WINDOW_UPDATE, 0, 0, u32(0x7fff_ffff)),
+      'an idle stream': frame(Frame.DATA, 0, 99, Buffer.alloc(9)),
+      'a stream of the server': frame(Frame.HEADERS, END_HEADERS, 2, callHeaders('/x')),
+      'a pushed stream': frame(Frame.PUSH_PROMISE, END_HEADERS, 1, u32(2)),
+      'bad settings': settings([Setting.INITIAL_WINDOW_SIZE, 0x8000_0000]),
+    };
+    for (const [name, error] of Object.entries(errors)) {
+      for (const [type, length] of Object.values(Frame).flatMap((type) => [0, 3, 7].map((length) => [type, length]))) {
+        const attacker = peer();
+        const stream = type === Frame.PING || type === Frame.SETTINGS || type === Frame.GOAWAY ? 0 : 1;
+        await attacker.send(error, frame(type as number, 0, stream, Buffer.alloc(length as number)), error);
+        await attacker.closed(`${name}, frame ${type} with ${length} bytes`);
+      }
+      await check();
+    }
+  }),
+);
+
+test(
   'a header list that grows in the dynamic table of HPACK is answered with 431, not stored',
   onServer(async ({ peer, check }) => {
     const attacker = peer();
@@ -182,10 +204,13 @@ test(
   'answers that a client never reads, because its window is closed, are dropped beyond 8 MiB',
   onServer(async ({ peer, check }) => {
     for (const window of [0, 1]) {
-      const attackers = Array.from({ length: 5 }, () => peer(false));
-      for (const attacker of attackers) {
+      const attackers: Http2Peer[] = [];
+      for (let n = 0; n < 5; n++) {
+        // Not earlier: the server waits only for a while for HTTP/2.
+        const attacker = peer(false);
+        attackers.push(attacker);
         await attacker.send(preface, settings([Setting.INITIAL_WINDOW_SIZE, window]));
-        for (let n = 0; n < 300; n++) await attacker.send(call(2 * n + 1, reflectionPath, describe));
+        for (let i = 0; i < 300; i++) await attacker.send(call(2 * i + 1, reflectionPath, describe));
         await check();
       }
       for (const attacker of attackers) {
