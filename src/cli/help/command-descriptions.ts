@@ -264,7 +264,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   },
   features: { summary: 'print the features of runt as JSON', flags: {} },
   serve: {
-    summary: "serve containerd's task service over gRPC on a unix socket",
+    summary: 'serve containers over gRPC on a unix socket',
     text: 'SIGTERM ends it; the containers continue to run.',
     usage: ['--listen URL [--containerd SOCKET]'],
     flags: {

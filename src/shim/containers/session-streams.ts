@@ -2,8 +2,20 @@
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { openRoot } from '../../container/state/state-directory.js';
 import { RuntError } from '../../sys/error.js';
+import { tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../../sys/linux.js';
+import {
+  AT_FDCWD,
+  O_APPEND,
+  O_CREAT,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  S_IFCHR,
+  S_IFMT,
+  S_IFREG,
+} from '../../sys/linux.js';
 import { forget } from '../../sys/waiting/loop.js';
 import { blocking, type Owner, open, pipe } from '../streams/stdio-streams.js';
 import { ConsoleSocket } from '../task/task-console.js';
@@ -121,12 +133,20 @@ export class SessionStreams {
   private output(name: Output['name'], file: string | null | undefined): number {
     if (file) {
       if (!file.startsWith('/')) throw usageError(`${name}_file must be an absolute path, not "${file}"`);
-      return this.addTheirs(open(file, O_WRONLY | O_CREAT | O_APPEND));
+      return this.outputFile(name, file);
     }
     const [reader, writer] = pipe();
     this.outputs.push({ name, fd: this.addOurs(reader) });
     this.chownPipe(this.addTheirs(writer));
     return writer;
+  }
+
+  /** Never waits, as the open of a fifo would. */
+  private outputFile(name: Output['name'], path: string): number {
+    const fd = this.addTheirs(open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
+    const kind = (tryStat(`/proc/self/fd/${fd}`)?.mode ?? 0) & S_IFMT;
+    if (kind === S_IFREG || kind === S_IFCHR) return fd;
+    throw usageError(`${name}_file ${path} is neither a file nor a device such as /dev/null`);
   }
 
   private setTerminal(master: number, { size, openStdin, input }: StdioRequest): void {

@@ -2,7 +2,7 @@
 import type { ExitRecord } from '../../container/state/exit-records.js';
 import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { check, RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
@@ -123,8 +123,10 @@ export class Session {
         hint: 'start it with stdio.open_stdin',
       });
     }
-    this.writes = this.writes.then(() => this.writeNext(writer, data));
-    await this.writes;
+    const written = this.writes.then(() => this.writeNext(writer, data));
+    // The next write does not depend on the success of this one.
+    this.writes = written.catch(() => {});
+    await written;
   }
 
   /** Ends the writes of a client that has left: they must not hold up those of others. */
@@ -134,7 +136,11 @@ export class Session {
   }
 
   private async writeNext(writer: Writer, data: Uint8Array): Promise<void> {
-    const from = native.sealedFile(data);
+    const from = check(native.sealedFile(data), {
+      code: 'ERR_IO',
+      message: 'make a file for input',
+      syscall: 'memfd_create',
+    });
     const state = new Uint8Array(Protocol.TRANSFER_HEAD + Math.min(data.length, 16 << 10));
     this.writer = writer;
     try {

@@ -1,6 +1,6 @@
 /** The API for scripts, runt.v1.Containers, by its client: on both servers, with containers of all origins. */
-import { type ChildProcess, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import * as assert from 'uvu/assert';
@@ -217,6 +217,10 @@ test('failed calls carry code, pointer, hint and violations, and leave nothing',
   assert.equal([missing.status, missing.code, missing.pointer], ['UNKNOWN', 'ERR_EXEC', '/process/args/0']);
   assert.match(missing.hint ?? '', /\/none/);
   assert.equal([missing.details?.errno, missing.details?.op], [2, 'findExecutable']);
+  const fifo = join(bed.dir, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  await expectFailure(run({ stdio: { stderrFile: fifo } }), 'UNKNOWN', 'ERR_IO', /ENXIO/);
+  const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
   for (const [request, code, words] of [
     [{ config: { ...config, rootfs: '' } }, 'ERR_USAGE', /rootfs is empty/],
     [{ config: { ...config, rootfs: 'relative' } }, 'ERR_USAGE', /absolute path/],
@@ -229,9 +233,11 @@ test('failed calls carry code, pointer, hint and violations, and leave nothing',
     [{ id: '../x' }, 'ERR_CONTAINER_ID', /invalid container ID/],
     [{ detach: true, killOnDisconnect: true }, 'ERR_USAGE', /exclude each other/],
     [{ stdio: { stdoutFile: 'out' } }, 'ERR_USAGE', /stdout_file must be an absolute path/],
+    [{ stdio: { stdoutFile: fifo } }, 'ERR_USAGE', /is neither a file nor a device/],
     [{ stdio: { stdoutFile: '/out' }, config: { ...config, terminal: true } }, 'ERR_USAGE', /cannot go to a file/],
   ] as const)
     await expectFailure(run(request), 'INVALID_ARGUMENT', code, words);
+  closeSync(reader);
   await expectFailure(run({ config: undefined, bundle: bed.dir }), 'NOT_FOUND', 'ERR_SPEC_MISSING', /config\.json/);
   bed.write({
     ociVersion: '1.0.0',
