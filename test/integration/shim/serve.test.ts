@@ -453,8 +453,10 @@ test(
           listServicesResponse?.service?.map(({ name }) => name),
           [
             'containerd.task.v3.Task',
+            'grpc.health.v1.Health',
             'grpc.reflection.v1.ServerReflection',
             'grpc.reflection.v1alpha.ServerReflection',
+            'runt.v1.Containers',
           ],
         );
       }
@@ -465,7 +467,14 @@ test(
         'containerd/types.proto',
         'google/protobuf.proto',
       ]);
+      const own = (await asked('v1', { fileContainingSymbol: 'runt.v1.Containers.Run' })).fileDescriptorResponse!;
+      assert.equal(
+        own.fileDescriptorProto!.map((b) => descriptor.FileDescriptorProto.decode(b).name),
+        ['runt/v1.proto', 'google/protobuf.proto'],
+      );
       for (const name of [
+        'grpc.health.v1.HealthCheckResponse',
+        'runt.v1.Error',
         'io.containerd.cgroups.v1.Metrics',
         'io.containerd.cgroups.v2.Metrics',
         'containerd.runc.v1.Options',
