@@ -40,54 +40,70 @@ for (const [why, tests] of excused) {
 
 // ── grpcurl ──
 
-const isEmpty = (answer) => Object.keys(answer).length === 0;
-const service = 'containerd.task.v3.Task';
-const call = async (method, request) => {
-  const { stdout } = await run(grpcurl, ['-plaintext', '-d', JSON.stringify(request), `unix:${socket}`, method], {
-    timeout: 60_000,
-  });
-  return JSON.parse(stdout);
-};
+const url = `unix:${socket}`;
+/** What grpcurl prints, errors included. */
+const printed = (...args) =>
+  run(grpcurl, ['-plaintext', ...args], { timeout: 60_000 }).then(
+    ({ stdout }) => stdout,
+    ({ stdout, stderr }) => stdout + stderr,
+  );
 const spec = `${dir}/config.json`;
 await run(runt, ['spec', '--bundle', dir]);
 const config = JSON.parse(readFileSync(spec, 'utf8'));
 config.process = { ...config.process, terminal: false, args: ['/bin/sleep', '1000'] };
 writeFileSync(spec, JSON.stringify(config));
 
-const { stdout: listed } = await run(grpcurl, ['-plaintext', `unix:${socket}`, 'list', service]);
-const methods = listed
-  .trim()
-  .split('\n')
-  .map((name) => name.slice(service.length + 1));
-const id = 'web';
-// Exec and Update take JSON in an Any, which grpcurl cannot write; for a checkpoint criu may be missing.
+const task = 'containerd.task.v3.Task';
+const containers = 'runt.v1.Containers';
+const health = 'grpc.health.v1.Health';
+const [id, bundle] = ['web', dir];
+const kept = { id: 'kept', bundle };
+// Each method, its request and what grpcurl prints; `ends` is for a stream that the client ends after a second. Exec and
+// Update of containerd's service take JSON in an Any, which grpcurl cannot write; for a checkpoint criu may be missing.
 const steps = [
-  ['Create', { id, bundle: dir }, ({ pid }) => pid > 0],
-  ['State', { id }, ({ status }) => status === 'CREATED'],
-  ['Start', { id }, ({ pid }) => pid > 0],
-  ['Connect', { id }, ({ taskPid }) => taskPid > 0],
-  ['Pids', { id }, ({ processes }) => processes.length === 1],
-  ['Stats', { id }, ({ stats }) => /^io\.containerd\.cgroups\.v[12]\.Metrics$/.test(stats['@type'])],
-  ['Exec', { id, execId: 'x' }, ({ error }) => /Exec of x has no spec/.test(error)],
-  ['Update', { id }, ({ error }) => /InvalidArgument/.test(error)],
-  ['Checkpoint', { id, path: `${dir}/checkpoint` }, ({ error = '' }) => !/Unimplemented|Unavailable/.test(error)],
-  ['Pause', { id }, isEmpty],
-  ['Resume', { id }, isEmpty],
-  ['CloseIO', { id, stdin: true }, isEmpty],
-  ['ResizePty', { id, width: 80, height: 25 }, isEmpty],
-  ['Kill', { id, signal: 9 }, isEmpty],
-  ['Wait', { id }, ({ exitStatus }) => exitStatus === 137],
-  ['Delete', { id }, ({ exitStatus }) => exitStatus === 137],
-  ['Shutdown', { id }, isEmpty],
+  [task, 'Create', { id, bundle }, /"pid": \d+/],
+  [task, 'State', { id }, /"status": "CREATED"/],
+  [task, 'Start', { id }, /"pid": \d+/],
+  [task, 'Connect', { id }, /"taskPid": \d+/],
+  [task, 'Pids', { id }, /"processes": \[/],
+  [task, 'Stats', { id }, /"@type": "io\.containerd\.cgroups\.v[12]\.Metrics"/],
+  [task, 'Exec', { id, execId: 'x' }, /InvalidArgument\s[\s\S]*Exec of x has no spec/],
+  [task, 'Update', { id }, /InvalidArgument/],
+  [task, 'Checkpoint', { id, path: `${dir}/checkpoint` }, /^(?![\s\S]*(Unimplemented|Unavailable))/],
+  [task, 'Pause', { id }, /^\{\}\s*$/],
+  [task, 'Resume', { id }, /^\{\}\s*$/],
+  [task, 'CloseIO', { id, stdin: true }, /^\{\}\s*$/],
+  [task, 'ResizePty', { id, width: 80, height: 25 }, /^\{\}\s*$/],
+  [task, 'Kill', { id, signal: 9 }, /^\{\}\s*$/],
+  [task, 'Wait', { id }, /"exitStatus": 137/],
+  [task, 'Delete', { id }, /"exitStatus": 137/],
+  [containers, 'Create', kept, /"id": "kept"/],
+  [containers, 'Start', { id: 'kept' }, /"status": "RUNNING"/],
+  [containers, 'Run', { id, bundle, detach: true }, /"started": \{/],
+  [containers, 'Exec', { id, args: ['/bin/sh', '-c', 'exit 7'] }, /"started"[\s\S]*"exited"[\s\S]*"status": 7/],
+  [containers, 'List', {}, /"id": "kept"[\s\S]*"id": "web"/],
+  [containers, 'Get', { id }, /"status": "RUNNING"/],
+  [containers, 'Attach', { open: { id } }, /"attached"[\s\S]*DeadlineExceeded/, 'ends'],
+  [containers, 'Watch', { id }, /"present"[\s\S]*DeadlineExceeded/, 'ends'],
+  [containers, 'Kill', { id: 'kept', signal: 'KILL' }, /^\{\}\s*$/],
+  [containers, 'Wait', { id: 'kept' }, /"status": 137/],
+  [containers, 'Delete', { id, force: true }, /^\{\}\s*$/],
+  [health, 'Check', {}, /"SERVING"/],
+  [health, 'Watch', {}, /"SERVING"[\s\S]*DeadlineExceeded/, 'ends'],
+  [task, 'Shutdown', { id }, /^\{\}\s*$/],
 ];
-for (const method of methods)
-  count(
-    steps.some(([name]) => name === method),
-    `grpcurl: nothing calls ${method}`,
-  );
-for (const [method, request, isRight] of steps) {
-  const answer = await call(`${service}/${method}`, request).catch(({ stderr }) => ({ error: stderr }));
-  count(isRight(answer), `grpcurl: ${method}: ${JSON.stringify(answer)}`);
+const services = (await printed(url, 'list')).trim().split('\n');
+// grpcurl itself calls reflection.
+for (const service of services.filter((name) => !name.startsWith('grpc.reflection.'))) {
+  for (const name of (await printed(url, 'list', service)).trim().split('\n')) {
+    const isCalled = steps.some(([of, method]) => `${of}.${method}` === name);
+    count(isCalled, `grpcurl: nothing calls ${name}`);
+  }
+}
+for (const [service, method, request, pattern, ends] of steps) {
+  const limit = ends ? ['-max-time', '1'] : [];
+  const text = await printed(...limit, '-d', JSON.stringify(request), url, `${service}/${method}`);
+  count(pattern.test(text), `grpcurl: ${service}/${method}: ${text}`);
 }
 console.log(`runt: ${passed} passed, ${failed} failed, 0 skipped`);
 process.exitCode = failed > 0 ? 1 : 0;
