@@ -11,7 +11,7 @@ long='serve_endures'
 
 if [ "${RUNTIME:-}" = runt ]; then
   # endpoint.mjs gives ctr the address of the server.
-  address=/run/ctr.sock states=/run/runt/state
+  address=/run/ctr.sock states=/run/runt/state/default
 fi
 
 eval "$(declare -f setup | sed '1s/setup/setup_shim/')"
