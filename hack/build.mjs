@@ -216,7 +216,7 @@ function http2Archive() {
 }
 
 function core(cc, out, extra) {
-  const sources = filesBelow('native/core', '.c');
+  const sources = [...filesBelow('native/core', '.c'), 'native/pause/pause-image.c'];
   const headers = [...filesBelow('native/core', '.h'), ...files('build/gen', '.h')];
   const flags = [
     ...warnings,
@@ -231,10 +231,10 @@ function core(cc, out, extra) {
   flags.push('-DRUNT_INIT_PATH="build/runt-init"', '-DRUNT_PAUSE_PATH="build/runt-pause"');
   // image.c embeds runt-init, pause-image.c the first process of a pod.
   for (const [program, source] of [
-    ['build/runt-init', 'image'],
-    ['build/runt-pause', 'pause-image'],
+    ['build/runt-init', 'core_process_image'],
+    ['build/runt-pause', 'pause_pause-image'],
   ]) {
-    const object = `${out}/native_core_process_${source}.o`;
+    const object = `${out}/native_${source}.o`;
     if (time(program) > time(object)) rmSync(object, { force: true });
   }
   return objects(cc, sources, headers, out, flags);

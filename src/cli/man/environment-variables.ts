@@ -12,6 +12,7 @@ export const environmentVariables = {
   LISTEN_PID: 'See LISTEN_FDS.',
   LISTEN_FDNAMES: 'See LISTEN_FDS.',
   WATCHDOG_USEC: "Period of the service manager's watchdog, as in sd_watchdog_enabled(3): serve answers it.",
+  WATCHDOG_PID: 'See WATCHDOG_USEC.',
   NOTIFY_SOCKET: 'Socket of the service manager, as in sd_notify(3): runt forwards the readiness of the process to it.',
   NO_COLOR: 'If it is not empty, the output has no colours.',
   PATH: 'Directories in which runt looks for the programs that it runs.',

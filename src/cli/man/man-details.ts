@@ -85,7 +85,7 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
     related: ['create', 'validate', 'spec'],
   },
   features: { related: ['version', 'validate'] },
-  serve: { variables: ['NOTIFY_SOCKET', 'LISTEN_FDS', 'WATCHDOG_USEC'], related: ['run', 'state'] },
+  serve: { variables: ['NOTIFY_SOCKET', 'LISTEN_FDS', 'WATCHDOG_USEC', 'WATCHDOG_PID'], related: ['run', 'state'] },
   debug: { related: ['state', 'ps', 'list'] },
   completion: { related: ['help'] },
   help: { variables: ['NO_COLOR'], related: ['version', 'completion'] },

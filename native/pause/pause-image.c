@@ -1,5 +1,5 @@
 /* The program pause (native/pause/), embedded in this binary. */
-#include "../core.h"
+#include "../core/core.h"
 
 __asm__(".section .rodata.runt_pause, \"a\", %progbits\n"
         ".balign 64\n"
