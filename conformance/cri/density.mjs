@@ -5,7 +5,6 @@
 // first processes; without containerd and what the containers run.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -80,7 +79,8 @@ function memory() {
 async function settled() {
   let last = memory();
   for (let i = 0; i < 30; i++) {
-    await delay(1000);
+    // What is measured is that nothing changes in this time.
+    await new Promise((settle) => setTimeout(settle, 1000));
     const now = memory();
     if (Math.abs(now - last) <= last / 100) return now;
     last = now;

@@ -44,7 +44,7 @@ export class ServiceManager {
 
   /** Shows twice in each period of the watchdog that the event loop turns (sd_watchdog_enabled(3)). */
   private async feedWatchdog(): Promise<void> {
-    const { WATCHDOG_USEC: usec = '', WATCHDOG_PID: pid } = host.env;
+    const [usec, pid] = [host.env.WATCHDOG_USEC ?? '', host.env.WATCHDOG_PID];
     if (!/^[1-9]\d{0,15}$/.test(usec) || (pid && pid !== String(native.pid()))) return;
     const pause = Math.max(1, Math.floor(Number(usec) / 2000));
     while (!this.isStopping) {

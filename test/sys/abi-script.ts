@@ -502,7 +502,7 @@ const cases: Record<Name, Case> = {
   schedCoreCreate(t) {
     t.call('schedCoreCreate', []);
   },
-  // Only the static binary has HTTP/2: test/integration/shim/http2.test.ts talks to it.
+  // Only the static binary has HTTP/2: test/security/http2.test.ts talks to it.
   http2Open(t) {
     const session = native.http2Open();
     t.note('a session, or ENOSYS', session >= 0 || session === -38);

@@ -266,7 +266,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   serve: {
     summary: 'serve containers over gRPC on a unix socket',
     text: 'SIGTERM ends it; the containers continue to run.',
-    usage: ['--listen URL'],
+    usage: ['--listen URL [--containerd SOCKET]'],
     flags: {
       listen:
         'unix:///PATH: create this socket with mode 0600, for root and the same user (default: that of LISTEN_FDS)',

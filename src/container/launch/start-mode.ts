@@ -19,7 +19,7 @@ export interface ModeProcess {
 }
 
 /** An error of a start. */
-export type StartFailure = (step: string, errno?: number, syscall?: string) => RuntError;
+type StartFailure = (step: string, errno?: number, syscall?: string) => RuntError;
 
 /** @param what the step of a command that fails, "start the supervisor" */
 export const startFailure =

@@ -3,9 +3,9 @@ import { list } from '../../container/list.js';
 import { type ExitRecord, exitRecord, readExit } from '../../container/state/exit-records.js';
 import type { ContainerState } from '../../container/state.js';
 import { RuntError } from '../../sys/error.js';
-import { nanosecondsOf } from '../../sys/rfc3339.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { api } from './api-protos.js';
+import { nanosecondsOf } from './rfc3339.js';
 
 /** A time of a record; none if the text is damaged. */
 function time(text: string): ReturnType<typeof timestampOf> | null {

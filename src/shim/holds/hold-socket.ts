@@ -6,7 +6,7 @@ import { connectTo } from '../../sys/sockets/unix-socket.js';
 import { readable } from '../../sys/waiting/loop.js';
 
 /** What a request asks for, for one id. */
-export type HoldRequest =
+type HoldRequest =
   /** containerd has run `start`, so that Create follows: is the server ready? */
   | 'expect'
   /** containerd has run `delete`: does the server have the container? */
@@ -27,7 +27,7 @@ export function listenForHolds(dir: number, name: string): number {
 }
 
 /** A request that was sent. */
-export interface SentRequest {
+interface SentRequest {
   /** The caller closes it. */
   readonly connection: number;
   /** Undefined: there is none yet. */

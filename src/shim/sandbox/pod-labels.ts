@@ -7,7 +7,7 @@ import type { pod } from './pod-protos.js';
 /** Categories of the policy that containers get: c0 to c1023. */
 const categories = 1024;
 
-export interface PodLabels {
+interface PodLabels {
   readonly process: string;
   readonly mount: string;
 }

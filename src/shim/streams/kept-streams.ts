@@ -2,7 +2,7 @@
 import type { DescriptorKeeper } from './descriptor-keeper.js';
 
 /** `0<` is the engine's fifo of the input, `1>` and `2>` those of the outputs, `0` to `2` the pipes, `t` a terminal. */
-export type StreamEnd = '0<' | '0' | '1' | '1>' | '2' | '2>' | 't';
+type StreamEnd = '0<' | '0' | '1' | '1>' | '2' | '2>' | 't';
 
 export class KeptStreams {
   private readonly ends = new Map<number, string>();

@@ -76,7 +76,7 @@ export const call = (stream: number, path: string, request: Uint8Array): Buffer 
 
 export const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), settings()]);
 
-export interface Received {
+interface Received {
   readonly type: number;
   readonly flags: number;
   readonly stream: number;

@@ -1,8 +1,8 @@
 /** Times as text, read back. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { nanosecondsOf } from '../../src/sys/rfc3339.js';
-import { timestamp } from '../../src/sys/timestamp.js';
+import { nanosecondsOf } from '../../../src/shim/containers/rfc3339.js';
+import { timestamp } from '../../../src/sys/timestamp.js';
 
 test('a written timestamp reads as the same nanoseconds', () => {
   for (const ns of [0n, 1n, 951_782_399_999_999_999n, 951_782_400_000_000_000n, 1_709_164_800_000_000_001n])
