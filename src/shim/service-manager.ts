@@ -14,7 +14,7 @@ const firstSocket = 3;
 export class ServiceManager {
   private isStopping = false;
 
-  /** The listening socket that it has passed (LISTEN_FDS); undefined for none. @throws RuntError ERR_DESCRIPTOR, ERR_USAGE */
+  /** The listening socket that it passed (LISTEN_FDS); undefined for none. @throws RuntError ERR_USAGE */
   listener(): { readonly fd: number; readonly path: string } | undefined {
     const passed = listenFds(host.env);
     if (!passed) return undefined;

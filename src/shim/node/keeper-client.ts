@@ -1,4 +1,4 @@
-/** The server's side of the keeper: starts one if there is none, gets the calls from it, and lets it hold descriptors. */
+/** The server's side of the keeper: starts one if there is none, gets calls from it, and lets it hold descriptors. */
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { readLink, readText } from '../../sys/fs.js';
@@ -98,7 +98,7 @@ export class Keeper implements DescriptorKeeper {
     for (const [name, fd] of this.held) await this.hold(new Map([[name, fd]]));
   }
 
-  /** Sends a request. @returns the descriptor of the answer, or -1; undefined if it is no. @throws RuntError ERR_SHIM */
+  /** Sends a request. @returns the answer's descriptor, or -1; undefined for no. @throws RuntError ERR_SHIM */
   private async request(
     request: KeeperRequest,
     names: readonly string[],

@@ -22,7 +22,7 @@ interface NodeOptions {
 }
 
 /**
- * Serves until SIGINT or SIGTERM. Pods and containers keep running, and the calls of containerd wait for the next server.
+ * Serves until SIGINT or SIGTERM. Pods and containers keep running; calls of containerd wait for the next server.
  * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_SHIM
  */
 export async function serveNode(o: NodeOptions): Promise<void> {

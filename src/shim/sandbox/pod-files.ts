@@ -1,6 +1,6 @@
 /**
- * The files of a pod that CRI mounts into its containers, if they exist: hostname, hosts, resolv.conf and /dev/shm. They
- * are in the directories of containerd's CRI plugin.
+ * The files of a pod that CRI mounts into its containers, if they exist: hostname, hosts, resolv.conf and /dev/shm.
+ * They are in the directories of containerd's CRI plugin.
  */
 import { check, RuntError } from '../../sys/error.js';
 import { exists, makeDir, makeParents, readBytes, readText, writeFile } from '../../sys/fs.js';

@@ -13,8 +13,8 @@ interface PodLabels {
 }
 
 /**
- * The labels that the policy has for containers, changed by the pod's options; undefined if SELinux is off or the policy
- * has none. @param isUsed whether another pod has this level
+ * The labels that the policy has for containers, changed by the pod's options; undefined if SELinux is off or the
+ * policy has none. @param isUsed whether another pod has this level
  */
 export function podLabels(
   options: pod.SELinuxOption.$Properties | null | undefined,

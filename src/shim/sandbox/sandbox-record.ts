@@ -1,4 +1,4 @@
-/** Records of pods on disk, so that a restarted server knows them: one directory for each pod, which is its bundle too. */
+/** Records of pods on disk, for a restarted server: one directory for each pod, which is its bundle too. */
 import { check } from '../../sys/error.js';
 import { makeDir, makeParents, tryListDir, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
@@ -35,7 +35,7 @@ export class SandboxDirectory {
     return `${this.path}/${id}`;
   }
 
-  /** Makes the bundle. Every user of a pod's user namespace may look up its root file system. @throws RuntError ERR_IO */
+  /** Makes the bundle, in which every user may look up the root file system. @throws RuntError ERR_IO */
   make(id: string): string {
     const bundle = this.bundle(id);
     makeParents(bundle, 0o711);
