@@ -65,12 +65,9 @@ test('docs/cli.md has the usage lines of the help', () => {
       const flags = line.match(/(?<=\[?)--?[a-z0-9-]+/g) ?? [];
       const known = flagLines(name).flatMap((f) => [`--${f.name}`, `-${f.short}`]);
       for (const flag of flags) assert.ok(known.includes(flag), `${line}: ${flag}`);
-      const rest = line
-        .replaceAll(/\[-[^\]]*\] ?/g, '')
-        .replaceAll('[flags] ', '')
-        .trim();
-      const forms = usageLines(name).map((l) => l.replace(' [flags]', ''));
-      assert.ok(forms.includes(rest), `${line}: not one of\n${forms.join('\n')}`);
+      const required = (usage: string) => usage.replaceAll(/ ?\[(-[^\]]*|flags)\]/g, '').trim();
+      const forms = usageLines(name).map(required);
+      assert.ok(forms.includes(required(line)), `${line}: not one of\n${forms.join('\n')}`);
     }
   }
 });
