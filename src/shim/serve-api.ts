@@ -79,7 +79,7 @@ interface ServerSocket {
   readonly listener?: number;
 }
 
-/** The socket at `listen`, or that of the service manager. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_DESCRIPTOR */
+/** The socket at `listen`, else the service manager's. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_DESCRIPTOR */
 export function socketOf(listen: string | undefined, manager: ServiceManager): ServerSocket {
   const given = manager.listener();
   if (!given) return { path: pathOf(listen ?? '') };

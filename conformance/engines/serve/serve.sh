@@ -1,5 +1,5 @@
-# Behaviour of `runt serve` under containerd: containers outlive it, and it knows them when it is started again. The shim
-# of runc has no counterpart: a scenario prints nothing.
+# Behaviour of `runt serve` under containerd: containers outlive it, and it knows them when it is started again. The
+# shim of runc has no counterpart: a scenario prints nothing.
 
 # of_runt: ends the scenario for the reference
 of_runt() { [ "$RUNTIME" = runt ] || exit 0; }
@@ -56,7 +56,7 @@ scenario_serve_is_killed_with_containerd() {
   [ "$(executed d echo inside)" = inside ]
 }
 
-# A server that is told to end leaves the containers, and the next one serves them.
+# A server that ends by SIGTERM leaves the containers, and the next one serves them.
 scenario_serve_is_stopped() {
   of_runt
   local server

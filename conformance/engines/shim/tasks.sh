@@ -1,4 +1,5 @@
-# Behaviour of any server of tasks of runt's, a shim or `runt serve`: restarts of containerd, loggers, update, checkpoints.
+# Behaviour of any server of tasks of runt's, a shim or `runt serve`: restarts of containerd, loggers, update and
+# checkpoints.
 
 # cgroup ID: the suffix of the cgroup paths of container ID
 cgroup() { if [ "$DRIVER" = systemd ]; then echo "/system.slice/runc-$1.scope"; else echo "/default/$1"; fi; }

@@ -7,8 +7,8 @@
 export const mountAnnotations = { 'containerd.io/runtime-allow-mounts': 'mkdir/*' };
 
 /**
- * The same for containerd 2.4: an extension of the answer of `start`, in Go's JSON an Any with bytes in base64. They are
- * a constant, as the protobuf code takes 2 ms to load.
+ * The same for containerd 2.4: an extension of the answer of `start`, in Go's JSON an Any with bytes in base64. These
+ * are a constant, as the protobuf code takes 2 ms to load.
  */
 export const mountExtensions = (): unknown => [
   { value: { type_url: 'containerd.types.MountCapabilities', value: 'EgVta2Rpcg==' } },

@@ -16,7 +16,7 @@ test('any date reads as with Date, in leap years and at the ends of months', () 
   }
 });
 
-test('a fraction has any number of digits; another text is no time', () => {
+test('a fraction has any number of digits; another text has no time', () => {
   assert.is(nanosecondsOf('1970-01-01T00:00:01Z'), 1_000_000_000n);
   assert.is(nanosecondsOf('1970-01-01T00:00:01.5Z'), 1_500_000_000n);
   assert.is(nanosecondsOf('1970-01-01T00:00:01.1234567899Z'), 1_123_456_789n);
