@@ -59,7 +59,8 @@ const health = 'grpc.health.v1.Health';
 const [id, bundle] = ['web', dir];
 const kept = { id: 'kept', bundle };
 // Each method, its request and what grpcurl prints; `ends` is for a stream that the client ends after a second. Exec
-// and Update of containerd's service take JSON in an Any, which grpcurl cannot write; for a checkpoint criu may be missing.
+// and Update of containerd's service take JSON in an Any, which grpcurl cannot write; for a checkpoint criu may be
+// missing.
 const steps = [
   [task, 'Create', { id, bundle }, /"pid": \d+/],
   [task, 'State', { id }, /"status": "CREATED"/],
