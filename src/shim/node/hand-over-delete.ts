@@ -9,6 +9,7 @@ import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { readable } from '../../sys/waiting/loop.js';
 import { handOverTime } from '../../sys/waiting/time-limits.js';
 import type { ShimArguments } from '../containerd/shim-arguments.js';
+import { bootstrapRecord, bundleIdentity } from './bundle-identity.js';
 import { keeperSocket, keeperYes } from './keeper-protocol.js';
 
 /**
@@ -18,8 +19,10 @@ import { keeperSocket, keeperYes } from './keeper-protocol.js';
  * @throws RuntError ERR_SHIM if the keeper does not answer
  */
 export async function handOverDelete(a: ShimArguments): Promise<boolean> {
-  const socket = nodeSocket(a.bundle || '.');
-  if (socket === undefined) return false;
+  const bundle = a.bundle || '.';
+  const socket = nodeSocket(bundle);
+  const identity = bundleIdentity(bundle);
+  if (socket === undefined || identity === undefined) return false;
   const path = keeperSocket(socket);
   const facts = { code: 'ERR_SHIM', message: `hand the delete of ${a.id} to the keeper at ${path}`, path };
   const connection = check(await connectAt(AT_FDCWD, path, handOverTime), { ...facts, syscall: 'connect' });
@@ -27,7 +30,7 @@ export async function handOverDelete(a: ShimArguments): Promise<boolean> {
     const answer = new Uint8Array(1);
     if (native.trustedPeer(connection) !== 1)
       throw new RuntError({ ...facts, message: `${facts.message}: it belongs to another user` });
-    check(native.sendFds(connection, fdList([1]), nulList(['delete', `${a.namespace}/${a.id}`])), facts);
+    check(native.sendFds(connection, fdList([1]), nulList(['delete', `${a.namespace}/${a.id}`, identity])), facts);
     if ((await readable(connection, handOverTime)) && native.read(connection, answer) === 1)
       return answer[0] === keeperYes;
     throw new RuntError({ ...facts, message: `${facts.message}: it does not answer` });
@@ -38,7 +41,7 @@ export async function handOverDelete(a: ShimArguments): Promise<boolean> {
 
 /** The socket in the record that containerd writes for a container of a sandbox; undefined if no keeper serves it. */
 function nodeSocket(bundle: string): string | undefined {
-  const text = tryReadText(`${bundle}/bootstrap.json`);
+  const text = tryReadText(`${bundle}/${bootstrapRecord}`);
   if (text === undefined) return undefined;
   try {
     const { address, protocol } = JSON.parse(text) as Record<string, unknown>;

@@ -4,9 +4,11 @@
  */
 import { native } from '../../sys/host.js';
 import { forget, readable, sleep, withTimeout } from '../../sys/waiting/loop.js';
-import { expectedCreateTime, heldAnswerPause } from '../../sys/waiting/time-limits.js';
+import { expectedCreateTime, heldAnswerPause, serverAnswerTime } from '../../sys/waiting/time-limits.js';
+import { log } from '../shim-log.js';
 import { task } from '../transport/protos.js';
 import { decodeMessage } from '../transport/status-code.js';
+import { bundleAge, bundleIdentity } from './bundle-identity.js';
 
 /**
  * The first bytes of an answer: the tag of a field of four bytes that containerd does not know. An answer that is never
@@ -23,20 +25,25 @@ interface HeldAnswer {
   response?: Uint8Array;
 }
 
-/** Answers to remember of containers that were deleted: containerd may run `delete` after Delete. */
+interface DeletedContainer {
+  /** Its identity (bundle-identity.ts). */
+  readonly bundle: string;
+  readonly response: Uint8Array;
+}
+
+/** Containers to remember that were deleted: containerd may run `delete` after Delete. */
 const remembered = 256;
 
 export class HeldAnswers {
   private readonly held = new Map<string, HeldAnswer>();
-  /** The containers of this server, from Create to Delete, each NAMESPACE/ID. */
-  private readonly known = new Set<string>();
-  /** The encoded DeleteResponses of the last ones. */
-  private readonly deleted = new Map<string, Uint8Array>();
+  /** The bundles of this server's containers, from Create to Delete, each under NAMESPACE/ID. */
+  private readonly known = new Map<string, string>();
+  private readonly deleted = new Map<string, DeletedContainer>();
   /** What waits for a Create, by name. */
   private readonly expecting = new Map<string, () => void>();
 
   constructor(
-    /** Asks the server whether it has a container. */
+    /** Asks the server whether it has a container; waits for the next server if there is none. */
     private readonly ask: (namespace: string, id: string) => Promise<boolean>,
   ) {}
 
@@ -46,22 +53,20 @@ export class HeldAnswers {
 
   /**
    * Takes over the standard output of `delete`, and writes its answer when the container is deleted.
-   * @param name NAMESPACE/ID
+   * @param name NAMESPACE/ID, which a later container may have again
+   * @param bundle its identity
    * @returns false if the server has no such container, and none is created soon: the caller keeps the descriptor
    */
-  async hold(name: string, fd: number): Promise<boolean> {
-    const response = this.deleted.get(name);
-    if (response) {
-      complete(fd, head, response);
+  async hold(name: string, bundle: string, fd: number): Promise<boolean> {
+    const last = this.deleted.get(name);
+    if (last?.bundle === bundle) {
+      complete(fd, head, last.response);
       return true;
     }
-    if (!this.known.has(name)) {
-      const slash = name.indexOf('/');
-      const [namespace, id] = [name.slice(0, slash), name.slice(slash + 1)];
-      // containerd 2.4 runs it before Create.
-      const found = await withTimeout(this.ask(namespace, id), expectedCreateTime);
-      if (!found && !this.known.has(name) && !(await this.isCreated(name))) return false;
-    }
+    // containerd 2.4 runs it before Create, which a busy machine delays.
+    const soon = Math.min(expectedCreateTime, expectedCreateTime - bundleAge(bundle));
+    if (!this.known.has(name) && soon <= 0 && (await withTimeout(this.has(name), serverAnswerTime)) === false)
+      return false;
     this.finish(name);
     const answer = { fd };
     this.held.set(name, answer);
@@ -70,22 +75,46 @@ export class HeldAnswers {
     void readable(fd).then(() => {
       if (this.held.get(name) === answer) this.finish(name);
     });
+    if (!this.known.has(name)) void this.check(name, answer, soon);
     return true;
   }
 
-  private async isCreated(name: string): Promise<boolean> {
-    const created = new Promise<true>((settle) => this.expecting.set(name, () => settle(true)));
-    const result = await withTimeout(created, expectedCreateTime);
-    this.expecting.delete(name);
+  /** Ends an answer if its container is not created in `soon` ms, and the server does not have it. */
+  private async check(name: string, answer: HeldAnswer, soon: number): Promise<void> {
+    if (soon > 0 && (await this.isCreated(name, soon))) return;
+    if (await this.has(name)) return;
+    if (this.held.get(name) === answer && !this.known.has(name)) this.finish(name);
+  }
+
+  private async has(name: string): Promise<boolean> {
+    const slash = name.indexOf('/');
+    try {
+      return await this.ask(name.slice(0, slash), name.slice(slash + 1));
+    } catch (error) {
+      // It is not known to be gone.
+      log(name, error);
+      return true;
+    }
+  }
+
+  private async isCreated(name: string, ms: number): Promise<boolean> {
+    let settle!: () => void;
+    const created = new Promise<true>((resolve) => {
+      settle = () => resolve(true);
+    });
+    this.expecting.set(name, settle);
+    const result = await withTimeout(created, ms);
+    if (this.expecting.get(name) === settle) this.expecting.delete(name);
     return result === true;
   }
 
   /** Looks at a call before it is passed on. */
   calling(path: string, namespace: string, request: Uint8Array): void {
     if (path !== `${task3}/Create`) return;
-    const name = `${namespace}/${decodeMessage(task.CreateTaskRequest, request).id}`;
+    const { id, bundle } = decodeMessage(task.CreateTaskRequest, request);
+    const name = `${namespace}/${id}`;
     this.deleted.delete(name);
-    this.known.add(name);
+    this.known.set(name, bundleIdentity(bundle) ?? '');
     this.expecting.get(name)?.();
   }
 
@@ -102,8 +131,9 @@ export class HeldAnswers {
       const { id, execId } = decodeMessage(task.DeleteRequest, request);
       if (execId !== '') return;
       const name = `${namespace}/${id}`;
+      const bundle = this.known.get(name) ?? '';
       this.known.delete(name);
-      this.deleted.set(name, response);
+      this.deleted.set(name, { bundle, response });
       const [oldest = ''] = this.deleted.keys();
       if (this.deleted.size > remembered) this.deleted.delete(oldest);
       this.end(name, response);

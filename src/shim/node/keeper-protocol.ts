@@ -14,7 +14,7 @@ export type KeeperRequest =
   | 'take'
   /** Close the descriptors of these names. */
   | 'drop'
-  /** Hold the standard output of `delete` for the container NAMESPACE/ID. */
+  /** Hold the standard output of `delete` for the container NAMESPACE/ID, whose bundle has the second word's identity. */
   | 'delete'
   /** End, if nothing is held. */
   | 'end';

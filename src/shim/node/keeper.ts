@@ -100,7 +100,7 @@ class Keeper {
     [request, ...names]: readonly [request: KeeperRequest, ...names: string[]],
     fds: number[],
   ): Promise<readonly number[] | undefined> {
-    const [name = ''] = names;
+    const [name = '', bundle = ''] = names;
     switch (request) {
       case 'hold':
         if (fds.length !== names.length) return undefined;
@@ -115,7 +115,7 @@ class Keeper {
         return [];
       case 'delete': {
         const [output] = fds;
-        if (output === undefined || !(await this.answers.hold(name, output))) return undefined;
+        if (output === undefined || !(await this.answers.hold(name, bundle, output))) return undefined;
         fds.shift();
         return [];
       }

@@ -147,8 +147,10 @@ export const keeperRequestTime = 5_000;
 export const keeperStartTime = 10_000;
 /** containerd kills `delete` after 5 s. */
 export const handOverTime = 4_500;
-/** containerd 2.4 calls Create in this time after it has run `delete`; both of these waits fit into the one above. */
-export const expectedCreateTime = 2_000;
+/** containerd 2.4 runs `delete` first, and calls Create in this time after it has made the bundle. */
+export const expectedCreateTime = 60_000;
+/** A running server says in this time whether it has a container; the rest of handOverTime is for the keeper. */
+export const serverAnswerTime = 2_000;
 /** The longest pause between two attempts to start a keeper in place of one that was killed. */
 export const longestKeeperPause = 1_000;
 /** The answer to `Shutdown` is sent in this time. */
