@@ -61,8 +61,10 @@ export async function serve(o: ServeOptions): Promise<void> {
   const health = new Health(services);
   const all = new Map([...services, ...health.procedures]);
   await serveGrpc(grpc, listener, new Map([...all, ...reflection(all)]), async (server) => {
+    // Before it is ready: a signal right after that must not kill it.
+    const signal = server.awaitSignal();
     manager.ready(`the task service is ready at unix://${path}, for the containers below ${o.root}`);
-    await Promise.race([shutdown, server.awaitSignal()]);
+    await Promise.race([shutdown, signal]);
     manager.stopping();
     // The service manager keeps its own socket for the next server.
     if (given === undefined) native.unlinkAt(AT_FDCWD, path, 0);

@@ -37,11 +37,12 @@ export async function serveNode(o: NodeOptions): Promise<void> {
   await node.adopt();
   await keeper.serve(node.handler);
   const reaping = startReaping();
+  // Before it is ready: a signal right after that must not kill it. The keeper serves: here gRPC is only for signals.
+  const signal = (await loadGrpc()).serve(new Map()).awaitSignal();
   manager.ready(
     `the service for containerd (${containerd.address}) is ready at unix://${path}, with its state below ${root}`,
   );
-  // The keeper serves them: here gRPC is only for the signals.
-  await (await loadGrpc()).serve(new Map()).awaitSignal();
+  await signal;
   manager.stopping();
   reaping.end();
   await node.close();
