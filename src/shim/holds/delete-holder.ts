@@ -2,7 +2,7 @@
 
 import { startFailure, startMode } from '../../container/launch/start-mode.js';
 import { check } from '../../sys/error.js';
-import { tryReadText } from '../../sys/fs.js';
+import { exists, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
@@ -16,8 +16,11 @@ import { requestHold } from './hold-socket.js';
  * @returns false if no server has the container: delete it at once
  */
 export async function holdDelete(a: ShimArguments): Promise<boolean> {
-  const socket = serverSocket(a.bundle || '.');
-  const sent = socket ? await requestHold(socket, 'hold', a.id, holdAnswerTime) : undefined;
+  const bundle = a.bundle || '.';
+  const socket = serverSocket(bundle);
+  // containerd 2.x writes this file for a container without a `start` of its own.
+  const request = exists(`${bundle}/sandbox`) ? 'await' : 'hold';
+  const sent = socket ? await requestHold(socket, request, a.id, holdAnswerTime) : undefined;
   if (!socket || !sent) return false;
   const { connection, answer } = sent;
   // The holder waits for the answer of a busy server.

@@ -3,12 +3,15 @@
 import { native } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, withTimeout } from '../../sys/waiting/loop.js';
-import { heldAnswerPause, holdReaderTime, holdRequestTime } from '../../sys/waiting/time-limits.js';
+import { expectedCreateTime, heldAnswerPause, holdReaderTime, holdRequestTime } from '../../sys/waiting/time-limits.js';
 import { acceptConnections } from '../transport/ttrpc.js';
 import { arrives, holdNo, holdYes, parseRequest, restOfAnswer } from './hold-socket.js';
 
 const requestMax = 512;
 const ask: number = Protocol.HOLD_ASK;
+
+/** How many ids to remember that the server had: containerd may run `delete` after Delete. */
+const remembered = 256;
 
 /**
  * containerd 2.x runs `delete` of a gRPC shim as soon as it has connected, usually before Create, and waits for the end
@@ -17,6 +20,10 @@ const ask: number = Protocol.HOLD_ASK;
 export class HeldDeletes {
   private readonly ids = new Set<string>();
   private readonly holds = new Map<string, Hold>();
+  /** The last ids that the server has no more. */
+  private readonly earlier = new Set<string>();
+  /** Ids of which only `delete` has told. */
+  private readonly awaited = new Set<string>();
 
   /** Answers the requests of `start` and `delete`. */
   serve(listener: number): void {
@@ -26,6 +33,8 @@ export class HeldDeletes {
   /** A container of this id is expected, or being created. */
   begin(id: string): void {
     this.ids.add(id);
+    this.earlier.delete(id);
+    this.awaited.delete(id);
     // Of a container with this id that was deleted just now.
     const earlier = this.holds.get(id);
     if (earlier?.done) this.finish(id, earlier);
@@ -38,6 +47,10 @@ export class HeldDeletes {
    */
   end(id: string, response?: Uint8Array): void {
     this.ids.delete(id);
+    this.awaited.delete(id);
+    this.earlier.add(id);
+    const [oldest = ''] = this.earlier;
+    if (this.earlier.size > remembered) this.earlier.delete(oldest);
     const hold = this.holds.get(id);
     if (!hold || hold.done) return;
     hold.done = true;
@@ -60,13 +73,24 @@ export class HeldDeletes {
     const data = new Uint8Array(requestMax);
     const n = (await arrives(fd, holdRequestTime)) ? native.read(fd, data) : 0;
     const request = n > 0 ? parseRequest(data.subarray(0, n)) : undefined;
-    if (request?.[0] === 'hold' && (await this.holdsFor(request[1]))) {
+    if (request?.[0] === 'await') this.awaitCreate(request[1]);
+    if (request && request[0] !== 'expect' && (await this.holdsFor(request[1]))) {
       this.hold(fd, request[1]);
       return;
     }
     if (request?.[0] === 'expect') this.begin(request[1]);
     if (request) native.send(fd, new Uint8Array([request[0] === 'expect' ? holdYes : holdNo]));
     native.close(fd);
+  }
+
+  /** Expects the Create of an id that the server never had, for a while. */
+  private awaitCreate(id: string): void {
+    if (this.ids.has(id) || this.earlier.has(id)) return;
+    this.ids.add(id);
+    this.awaited.add(id);
+    void sleep(expectedCreateTime).then(() => {
+      if (this.awaited.has(id)) this.end(id);
+    });
   }
 
   /** Whether the delete of an id is held. The second one of one containerd is not: that gives the container up. */

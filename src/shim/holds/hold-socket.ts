@@ -10,7 +10,11 @@ type HoldRequest =
   /** containerd has run `start`, so that Create follows: is the server ready? */
   | 'expect'
   /** containerd has run `delete`: does the server have the container? */
-  | 'hold';
+  | 'hold'
+  /** The same, of a further container of a pod: containerd 2.4 does so before its Create, and runs no `start` for it. */
+  | 'await';
+
+const requests: readonly string[] = ['expect', 'hold', 'await'] satisfies readonly HoldRequest[];
 
 /** Bytes of the answer. */
 export const holdYes: number = Protocol.HOLD_YES;
@@ -63,7 +67,7 @@ export const arrives = async (fd: number, ms: number): Promise<boolean> =>
 /** Request and id of a message; undefined for anything else. */
 export function parseRequest(data: Uint8Array): readonly [request: HoldRequest, id: string] | undefined {
   const [request, id, end] = host.decode(data, data.length).split('\0');
-  return (request === 'expect' || request === 'hold') && id && end === '' ? [request, id] : undefined;
+  return requests.includes(request as string) && id && end === '' ? [request as HoldRequest, id] : undefined;
 }
 
 /**

@@ -93,6 +93,46 @@ test(
 );
 
 test(
+  'a further container of a pod, which has no start, is held before its Create, and not after its Delete',
+  on(async (bed) => {
+    const { end, answer } = await bed.ask(nulList(['await', 'web']));
+    assert.is(answer, holdYes);
+    await bed.wait(59_000);
+    bed.holds.begin('web');
+    await bed.wait(2000);
+    assert.is(bytes(end), undefined);
+    bed.holds.end('web', response);
+    await bed.wait(300);
+    assert.equal([bytes(end), bytes(end)], [restOfAnswer(response), new Uint8Array()]);
+    assert.is((await bed.ask(nulList(['await', 'web']))).answer, holdNo);
+  }),
+);
+
+test(
+  'the holder of one that is never created is let go after a minute, or when containerd deletes it',
+  on(async (bed) => {
+    const { end } = await bed.ask(nulList(['await', 'web']));
+    await bed.wait(59_000);
+    assert.is(bytes(end), undefined);
+    await bed.wait(2000);
+    assert.equal(bytes(end), new Uint8Array());
+    const { end: other } = await bed.ask(nulList(['await', 'db']));
+    bed.holds.end('db');
+    await bed.wait(300);
+    assert.equal(bytes(other), new Uint8Array());
+  }),
+);
+
+test(
+  'the server remembers the last 256 ids that it had',
+  on(async (bed) => {
+    for (let i = 0; i < 257; i++) bed.holds.end(`c${i}`);
+    assert.is((await bed.ask(nulList(['await', 'c1']))).answer, holdNo);
+    assert.is((await bed.ask(nulList(['await', 'c0']))).answer, holdYes);
+  }),
+);
+
+test(
   'start makes the server expect an id: its delete before Create is held until Delete was answered',
   on(async (bed) => {
     assert.is((await bed.ask(nulList(['expect', 'web']))).answer, holdYes);
