@@ -101,6 +101,11 @@ async function run(
   };
 }
 
+test("the delete of a pod's further container, which has a file `sandbox`, awaits its Create", async () => {
+  const { code, exists, requests, inits } = await run('delete', holdYes, { files: { address, sandbox: 'pod' } });
+  assert.equal([code, exists, requests, inits.length], [0, true, ['await\0web\0'], 1]);
+});
+
 test('the delete of a container that the server has is held: nothing is deleted, and stdout goes to the holder', async () => {
   const { code, out, exists, requests, inits, error, open } = await run('delete', holdYes);
   assert.equal([code, out.length, exists, error, requests], [0, 0, true, '', ['hold\0web\0']]);
