@@ -11,7 +11,7 @@ type HoldRequest =
   | 'expect'
   /** containerd has run `delete`: does the server have the container? */
   | 'hold'
-  /** The same, of a further container of a pod: containerd 2.4 does so before its Create, and runs no `start` for it. */
+  /** The same of a further container of a pod, which has no `start`: containerd 2.4 runs `delete` before its Create. */
   | 'await';
 
 const requests: readonly string[] = ['expect', 'hold', 'await'] satisfies readonly HoldRequest[];
