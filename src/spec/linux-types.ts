@@ -160,7 +160,7 @@ export interface Cpu {
 }
 
 export interface Pids {
-  /** Maximum number of processes; 0 or negative means no limit. */
+  /** Maximum number of processes; negative, and 0 before runtime-spec 1.3, for no limit. */
   limit?: Int;
 }
 

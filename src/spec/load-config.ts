@@ -8,6 +8,7 @@ import { parsePointer } from './json/json-pointer.js';
 import { parseJson } from './json/parse-json.js';
 import { countOf, type Findings } from './judge/findings.js';
 import { judge } from './judge/judge-config.js';
+import { isBefore } from './oci-version.js';
 import { PLATFORMS } from './rules/platform-rules.js';
 import { semanticRules } from './rules/semantic-rules.js';
 
@@ -100,6 +101,9 @@ export function validSpec({ spec, findings, text }: JudgedSpec, name: string): L
     spec.process.user.uid ??= 0;
     spec.process.user.gid ??= 0;
   }
+  const resources = spec.linux?.resources;
+  // Before runtime-spec 1.3 engines wrote 0 for no limit: podman 4 does for `--pids-limit -1`.
+  if (resources?.pids?.limit === 0 && isBefore(spec.ociVersion, 1, 3)) delete resources.pids.limit;
   return { spec, warnings: findings.warnings, text };
 }
 

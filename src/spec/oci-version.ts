@@ -23,6 +23,12 @@ export function parseVersion(text: string): Version | undefined {
   return { major, minor };
 }
 
+/** Whether a valid version is of an earlier major or minor version. */
+export function isBefore(text: string, major: number, minor: number): boolean {
+  const version = parseVersion(text);
+  return version !== undefined && (version.major < major || (version.major === major && version.minor < minor));
+}
+
 /** Dot-separated identifiers of SemVer §9 and §10; numbers of a pre-release have no leading zero. */
 function areIdentifiers(text: string, prerelease: boolean): boolean {
   return text.split('.').every((id) => /^[0-9A-Za-z-]+$/.test(id) && !(prerelease && /^0[0-9]+$/.test(id)));

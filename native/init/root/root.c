@@ -68,8 +68,10 @@ int op_rootfs(const struct op *op) {
   int enslave = cloned_outside && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
   if (enslave && errno != ENOSYS)
     return fail("mount_setattr", path);
-  struct mount_attr private = {.propagation = MS_PRIVATE};
-  int late = sys_mount_setattr(tree, 0, &private);
+  /* A slave gets the host's mounts in the root file system, and pivot_root(2) accepts it. */
+  int is_slave = init.inherited_propagation == MS_SLAVE;
+  struct mount_attr own = {.propagation = is_slave ? MS_SLAVE : MS_PRIVATE};
+  int late = sys_mount_setattr(tree, 0, &own);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
   int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -83,7 +85,7 @@ int op_rootfs(const struct op *op) {
   /* Before 5.12 only an attached mount can be changed. */
   if (enslave && mount_on(tree, NULL, NULL, MS_SLAVE | MS_REC, NULL))
     return fail("mount", path);
-  if (late && mount_on(tree, NULL, NULL, MS_PRIVATE, NULL))
+  if (late && mount_on(tree, NULL, NULL, (unsigned long)own.propagation, NULL))
     return fail("mount", path);
   return 0;
 }

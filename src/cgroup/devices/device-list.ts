@@ -185,14 +185,14 @@ function numberOf(value: Int | undefined, at: string): number {
   return Number(value);
 }
 
-/** A rule that denies without an access denies all access; one that allows must name the access. */
+/** A rule that denies without an access denies all access; one that allows must name the access, as rules check. */
 function accessOf({ allow, access }: DeviceRule, at: string): string {
   if (allow && !access) throw valueError(`${at}/access`, access, 'a rule that allows must name the access');
   if (!access || access === 'rwm') return 'rwm';
-  for (const letter of access) {
-    if (!'rwm'.includes(letter)) throw valueError(`${at}/access`, access, `"${letter}" is not one of r, w and m`);
-  }
-  return accessWhere((l) => access.includes(l));
+  const known = accessWhere((l) => access.includes(l));
+  if (known === '' || (!allow && /[^rwm]/.test(access)))
+    throw valueError(`${at}/access`, access, 'the access of a device rule is made of r, w and m');
+  return known;
 }
 
 /** An exception as v1 writes it. */

@@ -27,7 +27,7 @@ export function v1Settings(resources: Resources, at: string, live?: LiveCgroup):
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
   if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`));
-  if (isSet(pids?.limit)) {
+  if (pids?.limit !== undefined) {
     const value = pids.limit < 0 ? 'max' : String(pids.limit);
     settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
   }

@@ -25,7 +25,7 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
   if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`, live));
-  if (isSet(pids?.limit)) {
+  if (pids?.limit !== undefined) {
     settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
   }
   if (blockIO) append(settings, v2BlockIo(blockIO, `${at}/blockIO`));

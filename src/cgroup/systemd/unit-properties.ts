@@ -69,6 +69,8 @@ function propertiesOf({ file, value, others }: Setting, version: number): Proper
   const amount = amountProperties[file];
   if (amount !== undefined) {
     const number = amountOf(text);
+    // systemd refuses 0, which is written to the file: the unit gets the next value, which allows no fork either.
+    if (amount === 'TasksMax' && number === 0n) return [uint64(amount, 1n)];
     return number === undefined ? [] : [uint64(amount, number)];
   }
   const maskProperty = maskProperties[file];

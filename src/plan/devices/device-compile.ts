@@ -22,6 +22,8 @@ const links: readonly (readonly [path: string, content: string])[] = [
   ['/dev/stderr', '/proc/self/fd/2'],
 ];
 
+const ptmx = '/dev/ptmx';
+
 /**
  * Device nodes, then the links. Nothing if /dev is a bind mount from the host: runc also expects it to be complete.
  * Without CAP_MKNOD in the initial user namespace the host's nodes are bound, because none can be made.
@@ -36,10 +38,13 @@ export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
     ops.push({ op: 'device', at: '', path, type: 'c', major, minor, mode: 0o666, uid: 0, gid: 0, bind });
   }
   configured.forEach((d, i) => {
+    const path = cleanPath(d.path);
+    // The link below: the container's own terminals are in its devpts. Engines list the host's ptmx (--privileged).
+    if (path === ptmx) return;
     ops.push({
       op: 'device',
       at: `/linux/devices/${i}`,
-      path: d.path,
+      path,
       type: d.type === 'u' ? 'c' : d.type,
       major: d.major ?? 0,
       minor: d.minor ?? 0,
@@ -51,6 +56,6 @@ export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
   });
   if (facts.kcore) ops.push({ op: 'symlink', at: '', content: '/proc/kcore', path: '/dev/core', required: false });
   for (const [path, content] of links) ops.push({ op: 'symlink', at: '', content, path, required: false });
-  ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: '/dev/ptmx', required: true });
+  ops.push({ op: 'symlink', at: '', content: 'pts/ptmx', path: ptmx, required: true });
   return ops;
 }

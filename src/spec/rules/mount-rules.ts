@@ -50,7 +50,10 @@ export function mountRules(spec: Spec, findings: Findings): void {
     const paths = spec.linux?.[key];
     const see = `config-linux.md#${key === 'maskedPaths' ? 'masked-paths' : 'readonly-paths'}`;
     paths?.forEach((path, i) => {
-      findings.absolute(`/linux/${key}/${i}`, path, see);
+      const at = `/linux/${key}/${i}`;
+      if (key === 'maskedPaths' || path.split('/').includes('..')) findings.absolute(at, path, see);
+      else if (!path.startsWith('/'))
+        findings.warn(at, path, 'be an absolute path: it is taken from the root of the container', see);
     });
   }
 }

@@ -13,7 +13,7 @@ const IPC =
 
 export function sysctlRules(spec: Spec, findings: Findings): void {
   const namespaces = new Set(spec.linux?.namespaces?.map(({ type }) => type));
-  for (const key of Object.keys(spec.linux?.sysctl ?? {})) {
+  for (const [key, value] of Object.entries(spec.linux?.sysctl ?? {})) {
     const at = `/linux/sysctl/${escapeSegment(key)}`;
     const path = sysctlPath(key);
     if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
@@ -24,8 +24,8 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
       findings.refuse(at, key, 'not be set here: hostname is the field for it', SEE);
       continue;
     }
-    if (path === 'kernel/domainname' && spec.domainname !== undefined) {
-      findings.refuse(at, key, 'be absent beside domainname, the field for it', SEE);
+    if (path === 'kernel/domainname' && spec.domainname !== undefined && value !== spec.domainname) {
+      findings.refuse(at, value, 'equal domainname, the field for it, or be absent', SEE);
       continue;
     }
     const namespace = namespaceOf(path);

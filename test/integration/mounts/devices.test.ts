@@ -1,6 +1,16 @@
 /** Devices: the default nodes and links, those of the config, and what the device rules allow. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../bed/bed.js';
@@ -156,16 +166,52 @@ test(
       device('/opt/link/zero'),
       device('/opt/up/outside-zero'),
       device('/dev/../dev//dots/./zero'),
-      device('/dev/full'),
-      device('/dev/ptmx'),
+      device('/dev/full/'),
     ];
     const paths = '/opt/new/dir/zero /opt/real/zero /outside-zero /dev/dots/zero /dev/full';
-    const said = bed.out(`for d in ${paths}; do stat -c "%t:%T %a" $d; done; readlink /dev/ptmx`);
-    assert.is(said, `${'1:5 600\n'.repeat(5)}pts/ptmx\n`);
+    const said = bed.out(`for d in ${paths}; do stat -c "%t:%T %a" $d; done`);
+    assert.is(said, '1:5 600\n'.repeat(5));
     assert.not(existsSync('/outside-zero'));
     assert.not(existsSync(join(bed.dir, 'outside-zero')));
   }),
 );
+
+for (const userNamespace of [false, true]) {
+  test(
+    `with all devices of the host${userNamespace ? ' in a user namespace' : ''}, /dev/ptmx is the container's own`,
+    onBed((bed) => {
+      if (userNamespace) withUserNamespace(bed.config);
+      const devices = hostDevices();
+      assert.ok(devices.some(({ path }) => path === '/dev/ptmx'));
+      bed.config.linux.devices = devices;
+      assert.is(bed.out('readlink /dev/ptmx; test -c /dev/null && echo null'), 'pts/ptmx\nnull\n');
+    }),
+  );
+}
+
+test(
+  'another device at /dev/ptmx is left out, with a warning',
+  onBed((bed) => {
+    bed.config.linux.devices = [{ path: '/dev//ptmx/', type: 'c', major: 1, minor: 5 }];
+    const r = bed.sh('readlink /dev/ptmx');
+    assert.equal([r.code, r.stdout], [0, 'pts/ptmx\n']);
+    assert.match(r.stderr, /^runt: warning: \/linux\/devices\/0 should not be at \/dev\/ptmx/);
+  }),
+);
+
+/** What engines list for a privileged container: the device nodes of /dev, without those of terminals (containerd). */
+function hostDevices(): NonNullable<Bed['config']['linux']['devices']> {
+  return readdirSync('/dev').flatMap((name) => {
+    const { mode, rdev } = lstatSync(`/dev/${name}`);
+    const type = { [constants.S_IFCHR]: 'c', [constants.S_IFBLK]: 'b' }[mode & constants.S_IFMT] as
+      | 'c'
+      | 'b'
+      | undefined;
+    if (!type || /^(console|tty.*)$/.test(name)) return [];
+    const [major, minor] = [(rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)];
+    return [{ path: `/dev/${name}`, type, major, minor, fileMode: mode & 0o777, uid: 0, gid: 0 }];
+  });
+}
 
 test(
   "in a user namespace, nodes are bind mounts of the host's, and a FIFO has its mode and owner inside",

@@ -117,6 +117,30 @@ for (const [value, events, root] of [
   );
 }
 
+for (const userNamespace of [false, true]) {
+  for (const [value, fields, into] of [
+    [undefined, ['master'], true],
+    ['slave', ['master'], true],
+    ['rslave', ['master'], true],
+    ['private', [], false],
+  ] as const) {
+    test(
+      `with ${value ?? 'no rootfsPropagation'}${userNamespace ? ' in a user namespace' : ''}, the root of a shared mount ${into ? 'gets' : 'does not get'} the host's mounts`,
+      onShared((s) => {
+        const { rootfs } = s.bed;
+        if (userNamespace) withUserNamespace(s.bed.config);
+        s.host(`mkdir '${rootfs}/later' && mount --bind '${rootfs}' '${rootfs}' && mount --make-shared '${rootfs}'`);
+        s.start(value, []);
+        assert.equal(s.fields('/'), fields);
+        s.host(`mount -t tmpfs from-host '${rootfs}/later'`);
+        assert.is(s.inside('cat /proc/self/mountinfo').includes(' /later '), into);
+        s.inside('test -d /proc/1');
+        assert.not(s.host('cat /proc/self/mountinfo').includes(`${rootfs}/proc `));
+      }),
+    );
+  }
+}
+
 for (const [options, top, sub, fields] of [
   [['shared'], 'in out', 'in out', ['shared']],
   [['slave'], 'in', 'in out', ['master']],

@@ -245,6 +245,7 @@ test('0 means "not set" for the values that engines send so, and is a value for 
     'memory/box/memory.swappiness=0 /memory/swappiness',
     'cpu,cpuacct/box/cpu.idle=0 /cpu/idle',
     'cpu,cpuacct/box/cpu.cfs_burst_us=0 /cpu/burst',
+    'pids/box/pids.max=0 /pids/limit',
   ]);
 });
 

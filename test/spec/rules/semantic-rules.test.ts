@@ -207,8 +207,8 @@ const cases: [string, unknown, string[]][] = [
   ],
   [
     'maskedPaths, readonlyPaths: relative',
-    withLinux({ maskedPaths: ['/proc/kcore', 'proc/keys'], readonlyPaths: ['sys'] }),
-    ['/linux/maskedPaths/1 must be an absolute path', '/linux/readonlyPaths/0 must be an absolute path'],
+    withLinux({ maskedPaths: ['/proc/kcore', 'proc/keys'], readonlyPaths: ['sys', 'sys/../etc'] }),
+    ['/linux/maskedPaths/1 must be an absolute path', '/linux/readonlyPaths/1 must be an absolute path'],
   ],
   [
     'maskedPaths without a mount namespace, where the mounts are detached',
@@ -360,12 +360,14 @@ const cases: [string, unknown, string[]][] = [
           { allow: false, access: 'rwm' },
           { allow: true, type: 'c', major: -1, minor: -1, access: 'rwx' },
           { allow: true, access: 'rr' },
+          { allow: true, access: 'x' },
+          { allow: false, access: 'rwx' },
         ],
       },
     }),
     [
-      '/linux/resources/devices/1/access must be made of r, w and m, each once',
-      '/linux/resources/devices/2/access must be made of r, w and m, each once',
+      '/linux/resources/devices/3/access must be made of r, w and m',
+      '/linux/resources/devices/4/access must be made of r, w and m',
     ],
   ],
   ['cgroupsPath', withLinux({ cgroupsPath: '/a/../../b' }), ['/linux/cgroupsPath must have no ".." in it']],
@@ -676,6 +678,41 @@ test('a sysfs that a new user namespace cannot mount causes a warning', () => {
   assert.equal(warned({ type: 'user' }, { type: 'network', path: '/run/netns/x' }), ['/mounts/0/type']);
   assert.equal(warned({ type: 'user' }, { type: 'network' }), []);
   assert.equal(warned({ type: 'user', path: '/proc/7/ns/user' }), []);
+});
+
+test('a relative readonlyPath, unknown letters of an allowed access and a device at /dev/ptmx get warnings', () => {
+  const linux = {
+    readonlyPaths: ['sys'],
+    devices: [
+      { path: '/dev/ptmx', type: 'c' as const, major: 5, minor: 2 },
+      { path: '/dev/ptmx/', type: 'c' as const, major: 1, minor: 3 },
+    ],
+    resources: { devices: [{ allow: true, access: 'rwx' }] },
+  };
+  assert.equal(
+    parse(JSON.stringify(withLinux(linux))).warnings.map(({ pointer }) => pointer),
+    ['/linux/readonlyPaths/0', '/linux/devices/1', '/linux/resources/devices/0/access'],
+  );
+});
+
+test('pids.limit 0 means no limit before runtime-spec 1.3, and 0 from then on', () => {
+  for (const [ociVersion, limit] of [
+    ['1.0.2-dev', undefined],
+    ['1.2.1', undefined],
+    ['1.3.0', 0],
+  ] as const) {
+    const config = { ...withLinux({ resources: { pids: { limit: 0 } } }), ociVersion };
+    assert.is(parse(JSON.stringify(config)).spec.linux?.resources?.pids?.limit, limit);
+  }
+});
+
+test('kernel.domainname may repeat domainname', () => {
+  const config = (value: string) => ({
+    ...withLinux({ namespaces: [{ type: 'uts' }], sysctl: { 'kernel.domainname': value } }),
+    domainname: 'example',
+  });
+  assert.equal(parse(JSON.stringify(config('example'))).warnings, []);
+  assert.throws(() => parse(JSON.stringify(config('other'))), /./);
 });
 
 test('a relative mount destination is deprecated, but valid, and causes a warning', () => {
