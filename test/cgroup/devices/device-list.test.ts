@@ -171,11 +171,20 @@ test('v2 applies in order the rules that v1 cannot hold, and the same list for a
   assert.equal(v2DeviceList(rules.slice(0, 3), at, []), deviceList(rules.slice(0, 3), at, []));
 });
 
-test('an unknown access letter or a number that is too large is refused', () => {
-  assert.throws(
-    () => list([{ allow: true, type: 'c', access: 'rx' }]),
-    (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/access`,
-  );
+test('unknown letters of an allowed access are ignored', () => {
+  assert.equal(list([{ allow: true, type: 'c', access: 'rxr' }]), list([{ allow: true, type: 'c', access: 'r' }]));
+});
+
+test('an access of unknown letters alone, one of a denied rule, and a number that is too large are refused', () => {
+  for (const rule of [
+    { allow: true, type: 'c', access: 'x' },
+    { allow: false, type: 'c', access: 'rx' },
+  ] as const) {
+    assert.throws(
+      () => list([rule]),
+      (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/access`,
+    );
+  }
   assert.throws(
     () => list([{ allow: true, type: 'c', major: 4294967296, access: 'r' }]),
     (e: { code: string; pointer: string }) => e.code === 'ERR_SPEC_VALUE' && e.pointer === `${at}/0/major`,
