@@ -14,7 +14,7 @@ export type KeeperRequest =
   | 'take'
   /** Close the descriptors of these names. */
   | 'drop'
-  /** Hold the standard output of `delete` for the container NAMESPACE/ID, whose bundle has the second word's identity. */
+  /** Hold the standard output of `delete` for the container NAMESPACE/ID; the second word is its bundle's identity. */
   | 'delete'
   /** End, if nothing is held. */
   | 'end';
