@@ -59,7 +59,7 @@ function argumentsOf(pid) {
 }
 
 const counts = (args) =>
-  /containerd-shim-|runt-init|pause$/.test(args[0] ?? '') || (/runt$|node$/.test(args[0]) && args.includes('serve'));
+  /containerd-shim-|runt-init|pause$/.test(args[0] ?? '') || (/runt$/.test(args[0] ?? '') && args.includes('serve'));
 
 /** PSS in KB of the processes that count; a process that has ended has none. */
 function memory() {
