@@ -202,8 +202,8 @@ for (const kind of ['a directory', 'a mount point'] as const) {
 const propagations: readonly [Propagation, string[], string][] = [
   ['shared', ['shared'], 'in out'],
   ['rshared', ['shared'], 'in out'],
-  ['slave', [], 'in'],
-  ['rslave', [], 'in'],
+  ['slave', ['master'], 'in'],
+  ['rslave', ['master'], 'in'],
   ['private', [], 'none'],
   ['rprivate', [], 'none'],
   ['unbindable', ['unbindable'], 'none'],

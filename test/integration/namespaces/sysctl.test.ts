@@ -75,13 +75,13 @@ test(
 );
 
 test(
-  'kernel.hostname, and kernel.domainname beside domainname, are refused',
+  'kernel.hostname, and a kernel.domainname that differs from domainname, are refused',
   onBed((bed) => {
     bed.config.linux.sysctl = { 'kernel.hostname': 'x' };
     assert.match(bed.run().stderr, /kernel\.hostname[\s\S]*hostname is the field for it/);
     bed.config.linux.sysctl = { 'kernel.domainname': 'x' };
     bed.config.domainname = 'y';
-    assert.match(bed.run().stderr, /kernel\.domainname[\s\S]*beside domainname/);
+    assert.match(bed.run().stderr, /kernel\.domainname[\s\S]*equal domainname/);
   }),
 );
 
