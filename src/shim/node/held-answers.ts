@@ -28,7 +28,8 @@ interface HeldAnswer {
 interface DeletedContainer {
   /** Its identity (bundle-identity.ts). */
   readonly bundle: string;
-  readonly response: Uint8Array;
+  /** The encoded DeleteResponse; absent if its Create failed. */
+  readonly response?: Uint8Array;
 }
 
 /** Containers to remember that were deleted: containerd may run `delete` after Delete. */
@@ -60,6 +61,7 @@ export class HeldAnswers {
   async hold(name: string, bundle: string, fd: number): Promise<boolean> {
     const last = this.deleted.get(name);
     if (last?.bundle === bundle) {
+      if (!last.response) return false;
       complete(fd, head, last.response);
       return true;
     }
@@ -122,7 +124,7 @@ export class HeldAnswers {
   called(path: string, namespace: string, request: Uint8Array, response?: Uint8Array): void {
     if (path === `${task3}/Create` && !response) {
       const name = `${namespace}/${decodeMessage(task.CreateTaskRequest, request).id}`;
-      this.known.delete(name);
+      this.forget(name);
       this.end(name);
     } else if (path === `${task3}/Shutdown`) {
       const name = `${namespace}/${decodeMessage(task.ShutdownRequest, request).id}`;
@@ -131,13 +133,18 @@ export class HeldAnswers {
       const { id, execId } = decodeMessage(task.DeleteRequest, request);
       if (execId !== '') return;
       const name = `${namespace}/${id}`;
-      const bundle = this.known.get(name) ?? '';
-      this.known.delete(name);
-      this.deleted.set(name, { bundle, response });
-      const [oldest = ''] = this.deleted.keys();
-      if (this.deleted.size > remembered) this.deleted.delete(oldest);
+      this.forget(name, response);
       this.end(name, response);
     }
+  }
+
+  /** The server does not have the container any more, or its Create failed. */
+  private forget(name: string, response?: Uint8Array): void {
+    const bundle = this.known.get(name) ?? '';
+    this.known.delete(name);
+    this.deleted.set(name, { bundle, ...(response && { response }) });
+    const [oldest = ''] = this.deleted.keys();
+    if (this.deleted.size > remembered) this.deleted.delete(oldest);
   }
 
   /**

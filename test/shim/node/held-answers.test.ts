@@ -126,6 +126,18 @@ test('a delete after Delete is answered at once; one of a later container with t
   await bed.over();
 });
 
+test('a delete after a failed Create is left to the caller, and ends one that is held', async () => {
+  const bed = new Bed();
+  const bundle = bed.bundle();
+  bed.create();
+  const { isHeld, answer } = await bed.delete(bundle);
+  bed.answers.called(`${service}/Create`, 'ns', task.CreateTaskRequest.encode({ id: 'c' }).finish());
+  await bed.wait(1000);
+  assert.equal([isHeld, answer()], [true, -1]);
+  assert.is((await bed.delete(bundle)).isHeld, false);
+  await bed.over();
+});
+
 test('an old bundle of no container is left to the caller, and one of a server that does not answer is held', async () => {
   const bed = new Bed();
   assert.is((await bed.delete(aged(100_000))).isHeld, false);
