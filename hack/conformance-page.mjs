@@ -30,7 +30,7 @@ function merged(old, made, key) {
 }
 
 /** Parts whose numbers are in the table of engines. */
-const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|pods a second)/;
+const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O)/;
 
 /** When each part of the engines ran, by the title of its section. */
 const titles = {
@@ -179,6 +179,16 @@ function failingPods(tables) {
 const excusedTests = (tables) =>
   section(tables, "runc's own tests").flatMap((line) => /^ {4}\(\d+\) (.*)$/.exec(line)?.[1] ?? []);
 
+/** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
+function joinedKills(parts) {
+  const kills = parts.filter(([name]) => name.startsWith('200 containers of '));
+  if (kills.length === 0) return parts;
+  const failed = kills.filter(([, , result]) => !result.startsWith('passed'));
+  const result = failed.length > 0 ? `failed: ${failed.map(([name]) => name).join('; ')}` : 'passed';
+  const row = ['200 containers through kills of containerd and of what serves them', kills[0][1], result];
+  return [...parts.filter((part) => !kills.includes(part)), row];
+}
+
 /**
  * @param tables what hack/conformance.mjs has written
  * @param before the page as it is
@@ -189,7 +199,7 @@ export function page(tables, before, layout) {
   const when = (part) => parts.find(([name]) => name.startsWith(part))?.[1] ?? '–';
   const results = merged(
     rows(section(before, 'Results')),
-    parts.filter(([name]) => !ofEngines.test(name)).map(([name, date, , result]) => [name, date, result]),
+    joinedKills(parts.filter(([name]) => !ofEngines.test(name)).map(([name, date, , result]) => [name, date, result])),
     ([name]) => name,
   );
   /** An update of an engine by Debian takes the row of the one before; containerd has several on one suite. */
@@ -197,7 +207,6 @@ export function page(tables, before, layout) {
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
   const pods = failingPods(tables);
-  const density = section(tables, 'Pods').filter((line) => line.startsWith('|'));
   const own = excusedTests(tables).map((why) => `* ${why}`);
   const oldPods = section(before, "Kubernetes' CRI");
   const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
@@ -206,8 +215,9 @@ export function page(tables, before, layout) {
     '',
     '<!-- Written by `make test-all`; do not edit. -->',
     '',
-    'What ran where the last time that `make test-all` did, what fails, and why. The long tables, test by test, are in',
+    'What ran where the last time that `make test-all` did, what fails, and why. The long tables are in',
     '`build/conformance/tables.md` after a run; [testing](testing.md) tells how each part works.',
+    `"Here" is ${machine}.`,
     '',
     '<!-- not run: it takes an hour -->',
     '```sh',
@@ -216,8 +226,6 @@ export function page(tables, before, layout) {
     '',
     '## Results',
     '',
-    `"Here" is ${machine}.`,
-    '',
     row('part', 'when', 'result'),
     '|---|---|---|',
     ...results.map((columns) => row(...columns)),
@@ -225,21 +233,11 @@ export function page(tables, before, layout) {
     '## Engines',
     '',
     'Each scenario gives the same output and status with runt as with runc (with `critest`: passes if it does with runc).',
+    'Skipped is what does not work with runc there, needs criu or a disk that the machine lacks, or is about AppArmor.',
     '',
     row('engine', 'by', 'Debian', 'cgroup', 'passed', 'failed', 'skipped', 'when'),
     '|---|---|---|---|---|---|---|---|',
     ...engines.map((columns) => row(...columns)),
-    '',
-    'Skipped is what does not work with runc there, needs criu or a disk that the machine lacks, or is about AppArmor.',
-    '',
-    '## Pods a second, and memory',
-    '',
-    'Pods with the network of the host and one container, four made at a time, by containerd 2.1 (`conformance/cri/density`).',
-    'The memory (PSS) is that of the shims or the server, the supervisors and the first processes of the pods.',
-    '',
-    ...(density.length > 0
-      ? density
-      : section(before, 'Pods a second, and memory').filter((line) => line.startsWith('|'))),
     '',
     "## The OCI's validation programs",
     '',
