@@ -476,7 +476,10 @@ test('Watch tells of containers of the command and of both services', async (ser
   const gone = (await tasks.call('State', { id }).catch((error: { code: number }) => error)) as { code: number };
   assert.is(gone.code, 5);
   tasks.close();
-  const run = collect(client.run({ id: 'other', config: shell(bed, 'exit 3') }));
+  const run = collect(client.run({ id: 'other', config: shell(bed, 'sleep 1000') }));
+  // A container that is gone before it is looked at is not seen at all.
+  await until('other RUNNING');
+  await client.kill({ id: 'other', signal: 'KILL' });
   await run;
   await removed('other');
   const [{ value: seen }] = [await only.next()];
