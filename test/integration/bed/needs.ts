@@ -248,7 +248,7 @@ export function missing(need: Need): string | undefined {
     case 'grpcio-tools':
       return spawnSync('python3', ['-c', 'import grpc_tools'], { stdio: 'ignore' }).status === 0
         ? undefined
-        : 'python3 has no module grpc_tools';
+        : 'grpcio-tools: python3 has no module grpc_tools';
     case 'criu':
       return whyNoCriu();
     case 'sys-resource':
