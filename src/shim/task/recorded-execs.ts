@@ -1,11 +1,11 @@
 /** Records of execs, in the state directory of their container: a restarted server knows them by these. */
 import type { ExecKey } from '../../container/state/exit-records.js';
 import { entryText, withState } from '../../container/state/state-directory.js';
-import { check } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
-import { host, native } from '../../sys/host.js';
+import { native } from '../../sys/host.js';
 import type { Streams } from '../streams/stdio-streams.js';
 import type { google } from '../transport/protos.js';
+import { storeRecord } from './server-records.js';
 
 export interface ExecRecord {
   readonly version: 1;
@@ -25,12 +25,10 @@ const nameOf = (execId: string): string => `${prefix}${execId}.json`;
 
 /** @throws RuntError ERR_STATE */
 export function storeExec(root: string, id: string, record: ExecRecord): void {
-  const name = nameOf(record.execId);
-  const text = host.encode(JSON.stringify(record));
-  check(
-    withState(root, id, (dir) => (dir < 0 ? dir : native.replaceFile(dir, name, 0o600, text))),
-    { code: 'ERR_STATE', message: `record the exec ${record.execId} in ${root}/${id}`, path: `${root}/${id}/${name}` },
-  );
+  storeRecord(root, id, nameOf(record.execId), record, {
+    code: 'ERR_STATE',
+    message: `record the exec ${record.execId} in ${root}/${id}`,
+  });
 }
 
 export function removeExecRecord(root: string, id: string, execId: string): void {

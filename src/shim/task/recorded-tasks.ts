@@ -1,21 +1,15 @@
 /** Task records of `runt serve`, in the state directories of the containers. */
-import { names } from '../../container/list.js';
-import { isAlive, statusOf, thisProcess } from '../../container/state/recorded-process.js';
-import { entryText, withState } from '../../container/state/state-directory.js';
-import { loadRecord, type RecordedProcess } from '../../container/state/state-store.js';
-import { check } from '../../sys/error.js';
-import { host, native } from '../../sys/host.js';
+import { statusOf, thisProcess } from '../../container/state/recorded-process.js';
+import { loadRecord } from '../../container/state/state-store.js';
 import type { Publisher } from '../containerd/event-publisher.js';
 import type { RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
 import type { Streams } from '../streams/stdio-streams.js';
+import { recordsLeft, type ServerRecord, storeRecord } from './server-records.js';
 import { Task, type TaskOptions } from './task.js';
 import { Process } from './task-process.js';
 
-interface TaskRecord {
-  readonly version: 1;
-  /** The server that owns the task while that server runs. */
-  readonly server: RecordedProcess;
+interface TaskRecord extends ServerRecord {
   readonly terminal: boolean;
   readonly streams: Streams;
   readonly options: RuntimeOptions;
@@ -30,11 +24,7 @@ const file = 'task.json';
 export function storeTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
   const record: TaskRecord = { version: 1, server: thisProcess(), terminal, streams, options };
-  const text = host.encode(JSON.stringify(record));
-  check(
-    withState(root, id, (dir) => (dir < 0 ? dir : native.replaceFile(dir, file, 0o600, text))),
-    { code: 'ERR_STATE', message: `record the task ${id} in ${root}/${id}/${file}`, path: `${root}/${id}/${file}` },
-  );
+  storeRecord(root, id, file, record, { code: 'ERR_STATE', message: `record the task ${id} in ${root}/${id}/${file}` });
 }
 
 /**
@@ -47,12 +37,9 @@ export async function adoptTasks(
   { debug, keeper }: Pick<TaskOptions, 'debug' | 'keeper'>,
 ): Promise<readonly Task[]> {
   const tasks: Task[] = [];
-  for (const id of names(root)) {
+  for (const [id, record] of recordsLeft<TaskRecord>(root, file)) {
     try {
-      const text = withState(root, id, (dir) => entryText(dir, file));
-      const record = text === undefined ? undefined : (JSON.parse(text) as TaskRecord);
-      if (record?.version === 1 && !isAlive(record.server))
-        tasks.push(await adoptTask(root, id, record, { publisher: publisherOf(id), debug, ...(keeper && { keeper }) }));
+      tasks.push(await adoptTask(root, id, record, { publisher: publisherOf(id), debug, ...(keeper && { keeper }) }));
     } catch (error) {
       log(id, error);
     }
