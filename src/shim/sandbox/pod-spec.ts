@@ -9,8 +9,6 @@ export interface PodHost {
   readonly id: string;
   /** The pod's network namespace; empty for the host's. */
   readonly netns: string;
-  /** The user namespace that owns `netns`; absent if a new one is made. */
-  readonly userNamespace?: string;
   /** Filter of the first process; absent for none. */
   readonly seccomp?: Seccomp;
   /** SELinux labels of the pod; absent if SELinux is off. */
@@ -104,13 +102,12 @@ function mounts(hostPids: boolean): Mount[] {
 }
 
 function namespaces(modes: ReturnType<typeof namespaceModes>, host: PodHost): Namespace[] {
-  const { userNamespace: path } = host;
   return [
     { type: 'mount' },
     ...(modes.pid === NODE ? [] : [{ type: 'pid' } as const]),
     ...(modes.ipc === NODE ? [] : [{ type: 'ipc' } as const]),
     ...(modes.network === NODE ? [] : [{ type: 'uts' } as const, { type: 'network', path: host.netns } as const]),
-    ...(modes.user === NODE ? [] : [path ? ({ type: 'user', path } as const) : ({ type: 'user' } as const)]),
+    ...(modes.user === NODE ? [] : [{ type: 'user' } as const]),
   ];
 }
 

@@ -11,8 +11,6 @@ export interface SandboxRecord {
   readonly version: 1;
   /** ns since 1970, in decimal. */
   readonly createdAt: string;
-  /** Whether the pod has its own /dev/shm and files. */
-  readonly files: boolean;
   readonly netns: string;
   /** Cgroup of the pod and its containers, as CRI names it; empty for none. */
   readonly cgroupParent: string;

@@ -87,7 +87,6 @@ export class Sandbox {
     const record: SandboxRecord = {
       version: 1,
       createdAt: String(native.realtime()),
-      files: modes.ipc !== pod.NamespaceMode.NODE,
       netns,
       cgroupParent: config.linux?.cgroupParent ?? '',
       processLabel: labels?.process ?? '',
