@@ -1,5 +1,5 @@
 /** `runt serve`: the services for scripts and the task service, over gRPC on a unix socket, without containerd. */
-import { check, RuntError } from '../sys/error.js';
+import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD } from '../sys/linux.js';
 import { forget, trimWhenIdle } from '../sys/waiting/loop.js';
@@ -9,7 +9,7 @@ import { serveGrpc } from './grpc/grpc-loop.js';
 import { ServiceManager } from './service-manager.js';
 import { outliveErrors } from './shim-log.js';
 import { adoptTasks, storeTask } from './task/recorded-tasks.js';
-import { claimSocket, lockSockets } from './transport/server-socket.js';
+import { claimSocket, inUseError, withSocketDirectory } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 
 interface ServeOptions {
@@ -114,18 +114,9 @@ function pathOf(listen: string): string {
 }
 
 /** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
-async function listenAt(path: string): Promise<number> {
-  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path };
-  const slash = path.lastIndexOf('/');
-  const [directory, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
-  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), { ...facts, path: directory });
-  try {
-    // Two servers may start at once.
-    await lockSockets(dir, { ...facts, path: directory });
+const listenAt = (path: string): Promise<number> =>
+  withSocketDirectory(path, async (dir, name) => {
     const listener = await claimSocket(dir, name, path);
-    if (listener !== undefined) return listener;
-    throw new RuntError({ ...facts, message: `listen at ${path}: it is in use, a server listens there` });
-  } finally {
-    native.close(dir);
-  }
-}
+    if (listener === undefined) throw inUseError(path);
+    return listener;
+  });

@@ -10,7 +10,7 @@ import { readable, sleep } from '../../sys/waiting/loop.js';
 import { keeperRequestTime, keeperStartTime, longestKeeperPause } from '../../sys/waiting/time-limits.js';
 import { log } from '../shim-log.js';
 import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
-import { claimSocket, lockSockets } from '../transport/server-socket.js';
+import { claimSocket, inUseError, withSocketDirectory } from '../transport/server-socket.js';
 import { Connection, type Handler } from '../transport/ttrpc.js';
 import { type KeeperRequest, keeperSocket, keeperYes } from './keeper-protocol.js';
 
@@ -146,32 +146,19 @@ export class Keeper implements DescriptorKeeper {
       throw error;
     }
     native.close(connection);
-    throw new RuntError({
-      code: 'ERR_SHIM',
-      message: `listen at ${this.socket}: it is in use, a server listens there`,
-      path: this.socket,
-    });
+    throw inUseError(this.socket);
   }
 
   /** Starts a keeper unless one runs. @throws RuntError ERR_SHIM */
-  private async start(): Promise<void> {
-    const slash = this.socket.lastIndexOf('/');
-    const [directory, name] = [this.socket.slice(0, slash) || '/', this.socket.slice(slash + 1)];
-    const facts = { code: 'ERR_SHIM', message: `listen at ${this.socket}`, path: directory };
-    const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), facts);
-    try {
-      // Two servers may start at once.
-      await lockSockets(dir, facts);
+  private start(): Promise<void> {
+    return withSocketDirectory(this.socket, async (dir, name) => {
       const own = await claimSocket(dir, keeperSocket(name), keeperSocket(this.socket));
       if (own === undefined) return;
       this.listener ??= await claimSocket(dir, name, this.socket);
-      if (this.listener === undefined)
-        throw new RuntError({ ...facts, message: `${facts.message}: it is in use, a server listens there` });
+      if (this.listener === undefined) throw inUseError(this.socket);
       this.spawn(this.listener, own);
       native.close(own);
-    } finally {
-      native.close(dir);
-    }
+    });
   }
 
   private spawn(listener: number, own: number): void {

@@ -4,7 +4,7 @@ import { E } from '../../sys/errno.js';
 import { check, type ErrorFacts, RuntError } from '../../sys/error.js';
 import { tryStat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, S_IFMT, S_IFSOCK } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { lock } from '../../sys/waiting/file-lock.js';
 import { serverLockTime } from '../../sys/waiting/time-limits.js';
@@ -58,3 +58,28 @@ export async function claimSocket(dir: number, name: string, path: string): Prom
   }
   return check(native.unixListen(dir, name, 128), facts);
 }
+
+/**
+ * Calls `use` with the directory of a socket, which is locked meanwhile, and the socket's name in it.
+ * @throws RuntError ERR_SHIM, and what `use` throws
+ */
+export async function withSocketDirectory<T>(path: string, use: (dir: number, name: string) => Promise<T>): Promise<T> {
+  const slash = path.lastIndexOf('/');
+  const [directory, name] = [path.slice(0, slash) || '/', path.slice(slash + 1)];
+  const facts = { code: 'ERR_SHIM', message: `listen at ${path}`, path: directory };
+  const dir = check(native.openAt(AT_FDCWD, directory, 0, 0), facts);
+  try {
+    await lockSockets(dir, facts);
+    return await use(dir, name);
+  } finally {
+    native.close(dir);
+  }
+}
+
+/** The error for a socket at which a server of ours listens. */
+export const inUseError = (path: string): RuntError =>
+  new RuntError({
+    code: 'ERR_SHIM',
+    message: `listen at ${path}: it is in use, a server listens there`,
+    path,
+  });
