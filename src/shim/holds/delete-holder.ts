@@ -10,6 +10,7 @@ import { holdAnswerTime } from '../../sys/waiting/time-limits.js';
 import type { ShimArguments } from '../containerd/shim-arguments.js';
 import { isBusy } from './busy-server.js';
 import { requestHold } from './hold-socket.js';
+import { recordedSocket } from './recorded-address.js';
 
 /**
  * Leaves stdout open with a process that lives as long as the server has the container (native/init/holder.c).
@@ -47,17 +48,8 @@ export async function holdDelete(a: ShimArguments): Promise<boolean> {
 }
 
 /** Path of the server's socket, from the answer of `start`, or from what containerd passed to a pod's container. */
-export function serverSocket(bundle: string): string | undefined {
-  for (const file of ['address', 'bootstrap.json']) {
-    try {
-      const { address, protocol } = JSON.parse(tryReadText(`${bundle}/${file}`) ?? '') as Record<string, unknown>;
-      if (protocol === 'grpc' && typeof address === 'string' && address.startsWith('/')) return address;
-    } catch {
-      // The bare address of a ttrpc server, or no such file.
-    }
-  }
-  return undefined;
-}
+export const serverSocket = (bundle: string): string | undefined =>
+  recordedSocket(`${bundle}/address`) ?? recordedSocket(`${bundle}/bootstrap.json`);
 
 /** The command line of this process. The last word is the action. */
 const ownWords = (): string[] => (tryReadText('/proc/self/cmdline') ?? '').split('\0').slice(0, -1);

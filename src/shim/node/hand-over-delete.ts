@@ -1,7 +1,7 @@
 /** `delete` of a container that a node's server has: its keeper answers when containerd deletes the container. */
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
-import { exists, tryReadText } from '../../sys/fs.js';
+import { exists } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
@@ -9,6 +9,7 @@ import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { readable } from '../../sys/waiting/loop.js';
 import { handOverTime } from '../../sys/waiting/time-limits.js';
 import type { ShimArguments } from '../containerd/shim-arguments.js';
+import { recordedSocket } from '../holds/recorded-address.js';
 import { bootstrapRecord, bundleIdentity } from './bundle-identity.js';
 import { keeperSocket, keeperYes } from './keeper-protocol.js';
 
@@ -41,14 +42,6 @@ export async function handOverDelete(a: ShimArguments): Promise<boolean> {
 
 /** The socket in the record that containerd writes for a container of a sandbox; undefined if no keeper serves it. */
 function nodeSocket(bundle: string): string | undefined {
-  const text = tryReadText(`${bundle}/${bootstrapRecord}`);
-  if (text === undefined) return undefined;
-  try {
-    const { address, protocol } = JSON.parse(text) as Record<string, unknown>;
-    if (protocol !== 'grpc' || typeof address !== 'string' || !address.startsWith('/')) return undefined;
-    return exists(keeperSocket(address)) ? address : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const address = recordedSocket(`${bundle}/${bootstrapRecord}`);
+  return address !== undefined && exists(keeperSocket(address)) ? address : undefined;
 }

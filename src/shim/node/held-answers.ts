@@ -3,19 +3,17 @@
  * from 2.4 on. It then forgets the container, so the answer is held until Delete.
  */
 import { native } from '../../sys/host.js';
+import { Protocol } from '../../sys/protocol.js';
 import { forget, readable, sleep, withTimeout } from '../../sys/waiting/loop.js';
 import { expectedCreateTime, heldAnswerPause, serverAnswerTime } from '../../sys/waiting/time-limits.js';
+import { restOfAnswer } from '../holds/hold-socket.js';
 import { log } from '../shim-log.js';
 import { task } from '../transport/protos.js';
 import { decodeMessage } from '../transport/status-code.js';
 import { bundleAge, bundleIdentity } from './bundle-identity.js';
 
-/**
- * The first bytes of an answer: the tag of a field of four bytes that containerd does not know. An answer that is never
- * completed is an error to it (status 255, unknown), not a DeleteResponse of zeros.
- */
-const head = new Uint8Array([0xc5, 0x3e]);
-const padding = 4;
+const firstByte: number = Protocol.HOLD_HEAD;
+const head = new Uint8Array([firstByte]);
 
 const task3 = 'containerd.task.v3.Task';
 
@@ -62,7 +60,8 @@ export class HeldAnswers {
     const last = this.deleted.get(name);
     if (last?.bundle === bundle) {
       if (!last.response) return false;
-      complete(fd, head, last.response);
+      native.write(fd, head);
+      complete(fd, last.response);
       return true;
     }
     // containerd 2.4 runs it before Create, which a busy machine delays.
@@ -165,15 +164,12 @@ export class HeldAnswers {
     if (!answer) return;
     this.held.delete(name);
     forget(answer.fd);
-    complete(answer.fd, new Uint8Array(), answer.response);
+    complete(answer.fd, answer.response);
   }
 }
 
 /** Writes what is missing of an answer, and ends it. */
-function complete(fd: number, begin: Uint8Array, response: Uint8Array = new Uint8Array()): void {
-  const rest = new Uint8Array(begin.length + padding + response.length);
-  rest.set(begin);
-  rest.set(response, begin.length + padding);
-  native.write(fd, rest);
+function complete(fd: number, response: Uint8Array = new Uint8Array()): void {
+  native.write(fd, restOfAnswer(response));
   native.close(fd);
 }

@@ -1,0 +1,17 @@
+/** The address of a server as a bundle records it. */
+import { tryReadText } from '../../sys/fs.js';
+
+/** The gRPC socket in a record, which is an answer of `start`; undefined for none. @throws RuntError ERR_IO */
+export function recordedSocket(path: string): string | undefined {
+  const text = tryReadText(path);
+  if (text === undefined) return undefined;
+  let record: { readonly address?: unknown; readonly protocol?: unknown } | null;
+  try {
+    record = JSON.parse(text);
+  } catch {
+    // The bare address of a ttrpc server.
+    return undefined;
+  }
+  const { address, protocol } = record ?? {};
+  return protocol === 'grpc' && typeof address === 'string' && address.startsWith('/') ? address : undefined;
+}
