@@ -56,11 +56,11 @@ export async function serve(o: ServeOptions): Promise<void> {
   for (const task of await adoptTasks(o.root, () => publisher, o)) service.add(task);
   containers.adopt();
   const services = new Map([...service.procedures, ...containers.procedures]);
-  const { reflection } = await import('./grpc/reflection.js');
+  const { withReflection } = await import('./grpc/reflection.js');
   const { Health } = await import('./containers/health-service.js');
   const health = new Health(services);
   const all = new Map([...services, ...health.procedures]);
-  await serveGrpc(grpc, listener, new Map([...all, ...reflection(all)]), async (server) => {
+  await serveGrpc(grpc, listener, withReflection(all), async (server) => {
     // Before it is ready: a signal right after that must not kill it.
     const signal = server.awaitSignal();
     manager.ready(`the task service is ready at unix://${path}, for the containers below ${o.root}`);

@@ -59,8 +59,7 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
   if (holds) {
     const grpc = await loadGrpc();
     const { serveGrpc } = await import('./grpc/grpc-loop.js');
-    const { reflection } = await import('./grpc/reflection.js');
-    const services = new Map(service.procedures);
+    const { withReflection } = await import('./grpc/reflection.js');
     if (a.holds) {
       const { holdSocket } = await import('./holds/hold-socket.js');
       files.push(holdSocket(a.socket));
@@ -69,7 +68,7 @@ export async function serve(a: ShimArguments, name: ShimName): Promise<number> {
       native.close(Number(a.holds));
     }
     const client = () => idleTimer.addClient();
-    await serveGrpc(grpc, LISTENER, new Map([...services, ...reflection(services)]), () => shutdown, client);
+    await serveGrpc(grpc, LISTENER, withReflection(new Map(service.procedures)), () => shutdown, client);
     return 0;
   }
   const reaping = startReaping();

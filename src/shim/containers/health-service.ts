@@ -1,6 +1,6 @@
 /** gRPC's health service (proto/health.proto). */
 
-import type { Procedure, Services, Stream } from '../transport/rpc.js';
+import { type Procedure, type Services, type Stream, serviceNames } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
 import { health } from './api-protos.js';
 
@@ -14,7 +14,7 @@ export class Health {
   private isClosed = false;
 
   constructor(services: Services) {
-    this.names = new Set(['', ...[...services.keys()].map((path) => path.slice(0, path.indexOf('/')))]);
+    this.names = new Set(['', ...serviceNames(services)]);
   }
 
   get procedures(): readonly (readonly [string, Procedure])[] {

@@ -1,7 +1,7 @@
 /** The streaming calls of a service, which end with the server. */
 import { withTimeout } from '../../sys/waiting/loop.js';
 import type { Stream } from '../transport/rpc.js';
-import { Code, StatusError } from '../transport/status-code.js';
+import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import type { Outcome } from './outcome.js';
 
 /** A call whose handler waits for something other than its client's messages. */
@@ -11,7 +11,7 @@ export class OpenCall {
 
   constructor(readonly stream: Stream) {
     // Once for each call, not for each wait: a promise keeps the memory of all that wait for it.
-    void stream.cancelled.then(() => this.end(new StatusError(Code.CANCELLED, 'the call is cancelled')));
+    void stream.cancelled.then(() => this.end(cancelledError()));
   }
 
   get hasEnded(): boolean {

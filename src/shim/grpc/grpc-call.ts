@@ -2,7 +2,7 @@
 import { withTimeout } from '../../sys/waiting/loop.js';
 import type { Clients, Receiver } from '../transport/client-limits.js';
 import type { Procedure, Stream, Unary, UnaryCall } from '../transport/rpc.js';
-import { type CallStatus, Code, StatusError } from '../transport/status-code.js';
+import { type CallStatus, Code, cancelledError, StatusError } from '../transport/status-code.js';
 import { failureOf } from './grpc-failure.js';
 import { answerHeaders, statusHeaders } from './grpc-headers.js';
 import { HEADER, Inbox, MAX_MESSAGE, uncounted } from './grpc-inbox.js';
@@ -206,7 +206,7 @@ export class Call implements Receiver, Stream, UnaryCall {
       throw new StatusError(Code.RESOURCE_EXHAUSTED, `the answer is too long: ${message.length} bytes`);
     }
     const size = this.unsent + HEADER + message.length;
-    if (size > uncounted && !this.clients.reserve(this, this.inbox.size + size)) throw this.cancelledError();
+    if (size > uncounted && !this.clients.reserve(this, this.inbox.size + size)) throw cancelledError();
     if (!this.hasHeaders) this.connection.respond(this.id, answerHeaders, false);
     this.hasHeaders = true;
     const header = new Uint8Array(HEADER);
@@ -248,16 +248,14 @@ export class Call implements Receiver, Stream, UnaryCall {
   private stop(): void {
     this.isCancelled = true;
     this.onCancel?.();
-    for (const wait of [this.receiving, this.sending]) wait?.fail(this.cancelledError());
+    for (const wait of [this.receiving, this.sending]) wait?.fail(cancelledError());
     this.receiving = undefined;
     this.sending = undefined;
   }
 
   private checkOpen(): void {
-    if (this.isCancelled || this.isClosed || this.isAnswered) throw this.cancelledError();
+    if (this.isCancelled || this.isClosed || this.isAnswered) throw cancelledError();
   }
-
-  private cancelledError = (): StatusError => new StatusError(Code.CANCELLED, 'the call is cancelled');
 
   private wake(which: 'receiving' | 'sending'): void {
     this[which]?.settle();

@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { PendingCall } from '../transport/pending-call.js';
 import type { CallFacts, Services, Streaming, Unary } from '../transport/rpc.js';
-import { Code, StatusError } from '../transport/status-code.js';
+import { cancelledError, type StatusError } from '../transport/status-code.js';
 import { failureOf } from './grpc-failure.js';
 import type { GrpcServer } from './grpc-interface.js';
 
@@ -46,13 +46,12 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
   const cancelled = new Promise<void>((settle) => call.once('cancelled', settle));
   // A promise keeps the memory of each race that it takes part in: `cancelled` takes part in none.
   const waits = new Set<(error: StatusError) => void>();
-  const fail = (): StatusError => new StatusError(Code.CANCELLED, 'the call is cancelled');
   void cancelled.then(() => {
-    for (const end of waits) end(fail());
+    for (const end of waits) end(cancelledError());
   });
   const unlessCancelled = <T>(work: Promise<T>): Promise<T> =>
     new Promise<T>((settle, reject) => {
-      if (call.cancelled) reject(fail());
+      if (call.cancelled) reject(cancelledError());
       waits.add(reject);
       work.then(settle, reject).finally(() => waits.delete(reject));
     });
@@ -67,7 +66,7 @@ const answerStream = (streaming: Streaming) => (call: ServerDuplexStream<Buffer,
     cancelled,
     receive: async () => (await unlessCancelled(messages.next())).value,
     send: async (message: Uint8Array) => {
-      if (call.cancelled) throw fail();
+      if (call.cancelled) throw cancelledError();
       if (!call.write(buffer(message)))
         await unlessCancelled(new Promise<void>((settle) => call.once('drain', settle)));
     },

@@ -2,7 +2,7 @@
 import '../transport/protobuf-setup.js';
 import { files } from '../../../build/gen/descriptors.js';
 import { grpc } from '../../../build/gen/grpc.js';
-import type { Procedure, Services, Stream } from '../transport/rpc.js';
+import { type Procedure, type Services, type Stream, serviceNames } from '../transport/rpc.js';
 import { Code, decodeMessage } from '../transport/status-code.js';
 import { base64Bytes } from './base64.js';
 
@@ -12,18 +12,20 @@ const versions = ['grpc.reflection.v1', 'grpc.reflection.v1alpha'].map((version)
 type Request = grpc.reflection.v1.ServerReflectionRequest;
 type Answer = Omit<grpc.reflection.v1.ServerReflectionResponse.$Properties, 'originalRequest' | 'validHost'>;
 
-/** The procedures of reflection for a server of these services, and of reflection itself. */
-export function reflection(services: Services): Services {
-  const names = [...new Set([...services.keys()].map((path) => path.slice(0, path.indexOf('/'))))];
-  const sorted = [...names, ...versions].sort();
+/** The services, and reflection of them and of itself. */
+export function withReflection(services: Services): Services {
+  const names = [...serviceNames(services), ...versions].sort();
   const streaming = async (stream: Stream): Promise<void> => {
     for (let bytes = await stream.receive(); bytes; bytes = await stream.receive()) {
       const request = decodeMessage(ServerReflectionRequest, bytes);
-      const response = { validHost: request.host, originalRequest: request, ...answerRequest(request, sorted) };
+      const response = { validHost: request.host, originalRequest: request, ...answerRequest(request, names) };
       await stream.send(ServerReflectionResponse.encode(response).finish());
     }
   };
-  return new Map(versions.map((version): [string, Procedure] => [`${version}/ServerReflectionInfo`, { streaming }]));
+  return new Map([
+    ...services,
+    ...versions.map((version): [string, Procedure] => [`${version}/ServerReflectionInfo`, { streaming }]),
+  ]);
 }
 
 function answerRequest(r: Request, services: readonly string[]): Answer {

@@ -36,11 +36,10 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
   outliveErrors();
   trimWhenIdle();
   const grpc = await loadGrpc();
-  const { reflection } = await import('../grpc/reflection.js');
+  const { withReflection } = await import('../grpc/reflection.js');
   const keeper = new Keeper();
   void acceptConnections(ownListener, (fd) => void keeper.answer(fd));
-  const relayed = keeper.relay.procedures();
-  await serveGrpc(grpc, listener, new Map([...relayed, ...reflection(relayed)]), async (server) => {
+  await serveGrpc(grpc, listener, withReflection(keeper.relay.procedures()), async (server) => {
     await Promise.race([keeper.ended, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, keeperSocket(socket), 0);
     if (removes) native.unlinkAt(AT_FDCWD, socket, 0);

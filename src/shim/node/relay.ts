@@ -1,7 +1,7 @@
 /** Calls of containerd's, passed on to the server of the node. They wait while there is none, and outlive it. */
 import { task } from '../transport/protos.js';
 import type { Procedure, Services, UnaryCall } from '../transport/rpc.js';
-import { Code, StatusError } from '../transport/status-code.js';
+import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
 
 /** The header in which containerd sends its namespace. */
@@ -172,5 +172,3 @@ export class Relay {
     }
   }
 }
-
-const cancelledError = (): StatusError => new StatusError(Code.CANCELLED, 'the call is cancelled');

@@ -36,3 +36,7 @@ export type Procedure = { readonly unary: Unary } | { readonly streaming: Stream
 
 /** The procedures of a server, each under `package.Service/Method`. */
 export type Services = ReadonlyMap<string, Procedure>;
+
+/** The names of the services, `package.Service`. */
+export const serviceNames = (services: Services): ReadonlySet<string> =>
+  new Set([...services.keys()].map((path) => path.slice(0, path.indexOf('/'))));

@@ -33,6 +33,9 @@ export class StatusError extends Error {
   }
 }
 
+/** The error of a wait whose call its client has ended. */
+export const cancelledError = (): StatusError => new StatusError(Code.CANCELLED, 'the call is cancelled');
+
 const codes: Readonly<Record<string, number>> = {
   ERR_NO_CONTAINER: Code.NOT_FOUND,
   ERR_NO_PROCESS: Code.NOT_FOUND,

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { grpc } from '../../../build/gen/grpc.js';
-import { reflection } from '../../../src/shim/grpc/reflection.js';
+import { withReflection } from '../../../src/shim/grpc/reflection.js';
 import type { Procedure, Stream, Streaming } from '../../../src/shim/transport/rpc.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 
@@ -40,7 +40,7 @@ const paths = [
 
 /** The answers to requests, in one call. */
 async function ask(...requests: object[]) {
-  const procedures = reflection(new Map(paths.map((path) => [path, unary])));
+  const procedures = withReflection(new Map(paths.map((path) => [path, unary])));
   const path = 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
   const { streaming } = procedures.get(path) as { streaming: Streaming };
   const messages = requests.map((request) => ServerReflectionRequest.encode(request).finish());
