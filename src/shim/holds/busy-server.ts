@@ -1,4 +1,6 @@
 /** A server that does not answer: a busy one will, one that hangs or is stopped will not. */
+import { E } from '../../sys/errno.js';
+import { RuntError } from '../../sys/error.js';
 import { listDir, tryReadText } from '../../sys/fs.js';
 import { processStat } from '../../sys/procfs.js';
 import { sleep } from '../../sys/waiting/loop.js';
@@ -22,8 +24,18 @@ export async function isBusy(socket: string): Promise<boolean> {
 function serverPid(socket: string): number | undefined {
   const found = listDir('/proc').find((name) => {
     if (!/^\d+$/.test(name)) return false;
-    const words = (tryReadText(`/proc/${name}/cmdline`) ?? '').split('\0');
+    const words = commandLine(name).split('\0');
     return words[words.indexOf('-socket') + 1] === socket;
   });
   return found === undefined ? undefined : Number(found);
+}
+
+/** Empty for a process that has ended: it is not the server. @throws RuntError ERR_IO */
+function commandLine(pid: string): string {
+  try {
+    return tryReadText(`/proc/${pid}/cmdline`) ?? '';
+  } catch (error) {
+    if (error instanceof RuntError && error.errno === E.ESRCH) return '';
+    throw error;
+  }
 }

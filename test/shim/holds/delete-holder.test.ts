@@ -78,6 +78,10 @@ async function run(
     return undefined;
   };
   if (state) {
+    // A process that ends while /proc is read, before the server is found.
+    kernel.tree.file('/proc/1/cmdline', 'gone');
+    const readFile = kernel.performs('readFile');
+    kernel.on('readFile', (dir, path, data) => (path === '/proc/1/cmdline' ? -E.ESRCH : readFile(dir, path, data)));
     const server = kernel.processes.add({ name: 'server' });
     kernel.tree.file(`/proc/${server.pid}/cmdline`, `server\0-socket\0${socket}\0`);
     server.state = state;
