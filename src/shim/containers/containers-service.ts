@@ -9,6 +9,7 @@ import { SIGTERM } from '../../sys/linux.js';
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import type { Procedure, Services } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
+import { unaryProcedure } from '../transport/unary-method.js';
 import { api } from './api-protos.js';
 import { ContainerExecs } from './container-execs.js';
 import { ContainerExits, keyOf } from './container-exits.js';
@@ -33,9 +34,6 @@ interface ContainersOptions {
 interface Input<I> {
   decode(data: Uint8Array): I;
 }
-interface Output<O> {
-  encode(value: O): { finish(): Uint8Array };
-}
 
 export class ContainersService {
   private readonly calls = new OpenCalls();
@@ -59,11 +57,11 @@ export class ContainersService {
     const { runs, execs } = this;
     const methods: Readonly<Record<string, Procedure>> = {
       Run: this.streaming(api.RunRequest, (call, r) => runs.run(call, r)),
-      Create: unary(api.CreateRequest, api.Container, async (r) => {
+      Create: unaryProcedure(api.CreateRequest, api.Container, async (r) => {
         await runs.create(r);
         return this.get(r.id);
       }),
-      Start: unary(api.StartRequest, api.Container, async (r) => {
+      Start: unaryProcedure(api.StartRequest, api.Container, async (r) => {
         await runs.start(r.id);
         return this.get(r.id);
       }),
@@ -74,12 +72,12 @@ export class ContainersService {
           await attachTo(call, this.session(id ?? '', execId ?? ''));
         }),
       },
-      List: unary(api.ListRequest, api.ListResponse, async () => {
+      List: unaryProcedure(api.ListRequest, api.ListResponse, async () => {
         const warnings: string[] = [];
         const containers = listMessages(this.options.root, (sentence) => warnings.push(sentence));
         return { containers, warnings };
       }),
-      Get: unary(api.GetRequest, api.Container, async (r) => this.get(r.id)),
+      Get: unaryProcedure(api.GetRequest, api.Container, async (r) => this.get(r.id)),
       Watch: this.streaming(api.WatchRequest, (call, r) => this.watch.serve(call, r.id)),
       Wait: this.streaming(api.WaitRequest, async (call, r) => {
         const exit = await call.wait(
@@ -87,11 +85,11 @@ export class ContainersService {
         );
         await call.stream.send(api.Exit.encode(exitMessage(exit)).finish());
       }),
-      Kill: unary(api.KillRequest, api.KillResponse, async (r) => {
+      Kill: unaryProcedure(api.KillRequest, api.KillResponse, async (r) => {
         await this.kill(r);
         return {};
       }),
-      Delete: unary(api.DeleteRequest, api.DeleteResponse, async (r) => {
+      Delete: unaryProcedure(api.DeleteRequest, api.DeleteResponse, async (r) => {
         await this.delete(r.id, r.force);
         return {};
       }),
@@ -164,7 +162,3 @@ export class ContainersService {
     this.watch.changed();
   }
 }
-
-const unary = <I, O>(input: Input<I>, output: Output<O>, f: (request: I) => Promise<O>): Procedure => ({
-  unary: async (payload) => output.encode(await f(decodeMessage(input, payload))).finish(),
-});

@@ -6,8 +6,9 @@ import { typeName } from '../containerd/any-message.js';
 import { timestampOf } from '../containerd/proto-timestamp.js';
 import { log } from '../shim-log.js';
 import type { Task } from '../task/task.js';
-import type { Procedure, Unary, UnaryCall } from '../transport/rpc.js';
+import type { Procedure, Unary } from '../transport/rpc.js';
 import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
+import { unaryMethod } from '../transport/unary-method.js';
 import { platform } from './node-platform.js';
 import { levelOf } from './pod-labels.js';
 import { pod, sandboxes } from './pod-protos.js';
@@ -30,43 +31,35 @@ export class SandboxService {
     /** Path of the server's socket. */
     private readonly socket: string,
   ) {
-    const method =
-      <I, O>(
-        input: { decode(data: Uint8Array): I },
-        output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I, call: UnaryCall) => Promise<O> | O,
-      ): Unary =>
-      async (bytes, call) =>
-        output.encode(await f(decodeMessage(input, bytes), call)).finish();
     const of = (r: { sandboxId: string }) => this.sandbox(r.sandboxId);
     this.methods = {
-      Create: method(sandboxes.ControllerCreateRequest, sandboxes.ControllerCreateResponse, (r) => this.create(r)),
-      Start: method(sandboxes.ControllerStartRequest, sandboxes.ControllerStartResponse, (r) => this.start(of(r))),
-      Platform: method(sandboxes.ControllerPlatformRequest, sandboxes.ControllerPlatformResponse, (r) => {
+      Create: unaryMethod(sandboxes.ControllerCreateRequest, sandboxes.ControllerCreateResponse, (r) => this.create(r)),
+      Start: unaryMethod(sandboxes.ControllerStartRequest, sandboxes.ControllerStartResponse, (r) => this.start(of(r))),
+      Platform: unaryMethod(sandboxes.ControllerPlatformRequest, sandboxes.ControllerPlatformResponse, (r) => {
         of(r);
         return { platform: platform() };
       }),
-      Stop: method(sandboxes.ControllerStopRequest, sandboxes.ControllerStopResponse, async (r) => {
+      Stop: unaryMethod(sandboxes.ControllerStopRequest, sandboxes.ControllerStopResponse, async (r) => {
         await of(r).stop(r.timeoutSecs);
         return {};
       }),
-      Wait: method(sandboxes.ControllerWaitRequest, sandboxes.ControllerWaitResponse, async (r, call) => {
+      Wait: unaryMethod(sandboxes.ControllerWaitRequest, sandboxes.ControllerWaitResponse, async (r, call) => {
         const { status, at } = await of(r).wait(call);
         return { exitStatus: status, exitedAt: at };
       }),
-      Status: method(sandboxes.ControllerStatusRequest, sandboxes.ControllerStatusResponse, (r) =>
+      Status: unaryMethod(sandboxes.ControllerStatusRequest, sandboxes.ControllerStatusResponse, (r) =>
         sandboxStatus(of(r), this.address, taskVersion, r.verbose),
       ),
-      Shutdown: method(sandboxes.ControllerShutdownRequest, sandboxes.ControllerShutdownResponse, (r) =>
+      Shutdown: unaryMethod(sandboxes.ControllerShutdownRequest, sandboxes.ControllerShutdownResponse, (r) =>
         this.shutdown(r.sandboxId),
       ),
-      Metrics: method(sandboxes.ControllerMetricsRequest, sandboxes.ControllerMetricsResponse, async (r) => {
+      Metrics: unaryMethod(sandboxes.ControllerMetricsRequest, sandboxes.ControllerMetricsResponse, async (r) => {
         const { podMetrics } = await import('./pod-metrics.js');
         const data = podMetrics(of(r).record.cgroupParent);
         return { metrics: { timestamp: timestampOf(native.realtime()), id: r.sandboxId, data } };
       }),
       // containerd announces new resources of the pod. Whoever announces them has written them to the pod's cgroup.
-      Update: method(sandboxes.ControllerUpdateRequest, sandboxes.ControllerUpdateResponse, (r) =>
+      Update: unaryMethod(sandboxes.ControllerUpdateRequest, sandboxes.ControllerUpdateResponse, (r) =>
         this.update(of(r), r),
       ),
     };

@@ -15,7 +15,8 @@ import { storeRoot } from '../task/state-root.js';
 import { Task, type TaskOptions } from '../task/task.js';
 import { google, runcOptions, task, types } from './protos.js';
 import type { Procedure, Unary, UnaryCall } from './rpc.js';
-import { Code, decodeMessage, StatusError } from './status-code.js';
+import { Code, StatusError } from './status-code.js';
+import { unaryMethod } from './unary-method.js';
 
 /**
  * Refuses annotations of Update that take effect only when a process starts. Others are not runt's: the runtime-spec
@@ -41,18 +42,6 @@ interface ServiceOptions extends TaskOptions {
   readonly holds?: HeldDeletes;
 }
 
-/** Calls a method. @throws StatusError INVALID_ARGUMENT for malformed bytes, and what it throws */
-function answer<I, O>(
-  input: { decode(data: Uint8Array): I },
-  output: { encode(value: O): { finish(): Uint8Array } },
-  f: (request: I, call: UnaryCall) => Promise<O> | O,
-  payload: Uint8Array,
-  call: UnaryCall,
-): Promise<Uint8Array> {
-  const response = f(decodeMessage(input, payload), call);
-  return Promise.resolve(response).then((value) => output.encode(value).finish());
-}
-
 export class TaskService {
   private readonly tasks = new Map<string, Task>();
   /** The ids of the containers that are being created. */
@@ -60,53 +49,39 @@ export class TaskService {
   private readonly methods: Readonly<Record<string, Unary>>;
 
   constructor(private readonly options: ServiceOptions) {
-    const method =
-      <I, O>(
-        input: { decode(data: Uint8Array): I },
-        output: { encode(value: O): { finish(): Uint8Array } },
-        f: (request: I, call: UnaryCall) => Promise<O> | O,
-      ): Unary =>
-      (payload, call) => {
-        // No async function: with thousands of Waits its frame counts, and it would hold the bytes of the request.
-        try {
-          return answer(input, output, f, payload, call);
-        } catch (error) {
-          return Promise.reject(error);
-        }
-      };
     const { Empty } = google.protobuf;
     this.methods = {
-      Create: method(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),
-      Start: method(task.StartRequest, task.StartResponse, async (r) => ({
+      Create: unaryMethod(task.CreateTaskRequest, task.CreateTaskResponse, (r) => this.create(r)),
+      Start: unaryMethod(task.StartRequest, task.StartResponse, async (r) => ({
         pid: await this.task(r.id).start(r.execId),
       })),
-      State: method(task.StateRequest, task.StateResponse, (r) => this.state(r)),
-      Delete: method(task.DeleteRequest, task.DeleteResponse, (r) => this.delete(r)),
-      Pids: method(task.PidsRequest, task.PidsResponse, (r) => this.pids(r)),
-      Kill: method(task.KillRequest, Empty, async (r) => {
+      State: unaryMethod(task.StateRequest, task.StateResponse, (r) => this.state(r)),
+      Delete: unaryMethod(task.DeleteRequest, task.DeleteResponse, (r) => this.delete(r)),
+      Pids: unaryMethod(task.PidsRequest, task.PidsResponse, (r) => this.pids(r)),
+      Kill: unaryMethod(task.KillRequest, Empty, async (r) => {
         await this.task(r.id).kill(r.execId, r.signal, r.all);
         return {};
       }),
-      Exec: method(task.ExecProcessRequest, Empty, (r) => {
+      Exec: unaryMethod(task.ExecProcessRequest, Empty, (r) => {
         this.task(r.id).execs.add(r);
         return {};
       }),
-      ResizePty: method(task.ResizePtyRequest, Empty, (r) => {
+      ResizePty: unaryMethod(task.ResizePtyRequest, Empty, (r) => {
         this.task(r.id).process(r.execId).resize(r.width, r.height);
         return {};
       }),
-      CloseIO: method(task.CloseIORequest, Empty, (r) => {
+      CloseIO: unaryMethod(task.CloseIORequest, Empty, (r) => {
         const process = this.task(r.id).process(r.execId);
         if (r.stdin) process.closeStdin();
         return {};
       }),
-      Pause: method(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
-      Resume: method(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
-      Checkpoint: method(task.CheckpointTaskRequest, Empty, async (r) => {
+      Pause: unaryMethod(task.PauseRequest, Empty, (r) => this.freeze(r.id, true)),
+      Resume: unaryMethod(task.ResumeRequest, Empty, (r) => this.freeze(r.id, false)),
+      Checkpoint: unaryMethod(task.CheckpointTaskRequest, Empty, async (r) => {
         await this.task(r.id).checkpoint(r);
         return {};
       }),
-      Update: method(task.UpdateTaskRequest, Empty, async (r) => {
+      Update: unaryMethod(task.UpdateTaskRequest, Empty, async (r) => {
         const { root } = this.task(r.id);
         refuseAnnotations(r.annotations);
         const resources = r.resources?.value ?? new Uint8Array();
@@ -118,23 +93,23 @@ export class TaskService {
         });
         return {};
       }),
-      Wait: method(task.WaitRequest, task.WaitResponse, (r, call) =>
+      Wait: unaryMethod(task.WaitRequest, task.WaitResponse, (r, call) =>
         this.task(r.id)
           .process(r.execId)
           .waitForEnd(call)
           .then(({ status, at }) => ({ exitStatus: status, exitedAt: at })),
       ),
-      Connect: method(task.ConnectRequest, task.ConnectResponse, (r) => ({
+      Connect: unaryMethod(task.ConnectRequest, task.ConnectResponse, (r) => ({
         shimPid: native.pid(),
         taskPid: this.tasks.get(r.id)?.init.pid ?? 0,
         version: version(),
       })),
-      Stats: method(task.StatsRequest, task.StatsResponse, async (r) => {
+      Stats: unaryMethod(task.StatsRequest, task.StatsResponse, async (r) => {
         const { root } = this.task(r.id);
         const { metrics } = await import('../containerd/containerd-metrics.js');
         return { stats: metrics(readCgroupFacts(), root, r.id) };
       }),
-      Shutdown: method(task.ShutdownRequest, Empty, async (r) => {
+      Shutdown: unaryMethod(task.ShutdownRequest, Empty, async (r) => {
         const { shutdown, publisher, holds } = this.options;
         holds?.forgotten(r.id);
         if (this.tasks.size > 0 || !shutdown) return {};
