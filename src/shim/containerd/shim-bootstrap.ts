@@ -76,7 +76,14 @@ export async function startServer(a: ShimArguments, shim: ShimName): Promise<str
       server = serve(a, shim, listener, path, parameters?.containerdTtrpcAddress ?? '', holds);
       native.close(listener);
       if (holds !== undefined) native.close(holds);
-      await setUpServer(server, options);
+      try {
+        await setUpServer(server, options);
+      } catch (error) {
+        // The server was killed, and may take a moment to end: the next start must not find it.
+        native.unlinkAt(dir, name, 0);
+        if (grpc) native.unlinkAt(dir, grpc.holdSocket(name), 0);
+        throw error;
+      }
     }
   } finally {
     native.close(dir);

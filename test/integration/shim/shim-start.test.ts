@@ -2,7 +2,7 @@
  * Input and output of the shim's `start`: each version of containerd gets the response that it reads, and nothing else.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
@@ -220,6 +220,7 @@ for (const [form, any] of [
       bed.write();
       const given = (path: string) => google.protobuf.Any.encode(any(path)).finish();
       assert.throws(() => engine.start(given(`/${bed.id}`)), new RegExp(`put the shim into the cgroup /${bed.id}`));
+      assert.equal(readdirSync(join(bed.dir, 's')), [], 'the next start does not find the server that was killed');
       const { v1, unified } = readCgroupFacts();
       // Not all: a cpuset cgroup accepts no process before its CPUs are set.
       const some = [
