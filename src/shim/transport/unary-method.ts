@@ -22,9 +22,11 @@ export const unaryMethod =
   };
 
 /** The same as a procedure of `Services`. */
-export const unaryProcedure = <I, O>(...method: Parameters<typeof unaryMethod<I, O>>): Procedure => ({
-  unary: unaryMethod(...method),
-});
+export const unaryProcedure = <I, O>(
+  input: Decoder<I>,
+  output: Encoder<O>,
+  f: (request: I, call: UnaryCall) => Promise<O> | O,
+): Procedure => ({ unary: unaryMethod(input, output, f) });
 
 const answer = <O>(output: Encoder<O>, response: Promise<O> | O): Promise<Uint8Array> =>
   Promise.resolve(response).then((value) => output.encode(value).finish());
