@@ -2,6 +2,7 @@
 
 import { checkMounted } from '../cgroup/cgroup-facts.js';
 import { pidsIn } from '../cgroup/cgroup-processes.js';
+import { environment } from '../sys/environment.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
@@ -89,8 +90,7 @@ async function runPs(options: readonly string[]): Promise<string> {
   check(native.socketPair(pair), { code: 'ERR_PS', message: `run ${path}`, syscall: 'socketpair' });
   const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
-  const environment = Object.entries(host.env).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
-  const child = native.spawn(path, nulList([path, ...options]), nulList(environment), -1, theirs, theirs, pidfdOut);
+  const child = native.spawn(path, nulList([path, ...options]), nulList(environment()), -1, theirs, theirs, pidfdOut);
   native.close(theirs);
   if (child < 0) native.close(ours);
   check(child, { code: 'ERR_PS', message: `run ${path}`, path, syscall: 'execve' });

@@ -1,8 +1,9 @@
 /** criu as a child process that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
+import { environment } from '../../sys/environment.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
-import { host, native } from '../../sys/host.js';
+import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
@@ -18,9 +19,6 @@ const maxAnswer = 64 << 10;
 
 /** Number of the first descriptor of `Criu.startSupervised`: criu's socket is 3. */
 export const firstPassedFd = 4;
-
-const environment = (): string[] =>
-  Object.entries({ ...host.env, PATH: searchPath() }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
 
 const runError = (what: string, path: string, syscall: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
@@ -64,7 +62,16 @@ export class Criu {
     const pidfd = new Uint8Array(8);
     const args = nulList([path, 'swrk', String(theirs)]);
     const [stdin, stdout, stderr] = passedFds ? stdio : [-1, -1, -1];
-    const pid = native.spawnKeeping(path, args, nulList(environment()), stdin, stdout, stderr, fds, pidfd);
+    const pid = native.spawnKeeping(
+      path,
+      args,
+      nulList(environment({ PATH: searchPath() })),
+      stdin,
+      stdout,
+      stderr,
+      fds,
+      pidfd,
+    );
     native.close(theirs);
     if (pid < 0) native.close(ours);
     if (pid < 0) throw runError(what, path, 'execve', pid);
@@ -88,7 +95,16 @@ export class Criu {
     const [ours, theirs] = criuSockets(what, path);
     try {
       const args = [path, 'swrk', '3'];
-      const program = { what, stateDir, oomFile, path, args, env: environment(), stdio, fds: [theirs, ...passedFds] };
+      const program = {
+        what,
+        stateDir,
+        oomFile,
+        path,
+        args,
+        env: environment({ PATH: searchPath() }),
+        stdio,
+        fds: [theirs, ...passedFds],
+      };
       const { pid, pidfd } = await spawnProgram(program);
       return new Criu(path, pid, pidfd, ours, what);
     } catch (error) {

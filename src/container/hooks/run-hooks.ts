@@ -3,6 +3,7 @@
 import type { Plan } from '../../plan/plan-ops.js';
 import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
 import type { Hook, HookName, Spec } from '../../spec/config-types.js';
+import { environment } from '../../sys/environment.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
@@ -103,7 +104,7 @@ export async function runHook(
     const pid = native.spawnHook(
       hook.path,
       nulList(args),
-      nulList(hook.env ?? ownEnvironment()),
+      nulList(hook.env ?? environment()),
       state.bundle,
       input,
       out.theirs,
@@ -213,9 +214,4 @@ function openStateFile(state: HookState): number {
   const fd = native.sealedFile(host.encode(JSON.stringify(state)));
   if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'write the state for a hook', errno: -fd });
   return fd;
-}
-
-/** The runtime's own environment. */
-function ownEnvironment(): string[] {
-  return Object.entries(host.env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

@@ -1,6 +1,7 @@
 /** `start`: finds or starts the shim of the container's group, and prints nothing but its address. */
 
 import { callerIds } from '../../sys/caller-ids.js';
+import { environment } from '../../sys/environment.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
@@ -161,11 +162,10 @@ function serve(
     ...(a.debug ? ['-debug'] : []),
   ];
   const eventAddress = { TTRPC_ADDRESS: host.env.TTRPC_ADDRESS || ttrpc.replace(/^unix:\/\//, '') };
-  const env = Object.entries({ ...host.env, ...eventAddress }).map(([name, value]) => `${name}=${value}`);
   const pidfd = new Uint8Array(8);
   // A fifo that containerd reads; it may not exist.
   const log = native.openAt(AT_FDCWD, 'log', O_WRONLY | O_NONBLOCK, 0);
-  const [argv, envp] = [nulList(args), nulList(env)];
+  const [argv, envp] = [nulList(args), nulList(environment(eventAddress))];
   const pid =
     holds === undefined
       ? native.spawn(program, argv, envp, listener, log, log, pidfd)

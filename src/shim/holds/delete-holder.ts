@@ -1,9 +1,10 @@
 /** `delete` of a container that a running gRPC server has: its answer is held until that server is done with it. */
 
 import { startFailure, startMode } from '../../container/launch/start-mode.js';
+import { environment } from '../../sys/environment.js';
 import { check } from '../../sys/error.js';
 import { exists, tryReadText } from '../../sys/fs.js';
-import { host, native } from '../../sys/host.js';
+import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
 import { holdAnswerTime } from '../../sys/waiting/time-limits.js';
@@ -39,8 +40,7 @@ export async function holdDelete(a: ShimArguments): Promise<boolean> {
     check(failed, facts);
   }
   const words = ownWords().map((word, i, all) => (i === all.length - 1 ? 'delete-held' : word));
-  const env = Object.entries(host.env).map(([name, value]) => `${name}=${value}`);
-  const frame = [Protocol.HOLD_MAGIC, ...fds, words.length, ...words, ...env];
+  const frame = [Protocol.HOLD_MAGIC, ...fds, words.length, ...words, ...environment()];
   const holder = await startMode(frame, fds, startFailure(facts.code, facts.message));
   holder.channel.close();
   native.close(holder.pidfd);

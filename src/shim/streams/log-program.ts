@@ -1,8 +1,9 @@
 /** Log programs for the output of processes: `binary:///path?argument=value`. */
 
+import { environment } from '../../sys/environment.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
-import { host, native } from '../../sys/host.js';
+import { native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { readable, withTimeout } from '../../sys/waiting/loop.js';
@@ -44,8 +45,7 @@ export class Logger {
     const facts = { code: 'ERR_LOGGER', message: `start the logger ${path}`, path };
     const [out, err, ready] = [pipe(), pipe(), pipe()];
     const theirs = [blocking(out[0]), blocking(err[0]), ready[1]];
-    const env = { ...host.env, CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace };
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const variables = environment({ CONTAINER_ID: container.id, CONTAINER_NAMESPACE: container.namespace });
     const pidfd = new Uint8Array(8);
     const fds = fdList(theirs);
     const pid = native.spawnWith(path, nulList([path, ...args]), nulList(variables), fds, pidfd);
