@@ -8,39 +8,27 @@
 #include <poll.h>
 #include <signal.h>
 
-enum { ANSWER_MAX = 256, WORDS_MAX = 4096 };
+enum { ANSWER_MAX = 256 };
 
 static struct {
   int server, answer, program;
-  char *words[WORDS_MAX + 2]; /* of the program: its arguments, NULL, its environment, NULL */
-  char **environment;
+  struct command command; /* of the program */
 } holder;
 
-/* HOLD_MAGIC, the descriptors, the number of arguments, the arguments, the environment. */
+/* HOLD_MAGIC, the descriptors, the command. */
 static int parse(char *data, size_t length) {
   struct cursor c = {data + sizeof HOLD_MAGIC, data + length};
-  uint64_t count, n = 0;
-  if (next_descriptor(&c, &holder.server) || next_descriptor(&c, &holder.answer) ||
-      next_descriptor(&c, &holder.program) || next_number(&c, &count) || !count ||
-      count > WORDS_MAX)
-    return -1;
-  char **at = holder.words;
-  for (const char *word = c.at; word < c.end; word = next_string(word), n++) {
-    if (n == WORDS_MAX)
-      return -1;
-    if (n == count)
-      at++;
-    *at++ = data + (word - data);
-  }
-  holder.environment = holder.words + count + 1;
-  return n < count ? -1 : 0;
+  return next_descriptor(&c, &holder.server) || next_descriptor(&c, &holder.answer) ||
+                 next_descriptor(&c, &holder.program) || next_command(&c, &holder.command)
+             ? -1
+             : 0;
 }
 
 /* The server has ended: the program deletes the container, and completes the answer. */
 static _Noreturn void delete_container(void) {
   signal(SIGPIPE, SIG_DFL);
   if (dup2(holder.answer, STDOUT_FILENO) >= 0)
-    execute_fd(holder.program, holder.words, holder.environment);
+    execute_fd(holder.program, holder.command.words, holder.command.environment);
   _exit(127);
 }
 
@@ -68,7 +56,7 @@ static int take_message(void) {
 }
 
 int hold_answer(char *data, size_t length) {
-  if (data[length - 1] || parse(data, length)) {
+  if (parse(data, length)) {
     fail_with(EBADMSG, "hold", "the request cannot be decoded");
     return report_not_started();
   }

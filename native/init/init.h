@@ -322,8 +322,19 @@ int detach(const char *name, const int keep[], size_t count);
 /* supervisor/supervisor.c: runs the supervisor mode. Returns the exit status. */
 int supervise(const char *data, size_t length);
 
+/* A program to execute later. */
+struct command {
+  char **words, **environment;
+};
+/* command.c: decodes the rest of a frame: the number of arguments, the arguments, the environment.
+ * The frame stays in use. 0, or -1 with errno. */
+int next_command(struct cursor *c, struct command *command);
+
 /* holder.c: runs the holder mode. Returns the exit status. */
 int hold_answer(char *data, size_t length);
+
+/* waiter.c: runs the waiter mode. Returns the exit status. */
+int await_end(char *data, size_t length);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))
 static inline void close_cleanup(int *fd) {

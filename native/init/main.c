@@ -68,6 +68,10 @@ static void end_by_signals(void) {
     signal(ends[i], on_end);
 }
 
+/* Whether this is the first field of a frame. */
+#define IS_FRAME(data, length, magic)                                                              \
+  ((data) && (length) > sizeof(magic) && !memcmp(data, magic, sizeof(magic)))
+
 int main(int argc, char **argv) {
   if (protect_relocated())
     return 1;
@@ -75,18 +79,20 @@ int main(int argc, char **argv) {
   if (argc != 2 || text_number(argv[1], strlen(argv[1]), INT_MAX, &sync) || sync < 3)
     return 1;
   init.report = (int)sync;
+  size_t length;
+  char *data = receive_plan(&length);
+  /* It executes the runtime again, which needs the caller's umask and signal actions. */
+  if (IS_FRAME(data, length, WAIT_MAGIC))
+    return await_end(data, length);
   signal(SIGPIPE, SIG_IGN);
   /* Files made here get exactly the requested modes; `user` sets the process's mask. */
   umask(0);
+  if (IS_FRAME(data, length, SUPERVISE_MAGIC))
+    return supervise(data, length);
+  if (IS_FRAME(data, length, HOLD_MAGIC))
+    return hold_answer(data, length);
 
   struct plan plan;
-  size_t length;
-  char *data = receive_plan(&length);
-  if (data && length > sizeof SUPERVISE_MAGIC &&
-      !memcmp(data, SUPERVISE_MAGIC, sizeof SUPERVISE_MAGIC))
-    return supervise(data, length);
-  if (data && length > sizeof HOLD_MAGIC && !memcmp(data, HOLD_MAGIC, sizeof HOLD_MAGIC))
-    return hold_answer(data, length);
   if (!data || plan_open(data, length, &plan) || take_slots(&plan)) {
     fail_with(EBADMSG, "plan", "it cannot be decoded");
     report_failure(0);

@@ -80,7 +80,7 @@ export async function exec(o: ExecOptions): Promise<number> {
       await launch.undo();
       throw error;
     }
-    if (!o.detach) await waitForEnd(launch, signals, terminal);
+    if (!o.detach) await waitForEnd(launch, signals, terminal, terminal || stdioOwners ? undefined : false);
     const status = o.detach ? 0 : endOf(launch.pidfd).status;
     launch.close();
     return status;

@@ -2,6 +2,7 @@
 import { main } from '../cli/command-main.js';
 import type { Native } from '../sys/abi.js';
 import { setHost } from '../sys/host.js';
+import { Protocol } from '../sys/protocol.js';
 import { runOnce } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
@@ -9,7 +10,7 @@ interface ProvidedHost {
   /** argv[0]. */
   readonly program: string;
   readonly native: Native;
-  readonly args: readonly string[];
+  readonly args: string[];
   readonly closed: number;
   readonly env: Readonly<Record<string, string>>;
   decode(bytes: Uint8Array, length: number): string;
@@ -30,8 +31,9 @@ function begin(): void {
   const outlive = (runtUnhandled: (error: unknown) => void): void => {
     Object.assign(globalThis, { runtUnhandled });
   };
-  setHost({ name: 'quickjs', native, args, closed, env, decode, decodeRaw, encode, outlive, longLived, tidy });
   const name = provided.program.slice(provided.program.lastIndexOf('/') + 1);
+  const waited = name === Protocol.RUN_END_PROGRAM ? args.splice(0, 2) : undefined;
+  setHost({ name: 'quickjs', native, args, waited, closed, env, decode, decodeRaw, encode, outlive, longLived, tidy });
   const grpc = name.startsWith('containerd-shim-runt-grpc-');
   const code = name.startsWith('containerd-shim-')
     ? import('../shim/shim-main.js').then(({ shim }) =>

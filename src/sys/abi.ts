@@ -323,6 +323,11 @@ export const abi = table({
     ],
     doc: 'ioprio_set(2) of the thread pid: class << 13 | priority',
   },
+  reapOrphans: {
+    ret: 'i32',
+    args: [['child', 'i32']],
+    doc: 'waitid(2) for all children that have ended but `child`, until that has ended; 0',
+  },
   setSubreaper: { ret: 'i32', args: [['on', 'i32']], doc: 'prctl(PR_SET_CHILD_SUBREAPER)' },
   schedCoreCreate: {
     ret: 'i32',
@@ -411,6 +416,15 @@ export const abi = table({
       ['pidfd', 'out'],
     ],
     doc: 'clone (CLONE_VM|CLONE_VFORK|flags, CLONE_INTO_CGROUP when cgroup ≥ 0) and execveat of the sealed runt-init; stdio holds its stdio (three i32), empty for that of this process; it keeps sync and the descriptors in keep (i32 each); pidfd: the pidfd, then the failed call (index in START_CALL of src/sys/protocol.ts), two i64; the pid; -ENOSYS also when a seccomp filter refuses a call that has no alternative',
+  },
+  becomeInit: {
+    ret: 'i32',
+    args: [
+      ['name', 'str'],
+      ['sync', 'i32'],
+      ['keep', 'buf'],
+    ],
+    doc: 'execveat of the sealed runt-init by this process, with name as argv[0]; it keeps sync and the descriptors in keep (i32 each); only -errno returns',
   },
   initImage: {
     ret: 'i32',

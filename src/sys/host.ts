@@ -9,6 +9,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The descriptors among 0 to 2 that the caller had closed, bit n for n; they are /dev/null now. */
   readonly closed?: number;
+  /** Pid and pidfd of the child that this process has waited for as runt-init (container/stdio/waiter.ts). */
+  readonly waited?: readonly string[] | undefined;
   /** Whether we inherited a descriptor. Absent if exactly the inherited ones are not close-on-exec. */
   readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */

@@ -160,6 +160,14 @@ test('until the process runs, each failed call is an error that leaves nothing',
     [
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
       'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      // Without one of these it waits itself, or does not reap orphans.
+      'pidfdSignal: none',
+      'openAt: none',
+      'signalFd: none',
+      'reapOrphans: none',
+      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      'watch: ERR_IO, process: sh, cgroup: web, state: web',
       // Then it is not a child of this process, and its parent reads its status.
       'waitPidfd: none, zombie: sh',
       'statfsType: ERR_CGROUP, cgroup: web, state: web',

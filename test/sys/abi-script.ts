@@ -495,6 +495,19 @@ const cases: Record<Name, Case> = {
     t.call('ioprioSet', [0, 9 << 13]);
     t.call('ioprioSet', [2 ** 30, 2 << 13]);
   },
+  reapOrphans(t) {
+    const children = [1, 2].map(() => helper('/bin/sleep', ['sleep', '100']));
+    for (const { pidfd } of children) {
+      native.pidfdSignal(pidfd, 9);
+      native.watch(pidfd, 1);
+      native.ready(new Uint8Array(4), 60000);
+    }
+    const [first, second] = children as [(typeof children)[0], (typeof children)[0]];
+    t.note('result', native.reapOrphans(second.pid));
+    t.note('an orphan', native.reapChild(first.pid));
+    t.note('the child', native.reapChild(second.pid));
+    for (const { pidfd } of children) native.close(pidfd);
+  },
   setSubreaper(t) {
     t.call('setSubreaper', [1]);
     t.call('setSubreaper', [0]);
@@ -660,6 +673,16 @@ const cases: Record<Name, Case> = {
     t.call('spawnInit', [0, 0, ints(), ints(), -1, out]);
     t.call('spawnInit', [0n, 0, new Uint8Array(4), ints(), -1, out]);
     t.call('spawnInit', [0n, 0, ints(0, 0, 9998), ints(), -1, out]);
+  },
+  // It does not return when it succeeds: test/integration/process/waiter.test.ts has that.
+  becomeInit(t) {
+    const sync = native.sealedFile(bytes('x'));
+    t.call('becomeInit', ['runt', -1, ints()]);
+    t.call('becomeInit', ['runt', 9999, ints()]);
+    t.call('becomeInit', ['runt', sync, ints(9998)]);
+    t.call('becomeInit', ['runt', sync, new Uint8Array(3)]);
+    t.note('close-on-exec again', /flags:\s+02\d{6}$/m.test(procText(`/proc/self/fdinfo/${sync}`)));
+    native.close(sync);
   },
   socketPair(t) {
     const pair = new Uint8Array(16);

@@ -2,6 +2,7 @@
 #include "../clock.h"
 #include "../core.h"
 #include "pidfd.h"
+#include "reap.h"
 #include <fcntl.h>
 #include <linux/ioprio.h>
 #include <signal.h>
@@ -83,6 +84,11 @@ int32_t runt_reapChild(int32_t pid) {
 int32_t runt_exitOfPidfd(int32_t pidfd) {
   int status = 0, r = pidfd_exit(pidfd, &status);
   return r == 1 ? status & 0xffff : r == 0 ? -EAGAIN : r;
+}
+
+int32_t runt_reapOrphans(int32_t child) {
+  reap_orphans(child);
+  return 0;
 }
 
 int32_t runt_setSubreaper(int32_t on) {

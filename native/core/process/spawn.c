@@ -152,6 +152,43 @@ static int add_copy(struct child *c, int from, int count) {
   return 0;
 }
 
+/* The decimal digits of a descriptor, in a buffer of DIGITS_MAX bytes. */
+enum { DIGITS_MAX = 12 };
+static char *digits_of(int fd, char *buffer) {
+  char *digits = buffer + DIGITS_MAX - 1;
+  *digits = 0;
+  do
+    *--digits = (char)('0' + fd % 10);
+  while (fd /= 10);
+  return digits;
+}
+
+int32_t runt_becomeInit(const char *name, int32_t sync, const uint8_t *keep, uint32_t keep_len) {
+  if (keep_len % 4)
+    return -EINVAL;
+  if (sync < 0)
+    return -EBADF;
+  char number[DIGITS_MAX];
+  char *argv[] = {(char *)(uintptr_t)name, digits_of(sync, number), NULL};
+  char *envp[] = {NULL};
+  struct image image = image_open();
+  __attribute__((unused)) AUTO_CLOSE int once = image.once ? image.fd : -1;
+  if (image.fd < 0)
+    return image.fd;
+  int kept = keep_open(sync);
+  for (uint32_t i = 0; kept == 0 && i < keep_len / 4; i++)
+    kept = keep_open(get_i32(keep, i));
+  /* Not execute_fd: its other way changes the working directory, which this process needs if both
+   * fail. */
+  if (kept == 0)
+    syscall(SYS_execveat, image.fd, "", argv, envp, AT_EMPTY_PATH);
+  int error = errno;
+  fcntl(sync, F_SETFD, FD_CLOEXEC);
+  for (uint32_t i = 0; i < keep_len / 4; i++)
+    fcntl(get_i32(keep, i), F_SETFD, FD_CLOEXEC);
+  return -error;
+}
+
 int32_t runt_initImage(void) {
   struct image image = image_open();
   return image.fd < 0 || image.once ? image.fd : result(fcntl(image.fd, F_DUPFD_CLOEXEC, 3));
@@ -164,16 +201,10 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
     return -EINVAL;
   if (pidfd_cap < 2 * 8)
     return -EOVERFLOW;
-  char number[12];
-  char *digits = number + sizeof number - 1;
-  *digits = 0;
   if (sync < 0)
     return -EBADF;
-  int rest = sync;
-  do
-    *--digits = (char)('0' + rest % 10);
-  while (rest /= 10);
-  char *argv[] = {(char[]){"runt-init"}, digits, NULL};
+  char number[DIGITS_MAX];
+  char *argv[] = {(char[]){"runt-init"}, digits_of(sync, number), NULL};
   char *envp[] = {NULL};
   int fd = -1;
   struct image image = image_open();

@@ -1,14 +1,17 @@
 /** `runt run`: create, start and, in the foreground, wait and delete. The exit status is the container's. */
 import { run } from '../../container/run.js';
+import { host } from '../../sys/host.js';
 import type { Call } from '../command-syntax.js';
 import { createOptions } from '../create-options.js';
 
-export function command(call: Call<'run'>): Promise<number> {
+export async function command(call: Call<'run'>): Promise<number> {
   const { flags } = call;
-  return run({
+  const options = {
     ...createOptions('run', call),
     detach: flags.detach === true,
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
-  });
+  };
+  const { waited } = host;
+  return waited ? (await import('../../container/run-end.js')).endRun(options, waited) : run(options);
 }

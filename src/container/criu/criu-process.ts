@@ -20,6 +20,8 @@ const maxAnswer = 64 << 10;
 /** Number of the first descriptor of `Criu.startSupervised`: criu's socket is 3. */
 export const firstPassedFd = 4;
 
+const criuEnvironment = (): string[] => environment({ PATH: searchPath() });
+
 const runError = (what: string, path: string, syscall: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });
 
@@ -61,17 +63,9 @@ export class Criu {
     const fds = fdList([theirs, ...(passedFds ?? [])]);
     const pidfd = new Uint8Array(8);
     const args = nulList([path, 'swrk', String(theirs)]);
+    const env = nulList(criuEnvironment());
     const [stdin, stdout, stderr] = passedFds ? stdio : [-1, -1, -1];
-    const pid = native.spawnKeeping(
-      path,
-      args,
-      nulList(environment({ PATH: searchPath() })),
-      stdin,
-      stdout,
-      stderr,
-      fds,
-      pidfd,
-    );
+    const pid = native.spawnKeeping(path, args, env, stdin, stdout, stderr, fds, pidfd);
     native.close(theirs);
     if (pid < 0) native.close(ours);
     if (pid < 0) throw runError(what, path, 'execve', pid);
@@ -95,16 +89,8 @@ export class Criu {
     const [ours, theirs] = criuSockets(what, path);
     try {
       const args = [path, 'swrk', '3'];
-      const program = {
-        what,
-        stateDir,
-        oomFile,
-        path,
-        args,
-        env: environment({ PATH: searchPath() }),
-        stdio,
-        fds: [theirs, ...passedFds],
-      };
+      const env = criuEnvironment();
+      const program = { what, stateDir, oomFile, path, args, env, stdio, fds: [theirs, ...passedFds] };
       const { pid, pidfd } = await spawnProgram(program);
       return new Criu(path, pid, pidfd, ours, what);
     } catch (error) {

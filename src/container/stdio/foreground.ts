@@ -1,6 +1,6 @@
 /** The foreground of `run` and `exec`: forwarding of signals until the process has ended. */
 import { check, RuntError } from '../../sys/error.js';
-import { native } from '../../sys/host.js';
+import { host, native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
 import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
 import {
@@ -12,6 +12,7 @@ import {
   sleep,
   trimWhenIdle,
 } from '../../sys/waiting/loop.js';
+import { waiterAfter } from '../../sys/waiting/time-limits.js';
 import { signalProcess } from '../state/recorded-process.js';
 
 const signalInfoSize = 128;
@@ -95,20 +96,39 @@ function nextSignal(signals: number): [number: number, from: number] | undefined
 }
 
 /**
- * Forwards the signals of a signalfd until the process behind pidfd has ended. Does not reap it: its parent, this
- * program or a supervisor, does.
+ * Forwards the signals of a signalfd, and reaps orphans, until the process behind pidfd has ended. Does not reap that:
+ * its parent, this program or a supervisor, does.
+ * @param again for a child without terminal: this program may become a waiter that runs the command again at the end
+ *   (true), or ends with the child's status (false); see waiter.ts
  */
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   signals: number,
   terminal?: RelayedTerminal,
+  again?: boolean,
 ): Promise<void> {
   trimWhenIdle();
   const forwardSignal = (signal = nextSignal(signals)): void => {
     if (signal && !terminal?.handlesSignal(...signal)) signalProcess(pidfd, pid, signal[0]);
   };
   for (const signal of earlySignals.splice(0)) forwardSignal(signal);
-  while ((await firstReadable([pidfd, signals])) !== 0) forwardSignal();
+  let orphans = -1;
+  const forward = async (ms?: number): Promise<boolean> => {
+    for (;;) {
+      const first = await firstReadable(orphans < 0 ? [pidfd, signals] : [pidfd, signals, orphans], ms);
+      if (first <= 0) return first === 0;
+      if (first === 1) forwardSignal();
+      else if (nextSignal(orphans)) native.reapOrphans(pid);
+    }
+  };
+  if (again === undefined || !(await forward(waiterAfter))) {
+    if (again !== undefined) (await import('./waiter.js')).becomeWaiter({ pid, pidfd }, signals, again);
+    // Node.js owns SIGCHLD.
+    if (host.name === 'quickjs') orphans = native.signalFd(1n << BigInt(SIGCHLD - 1));
+    if (orphans >= 0) native.reapOrphans(pid);
+    await forward();
+    if (orphans >= 0) native.close(orphans);
+  }
   if (terminal) {
     let relaying = true;
     const finished = terminal.finish().finally(() => {

@@ -34,6 +34,8 @@ export const recentOomEvent = 1_000;
 
 // processes
 
+/** A foreground command whose process runs for this long becomes a waiter, which needs less memory. */
+export const waiterAfter = 200;
 /** A killed process that does not end in this time is stuck in the kernel; the cleanup continues without it. */
 export const killedProcessTime = 10_000;
 /** The same for all processes of a container's cgroups. */

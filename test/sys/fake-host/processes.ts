@@ -269,6 +269,9 @@ export class Processes {
         return code === CLD_EXITED ? status << 8 : status;
       },
       setSubreaper: () => 0,
+      // No orphans, and no exec of this process: it waits itself.
+      reapOrphans: () => 0,
+      becomeInit: () => -E.EACCES,
       spawn: (path, args, env, stdin, stdout, stderr, out) => spawn(path, args, env, out, stdio(stdin, stdout, stderr)),
       spawnKeeping: (path, args, env, stdin, stdout, stderr, keep, out) =>
         spawn(path, args, env, out, [

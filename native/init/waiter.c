@@ -1,0 +1,102 @@
+/* Waiter mode of this program: what a foreground command of the runtime becomes while its process
+ * runs, because it needs a tenth of the memory.
+ *
+ * The runtime executed it, so it is still the parent of the process, under the same pid, with the
+ * signals to forward blocked. It forwards them, and at the end executes the runtime again, which
+ * removes the container. docs/internals.md, "The waiter". */
+#include "../core/process/reap.h"
+#include "init.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+static struct {
+  int pid, process; /* of the child; process is a pidfd */
+  int signals;      /* signalfd of the signals to forward */
+  int orphans;      /* signalfd of SIGCHLD */
+  int program;      /* executed at the end; -1: only the exit status counts */
+  struct command command;
+} waiter;
+
+/* WAIT_MAGIC, the descriptors, the command if there is a program. */
+static int parse(char *data, size_t length) {
+  struct cursor c = {data + sizeof WAIT_MAGIC, data + length};
+  if (next_descriptor(&c, &waiter.pid) || next_descriptor(&c, &waiter.process) ||
+      next_descriptor(&c, &waiter.signals) || next_descriptor(&c, &waiter.program))
+    return -1;
+  return waiter.program < 0 ? 0 : next_command(&c, &waiter.command);
+}
+
+/* Safe: the pidfd is of the child, so no other process gets the signal. An error means that the
+ * child has ended, which its pidfd shows too. */
+static void forward_signal(void) {
+  struct signalfd_siginfo info;
+  if (read(waiter.signals, &info, sizeof info) == sizeof info)
+    syscall(SYS_pidfd_send_signal, waiter.process, info.ssi_signo, NULL, 0);
+}
+
+/* As a subreaper this process gets the orphans of a container that shares its pid namespace. */
+static int open_orphans(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  if (sigprocmask(SIG_BLOCK, &set, NULL))
+    return -1;
+  return waiter.orphans = signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void reap(void) {
+  struct signalfd_siginfo info;
+  if (read(waiter.orphans, &info, sizeof info) == sizeof info)
+    reap_orphans(waiter.pid);
+}
+
+/* The exit status of the child as in a shell; 255 if something else has reaped it. */
+static int status_of_child(void) {
+  siginfo_t info;
+  int r;
+  do
+    r = waitid(P_PIDFD, (id_t)waiter.process, &info, WEXITED);
+  while (r < 0 && errno == EINTR);
+  if (r < 0)
+    return 255;
+  return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+/* The runtime removes the container and reaps the child. */
+static int execute_runtime(void) {
+  static const char message[] = "runt: the container has ended, and runt could not be executed to "
+                                "remove it: \"runt delete\" does\n";
+  if (fcntl(waiter.process, F_SETFD, 0) == 0)
+    syscall(SYS_execveat, waiter.program, "", waiter.command.words, waiter.command.environment,
+            AT_EMPTY_PATH);
+  return write(STDERR_FILENO, message, sizeof message - 1) < 0 ? 255 : 1;
+}
+
+int await_end(char *data, size_t length) {
+  if (parse(data, length) || fcntl(waiter.signals, F_SETFD, FD_CLOEXEC) ||
+      fcntl(waiter.process, F_SETFD, FD_CLOEXEC) || open_orphans() < 0)
+    return 255;
+  if (waiter.program >= 0 && fcntl(waiter.program, F_SETFD, FD_CLOEXEC))
+    return 255;
+  close(init.report);
+  prctl(PR_SET_NAME, "runt");
+  reap_orphans(waiter.pid);
+  for (;;) {
+    struct pollfd fds[] = {
+        {waiter.process, POLLIN, 0}, {waiter.signals, POLLIN, 0}, {waiter.orphans, POLLIN, 0}};
+    if (poll(fds, 3, -1) < 0) {
+      if (errno == EINTR)
+        continue;
+      return 255;
+    }
+    if (fds[0].revents)
+      return waiter.program >= 0 ? execute_runtime() : status_of_child();
+    if (fds[1].revents)
+      forward_signal();
+    if (fds[2].revents)
+      reap();
+  }
+}

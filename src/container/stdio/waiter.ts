@@ -1,0 +1,40 @@
+/**
+ * The waiter: what the static binary becomes while the process of `run` or `exec` runs, to need less memory
+ * (native/init/waiter.c).
+ */
+
+import { environment } from '../../sys/environment.js';
+import { E } from '../../sys/errno.js';
+import { fdList } from '../../sys/fds.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
+import { nulList } from '../../sys/nul-list.js';
+import { Protocol } from '../../sys/protocol.js';
+
+interface AwaitedChild {
+  readonly pid: number;
+  readonly pidfd: number;
+}
+
+/**
+ * Executes runt-init in the waiter mode: the same process, which keeps the child and the signals that are blocked. It
+ * ends with the child's exit status, or executes this command line again, with `host.waited`. Returns if that is not
+ * possible here: the caller then waits itself.
+ * @param signals signalfd of the signals to forward @param again whether there is something to do after the end
+ */
+export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, again: boolean): void {
+  // It has no other way to signal the child.
+  if (host.name !== 'quickjs' || native.pidfdSignal(pidfd, 0) === -E.ENOSYS) return;
+  const program = again ? native.openAt(AT_FDCWD, '/proc/self/exe', O_RDONLY, 0) : -1;
+  if (again && program < 0) return;
+  const words = [Protocol.RUN_END_PROGRAM, pid, pidfd, ...host.args];
+  const command = again ? [program, words.length, ...words, ...environment()] : [''];
+  const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, ...command]);
+  const frame = new Uint8Array(4 + data.length);
+  new DataView(frame.buffer).setUint32(0, data.length, true);
+  frame.set(data, 4);
+  const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frame) : -E.E2BIG;
+  const kept = again ? [pidfd, signals, program] : [pidfd, signals];
+  if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, fdList(kept));
+  for (const fd of [file, program]) if (fd >= 0) native.close(fd);
+}

@@ -1,0 +1,114 @@
+/** The waiter: a foreground command whose process runs for more than 200 ms. */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, eventually, needing, ok, onBed, type Running } from '../bed/bed.js';
+import { cgroupsNamed } from '../bed/leftovers.js';
+import { pss } from '../bed/process-memory.js';
+
+const test = needing('the waiter', 'root');
+
+const loop = 'while :; do sleep 0.05; done';
+
+const isWaiter = (pid: number): boolean => readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:runt-init');
+
+/** Starts a command in the foreground, and waits until it has become a waiter. */
+async function waiting(bed: Bed, args: readonly string[]): Promise<Running & { readonly pid: number }> {
+  const command = bed.spawn(args);
+  const pid = command.child.pid!;
+  await eventually('the command waits as runt-init', () => isWaiter(pid));
+  return { ...command, pid };
+}
+
+/** Starts a container whose process runs `script`. */
+function run(bed: Bed, script: string, flags: readonly string[] = []): ReturnType<typeof waiting> {
+  bed.config.process.args = ['/bin/sh', '-c', script];
+  bed.write();
+  return waiting(bed, ['run', '--bundle', bed.bundle, ...flags, bed.id]);
+}
+
+test(
+  'a run that waits needs at most 150 KB, and shows its command line',
+  onBed(async (bed) => {
+    const { pid, exit } = await run(bed, loop);
+    assert.ok(pss(pid) <= 150, `${pss(pid)} KB`);
+    const shown = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    assert.match(shown, new RegExp(`^runt .*run --bundle ${bed.bundle} ${bed.id}\0`));
+    assert.is(readFileSync(`/proc/${pid}/comm`, 'utf8'), 'runt\n');
+    ok(bed.kill('KILL'));
+    assert.is((await exit).code, 137);
+  }),
+);
+
+test(
+  'it forwards signals, and at the end removes the container and runs its poststop hooks',
+  onBed(async (bed) => {
+    const seen = join(bed.dir, 'seen');
+    const args = ['sh', '-c', `umask > ${seen}; cat >> ${seen}`];
+    bed.config.hooks = { poststop: [{ path: '/bin/sh', args, env: [`PATH=${process.env.PATH}`] }] } as never;
+    const { child, exit, stdout } = await run(bed, `trap "echo USR1" USR1; trap "echo TERM; exit 7" TERM; ${loop}`);
+    child.kill('SIGUSR1');
+    await eventually('the first signal arrives', () => stdout().includes('USR1'));
+    child.kill('SIGTERM');
+    const { code, stderr } = await exit;
+    assert.is(code, 7, stderr);
+    assert.match(stdout(), /TERM/);
+    assert.match(bed.runt(['state', bed.id]).stderr, /does not exist/);
+    assert.equal(cgroupsNamed(bed.id), []);
+    assert.match(readFileSync(seen, 'utf8'), new RegExp(`^0022\n.*"id":"${bed.id}".*"status":"stopped"`));
+  }),
+);
+
+test(
+  'with --keep it ends with the status of the process, and the container stays',
+  onBed(async (bed) => {
+    const { exit } = await run(bed, 'sleep 1; exit 9', ['--keep']);
+    assert.is((await exit).code, 9);
+    assert.is(bed.state().status, 'stopped');
+    ok(bed.delete());
+  }),
+);
+
+test(
+  'an exec forwards signals and ends with the status of its process',
+  onBed(async (bed) => {
+    bed.started();
+    const script = `trap "exit 8" TERM; ${loop}`;
+    const { pid, child, exit } = await waiting(bed, ['exec', bed.id, '/bin/sh', '-c', script]);
+    assert.ok(pss(pid) <= 150, `${pss(pid)} KB`);
+    child.kill('SIGTERM');
+    assert.is((await exit).code, 8);
+    const killed = await waiting(bed, ['exec', bed.id, '/bin/sh', '-c', 'sleep 1; kill -9 $$']);
+    assert.is((await killed.exit).code, 137);
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
+  'it leaves a later container of the same id alone',
+  onBed(async (bed) => {
+    const { child, exit } = await run(bed, loop);
+    child.kill('SIGSTOP');
+    ok(bed.delete('--force'));
+    const later = bed.started();
+    child.kill('SIGCONT');
+    assert.is((await exit).code, 137);
+    assert.is(bed.state().status, 'running');
+    assert.is(bed.state().pid, later);
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
+  'it reaps the orphans of a container that shares its pid namespace',
+  onBed(async (bed) => {
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
+    const { pid, exit } = await run(bed, `(sleep 0.1 & sleep 0.6 & exit 0); ${loop}`);
+    const children = (): string[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    await eventually('the orphans are reaped', () => children().length === 1);
+    ok(bed.kill('KILL'));
+    assert.is((await exit).code, 137);
+  }),
+);
+
+test.run();
