@@ -167,5 +167,5 @@ scenario_pod_serve_endures() {
     [ "$(ended "$(id_of "$i")" | cut -d ' ' -f 1,2)" = "CONTAINER_EXITED $(code "$i")" ] || wrong "container $i did not end with $(code "$i")"
   done
   crictl rmp -a -f >/dev/null 2>&1 || wrong 'pods could not be removed'
-  eventually no pgrep -x runt-init || wrong 'processes are left'
+  eventually no pgrep -f '^runt-init ' || wrong 'processes are left'
 }

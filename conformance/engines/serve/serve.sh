@@ -112,7 +112,7 @@ scenario_serve_many() {
   ctr task ls -q | wc -l
   [ "$RUNTIME" != runt ] || {
     server=$(server_pid)
-    echo "server $(pss "$server") KB, supervisors $(($(for p in $(pgrep -x runt-init); do pss "$p"; done | paste -sd+))) KB" >"$NOTE"
+    echo "server $(pss "$server") KB, supervisors $(($(for p in $(pgrep -f '^runt-init '); do pss "$p"; done | paste -sd+))) KB" >"$NOTE"
   }
   for i in $(seq "$MANY"); do ctr task kill -s KILL "m$i" & done
   wait

@@ -91,6 +91,6 @@ the_rest_ends() {
   each "$MANY" last || wrong 'a status of the last ones is wrong'
   [ -z "$(ctr task ls -q)" ] || wrong 'tasks are left'
   eventually no prints . find /sys/fs/cgroup -path "*$(cgroup 'e*')" || wrong 'cgroups are left'
-  eventually no pgrep -x runt-init || wrong 'supervisors are left'
+  eventually no pgrep -f '^runt-init ' || wrong 'supervisors are left'
   ! grep -q '/default/e[0-9]*/rootfs ' /proc/mounts || wrong 'mounts are left'
 }

@@ -8,7 +8,7 @@ left() {
   grep ' /run/containerd/io.containerd.runtime.v2.task/default/c/rootfs ' /proc/mounts || true
   find /sys/fs/cgroup -path "*$(cgroup c)"
   find /run/containerd -path '*/default/c' -not -path '*/io.containerd.runtime.v2.task/*'
-  pgrep -x runt-init || true
+  pgrep -f '^runt-init ' || true
 }
 
 scenario_shim_is_killed() {
@@ -202,7 +202,7 @@ scenario_shim_time() {
 }
 
 # held: the KB (PSS) of the shims and of their processes beside the containers'
-held() { for p in $(shims) $(pgrep -x runt-init); do cat "/proc/$p/smaps_rollup"; done | awk '/^Pss:/ { sum += $2 } END { print sum }'; }
+held() { for p in $(shims) $(pgrep -f '^runt-init '); do cat "/proc/$p/smaps_rollup"; done | awk '/^Pss:/ { sum += $2 } END { print sum }'; }
 
 # small KB: whether they use no more
 small() { [ "$(held)" -le "$1" ]; }
