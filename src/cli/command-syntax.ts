@@ -208,6 +208,7 @@ export const commands = {
       containerd: 'str',
       'containerd-root': 'str',
       'containerd-state': 'str',
+      api: 'str',
       keeper: 'str',
       ...help,
     },

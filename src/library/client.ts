@@ -26,6 +26,11 @@ export interface CallOptions {
   timeout?: number;
 }
 
+export interface ConnectOptions {
+  /** Namespace of containerd's, for the API of `runt serve --containerd`. Default: `default`. */
+  namespace?: string;
+}
+
 /** A client of one server. Every call throws `CallError`. */
 export interface Client extends Containers<CallOptions> {
   /** Whether the server and its services are there. */
@@ -63,13 +68,15 @@ export class CallError extends Error {
  * @param address `unix:///path` or an absolute path
  * @throws TypeError for another address
  */
-export function connect(address: string): Client {
+export function connect(address: string, { namespace }: ConnectOptions = {}): Client {
   const path = address.replace(/^unix:(\/\/)?(?=\/)/, '');
   if (!path.startsWith('/')) throw new TypeError(`not unix:///path, nor an absolute path: ${address}`);
   const connection = {
     grpc: new GrpcClient(`unix://${path}`, credentials.createInsecure()),
     calls: new Set<Cancellable>(),
+    metadata: new Metadata(),
   };
+  if (namespace !== undefined) connection.metadata.set('containerd-namespace', namespace);
   return {
     ...(service(connection, generated.containers) as unknown as Containers<CallOptions>),
     health: service(connection, generated.health) as unknown as Health<CallOptions>,
@@ -88,6 +95,8 @@ interface Connection {
   readonly grpc: GrpcClient;
   /** The calls that have not ended. */
   readonly calls: Set<Cancellable>;
+  /** Sent with each call. */
+  readonly metadata: Metadata;
 }
 
 type Methods = Readonly<Record<string, generated.Method>>;
@@ -148,7 +157,7 @@ function detailsOf(bytes: Buffer | undefined): ErrorDetails | undefined {
 }
 
 function ask(
-  { grpc, calls }: Connection,
+  { grpc, calls, metadata }: Connection,
   method: generated.Method,
   request: object,
   o: CallOptions = {},
@@ -156,19 +165,11 @@ function ask(
   return new Promise((settle, fail) => {
     o.signal?.throwIfAborted();
     const [encode, decode] = [encoder(method), decoder(method)];
-    const call = grpc.makeUnaryRequest(
-      method.path,
-      encode,
-      decode,
-      request,
-      new Metadata(),
-      deadline(o),
-      (error, answer) => {
-        done();
-        if (error) fail(errorOf(error, o.signal));
-        else settle(answer as object);
-      },
-    );
+    const call = grpc.makeUnaryRequest(method.path, encode, decode, request, metadata, deadline(o), (error, answer) => {
+      done();
+      if (error) fail(errorOf(error, o.signal));
+      else settle(answer as object);
+    });
     const done = track(calls, o.signal, call);
   });
 }
@@ -199,25 +200,25 @@ function messagesOf(calls: Set<Cancellable>, call: Incoming, signal: AbortSignal
 }
 
 function receive(
-  { grpc, calls }: Connection,
+  { grpc, calls, metadata }: Connection,
   method: generated.Method,
   request: object,
   o: CallOptions = {},
 ): AsyncIterable<object> {
   o.signal?.throwIfAborted();
   const [encode, decode] = [encoder(method), decoder(method)];
-  const call = grpc.makeServerStreamRequest(method.path, encode, decode, request, new Metadata(), deadline(o));
+  const call = grpc.makeServerStreamRequest(method.path, encode, decode, request, metadata, deadline(o));
   return messagesOf(calls, call, o.signal);
 }
 
 function converse(
-  { grpc, calls }: Connection,
+  { grpc, calls, metadata }: Connection,
   method: generated.Method,
   o: CallOptions = {},
 ): Conversation<object, object> {
   o.signal?.throwIfAborted();
   const [encode, decode] = [encoder(method), decoder(method)];
-  const call = grpc.makeBidiStreamRequest<object, object>(method.path, encode, decode, new Metadata(), deadline(o));
+  const call = grpc.makeBidiStreamRequest<object, object>(method.path, encode, decode, metadata, deadline(o));
   const messages = messagesOf(calls, call, o.signal);
   const over = new Promise<void>((settle) => call.once('status', () => settle()));
   return {

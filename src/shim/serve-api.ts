@@ -84,8 +84,8 @@ interface ServerSocket {
 /** The socket at `listen`, else the service manager's. @throws RuntError ERR_USAGE, ERR_UNSUPPORTED, ERR_DESCRIPTOR */
 export function socketOf(listen: string | undefined, manager: ServiceManager): ServerSocket {
   const given = manager.listener();
-  if (!given) return { path: pathOf(listen ?? '') };
-  if (listen !== undefined && pathOf(listen) !== given.path)
+  if (!given) return { path: socketPath('listen', listen ?? '') };
+  if (listen !== undefined && socketPath('listen', listen) !== given.path)
     throw new RuntError({
       code: 'ERR_USAGE',
       message: `--listen ${listen}: the service manager listens at ${given.path}`,
@@ -94,13 +94,16 @@ export function socketOf(listen: string | undefined, manager: ServiceManager): S
   return { path: given.path, listener: given.fd };
 }
 
-/** @throws RuntError ERR_USAGE, ERR_UNSUPPORTED */
-function pathOf(listen: string): string {
-  const [, scheme, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(.*)$/s.exec(listen) ?? [];
+/**
+ * The path of a socket in the value of a flag: `unix:///path`, `unix:path` or an absolute path.
+ * @throws RuntError ERR_USAGE, ERR_UNSUPPORTED
+ */
+export function socketPath(flag: 'listen' | 'api', url: string): string {
+  const [, scheme, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(.*)$/s.exec(url) ?? [];
   if (scheme !== undefined && scheme !== 'unix') {
     throw new RuntError({
       code: 'ERR_UNSUPPORTED',
-      message: `serve does not listen at ${listen}`,
+      message: `serve does not listen at ${url}`,
       hint: 'name a unix socket, such as unix:///run/runt.sock: the mode of its file says who may use it',
     });
   }
@@ -108,13 +111,13 @@ function pathOf(listen: string): string {
   if (path.startsWith('/') && !path.endsWith('/')) return path;
   throw new RuntError({
     code: 'ERR_USAGE',
-    message: `--listen ${listen || "''"}: not an absolute path`,
+    message: `--${flag} ${url || "''"}: not an absolute path`,
     hint: 'write it as unix:///run/runt.sock',
   });
 }
 
 /** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
-const listenAt = (path: string): Promise<number> =>
+export const listenAt = (path: string): Promise<number> =>
   withSocketDirectory(path, async (dir, name) => {
     const listener = await claimSocket(dir, name, path);
     if (listener === undefined) throw inUseError(path);

@@ -7,7 +7,7 @@ import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';
 
 export async function command({ global, flags }: Call<'serve'>): Promise<number> {
-  const { listen, containerd: address, keeper } = flags;
+  const { listen, containerd: address, keeper, api } = flags;
   if (keeper !== undefined) {
     const { keep } = await import('../../shim/node/keeper.js');
     await keep(absolute(keeper), listen !== undefined);
@@ -15,7 +15,7 @@ export async function command({ global, flags }: Call<'serve'>): Promise<number>
   }
   if (listen === undefined && !host.env.LISTEN_FDS)
     throw usageError('serve', '--listen is missing: give the socket, such as --listen unix:///run/runt.sock');
-  for (const flag of ['containerd-root', 'containerd-state'] as const) {
+  for (const flag of ['containerd-root', 'containerd-state', 'api'] as const) {
     if (flags[flag] !== undefined && address === undefined)
       throw usageError('serve', `--${flag} needs --containerd: give the socket of that containerd`);
   }
@@ -28,6 +28,7 @@ export async function command({ global, flags }: Call<'serve'>): Promise<number>
   const { serveNode } = await import('../../shim/node/serve-node.js');
   await serveNode({
     ...options,
+    ...(api !== undefined && { api }),
     // That of the shim: runt --root finds the containers of both in one place.
     root: global.root ? rootDirectory(global) : shimRoot,
     systemdCgroup: global['systemd-cgroup'] ?? false,

@@ -266,13 +266,14 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
   serve: {
     summary: 'serve containers over gRPC on a unix socket',
     text: 'SIGTERM ends it; the containers continue to run.',
-    usage: ['--listen URL [--containerd SOCKET]'],
+    usage: ['--listen URL [--containerd SOCKET [--api URL]]'],
     flags: {
       listen:
         'unix:///PATH: create this socket with mode 0600, for root and the same user (default: that of LISTEN_FDS)',
       containerd: 'serve the pods and containers of the containerd with this gRPC socket',
       'containerd-root': 'its directory "root" (default: /var/lib/containerd)',
       'containerd-state': 'its directory "state" (default: /run/containerd)',
+      api: 'with --containerd: unix:///PATH of a socket for the API for scripts',
       keeper: 'keep the connections to this socket for a server, which starts its keeper itself',
     },
   },

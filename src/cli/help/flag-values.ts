@@ -10,6 +10,7 @@ type Words = 'true|false|auto' | '0|1' | 'network';
 
 export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   'additional-gids': 'GID',
+  api: 'URL',
   apparmor: 'PROFILE',
   'blkio-weight': 'NUMBER',
   bundle: 'DIR',

@@ -3,6 +3,7 @@ import { names } from '../../container/list.js';
 import { isId } from '../../container/state/state-store.js';
 import { publishFlushTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';
+import type { ContainersService } from '../containers/containers-service.js';
 import { SandboxDirectory } from '../sandbox/sandbox-record.js';
 import { SandboxService } from '../sandbox/sandbox-service.js';
 import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
@@ -31,6 +32,8 @@ interface NodeServerOptions {
   readonly systemdCgroup: boolean;
   /** Holds the ends of streams. */
   readonly keeper: DescriptorKeeper;
+  /** Offers the API for scripts. */
+  readonly api: boolean;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
 }
@@ -41,6 +44,8 @@ const sandboxDirectory = '.sandboxes';
 interface Namespace {
   readonly publisher: Publisher;
   readonly procedures: Services;
+  /** The API for scripts; undefined if it is not offered. */
+  readonly containers: ContainersService | undefined;
 }
 
 export class NodeServer {
@@ -63,10 +68,17 @@ export class NodeServer {
     return procedure.unary(payload, call);
   };
 
-  /** Sends the events that wait, or drops them after a while. */
+  /** The procedures of the API for scripts in a namespace. @throws StatusError FAILED_PRECONDITION, INVALID_ARGUMENT */
+  async containers(name: string): Promise<Services> {
+    return (await this.named(name)).containers?.procedures ?? new Map();
+  }
+
+  /** Ends the calls of the API for scripts; sends the events that wait, or drops them after a while. */
   async close(): Promise<void> {
     const all = await Promise.all(this.namespaces.values());
-    await Promise.all(all.map(({ publisher }) => publisher.flush(publishFlushTime)));
+    await Promise.all(
+      all.flatMap(({ publisher, containers }) => [containers?.close(), publisher.flush(publishFlushTime)]),
+    );
   }
 
   private named(name: string): Promise<Namespace> {
@@ -95,7 +107,23 @@ export class NodeServer {
     const adopted = await adoptTasks(root, (id) => (pods.has(id) ? silent : publisher), this.options);
     sandboxes.adopt(new Map(adopted.map((task) => [task.id, task])));
     for (const task of adopted) if (!pods.has(task.id)) tasks.add(task);
-    return { publisher, procedures: new Map([...tasks.procedures, ...sandboxes.procedures]) };
+    const containers = this.options.api ? await this.containersOf(root, tasks, sandboxes) : undefined;
+    return { publisher, procedures: new Map([...tasks.procedures, ...sandboxes.procedures]), containers };
+  }
+
+  private async containersOf(root: string, tasks: TaskService, sandboxes: SandboxService): Promise<ContainersService> {
+    const { ContainersService } = await import('../containers/containers-service.js');
+    const containers = new ContainersService({
+      root,
+      debug: this.options.debug,
+      deleteTask: (id, force) => {
+        if (sandboxes.has(id))
+          throw new StatusError(Code.FAILED_PRECONDITION, `${id} is a pod: remove it through containerd`);
+        return tasks.deleteTask(id, force);
+      },
+    });
+    containers.adopt();
+    return containers;
   }
 
   private parts(name: string) {

@@ -3,9 +3,7 @@ import { task } from '../transport/protos.js';
 import type { Procedure, Services, UnaryCall } from '../transport/rpc.js';
 import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
-
-/** The header in which containerd sends its namespace. */
-const namespaceHeader = 'containerd-namespace';
+import { namespaceHeader } from './namespace-header.js';
 
 /** The calls, with those that have the same effect twice: a server that was killed may have made them already. */
 const methods: Readonly<Record<string, { readonly once: readonly string[]; readonly repeatable: readonly string[] }>> =

@@ -1,8 +1,9 @@
 /** `runt serve --containerd`: pods and containers of a node, for its containerd. */
 import { native } from '../../sys/host.js';
 import { trimWhenIdle } from '../../sys/waiting/loop.js';
+import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import { loadGrpc } from '../grpc/grpc-interface.js';
-import { socketOf } from '../serve-api.js';
+import { listenAt, socketOf, socketPath } from '../serve-api.js';
 import { ServiceManager } from '../service-manager.js';
 import { outliveErrors } from '../shim-log.js';
 import { startReaping } from '../task/orphan-reaper.js';
@@ -12,6 +13,8 @@ import { type ContainerdAddress, NodeServer } from './node-server.js';
 interface NodeOptions {
   /** As of `serve`. */
   readonly listen?: string;
+  /** The socket of the API for scripts, in the form of `listen`; absent for none. */
+  readonly api?: string;
   /** The directory with a state root for each namespace of containerd's. */
   readonly root: string;
   readonly containerd: ContainerdAddress;
@@ -32,19 +35,31 @@ export async function serveNode(o: NodeOptions): Promise<void> {
   trimWhenIdle();
   native.setSubreaper(1);
   const { root, debug, containerd, systemdCgroup } = o;
+  const grpc = await loadGrpc();
+  const apiPath = o.api === undefined ? undefined : socketPath('api', o.api);
+  const apiListener = apiPath === undefined ? -1 : await listenAt(apiPath);
   const keeper = await Keeper.open(path, listener);
-  const node = new NodeServer({ root, socket: path, containerd, systemdCgroup, debug, keeper });
+  const node = new NodeServer({ root, socket: path, containerd, systemdCgroup, debug, keeper, api: apiListener >= 0 });
   await node.adopt();
   await keeper.serve(node.handler);
   const reaping = startReaping();
-  // Before it is ready: a signal right after that must not kill it. The keeper serves: here gRPC is only for signals.
-  const signal = (await loadGrpc()).serve(new Map()).awaitSignal();
+  const api = apiPath === undefined ? undefined : await loadApi(node, apiPath, apiListener);
+  // The keeper serves containerd: without an API, gRPC is only for signals.
+  const server = grpc.serve(api?.services ?? new Map());
+  // Before it is ready: a signal right after that must not kill it.
+  const signal = server.awaitSignal();
+  api?.accept(server);
   manager.ready(
     `the service for containerd (${containerd.address}) is ready at unix://${path}, with its state below ${root}`,
   );
   await signal;
   manager.stopping();
   reaping.end();
+  api?.close();
   await node.close();
+  await server.close(grpcLastAnswersTime);
   await keeper.end();
 }
+
+const loadApi = async (node: NodeServer, path: string, listener: number) =>
+  (await import('./node-api.js')).NodeApi.of(node, path, listener);

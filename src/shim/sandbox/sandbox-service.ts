@@ -95,6 +95,11 @@ export class SandboxService {
     }
   }
 
+  /** Whether there is a pod of this id. */
+  has(id: string): boolean {
+    return this.sandboxes.has(id);
+  }
+
   private sandbox(id: string): Sandbox {
     const found = this.sandboxes.get(id);
     if (!found) throw new StatusError(Code.NOT_FOUND, `sandbox ${id} does not exist`);

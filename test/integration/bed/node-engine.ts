@@ -82,13 +82,14 @@ export class NodeEngine {
     }).listen(path);
   }
 
-  /** Starts the server, and resolves when it is ready. */
-  async begin(): Promise<void> {
+  /** Starts the server, and resolves when it is ready. @param flags of `serve` */
+  async begin(...flags: string[]): Promise<void> {
     const [command, ...args] = [
       ...servers[this.program],
       ...['--root', this.runtRoot, 'serve', '--listen', `unix://${this.socket}`],
       ...['--containerd', join(this.bed.dir, 'containerd.sock')],
       ...['--containerd-root', this.root, '--containerd-state', this.state],
+      ...flags,
     ] as [string, ...string[]];
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.child = child;

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync, write
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
+import { type CallError, connect, type ProcessEvent } from '../../../src/library/client.js';
 import { pod } from '../../../src/shim/sandbox/pod-protos.js';
 import { task } from '../../../src/shim/transport/protos.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
@@ -347,6 +348,68 @@ test('a keeper that is killed is replaced, and containers keep their streams', a
   assert.is((await engine.tasks('Wait', { id })).exitStatus, 5);
   assert.is(await out.end, 'end\n');
   await engine.tasks('Delete', { id });
+});
+
+test('the API for scripts has a socket of its own, and the containers of each namespace', async (engine, bed) => {
+  const socket = join(bed.dir, 'api.sock');
+  // Another server than that of `test`, which has no such socket.
+  await engine.kill();
+  await engine.begin('--api', `unix://${socket}`);
+  const [runt, pods] = [connect(socket), connect(socket, { namespace: engine.namespace })];
+  try {
+    const config = { rootfs: bed.rootfs, args: ['/bin/sh', '-c', 'echo out; exit 3'] };
+    const events: ProcessEvent[] = [];
+    for await (const event of runt.run({ id: `${bed.id}-run`, config })) events.push(event);
+    assert.equal(
+      events.map(({ event }) => event),
+      ['started', 'stdout', 'exited'],
+    );
+    assert.equal(
+      events.map((event) => event.event === 'exited' && event.exited.status),
+      [false, false, 3],
+    );
+    const sandboxId = `${bed.id}-pod`;
+    await engine.create(sandboxId, {}, await engine.network());
+    await engine.pods('Start', { sandboxId });
+    bed.config.process.args = ['sleep', '1000'];
+    bed.write();
+    const { id } = bed;
+    await engine.tasks('Create', { id, bundle: bed.bundle });
+    await engine.tasks('Start', { id });
+    assert.equal((await runt.list()).containers, [], 'those of the namespace default');
+    assert.equal((await pods.list()).containers.map((container) => container.id).sort(), [id, sandboxId].sort());
+    const failed = await pods.delete({ id: sandboxId, force: true }).catch((error: unknown) => error);
+    assert.is((failed as CallError).status, 'FAILED_PRECONDITION');
+    assert.match((failed as CallError).message, /is a pod: remove it through containerd/);
+    const output: string[] = [];
+    for await (const event of pods.exec({ id, args: ['echo', 'inside'] }))
+      if (event.event === 'stdout') output.push(Buffer.from(event.stdout).toString());
+    assert.is(output.join(''), 'inside\n');
+    const wait = engine.tasks('Wait', { id });
+    await pods.delete({ id, force: true });
+    assert.is((await wait).exitStatus, 137);
+    assert.is((await failure(engine.tasks('State', { id }))).code, status.NOT_FOUND);
+    const names = ['', 'runt.v1.Containers', 'containerd.task.v3.Task'];
+    const answers = names.map((service) =>
+      runt.health.check({ service }).then(
+        (r) => r.status,
+        ({ status: s }) => s,
+      ),
+    );
+    assert.equal(await Promise.all(answers), ['SERVING', 'SERVING', 'NOT_FOUND']);
+    for (const namespace of ['', '../x']) {
+      const other = connect(socket, { namespace });
+      const refused = await other.list().catch((error: unknown) => error);
+      other.close();
+      assert.match((refused as CallError).message, /namespace/);
+    }
+  } finally {
+    runt.close();
+    pods.close();
+  }
+  await engine.kill();
+  await engine.begin('--api', `unix://${socket}`);
+  assert.ok(existsSync(socket), 'the socket of a killed server is replaced');
 });
 
 function joinPod(bed: Bed, pid: number): void {

@@ -64,6 +64,7 @@ test('the relayed calls are those that the server answers', async () => {
     containerd,
     keeper,
     systemdCgroup: false,
+    api: false,
     debug: false,
   });
   for (const path of relayedPaths) {

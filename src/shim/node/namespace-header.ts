@@ -1,0 +1,2 @@
+/** The header in which clients of containerd send the namespace of a call. */
+export const namespaceHeader = 'containerd-namespace';
