@@ -8,7 +8,7 @@ import { loadGrpc } from './grpc/grpc-interface.js';
 import { serveGrpc } from './grpc/grpc-loop.js';
 import { ServiceManager } from './service-manager.js';
 import { outliveErrors } from './shim-log.js';
-import { adoptTasks, storeTask } from './task/recorded-tasks.js';
+import { adoptTasks, taskRecords } from './task/recorded-tasks.js';
 import { claimSocket, inUseError, withSocketDirectory } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 
@@ -45,7 +45,7 @@ export async function serve(o: ServeOptions): Promise<void> {
     shutdown: () => {
       if (!containers.busy) end();
     },
-    onCreated: storeTask,
+    records: taskRecords,
   });
   const { ContainersService } = await import('./containers/containers-service.js');
   const containers = new ContainersService({

@@ -9,6 +9,7 @@ import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { log } from '../shim-log.js';
 import { Owners } from '../streams/pipe-owner.js';
+import { claimId, releaseId } from '../task/creation-claims.js';
 import type { api } from './api-protos.js';
 import { sourceOf } from './container-config.js';
 import { type ContainerExits, keyOf } from './container-exits.js';
@@ -48,6 +49,8 @@ export class ContainerRuns {
     } catch (error) {
       await this.remove(record);
       throw error;
+    } finally {
+      releaseId(root, id);
     }
     if (!keep) this.removeAtEnd(record);
     changed();
@@ -57,6 +60,7 @@ export class ContainerRuns {
   /** @throws RuntError; nothing is left then */
   async create(request: api.CreateRequest): Promise<void> {
     const { session } = await this.make(request);
+    releaseId(this.options.root, request.id);
     session.begin(request.stdio ?? {});
     this.options.changed();
   }
@@ -87,6 +91,7 @@ export class ContainerRuns {
     }
   }
 
+  /** Creates a container under a claim, which the caller releases. @throws RuntError; nothing is left then */
   private async make(
     request: api.RunRequest | api.CreateRequest,
   ): Promise<{ session: Session; record: ContainerRecord }> {
@@ -100,8 +105,10 @@ export class ContainerRuns {
     try {
       const source = await sourceOf(request);
       const warnings: string[] = [];
-      let isCreated = false;
+      let [isClaimed, isCreated] = [false, false];
       try {
+        await claimId(root, id, source.bundle, '');
+        isClaimed = true;
         const owner = new Owners(source.config, 0).of();
         const streams = await SessionStreams.connect(
           stdio ?? {},
@@ -132,6 +139,7 @@ export class ContainerRuns {
       } catch (error) {
         // Never remove an older container of the same id.
         if (isCreated) await remove({ root, id, force: true }).catch((failed) => log(id, failed));
+        if (isClaimed) releaseId(root, id);
         throw error;
       } finally {
         source.close();

@@ -7,7 +7,7 @@ import type { ContainersService } from '../containers/containers-service.js';
 import { SandboxDirectory } from '../sandbox/sandbox-record.js';
 import { SandboxService } from '../sandbox/sandbox-service.js';
 import type { DescriptorKeeper } from '../streams/descriptor-keeper.js';
-import { adoptTasks, storeTask } from '../task/recorded-tasks.js';
+import { adoptTasks, taskRecords } from '../task/recorded-tasks.js';
 import type { Services } from '../transport/rpc.js';
 import { Code, StatusError } from '../transport/status-code.js';
 import { TaskService } from '../transport/task-service.js';
@@ -140,7 +140,7 @@ export class NodeServer {
       debug,
     };
     const sandboxes = new SandboxService(place, socket);
-    const tasks = new TaskService({ root: () => root, publisher, debug, systemdCgroup, keeper, onCreated: storeTask });
+    const tasks = new TaskService({ root: () => root, publisher, debug, systemdCgroup, keeper, records: taskRecords });
     return { root, publisher, sandboxes, tasks };
   }
 }

@@ -5,16 +5,19 @@ import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
 import { namespaceHeader } from './namespace-header.js';
 
-/** The calls, with those that have the same effect twice: a server that was killed may have made them already. */
+/**
+ * The calls, with those that have the same effect twice: a server that was killed may have made them already. The next
+ * one removes what such a server created and had not recorded, and answers Create of what it had.
+ */
 const methods: Readonly<Record<string, { readonly once: readonly string[]; readonly repeatable: readonly string[] }>> =
   {
     'containerd.task.v3.Task': {
-      once: ['Create', 'Start', 'Delete', 'Kill', 'Exec', 'Pause', 'Resume', 'Checkpoint'],
-      repeatable: ['State', 'Pids', 'Wait', 'Connect', 'Stats', 'Update', 'ResizePty', 'CloseIO', 'Shutdown'],
+      once: ['Start', 'Delete', 'Kill', 'Exec', 'Pause', 'Resume', 'Checkpoint'],
+      repeatable: ['Create', 'State', 'Pids', 'Wait', 'Connect', 'Stats', 'Update', 'ResizePty', 'CloseIO', 'Shutdown'],
     },
     'containerd.services.sandbox.v1.Controller': {
-      once: ['Create', 'Start', 'Shutdown'],
-      repeatable: ['Platform', 'Wait', 'Status', 'Stop', 'Metrics', 'Update'],
+      once: ['Shutdown'],
+      repeatable: ['Create', 'Start', 'Platform', 'Wait', 'Status', 'Stop', 'Metrics', 'Update'],
     },
   };
 

@@ -89,6 +89,7 @@ export class SandboxService {
       try {
         const record = this.place.directory.load(id);
         if (record) this.sandboxes.set(id, Sandbox.adopted(this.place, id, record, tasks.get(id)));
+        else Sandbox.removeUnfinished(this.place, id);
       } catch (error) {
         log(id, error);
       }
@@ -108,6 +109,8 @@ export class SandboxService {
 
   private async create(r: sandboxes.ControllerCreateRequest): Promise<sandboxes.ControllerCreateResponse.$Properties> {
     const { sandboxId: id } = r;
+    // Again: the server that made it was killed before it could answer.
+    if (this.sandboxes.get(id)?.isUnansweredCreate) return { sandboxId: id };
     if (this.sandboxes.has(id) || this.creating.has(id))
       throw new StatusError(Code.ALREADY_EXISTS, `sandbox ${id} already exists`);
     checkId(id);

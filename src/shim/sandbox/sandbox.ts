@@ -10,7 +10,7 @@ import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { Publisher } from '../containerd/event-publisher.js';
 import { runtimeOptions, withSystemd } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
-import { storeTask } from '../task/recorded-tasks.js';
+import { taskRecords } from '../task/recorded-tasks.js';
 import { Task } from '../task/task.js';
 import type { RecordedExit } from '../task/task-process.js';
 import { task } from '../transport/protos.js';
@@ -44,6 +44,8 @@ export class Sandbox {
   /** The calls that change this pod, one after another. */
   private last: Promise<unknown> = Promise.resolve();
   private readonly files: PodFiles;
+  /** An earlier server made it. */
+  private isAdopted = false;
 
   private constructor(
     private readonly place: SandboxPlace,
@@ -110,7 +112,20 @@ export class Sandbox {
 
   /** A pod of an earlier server. */
   static adopted(place: SandboxPlace, id: string, record: SandboxRecord, first: Task | undefined): Sandbox {
-    return new Sandbox(place, id, record, first);
+    const adopted = new Sandbox(place, id, record, first);
+    adopted.isAdopted = true;
+    return adopted;
+  }
+
+  /** Removes the files of a pod whose server was killed in `create`. @throws RuntError ERR_IO, ERR_MOUNT */
+  static removeUnfinished(place: SandboxPlace, id: string): void {
+    new PodFiles(place.containerd, id).remove();
+    place.directory.remove(id);
+  }
+
+  /** Whether an earlier server may have been killed before it answered Create. */
+  get isUnansweredCreate(): boolean {
+    return this.isAdopted && this.first === undefined;
   }
 
   /** ns since 1970. */
@@ -146,14 +161,24 @@ export class Sandbox {
   /** Makes and starts the first process; undoes Create, too, if that fails. @throws RuntError, StatusError */
   start(): Promise<void> {
     return this.exclusively(async () => {
-      if (this.first) throw new StatusError(Code.FAILED_PRECONDITION, `sandbox ${this.id} was started before`);
+      const { started, ended } = this.first?.init ?? {};
+      if (started || ended) {
+        if (ended || !this.isAdopted)
+          throw new StatusError(Code.FAILED_PRECONDITION, `sandbox ${this.id} was started before`);
+        // Again: the server that started it was killed before it could answer.
+        if (this.joinsOwner) this.setUserNamespace(`/proc/${this.pid}/ns/user`);
+        return;
+      }
+      // That server was killed before it had started the process.
+      await this.first?.delete('');
+      this.first = undefined;
       const held = this.joinOwner();
       const { root, namespace, debug } = this.place;
       const request = new task.CreateTaskRequest({ id: this.id, bundle: this.bundle });
       try {
         // CRI has its own way to learn that a pod has ended, Wait: events of its first process would name no container.
         const publisher = new Publisher('', namespace);
-        const options = { publisher, debug, onCreated: storeTask };
+        const options = { publisher, debug, records: taskRecords };
         this.first = await Task.create(root, request, this.record.options, options);
         await this.first.start('');
         if (held.length > 0) this.setUserNamespace(`/proc/${this.pid}/ns/user`);
@@ -171,8 +196,8 @@ export class Sandbox {
    * joins it. @returns descriptors to close when the process is made
    */
   private joinOwner(): readonly number[] {
+    if (!this.joinsOwner) return [];
     const { netns } = this.record;
-    if (!netns || !userNamespaceIn(JSON.parse(this.config) as Spec)) return [];
     const facts = { code: 'ERR_SANDBOX', message: `find the user namespace of the network namespace ${netns}` };
     const network = check(native.namespaceOpen(netns, new Uint8Array(24)), { ...facts, path: netns });
     const owner = native.userNamespaceOf(network);
@@ -180,6 +205,10 @@ export class Sandbox {
     check(owner, { ...facts, path: netns, syscall: 'ioctl' });
     this.setUserNamespace(`/proc/${native.pid()}/fd/${owner}`);
     return [owner];
+  }
+
+  private get joinsOwner(): boolean {
+    return this.record.netns !== '' && userNamespaceIn(JSON.parse(this.config) as Spec) !== undefined;
   }
 
   private setUserNamespace(path: string): void {

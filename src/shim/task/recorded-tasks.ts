@@ -5,8 +5,9 @@ import type { Publisher } from '../containerd/event-publisher.js';
 import type { RuntimeOptions } from '../containerd/runtime-options.js';
 import { log } from '../shim-log.js';
 import type { Streams } from '../streams/stdio-streams.js';
+import { claimId, releaseId, removeAllUnfinished } from './creation-claims.js';
 import { recordsLeft, type ServerRecord, storeRecord } from './server-records.js';
-import { Task, type TaskOptions } from './task.js';
+import { Task, type TaskOptions, type TaskRecords } from './task.js';
 import { Process } from './task-process.js';
 
 interface TaskRecord extends ServerRecord {
@@ -17,18 +18,26 @@ interface TaskRecord extends ServerRecord {
 
 const file = 'task.json';
 
-/**
- * Records a task whose container has just been created, so that a restarted server can adopt it. containerd's shim
- * needs no records: a new shim serves another container. @throws RuntError ERR_STATE
- */
-export function storeTask({ root, id, init, options }: Task): void {
+/** Records of tasks on disk. containerd's shim needs none: a new shim serves another container. */
+export const taskRecords: TaskRecords = {
+  begin: ({ root, id, bundle, rootfs }, mounts) => claimId(root, id, bundle, mounts ? rootfs : ''),
+  created(task) {
+    storeTask(task);
+    releaseId(task.root, task.id);
+  },
+  end: ({ root, id }) => releaseId(root, id),
+};
+
+/** Records a task whose container exists, so that a restarted server can adopt it. @throws RuntError ERR_STATE */
+function storeTask({ root, id, init, options }: Task): void {
   const { terminal, streams } = init;
   const record: TaskRecord = { version: 1, server: thisProcess(), terminal, streams, options };
   storeRecord(root, id, file, record, { code: 'ERR_STATE', message: `record the task ${id} in ${root}/${id}/${file}` });
 }
 
 /**
- * Adopts every task below `root` whose server has exited. Logs and skips unreadable records.
+ * Adopts every task below `root` whose server has exited, and removes those that it was creating. Logs and skips
+ * unreadable records.
  * @param publisherOf where the events of a container go
  */
 export async function adoptTasks(
@@ -36,6 +45,7 @@ export async function adoptTasks(
   publisherOf: (id: string) => Publisher,
   { debug, keeper }: Pick<TaskOptions, 'debug' | 'keeper'>,
 ): Promise<readonly Task[]> {
+  await removeAllUnfinished(root);
   const tasks: Task[] = [];
   for (const [id, record] of recordsLeft<TaskRecord>(root, file)) {
     try {
@@ -55,7 +65,8 @@ async function adoptTask(
 ): Promise<Task> {
   const container = loadRecord(root, id);
   const init = new Process('', record.terminal, record.streams);
-  const task = new Task(root, id, container.bundle, publisher, record.options, debug, init, '', storeTask, keeper);
+  const task = new Task(root, id, container.bundle, publisher, record.options, debug, init, '', taskRecords, keeper);
+  task.isAdopted = true;
   const status = statusOf(root, container);
   init.started = status !== 'created';
   task.paused = status === 'paused';

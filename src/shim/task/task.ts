@@ -37,10 +37,20 @@ export interface TaskOptions {
   readonly publisher: Publisher;
   /** Also log the warnings of `--debug`. */
   readonly debug: boolean;
-  /** Called for each task once its process exists. */
-  readonly onCreated?: (task: Task) => void;
+  /** Records the tasks for the next server; absent for a shim, after which containerd runs `delete`. */
+  readonly records?: TaskRecords;
   /** Holds the ends of streams for the next server. */
   readonly keeper?: DescriptorKeeper;
+}
+
+/** What a server records of its tasks for the next one. */
+export interface TaskRecords {
+  /** Before anything of a task is made. @param mounts whether its root file system is mounted */
+  begin(task: Task, mounts: boolean): Promise<void>;
+  /** Its process exists. */
+  created(task: Task): void;
+  /** It was not created, and nothing is left of it. */
+  end(task: Task): void;
 }
 
 export class Task {
@@ -54,6 +64,8 @@ export class Task {
   /** Settles when the checkpoint event is published: the exit event must follow it. */
   private checkpointing: Promise<void> | undefined;
   paused = false;
+  /** An earlier server made it. */
+  isAdopted = false;
 
   constructor(
     /** The state root. */
@@ -66,8 +78,7 @@ export class Task {
     init: Process,
     /** Directory of the images that Start restores; empty for none. */
     private readonly images: string,
-    /** Called once the process exists. If absent, nothing is recorded for a next server. */
-    private readonly onCreated?: (task: Task) => void,
+    private readonly recorder?: TaskRecords,
     private readonly keeper?: DescriptorKeeper,
   ) {
     this.init = init;
@@ -79,7 +90,7 @@ export class Task {
 
   /** Whether execs are recorded for the next server. */
   get records(): boolean {
-    return this.onCreated !== undefined;
+    return this.recorder !== undefined;
   }
 
   /** The streams of init (''), or of an exec. */
@@ -102,22 +113,24 @@ export class Task {
     root: string,
     request: task.CreateTaskRequest,
     options: RuntimeOptions,
-    { publisher, debug, onCreated, keeper }: TaskOptions,
+    { publisher, debug, records, keeper }: TaskOptions,
   ): Promise<Task> {
     const { id, bundle, stdin, stdout, stderr, terminal } = request;
     if (request.parentCheckpoint) throw new StatusError(Code.INVALID_ARGUMENT, 'parent_checkpoint is not supported');
     const streams = { stdin, stdout, stderr };
     const init = new Process('', terminal, streams);
     const images = options.criuImagePath || request.checkpoint;
-    const created = new Task(root, id, bundle, publisher, options, debug, init, images, onCreated, keeper);
+    const created = new Task(root, id, bundle, publisher, options, debug, init, images, records, keeper);
     for (const note of options.notes) created.warn(note);
     const mounts = request.rootfs as types.Mount.$Properties[];
-    if (mounts.length > 0) await mountRootfs(mounts, created.rootfs);
+    await records?.begin(created, mounts.length > 0);
     try {
+      if (mounts.length > 0) await mountRootfs(mounts, created.rootfs);
       if (!images) await created.createInit();
     } catch (error) {
       try {
         if (mounts.length > 0) unmountRootfs(created.rootfs);
+        records?.end(created);
       } catch (undoError) {
         created.warn(undoError);
       }
@@ -126,6 +139,25 @@ export class Task {
     const io = { ...streams, terminal };
     created.events.create({ bundle, rootfs: mounts, io, checkpoint: images, pid: init.pid });
     return created;
+  }
+
+  /**
+   * Whether a Create asks for this container again, as the keeper of a node does: an earlier server was killed before
+   * it could answer. Publishes the event once more then.
+   */
+  repeats({ bundle, stdin, stdout, stderr, terminal, rootfs }: task.CreateTaskRequest): boolean {
+    const { init, isAdopted } = this;
+    const { streams } = init;
+    const isSame =
+      this.bundle === bundle &&
+      init.terminal === terminal &&
+      streams.stdin === stdin &&
+      streams.stdout === stdout &&
+      streams.stderr === stderr;
+    if (!isSame || !isAdopted || init.started || init.ended) return false;
+    this.isAdopted = false;
+    this.events.create({ bundle, rootfs, io: { ...streams, terminal }, checkpoint: '', pid: init.pid });
+    return true;
   }
 
   private async createInit(): Promise<void> {
@@ -149,7 +181,7 @@ export class Task {
           warn,
         });
         created = true;
-        this.onCreated?.(this);
+        this.recorder?.created(this);
       };
       await this.init.connect(this.logged, bundle, this.owners.of(), begin, this.kept(''));
     } catch (error) {
@@ -230,7 +262,7 @@ export class Task {
     const { restoreContainer } = await import('./task-checkpoint.js');
     const begin: BeginProcess = async (stdio, consoleSocket) => {
       await restoreContainer(this, this.images, stdio, consoleSocket);
-      this.onCreated?.(this);
+      this.recorder?.created(this);
     };
     await this.init.connect(this.logged, this.bundle, this.owners.of(), begin, this.kept(''));
     this.watchInit();
@@ -269,6 +301,8 @@ export class Task {
     await process.release();
     await remove({ root: this.root, id: this.id, force: true, warn: this.warn });
     unmountRootfs(this.rootfs);
+    // Of one that was never restored.
+    if (process.pid === 0) this.recorder?.end(this);
     this.events.delete(process.pid, ended);
     return { pid: process.pid, ended };
   }

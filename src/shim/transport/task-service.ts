@@ -167,7 +167,9 @@ export class TaskService {
   }
 
   private async create(r: task.CreateTaskRequest): Promise<task.CreateTaskResponse.$Properties> {
-    if (this.tasks.has(r.id) || this.creating.has(r.id)) {
+    const known = this.tasks.get(r.id);
+    if (known?.repeats(r)) return { pid: known.init.pid };
+    if (known || this.creating.has(r.id)) {
       throw new StatusError(Code.ALREADY_EXISTS, `container ${r.id} already exists`);
     }
     this.creating.add(r.id);

@@ -38,6 +38,8 @@ export class NodeEngine {
   private readonly client: Client;
   private readonly namespaces: ChildProcess[] = [];
   private child!: ChildProcess;
+  /** Settles at the end of the server. */
+  over!: Promise<unknown>;
 
   constructor(
     readonly bed: Bed,
@@ -93,6 +95,7 @@ export class NodeEngine {
     ] as [string, ...string[]];
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.child = child;
+    this.over = new Promise((settle) => child.once('exit', settle));
     let said = '';
     child.stderr?.on('data', (text: Buffer) => {
       said += text;
@@ -104,11 +107,15 @@ export class NodeEngine {
     if (child.exitCode !== null) throw new Error(`the server ended: ${said}`);
   }
 
+  /** The server's. */
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
   /** Kills the server by SIGKILL. */
   async kill(): Promise<void> {
-    const over = new Promise((settle) => this.child.once('exit', settle));
     this.child.kill('SIGKILL');
-    await over;
+    await this.over;
   }
 
   /** The keeper of this server; 0 for none. */

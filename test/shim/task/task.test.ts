@@ -151,7 +151,7 @@ test('a task whose record cannot be written is removed', async () => {
   const work = Task.create(host.kernel.root, request, await usualOptions(), {
     publisher: host.publisher,
     debug: false,
-    onCreated: made,
+    records: { begin: async () => {}, created: made, end: () => {} },
   });
   const error = await host.kernel.finish(work.catch((thrown: Error) => thrown.message));
   assert.is(error, 'no room');
