@@ -2,12 +2,23 @@
 import { attributes } from '../../plan/explain/flag-names.js';
 import { newNamespaces } from '../../plan/namespaces/namespace-compile.js';
 import type { Op } from '../../plan/plan-ops.js';
-import type { Spec } from '../../spec/config-types.js';
-import { CLONE_NEWUSER } from '../../sys/linux.js';
+import type { Mount, Spec } from '../../spec/config-types.js';
+import { valueAt } from '../../spec/json/json-pointer.js';
+import { CLONE_NEWUSER, MOUNT_ATTR_NOEXEC } from '../../sys/linux.js';
 
-/** @param report MOUNT_ATTR_* that could not be cleared; those of `recursive` also on all mounts below */
-export function lockedFlags(op: Op, report: { readonly kept: number; readonly recursive: number }): string {
-  const names = [attributes(0, report.kept), attributes(0, report.recursive, 'r')].filter((n) => n !== '').join(',');
+/**
+ * The warning about options without effect; undefined if only the noexec stays that no option asks to clear.
+ * @param report MOUNT_ATTR_* that could not be cleared; those of `recursive` also on all mounts below
+ */
+export function lockedFlags(
+  op: Op,
+  report: { readonly kept: number; readonly recursive: number },
+  spec: Spec,
+): string | undefined {
+  const asked = (valueAt(spec, op.at) as Mount | undefined)?.options?.includes('exec') ?? false;
+  const kept = asked ? report.kept : report.kept & ~MOUNT_ATTR_NOEXEC;
+  const names = [attributes(0, kept), attributes(0, report.recursive, 'r')].filter((n) => n !== '').join(',');
+  if (names === '') return undefined;
   const target = 'target' in op ? op.target : '';
   return `${op.at}: ${names} has no effect on the mount on ${target}: the host has set flags on it that are locked in this user namespace, and they stay (mount_namespaces(7))`;
 }

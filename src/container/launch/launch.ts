@@ -212,7 +212,8 @@ export class Launch {
     },
     kept: async (report) => {
       const { lockedFlags } = await import('../failure/mount-warnings.js');
-      this.warn(lockedFlags(this.opAt(report.index), report));
+      const warning = lockedFlags(this.opAt(report.index), report, this.input.spec);
+      if (warning !== undefined) this.warn(warning);
     },
     bound: async ({ index }) => {
       const { boundSysfs } = await import('../failure/mount-warnings.js');

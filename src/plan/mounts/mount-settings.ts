@@ -2,6 +2,7 @@
 
 import type { Mount } from '../../spec/config-types.js';
 import { mountOption } from '../../spec/mount-options.js';
+import { MOUNT_ATTR_NOEXEC } from '../../sys/linux.js';
 
 export interface MountSettings {
   bind: boolean;
@@ -34,7 +35,7 @@ export const isBind = ({ type, options }: Mount): boolean =>
 
 /**
  * Parses the options of one mount. A bind mount keeps the flags and data of its source's file system, so its own are
- * dropped here; the config rules warn about each.
+ * dropped here; the config rules warn about each. One with an attribute of its own loses its source's noexec.
  */
 export function mountSettings(mount: Mount): MountSettings {
   const s: MountSettings = {
@@ -102,6 +103,8 @@ export function mountSettings(mount: Mount): MountSettings {
   if (s.bind) {
     s.data = [];
     s.flags = 0;
+    // runc and crun clear all flags that the options do not name, so that a program on a `:ro` volume runs.
+    if (!s.remount && s.setAttrs | s.clearAttrs) s.clearAttrs |= MOUNT_ATTR_NOEXEC & ~s.setAttrs;
   } else if (readOnly === 'ro' || (readOnly && s.remount)) s.data = [readOnly, ...keys, ...s.data];
   else s.data = [...keys, ...s.data];
   return s;

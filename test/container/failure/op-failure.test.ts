@@ -9,7 +9,7 @@ import { mountBind, mountFs } from '../../../src/plan/mounts/mount-op.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import type { Spec } from '../../../src/spec/config-types.js';
 import { E } from '../../../src/sys/errno.js';
-import { MOUNT_ATTR_RDONLY } from '../../../src/sys/linux.js';
+import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY } from '../../../src/sys/linux.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 
 const test = suite('errors of failed operations');
@@ -187,9 +187,10 @@ test('the hint says why a program of the host, such as a hook, cannot be execute
 
 test('mounts with locked flags and a bound /sys of the host cause warnings', () => {
   assert.match(
-    lockedFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }),
+    lockedFlags(bind, { kept: MOUNT_ATTR_RDONLY, recursive: 0 }, spec) ?? '',
     /^\/mounts\/0: \w+ has no effect on the mount on \/data: the host has set flags on it/,
   );
+  assert.is(lockedFlags(bind, { kept: MOUNT_ATTR_NOEXEC, recursive: 0 }, spec), undefined, 'no option asks for exec');
   const isolated = { ...spec, linux: { namespaces: [{ type: 'user' }] } } as Spec;
   assert.is(boundSysfs(bind, isolated), undefined, 'the config is sufficient');
   assert.match(boundSysfs(bind, spec) ?? '', /^\/mounts\/0: the \/sys of the host is bound on \/data/);

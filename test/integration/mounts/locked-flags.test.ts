@@ -108,6 +108,14 @@ test(
 );
 
 test(
+  'a locked noexec stays in a bind with other flags, without a warning, since no option asks for exec',
+  onBed((bed) => {
+    const r = run(bed, 'noexec', '', ['rbind', 'ro', 'nodev'], show);
+    assert.equal([r.stdout, r.stderr, r.code], [shown('/v ro,nodev,noexec,relatime', '/v/sub rw,relatime'), '', 0]);
+  }),
+);
+
+test(
   'a remount does not clear locked flags either',
   onBed((bed) => {
     run(bed, 'ro', '', ['rbind'], show);

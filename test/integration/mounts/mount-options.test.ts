@@ -127,6 +127,56 @@ below(
   }),
 );
 
+below(
+  'a bind with a flag loses noexec of the host mount, and keeps its nosuid, nodev and ro unless they are cleared',
+  onBed((bed) => {
+    const source = join(bed.dir, 'source');
+    mkdirSync(source);
+    bed.config.root.readonly = false;
+    bed.config.process.args = ['/bin/cat', '/proc/self/mountinfo'];
+    const host = ['nodev', 'noexec', 'nosuid', 'relatime', 'ro'];
+    const without = (...flags: string[]) => host.filter((flag) => !flags.includes(flag));
+    const expected: [options: string[], flags: string[]][] = [
+      [['bind'], host],
+      [['rbind', 'rprivate'], host],
+      [['bind', 'rro'], host],
+      [['bind', 'ro'], without('noexec')],
+      [['bind', 'noexec', 'ro'], host],
+      [['bind', 'ro', 'rnoexec'], host],
+      [['bind', 'nosuid'], without('noexec')],
+      [['bind', 'relatime'], without('noexec')],
+      [['bind', 'suid'], without('noexec', 'nosuid')],
+      [['bind', 'dev'], without('noexec', 'nodev')],
+      [
+        ['bind', 'rw'],
+        [...without('noexec', 'ro'), 'rw'],
+      ],
+    ];
+    expected.forEach(([options], i) => {
+      bed.config.mounts.push({ destination: `/v${i}`, source, options });
+    });
+    const r = inMountNamespace(bed, `mount -t tmpfs -o noexec,nosuid,nodev,ro t ${source}`);
+    assert.equal([r.code, r.stderr], [0, '']);
+    const found = parse(r.stdout);
+    expected.forEach(([options, flags], i) => {
+      assert.equal(found.get(`/v${i}`)!.flags, flags, options.join());
+    });
+  }),
+);
+
+below(
+  'a bind below a bind with a flag keeps its noexec',
+  onBed((bed) => {
+    const source = join(bed.dir, 'source');
+    mkdirSync(join(source, 'below'), { recursive: true });
+    bed.config.process.args = ['/bin/cat', '/proc/self/mountinfo'];
+    bed.config.mounts.push({ destination: '/tmp', source, options: ['rbind', 'ro'] });
+    const r = inMountNamespace(bed, `mount -t tmpfs -o noexec t ${source}/below`);
+    assert.is(r.code, 0, r.stderr);
+    assert.equal(parse(r.stdout).get('/tmp/below')!.flags, ['noexec', 'relatime', 'rw']);
+  }),
+);
+
 test(
   'flags and data of the file system reach the kernel',
   onBed((bed) => {
