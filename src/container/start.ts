@@ -115,11 +115,6 @@ async function awaitExec({ root, warn }: StartOptions, channel: InitChannel, rec
       const position = report as HookPosition;
       warn?.(slowHookWarning(`start ${record.id}`, position, hookAt(record.hooks, position)));
     },
-    listener: async (report) => {
-      const { handOver } = await import('./launch/handlers/seccomp-agent.js');
-      await handOver(report, { command: 'start', record, status: 'created', pid: record.pid });
-      channel.sendGo();
-    },
     error: async (report) => {
       throw (await import('./failure/start-failure.js')).execError(root, record, report);
     },

@@ -88,6 +88,21 @@ static void drop(int *fd) {
   *fd = -1;
 }
 
+/* Whether the container's filter denies a call of the wait. Asked while a failure can still be
+ * reported: later nobody reads it. A call that is allowed fails with EBADF. */
+static int denied_wait(int64_t creator) {
+  char go;
+  if (creator < 0)
+    return fail("getsockopt", NULL);
+  if (read(-1, &go, 1) < 0 && errno != EBADF)
+    return fail("read", NULL);
+  if (close(-1) && errno != EBADF)
+    return fail("close", NULL);
+  if (init.start_socket >= 0 && accept4(-1, NULL, NULL, SOCK_CLOEXEC) < 0 && errno != EBADF)
+    return fail("accept4", NULL);
+  return 0;
+}
+
 /* Safe: the socket is in the state directory (0700, of the runtime's user), and only that user or
  * root may connect (CVE-2020-15257). */
 int op_wait(const struct op *op) {
@@ -100,13 +115,18 @@ int op_wait(const struct op *op) {
   forget_mounts();
   for (uint32_t i = 0; i < init.slot_count; i++)
     drop(&init.slots[i]);
-  if (report_created())
+  int64_t creator = peer_of(init.report);
+  if (filter_loaded() && denied_wait(creator))
+    return -1;
+  if (report_created()) {
+    if (filter_loaded() && errno != EPIPE && errno != ECONNRESET)
+      return fail("sendto", NULL);
     _exit(0);
+  }
   if (await_go())
     _exit(0); /* the runtime ended before it recorded the container */
   if (init.start_socket < 0)
     return 0;
-  int64_t creator = peer_of(init.report);
   for (;;) {
     drop(&init.report);
     init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);

@@ -2,10 +2,11 @@
  *
  * Once the filter is loaded, this process runs under it, but its profile was written for the
  * user's program. So this process then does as little as possible: loaded `late`, nothing but
- * the execve (and, with an agent, one read). A later failure is written to a page that the
- * runtime got before: no filter can forbid a store to memory. Without no_new_privs the filter
- * must be loaded while there is CAP_SYS_ADMIN, before the user changes. The profile must then
- * allow everything between that and the execve, as with other runtimes. */
+ * the execve. A later failure is written to a page that the runtime got before: no filter can
+ * forbid a store to memory. With an agent the filter is loaded before the wait, so that a missing
+ * agent fails the create. Without no_new_privs the filter must be loaded while there is
+ * CAP_SYS_ADMIN, before the user changes. The profile must then allow everything between that and
+ * the execve, as with other runtimes. */
 #include "../../core/time-limits.h"
 #include "../init.h"
 #include "reports.h"
@@ -36,7 +37,6 @@ static struct {
   _Atomic int listener; /* 0: the filter is being loaded; the descriptor; -1: it was not loaded */
   _Atomic int done;     /* 1: the agent has the listener; -1: it does not */
   int wake[2];          /* a pipe: a byte when done is set */
-  int reports_exec;
 } handover;
 
 /* The helper. The filter does not cover it, as it was created before and is not a thread of this
@@ -56,8 +56,6 @@ static int pass_listener(void *arg) {
       put_listener(&t, filter.agent, filter.metadata);
       ok = send_with(frame, t.length, handover.listener) == 0 && await_go() == 0;
     }
-    if (ok && handover.reports_exec)
-      report_exec();
   }
   handover.done = ok ? 1 : -1;
   ssize_t ignored = write(handover.wake[1], "d", 1);
@@ -85,8 +83,7 @@ static long load(void) {
   return r;
 }
 
-static int load_with_agent(int reports_exec) {
-  handover.reports_exec = reports_exec;
+static int load_with_agent(void) {
   char *stack = allocate(HELPER_STACK);
   if (!stack || pipe2(handover.wake, O_CLOEXEC))
     return fail("pipe2", NULL);
@@ -100,31 +97,21 @@ static int load_with_agent(int reports_exec) {
   long listener = load();
   handover.listener = listener < 0 ? -1 : (int)listener;
   await_handover();
-  if (!reports_exec) {
-    waitpid(pid, NULL, 0); /* ECHILD, once it has ended */
-    sigaction(SIGCHLD, &before, NULL);
-    close(handover.wake[0]);
-    close(handover.wake[1]);
-    if (listener >= 0)
-      close((int)listener);
-  }
+  waitpid(pid, NULL, 0); /* ECHILD, once it has ended */
+  sigaction(SIGCHLD, &before, NULL);
+  close(handover.wake[0]);
+  close(handover.wake[1]);
+  if (listener >= 0)
+    close((int)listener);
   if (listener < 0)
     return -1;
   return handover.done > 0 ? 0 : fail_with(ECONNRESET, "sendmsg", "the listener");
 }
 
-/* Loads the filter. reports_exec: reports the exec in the same step. */
-static int apply(int reports_exec) {
-  share_last_report_page();
-  if (filter.agent)
-    return load_with_agent(reports_exec);
-  if (reports_exec)
-    report_exec();
-  return load() < 0 ? -1 : 0;
-}
-
 int apply_late_filter(void) {
-  if (!apply(1))
+  share_last_report_page();
+  report_exec();
+  if (load() >= 0)
     return 0;
   init.blamed = filter.index + 1;
   return -1;
@@ -171,5 +158,6 @@ int op_seccomp(const struct op *op) {
       errno != ENOSYS && errno != EPERM)
     return fail("close_range", NULL);
   signal(SIGPIPE, SIG_DFL);
-  return apply(0);
+  share_last_report_page();
+  return (filter.agent ? load_with_agent() : load()) < 0 ? -1 : 0;
 }

@@ -21,7 +21,8 @@ export class ProcessEnd {
   }
 
   /** The error for a runt-init that ended without a report. */
-  unexpectedError(command: string, id: string, { linux }: Spec): RuntError {
+  async unexpectedError(command: string, id: string, spec: Spec): Promise<RuntError> {
+    const { linux } = spec;
     const memoryLimit = linux?.resources?.memory?.limit;
     const killed = this.signal === SIGKILL;
     return new RuntError({
@@ -35,9 +36,7 @@ export class ProcessEnd {
         ...(memoryLimit !== undefined && { pointer: '/linux/resources/memory/limit', value: memoryLimit }),
       }),
       ...(this.signal === SIGSYS && {
-        hint: linux?.seccomp
-          ? "allow the calls of runt-init in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: a seccomp filter killed it, most likely the container's own"
-          : 'allow the calls of runt-init in the seccomp filter that runt runs under: that filter killed runt-init',
+        hint: (await import('../../plan/seccomp/seccomp-hints.js')).killedInitHint(spec),
         ...(linux?.seccomp && { pointer: '/linux/seccomp' }),
       }),
     });

@@ -12,7 +12,7 @@ export type State = 'preparing' | 'waiting' | 'starting' | 'executing' | 'ended'
 const innerReports = {
   preparing: 'trace hooks pid await slow kept bound stdio listener',
   waiting: '',
-  starting: 'trace slow listener',
+  starting: 'trace slow',
   executing: '',
   ended: '',
 } as const satisfies { readonly [S in State]: string };

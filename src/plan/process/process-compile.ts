@@ -87,7 +87,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   });
   const enter = (optional: boolean): Op => ({ op: 'cwd', at: '/process/cwd', path: process.cwd, optional });
   ops.push(enter(true));
-  append(ops, seccompOps(spec, filterSlot, false));
+  append(ops, seccompOps(spec, filterSlot, true));
   ops.push({
     op: 'user',
     at: '/process/user',
@@ -114,7 +114,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     name: args[0] ?? '',
     path: variableValue(env, 'PATH') ?? noPath,
   });
-  append(ops, seccompOps(spec, filterSlot, true));
+  append(ops, seccompOps(spec, filterSlot, false));
   ops.push({ op: 'wait', at: options.startSocket ? '' : '/process' });
   append(ops, schedulingOps(spec));
   if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });

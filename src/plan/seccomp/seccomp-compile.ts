@@ -100,7 +100,8 @@ function known(value: number | undefined, name: string, pointer: string): number
   return value;
 }
 
-const notifies = (seccomp: Seccomp): boolean =>
+/** Whether a rule asks the agent. */
+export const notifies = (seccomp: Seccomp): boolean =>
   seccomp.syscalls?.some((rule) => rule.action === 'SCMP_ACT_NOTIFY') ?? false;
 
 /**
@@ -139,24 +140,26 @@ export function filterOps(spec: Spec, slot: number): Op[] {
 
 /**
  * Loads the program. Without noNewPrivileges that requires CAP_SYS_ADMIN: so it precedes the change of user and
- * capabilities (`late` false), and the filter covers later operations. With it, the filter covers only the execve.
+ * capabilities (`privileged`), and the filter covers later operations. With it, the filter covers only the execve,
+ * unless it notifies: then it is loaded before `wait`, so that a missing agent fails `create`.
  */
-export function seccompOps(spec: Spec, slot: number, late: boolean): Op[] {
-  if (late !== (spec.process?.noNewPrivileges ?? false)) return [];
+export function seccompOps(spec: Spec, slot: number, privileged: boolean): Op[] {
+  if (privileged === (spec.process?.noNewPrivileges ?? false)) return [];
   const [data, from] = annotationValue(spec, seccompBpfData);
   if (data !== undefined) {
-    return [{ op: 'seccomp', at: from, slot, flags: 0, late, summary: 'a ready-made program' }];
+    return [{ op: 'seccomp', at: from, slot, flags: 0, late: !privileged, summary: 'a ready-made program' }];
   }
   const seccomp = spec.linux?.seccomp;
   if (!seccomp) return [];
+  const agent = notifies(seccomp) ? seccomp.listenerPath || undefined : undefined;
   return [
     {
       op: 'seccomp',
       at,
       slot,
       flags: filterFlags(seccomp),
-      late,
-      agent: notifies(seccomp) ? seccomp.listenerPath || undefined : undefined,
+      late: !privileged && agent === undefined,
+      agent,
       metadata: seccomp.listenerMetadata || undefined,
       summary: summary(seccomp),
     },

@@ -1,6 +1,9 @@
 /** Known causes of failures of the seccomp filter. */
+
+import type { Seccomp, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { type Failure, type Failures, type Hint, hintOf } from '../failure/known-cause.js';
+import { notifies } from './seccomp-compile.js';
 import type { seccompTable } from './seccomp-ops.js';
 
 const SEE = 'runtime-spec config-linux.md#seccomp';
@@ -11,18 +14,45 @@ export const seccompFailures: Failures<keyof typeof seccompTable> = {
   seccomp: { code: 'ERR_SECCOMP', hint: loadHint },
 };
 
+/** What runt-init calls from `wait` to the execve, below a filter that is loaded before. */
+const callsOfWait = ['sendto', 'getsockopt', 'read', 'accept4', 'close', 'openat', 'fstat', 'execve'];
+
 /**
  * The container's own filter denies a call of runt-init, which is under it from before the change of user on, if the
- * process has no noNewPrivileges.
+ * process has no noNewPrivileges, and from before `wait` on, if the profile notifies.
  */
 export function deniedInitHint(f: Failure): Hint | undefined {
-  return f.facts.filtered && f.op.op !== 'exec' && denies(f, f.syscall)
-    ? hintOf(
-        `allow ${f.syscall} in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: the container's own seccomp profile denies this call to runt-init`,
-        SEE,
-      )
-    : undefined;
+  if (!f.facts.filtered || f.op.op === 'exec' || !denies(f, f.syscall)) return undefined;
+  return hintOf(
+    notifiesUnprivileged(f.spec)
+      ? `allow ${f.syscall} in linux.seccomp.syscalls: the container's own seccomp profile denies this call to runt-init, which is under the filter from create on, as the profile notifies`
+      : `allow ${f.syscall} in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: the container's own seccomp profile denies this call to runt-init`,
+    SEE,
+  );
 }
+
+/** A filter killed runt-init (SIGSYS). */
+export function killedInitHint(spec: Spec): string {
+  const seccomp = spec.linux?.seccomp;
+  if (!seccomp) {
+    return 'allow the calls of runt-init in the seccomp filter that runt runs under: that filter killed runt-init';
+  }
+  const fatal = callsOfWait.filter((call) => kills(seccomp, call));
+  return notifiesUnprivileged(spec) && fatal.length > 0
+    ? `allow ${fatal.join(', ')} in linux.seccomp.syscalls: runt-init needs them under a filter that notifies, and the container's own kills it`
+    : "allow the calls of runt-init in linux.seccomp.syscalls, or set process.noNewPrivileges, which loads the filter last: a seccomp filter killed it, most likely the container's own";
+}
+
+const kills = ({ defaultAction, syscalls = [] }: Seccomp, call: string): boolean => {
+  const rules = syscalls.filter(({ names }) => names.includes(call));
+  return (rules.length > 0 ? rules.map(({ action }) => action) : [defaultAction]).some((action) =>
+    /^SCMP_ACT_(KILL|TRAP)/.test(action),
+  );
+};
+
+/** Whether the filter is loaded before `wait` for its agent alone: noNewPrivileges is set already. */
+const notifiesUnprivileged = (spec: Spec | undefined): boolean =>
+  spec?.process?.noNewPrivileges === true && spec.linux?.seccomp !== undefined && notifies(spec.linux.seccomp);
 
 /** For the operation `exec`: the profile denies the execve. */
 export function deniedExecHint(f: Failure): Hint | undefined {

@@ -27,6 +27,6 @@ export const seccompTable = table({
       metadata: 'str?',
       summary: 'note',
     },
-    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket) the runtime receives the listener and sends it to the agent before it continues',
+    doc: 'load the BPF program at slot with the flags of seccomp(2), at once or (late) right before the execve; with an agent (path of its socket), never late, the runtime receives the listener and sends it to the agent before it continues',
   },
 });

@@ -38,7 +38,6 @@ const allowed: Readonly<Record<Exclude<State, 'ended'>, Partial<Record<Kind, Sta
     exec: 'executing',
     trace: 'starting',
     slow: 'starting',
-    listener: 'starting',
     error: 'ended',
     eof: 'ended',
   },

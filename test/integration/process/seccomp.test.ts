@@ -334,46 +334,42 @@ const exit = (bed: Bed, ...args: string[]) => {
   return bed.spawn([...args]).exit;
 };
 
-testBoth(
-  testAgent,
-  'an agent receives the listener and the container state, and decides each call',
-  async (bed, nnp) => {
-    for (const [errno, code] of [
-      [0, 0],
-      [13, 1],
-    ] as const) {
-      const a = await agent(bed, errno);
-      try {
-        bed.config.annotations = { 'org.example': 'yes' };
-        bed.config.linux.seccomp = {
-          ...allowAll(notify('mkdir', 'mkdirat')),
-          listenerPath: a.path,
-          listenerMetadata: 'meta "data"',
-        };
-        bed.config.process.args = ['/bin/mkdir', '/dev/shm/x'];
-        const run = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
-        assert.is(run.code, code, run.stderr);
-        if (errno) assert.match(run.stderr, /Permission denied/);
-        await eventually('lines', () => a.lines().length >= 3);
-        const state = JSON.parse(a.lines()[1]!);
-        assert.equal(state.fds, ['seccompFd']);
-        assert.is(state.metadata, 'meta "data"');
-        assert.ok(state.pid > 1);
-        assert.equal(state.state, {
-          ociVersion: bed.config.ociVersion,
-          id: bed.id,
-          status: nnp ? 'created' : 'creating',
-          pid: state.pid,
-          bundle: bed.bundle,
-          annotations: { 'org.example': 'yes' },
-        });
-        assert.match(a.lines()[2]!, /^call \d+$/);
-      } finally {
-        a.end();
-      }
+testBoth(testAgent, 'an agent receives the listener and the container state, and decides each call', async (bed) => {
+  for (const [errno, code] of [
+    [0, 0],
+    [13, 1],
+  ] as const) {
+    const a = await agent(bed, errno);
+    try {
+      bed.config.annotations = { 'org.example': 'yes' };
+      bed.config.linux.seccomp = {
+        ...allowAll(notify('mkdir', 'mkdirat')),
+        listenerPath: a.path,
+        listenerMetadata: 'meta "data"',
+      };
+      bed.config.process.args = ['/bin/mkdir', '/dev/shm/x'];
+      const run = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
+      assert.is(run.code, code, run.stderr);
+      if (errno) assert.match(run.stderr, /Permission denied/);
+      await eventually('lines', () => a.lines().length >= 3);
+      const state = JSON.parse(a.lines()[1]!);
+      assert.equal(state.fds, ['seccompFd']);
+      assert.is(state.metadata, 'meta "data"');
+      assert.ok(state.pid > 1);
+      assert.equal(state.state, {
+        ociVersion: bed.config.ociVersion,
+        id: bed.id,
+        status: 'creating',
+        pid: state.pid,
+        bundle: bed.bundle,
+        annotations: { 'org.example': 'yes' },
+      });
+      assert.match(a.lines()[2]!, /^call \d+$/);
+    } finally {
+      a.end();
     }
-  },
-);
+  }
+});
 
 testBoth(testAgent, 'create and start work with an agent, and no helper process stays', async (bed) => {
   const a = await agent(bed, 0);
@@ -383,11 +379,11 @@ testBoth(testAgent, 'create and start work with an agent, and no helper process 
     const create = await exit(bed, 'create', '--bundle', bed.bundle, bed.id);
     assert.is(create.code, 0, create.stderr);
     const { pid } = bed.state();
+    await eventually('the agent has written', () => a.lines().length > 1);
+    assert.is(JSON.parse(a.lines()[1]!).pid, pid, 'at create');
     const start = await exit(bed, 'start', bed.id);
     assert.is(start.code, 0, start.stderr);
     await eventually('it has stopped', () => bed.state().status === 'stopped');
-    await eventually('the agent has written', () => a.lines().length > 1);
-    assert.is(JSON.parse(a.lines()[1]!).pid, pid);
     assert.is(
       readFileSync(
         join(
@@ -430,28 +426,52 @@ testBoth(testAgent, 'a profile that notifies of the calls that send the listener
   }
 });
 
-testAgent(
-  'a profile that denies even read can still wait for the agent',
-  onBed(async (bed) => {
-    const a = await agent(bed, 0);
-    try {
-      const { syscalls } = bare('SCMP_ACT_ERRNO');
-      bed.config.linux.seccomp = {
-        defaultAction: 'SCMP_ACT_ERRNO',
-        syscalls: [...syscalls!, notify('getpid')],
-        listenerPath: a.path,
-      };
-      bed.config.process.args = ['/true'];
-      const run = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
-      assert.is(run.code, 0, run.stderr);
-      assert.is(JSON.parse(a.lines()[1]!).state.id, bed.id);
-    } finally {
-      a.end();
+testBoth(testAgent, 'a profile that notifies names the call of runt-init that it denies', async (bed, nnp) => {
+  const a = await agent(bed, 0);
+  try {
+    bed.config.process.args = ['/true'];
+    const remedy = nnp ? '' : ', or set process.noNewPrivileges';
+    for (const call of ['read', 'accept4', 'getsockopt', 'close', 'clone', 'pipe2', 'openat', 'rt_sigaction']) {
+      const { syscalls } = allowAll(notify('getpid'), deny(call));
+      bed.config.linux.seccomp = { ...allowAll(...syscalls!), listenerPath: a.path };
+      const create = await exit(bed, 'create', '--bundle', bed.bundle, bed.id);
+      if (['read', 'accept4', 'getsockopt', 'close'].includes(call)) {
+        assert.is(create.code, 1, call);
+        assert.match(
+          create.stderr,
+          new RegExp(`wait for start.*EPERM[\\s\\S]*allow ${call} in linux.seccomp.syscalls${remedy}`),
+        );
+        continue;
+      }
+      assert.equal([create.code, create.stderr], [0, ''], call);
+      assert.is((await exit(bed, 'start', bed.id)).code, 0, call);
+      await eventually('it has stopped', () => bed.state().status === 'stopped');
+      assert.is(bed.delete().code, 0);
     }
-  }),
-);
+    // write(2) takes the place of sendto(2), and the other way round.
+    for (const calls of [['sendto'], ['sendmsg'], ['write'], ['sendto', 'write']]) {
+      bed.config.linux.seccomp = { ...allowAll(notify('getpid'), deny(...calls)), listenerPath: a.path };
+      const create = await exit(bed, 'create', '--bundle', bed.bundle, bed.id);
+      assert.is(create.code, calls.length === 2 ? 1 : 0, create.stderr);
+      if (create.code === 0) assert.is((await exit(bed, 'start', bed.id)).code, 0);
+      else assert.match(create.stderr, /wait for start.*EPERM[\s\S]*allow sendto in linux.seccomp.syscalls/);
+      await eventually('it has stopped', () => create.code === 1 || bed.state().status === 'stopped');
+      if (create.code === 0) assert.is(bed.delete().code, 0);
+    }
+    bed.config.linux.seccomp = { ...bare('SCMP_ACT_KILL_PROCESS'), listenerPath: a.path };
+    bed.config.linux.seccomp.syscalls!.push(notify('getpid'));
+    const killed = await exit(bed, 'run', '--bundle', bed.bundle, bed.id);
+    assert.is(killed.code, 1);
+    assert.match(
+      killed.stderr,
+      nnp ? /allow sendto, getsockopt, read, accept4, .* in linux.seccomp.syscalls: / : /set process.noNewPrivileges/,
+    );
+  } finally {
+    a.end();
+  }
+});
 
-testBoth(testAgent, 'without an agent nothing of the user runs, and nothing is left', async (bed, nnp) => {
+testBoth(testAgent, 'without an agent nothing of the user runs, and nothing is left', async (bed) => {
   bed.config.root.readonly = false;
   bed.config.linux.seccomp = { ...allowAll(notify('mkdir')), listenerPath: join(bed.dir, 'no-agent.sock') };
   bed.config.process.args = ['/bin/touch', '/ran'];
@@ -460,14 +480,8 @@ testBoth(testAgent, 'without an agent nothing of the user runs, and nothing is l
   assert.match(run.stderr, /no-agent\.sock.*ENOENT[\s\S]*\/linux\/seccomp\/listenerPath/);
   assert.not.ok(existsSync(join(bed.rootfs, 'ran')));
   const create = bed.create();
-  assert.is(create.code, nnp ? 0 : 1, create.stderr);
-  if (nnp) {
-    const start = bed.start();
-    assert.is(start.code, 1);
-    assert.match(start.stderr, /no-agent\.sock/);
-    bed.until('stopped');
-    assert.is(bed.delete().code, 0);
-  }
+  assert.is(create.code, 1);
+  assert.match(create.stderr, /no-agent\.sock/);
   assert.not.ok(existsSync(join(bed.rootfs, 'ran')));
 });
 

@@ -115,7 +115,7 @@ test('the flags of seccomp(2) include a listener and its companions only if a ru
 test('one operation loads the filter: early without noNewPrivileges, else late', () => {
   const profile: Seccomp = { defaultAction: 'SCMP_ACT_LOG', listenerPath: '/agent' };
   for (const nnp of [true, false]) {
-    const [early, late] = [false, true].map((when) => seccompOps(spec(profile, nnp), 4, when));
+    const [early, late] = [true, false].map((when) => seccompOps(spec(profile, nnp), 4, when));
     assert.is(early!.length, nnp ? 0 : 1);
     assert.is(late!.length, nnp ? 1 : 0);
     const [op] = nnp ? late! : early!;
@@ -137,8 +137,20 @@ test('one operation loads the filter: early without noNewPrivileges, else late',
         slot: 4,
       },
     ]);
-    assert.equal(seccompOps(spec(undefined, nnp), 4, nnp), []);
+    assert.equal(seccompOps(spec(undefined, nnp), 4, !nnp), []);
     assert.equal(filterOps(spec(undefined, nnp), 4), []);
+  }
+});
+
+test('with an agent the filter is not loaded late, so that runt-init contacts the agent at create', () => {
+  const profile: Seccomp = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    listenerPath: '/agent',
+    syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
+  };
+  for (const nnp of [true, false]) {
+    const [op] = seccompOps(spec(profile, nnp), 4, !nnp);
+    assert.equal(op?.op === 'seccomp' && [op.late, op.agent], [false, '/agent']);
   }
 });
 
