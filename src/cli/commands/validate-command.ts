@@ -97,8 +97,9 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
   if (strict) {
     for (const violation of findings.warnings) moreFindings.add(violation);
     const warned = new Set(findings.warnings.map(({ pointer }) => pointer));
-    eachUnknownProperty(spec, (pointer, nearest) => {
-      if (!warned.has(pointer)) moreFindings.refuse(pointer, undefined, () => propertyExpectation(nearest()), '');
+    eachUnknownProperty(spec, (pointer, { otherCase, nearest }) => {
+      const expected = (): string => propertyExpectation(otherCase, nearest());
+      if (!warned.has(pointer)) moreFindings.refuse(pointer, undefined, expected, '');
     });
   }
 

@@ -85,9 +85,15 @@ export function warningSentence({ pointer, value, expected }: Violation): string
   return clipped(`${pointer} should ${withFound(expected, found)}`);
 }
 
-/** What is expected of an unknown property, of which `near` is a similar known one. */
-export const propertyExpectation = (near: string | undefined): string =>
-  `be a property of the runtime-spec${near === undefined ? '' : `; did you mean "${near}"?`}`;
+/**
+ * What is expected of an unknown property. `otherCase` is the known name that differs in the case of letters alone,
+ * `near` a similar one.
+ */
+export function propertyExpectation(otherCase: string | undefined, near: string | undefined): string {
+  if (otherCase !== undefined)
+    return `be written "${otherCase}": in another case it has no effect, unlike with runc, which takes any`;
+  return `be a property of the runtime-spec${near === undefined ? '' : `; did you mean "${near}"?`}`;
+}
 
 /** `; did you mean "…"?` if a known name is similar, or is the name with a prefix such as RLIMIT_; else ''. */
 export function suggestion(name: string, known: readonly string[]): string {

@@ -3,8 +3,31 @@ import { keys } from '../../../build/gen/keys.js';
 import { nearestWord } from '../../sys/nearest-word.js';
 import { escapeSegment } from '../json/json-pointer.js';
 
-/** Called with each unknown property; `nearest` searches for a similar known one, which is slow. */
-type OnUnknown = (pointer: string, nearest: () => string | undefined) => void;
+/** Similar known names of an unknown property. */
+interface Similar {
+  /** The known name that differs in the case of letters alone. Go's encoding/json, and so runc, takes it for that. */
+  readonly otherCase: string | undefined;
+  /** Searches for the nearest known name, which is slow. */
+  readonly nearest: () => string | undefined;
+}
+
+/** Called with each unknown property. */
+type OnUnknown = (pointer: string, similar: Similar) => void;
+
+/** The names of each definition of the schema, by their folded form; only of those that an unknown property was in. */
+const foldedNames = new Map<string, ReadonlyMap<string, string>>();
+
+/** As Go folds: also the long s and the Kelvin sign are letters of ASCII in another case. */
+const fold = (name: string): string => name.toUpperCase().toLowerCase();
+
+function otherCaseOf(name: string, definition: string): string | undefined {
+  let names = foldedNames.get(definition);
+  if (!names) {
+    names = new Map(Object.keys(keys[definition]!).map((known) => [fold(known), known]));
+    foldedNames.set(definition, names);
+  }
+  return names.get(fold(name));
+}
 
 /**
  * Visits the unknown properties of a config in order. The spec lets runtimes ignore them (config.md#extensibility).
@@ -25,7 +48,10 @@ function visitObject(value: unknown, definition: string, path: string[], onUnkno
     const child = (value as Record<string, unknown>)[key];
     path.push(key);
     if (below === undefined || !Object.hasOwn(known, key))
-      onUnknown(pointerOf(path), () => nearestWord(key, Object.keys(known)));
+      onUnknown(pointerOf(path), {
+        otherCase: otherCaseOf(key, definition),
+        nearest: () => nearestWord(key, Object.keys(known)),
+      });
     else if (typeof below === 'string') visitObject(child, below, path, onUnknown);
     else if (typeof child === 'object' && child !== null)
       for (const name in child) {

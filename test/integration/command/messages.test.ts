@@ -1,6 +1,6 @@
 /** Error messages: what failed, on which path, and which of two paths is wrong. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, openSync, readSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../bed/bed.js';
 
@@ -240,6 +240,36 @@ test(
     bed.write();
     const warning = bed.runt(['run', '--bundle', bed.bundle, 'x']).stderr;
     assert.match(warning, 'should be a capability: it is left out, found "CAP_KIL"; did you mean "CAP_KILL"?');
+  }),
+);
+
+test(
+  'a member in another letter case has no effect, which create says and validate --strict refuses',
+  onBed((bed) => {
+    const { noNewPrivileges: _, ...rest } = bed.config.process;
+    Object.assign(bed.config, { process: { ...rest, nonewprivileges: true }, HOSTNAME: 'other' });
+    bed.config.process.args = ['/bin/sh', '-c', 'grep NoNewPrivs /proc/self/status; hostname'];
+    bed.config.hostname = 'exact';
+    const run = bed.run();
+    assert.equal([run.code, run.stdout], [0, 'NoNewPrivs:\t0\nexact\n']);
+    assert.match(run.stderr, /^runt: warning: \/process\/nonewprivileges should be written "noNewPrivileges": /m);
+    assert.match(run.stderr, /^runt: warning: \/HOSTNAME should be written "hostname": /m);
+    const log = `${bed.dir}/log.json`;
+    const logged = (...level: string[]) => {
+      writeFileSync(log, '');
+      const r = bed.runt(['--log', log, '--log-format', 'json', ...level, 'run', '--bundle', bed.bundle, bed.id]);
+      assert.equal([r.code, r.stderr], [0, '']);
+      return readFileSync(log, 'utf8');
+    };
+    assert.is(logged(), '', 'an engine takes each line for a failure');
+    assert.match(
+      logged('--log-level', 'warning'),
+      /"level":"warning","msg":"\/process\/nonewprivileges should be written/,
+    );
+    assert.is(bed.runt(['validate', bed.bundle]).code, 0);
+    const strict = bed.runt(['validate', '--strict', bed.bundle]);
+    assert.is(strict.code, 1);
+    assert.match(strict.stderr, '/process/nonewprivileges must be written "noNewPrivileges": ');
   }),
 );
 

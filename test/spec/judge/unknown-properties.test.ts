@@ -3,11 +3,14 @@ import * as assert from 'uvu/assert';
 import { eachUnknownProperty } from '../../../src/spec/judge/unknown-properties.js';
 import { sample } from '../sample.js';
 
-function unknownProperties(spec: unknown): { pointer: string; nearest?: string }[] {
-  const unknown: { pointer: string; nearest?: string }[] = [];
-  eachUnknownProperty(spec, (pointer, nearest) => {
+type Unknown = { pointer: string; nearest?: string; otherCase?: string };
+
+function unknownProperties(spec: unknown): Unknown[] {
+  const unknown: Unknown[] = [];
+  eachUnknownProperty(spec, (pointer, { otherCase, nearest }) => {
     const near = nearest();
-    unknown.push(near === undefined ? { pointer } : { pointer, nearest: near });
+    if (otherCase !== undefined) unknown.push({ pointer, otherCase });
+    else unknown.push(near === undefined ? { pointer } : { pointer, nearest: near });
   });
   return unknown;
 }
@@ -42,9 +45,20 @@ test('unknown properties are found at every level, except for the free keys of m
     { pointer: '/linux/resources/memory/__proto__x' },
     { pointer: '/linux/timeOffsets/boottime/sec', nearest: 'secs' },
     { pointer: '/linux/seccomp/syscalls/0/args/0/idx' },
-    { pointer: '/linux/uidMappings/0/hostId', nearest: 'hostID' },
-    { pointer: '/ociversion', nearest: 'ociVersion' },
-    { pointer: '/hooks/poststart/0/timeOut', nearest: 'timeout' },
+    { pointer: '/linux/uidMappings/0/hostId', otherCase: 'hostID' },
+    { pointer: '/ociversion', otherCase: 'ociVersion' },
+    { pointer: '/hooks/poststart/0/timeOut', otherCase: 'timeout' },
+  ]);
+});
+
+test('a known name in another case is found as Go folds it, however many letters differ', () => {
+  const names = ['LINUX', 'Proce\u017f\u017f', 'HOOK\u017f', 'Anno tations'];
+  const spec = { ...sample(), ...Object.fromEntries(names.map((name) => [name, {}])) };
+  assert.equal(unknownProperties(spec), [
+    { pointer: '/LINUX', otherCase: 'linux' },
+    { pointer: '/Proce\u017f\u017f', otherCase: 'process' },
+    { pointer: '/HOOK\u017f', otherCase: 'hooks' },
+    { pointer: '/Anno tations', nearest: 'annotations' },
   ]);
 });
 
