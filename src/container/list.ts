@@ -8,6 +8,8 @@ import { type ContainerState, describe } from './state.js';
 
 interface ListOptions {
   readonly root: string;
+  /** Whether a missing root is an error; else it holds no containers. */
+  readonly mustExist?: boolean;
   /** Receives one sentence for each unusable state. */
   readonly warn?: (sentence: string) => void;
   /** Receives the error if a container's status is unknown; when absent, the error is thrown. */
@@ -21,7 +23,7 @@ interface ListOptions {
  */
 export function list(o: ListOptions): ContainerState[] {
   const states: ContainerState[] = [];
-  for (const name of names(o.root)) {
+  for (const name of names(o.root, o.mustExist)) {
     try {
       states.push(describe(o.root, loadRecord(o.root, name)));
     } catch (error) {
@@ -35,14 +37,17 @@ export function list(o: ListOptions): ContainerState[] {
   return states;
 }
 
-/** All names below a root, including those that are not containers. @throws RuntError ERR_STATE, ERR_STATE_UNSAFE */
-export function names(root: string): string[] {
+/**
+ * All names below a root, including those that are not containers. None for a missing root, unless it must exist.
+ * @throws RuntError ERR_STATE, ERR_STATE_UNSAFE
+ */
+export function names(root: string, mustExist = false): string[] {
   let buffer = new Uint8Array(65536);
   for (;;) {
     const dir = openRoot(root);
     const n = dir < 0 ? dir : native.readDir(dir, '.', buffer);
     if (n <= 0 && forgetRemoved(root)) continue;
-    if (n === -E.ENOENT) return [];
+    if (n === -E.ENOENT && !mustExist) return [];
     if (n === -E.EOVERFLOW) {
       buffer = new Uint8Array(buffer.length * 8);
       continue;

@@ -75,6 +75,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const { rootless } = facts;
   const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
     rootless: rootless || options.noCgroup === true,
+    named: spec.linux?.cgroupsPath !== undefined && spec.linux.cgroupsPath !== '' && !options.systemd,
     noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
   });

@@ -11,6 +11,8 @@ export function command({ global, flags }: Call<'list'>): number {
   const failures: RuntError[] = [];
   const entries = list({
     root: rootDirectory(global),
+    // The default root is made by the first create; one that is named and missing is a mistake, as with runc.
+    mustExist: Boolean(global.root),
     warn: (sentence) => reportWarning(global, sentence),
     unknown: (error) => failures.push(error),
   });

@@ -13,8 +13,10 @@ const see = 'kernel documentation, filesystems/overlayfs';
 const overlayMagic = 0x794c7630n;
 
 /** The cause shown by the host's directories; undefined if the operation mounts no overlay, or none is found. */
-export function overlayHint({ op, errno, detail }: OpFailure): Hint | undefined {
+export function overlayHint({ op, errno, syscall, detail }: OpFailure): Hint | undefined {
   if (op.op !== 'mountFs' || op.fstype !== 'overlay' || detail.includes('Unknown parameter')) return undefined;
+  // The mount point.
+  if (syscall === 'openat2') return undefined;
   const { lower, upper, work } = directories(op);
   if (upper !== undefined && work === undefined)
     return hintOf(

@@ -11,12 +11,14 @@ import { compile } from '../../plan/compile.js';
 import type { OwnSpan } from '../../plan/explain/plan-trace.js';
 import { withHookTimeouts } from '../../plan/hooks/hook-compile.js';
 import type { CompileOptions, HostFacts } from '../../plan/host-facts.js';
+import { newNamespaces } from '../../plan/namespaces/namespace-compile.js';
 import type { Plan } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { warningSentence } from '../../spec/judge/findings.js';
 import { loadSpec } from '../../spec/load-config.js';
 import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
+import { CLONE_NEWPID } from '../../sys/linux.js';
 import { configPath } from '../state/config-path.js';
 import type { CreateOptions } from './container-options.js';
 import { readHostFacts, withoutRoot } from './read-host-facts.js';
@@ -76,10 +78,11 @@ export function compileBundle(
   const unsafe = judgeAnnotations(o, spec, systemd !== undefined);
   const compiled = compile(spec, facts, options);
   times.push(native.monotonic());
-  // Only warn if the config names a cgroup; "spec --rootless" does not.
-  const named = spec.linux?.cgroupsPath !== undefined;
-  if (named && facts.rootless && !options.noCgroup && !systemd && cgroupDirectories(compiled.cgroups).length === 0) {
-    o.warn('the container has no cgroup of its own, and so no limits: the user has no delegated cgroup');
+  const isHosted = (newNamespaces(spec) & CLONE_NEWPID) === 0;
+  if (isHosted && facts.rootless && !options.noCgroup && cgroupDirectories(compiled.cgroups).length === 0) {
+    o.warn(
+      '/linux/namespaces: the container has neither a cgroup nor a pid namespace of its own, so its processes may outlive it: kill and delete find only the first',
+    );
   }
   // Only warn with --debug: the user disabled cgroups, and engines always list devices. Stderr is the container's.
   if (options.noCgroup && o.debug && spec.linux?.resources?.devices?.length) {

@@ -19,6 +19,8 @@ interface CgroupOpsOptions {
    * user could not open anyway (as runc).
    */
   readonly rootless: boolean;
+  /** The config names the cgroup: if the user cannot make it, that is an error, as with runc. */
+  readonly named?: boolean;
   /** The container gets no cgroup: refuse limits for that reason. */
   readonly noCgroup?: boolean;
   /** `linux.devices`: a default device that the config overrides loses its default rule (as runc). */
@@ -40,7 +42,8 @@ export interface CgroupOps {
 /**
  * The operations for `linux.resources` in the cgroups of `paths`.
  * @throws RuntError ERR_UNSUPPORTED for a value that the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose
- * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a value in a cgroup that a rootless runtime may not write,
+ * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a named cgroup, or a value in one, that a rootless runtime may
+ * not write,
  * ERR_SPEC_VALUE for values that contradict each other
  */
 export function cgroupOps(
@@ -51,6 +54,7 @@ export function cgroupOps(
 ): CgroupOps {
   const requested = resources ?? {};
   if (options.noCgroup) refuseLimits(facts, requested);
+  else if (options.named) refuseUnwritable(facts, paths);
   const before =
     facts.layout === 'v2' ? v2Ops(facts, paths, requested, options) : v1Ops(facts, paths, requested, options);
   return {
@@ -91,6 +95,21 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
     }
   }
   return ops;
+}
+
+/** Throws for a cgroup that cannot be made. The hierarchies that only track processes are optional, as in runc. */
+function refuseUnwritable({ layout }: CgroupFacts, { v1, unified }: CgroupPaths): void {
+  const needed = layout === 'v2' && unified ? [unified] : v1.filter(({ hierarchy }) => hierarchy.name === undefined);
+  const refused = needed.find(({ writable }) => !writable);
+  if (!refused) return;
+  throw new RuntError({
+    code: 'ERR_CGROUP_NOT_DELEGATED',
+    message: `make the cgroup ${refused.path}: the user may not write there`,
+    path: refused.path,
+    pointer: '/linux/cgroupsPath',
+    hint: 'remove linux.cgroupsPath to run without limits, name a cgroup that is delegated to the user, or use --systemd-cgroup',
+    see: 'cgroups(7), "Cgroups delegation"',
+  });
 }
 
 /** Throws for the first limit: only a cgroup can hold one. */

@@ -13,10 +13,13 @@ export const mountFailures: Failures<keyof typeof mountTable> = {
   cloneSource: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
   mountFs: {
     code: 'ERR_MOUNT',
-    // openat2(2) opens or makes the target, before the file system is asked for.
+    // openat2(2) opens or makes the target, before the file system is asked for, or after the source is cloned.
     hint: (f, op) => (f.syscall === 'openat2' ? undefined : fsHint(f, op)) ?? targetHint(f, op.target),
   },
-  mountBind: { code: 'ERR_MOUNT', hint: (f, op) => bindHint(f, op) ?? targetHint(f, op.target) },
+  mountBind: {
+    code: 'ERR_MOUNT',
+    hint: (f, op) => (f.syscall === 'openat2' ? undefined : bindHint(f, op)) ?? targetHint(f, op.target),
+  },
   mountAttrs: { code: 'ERR_MOUNT', hint: changeHint },
   reconfigure: { code: 'ERR_MOUNT', hint: changeHint },
   propagate: { code: 'ERR_MOUNT', hint: changeHint },
@@ -63,7 +66,6 @@ function bindHint(f: Failure, op: OpOf<'mountBind'>): Hint | undefined {
         mounts,
       );
     case E.ENOTDIR:
-      if (f.syscall === 'openat2') return undefined;
       return hintOf(
         `bind a directory on a directory and a file on a file, or remove ${op.target} from the rootfs: it is one of these, and ${op.source} the other`,
         mounts,

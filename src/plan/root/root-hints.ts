@@ -113,6 +113,13 @@ function switchHint(f: Failure): Hint | undefined {
 /** Known causes of failures at a path in the rootfs on which something is mounted or made. */
 export function targetHint(f: Failure, target: string): Hint | undefined {
   switch (f.errno) {
+    case E.ENOENT:
+    case E.EPERM:
+      if (f.syscall !== 'openat2' && f.syscall !== 'mkdir') return undefined;
+      return hintOf(
+        `correct the path, or make ${target} in the image: it does not exist, and cannot be made, because its file system (proc, sysfs, devpts …) takes no new entries, or its directory is immutable (lsattr)`,
+        mounts,
+      );
     case E.EROFS:
       return hintOf(
         `make ${target} in the image, or mount a tmpfs above it first: it is not in the rootfs, and cannot be made, because the rootfs, or the mount there, is read-only`,

@@ -1,9 +1,11 @@
 /** The lifecycle: create, start, state, kill, delete and list as engines call them. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
 import { hasEnded } from '../bed/leftovers.js';
+import { runtPath } from '../bed/place.js';
 
 const test = needing('lifecycle', 'root');
 
@@ -273,8 +275,17 @@ test(
 );
 
 test(
-  'list prints a table, JSON, or ids with -q, and an empty root is not an error',
+  'list prints a table, JSON, or ids with -q; an empty root or default one to be made is no error, a missing --root is',
   onBed((bed) => {
+    const missing = bed.runt(['list']);
+    assert.is(missing.code, 1);
+    assert.match(missing.stderr, `read the root directory ${bed.root}: ENOENT`);
+    const own = join(bed.dir, 'program');
+    copyFileSync(runtPath, own);
+    const user = { uid: 1000, gid: 1000, env: { XDG_RUNTIME_DIR: bed.dir }, encoding: 'utf8' } as const;
+    const { status, stdout, stderr } = spawnSync(own, ['list', '-q'], user);
+    assert.equal([status, stdout, stderr], [0, '', '']);
+    mkdirSync(bed.root, { mode: 0o700 });
     assert.is(bed.runt(['list']).code, 0);
     assert.match(bed.runt(['list', '--format=json']).stdout.trim(), /^(null|\[\])$/);
     sleeper(bed);

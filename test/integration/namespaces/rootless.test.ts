@@ -173,19 +173,43 @@ test(
 );
 
 test(
-  'a config with cgroupsPath causes a warning that there is no cgroup, and one without causes none',
+  'a cgroup that the config names and the user cannot make is an error, and without cgroupsPath there is none',
   onBed((bed) => {
     const call = asUser(bed);
     bed.config.process.args = ['true'];
-    const told = () => {
+    const run = () => {
       bed.write();
       const r = call('run', '--bundle', bed.bundle, bed.id);
-      assert.is(r.code, 0, r.stderr);
-      return r.stderr;
+      return [r.code, r.stderr] as const;
     };
-    assert.is(told(), '');
+    assert.equal(run(), [0, '']);
     bed.config.linux.cgroupsPath = `/${bed.id}`;
-    assert.match(told(), /^runt: warning: the container has no cgroup of its own, and so no limits/);
+    const [code, stderr] = run();
+    assert.is(code, 1);
+    assert.match(
+      stderr,
+      new RegExp(`make the cgroup /.*/${bed.id}: the user may not write there\n  at  /linux/cgroupsPath`),
+    );
+    assert.equal(call('--cgroup-manager', 'disabled', 'run', '--bundle', bed.bundle, bed.id).code, 0);
+  }),
+);
+
+test(
+  'neither a cgroup nor a pid namespace causes a warning, as processes may outlive the container',
+  onBed((bed) => {
+    const call = asUser(bed);
+    bed.config.linux.namespaces = bed.config.linux.namespaces.filter(({ type }) => type !== 'pid');
+    bed.config.mounts = bed.config.mounts.map((m) =>
+      m.destination === '/proc' ? { destination: '/proc', source: '/proc', options: ['rbind'] } : m,
+    );
+    bed.config.process.args = ['true'];
+    bed.write();
+    const r = call('run', '--bundle', bed.bundle, bed.id);
+    assert.is(r.code, 0, r.stderr);
+    assert.match(
+      r.stderr,
+      /^runt: warning: \/linux\/namespaces: the container has neither a cgroup nor a pid namespace/,
+    );
   }),
 );
 

@@ -545,6 +545,24 @@ test('rootless without a delegated cgroup, a limit is an error that says so', ()
   }
 });
 
+test('rootless, a named cgroup that the user cannot make is an error, but for hierarchies without a controller', () => {
+  const named = (layout: 'v1' | 'v2', isWritable: (path: string) => boolean) => {
+    const texts = layout === 'v2' ? v2 : hybrid;
+    const facts = parseCgroupFacts(texts.cgroup, texts.mountinfo, () => v2.controllers);
+    const paths = cgroupPaths(facts, '/box', 'web', { rootless: true, isWritable });
+    return cgroupOps(facts, paths, undefined, { rootless: true, named: true, devices: [] });
+  };
+  for (const layout of ['v1', 'v2'] as const) {
+    assert.throws(
+      () => named(layout, (path) => !path.includes(layout === 'v1' ? '/pids/' : 'box')),
+      (e: { code: string; pointer: string; path: string }) =>
+        e.code === 'ERR_CGROUP_NOT_DELEGATED' && e.pointer === '/linux/cgroupsPath' && e.path.endsWith('/box'),
+    );
+    assert.ok(named(layout, () => true).before.length > 0);
+  }
+  assert.ok(named('v1', (path) => !/\/(systemd|unified)\//.test(path)).before.length > 0);
+});
+
 test('rootless with a delegated cgroup, limits are set but no device list', () => {
   const { before, cloneCgroup } = plan('v2', { memory: { limit: 1048576 }, devices: [{ allow: false }] }, () => true);
   assert.equal(

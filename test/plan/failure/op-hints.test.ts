@@ -328,6 +328,20 @@ const causes: [cause: string, op: Op, errno: number, around: Around, says: RegEx
     { ...inUserns, syscall: 'openat2' },
     /^give root of the container access to the directories/,
   ],
+  [
+    'a mount point below /proc, where nothing can be made',
+    mountFs('tmpfs'),
+    E.ENOENT,
+    { syscall: 'openat2' },
+    /^correct the path.*cannot be made.*proc, sysfs/,
+  ],
+  [
+    'a mount point of a bind in an immutable directory',
+    bind,
+    E.EPERM,
+    { ...inUserns, syscall: 'openat2' },
+    /^correct the path.*cannot be made.*immutable/,
+  ],
   ['/proc of the rootfs is a symlink', mountFs('proc'), E.ELOOP, {}, /symbolic link.*redirect/],
   ['a file in the way of a directory', mountFs('tmpfs'), E.ENOTDIR, {}, /is a file in the rootfs/],
   [
