@@ -67,8 +67,7 @@ static int status_of_child(void) {
 
 /* The runtime removes the container and reaps the child. */
 static int execute_runtime(void) {
-  static const char message[] = "runt: the container has ended, and runt could not be executed to "
-                                "remove it: \"runt delete\" does\n";
+  static const char message[] = "runt: runt could not be executed to remove the container\n";
   if (fcntl(waiter.process, F_SETFD, 0) == 0)
     syscall(SYS_execveat, waiter.program, "", waiter.command.words, waiter.command.environment,
             AT_EMPTY_PATH);

@@ -2,13 +2,12 @@
 
 import { checkMounted } from '../cgroup/cgroup-facts.js';
 import { pidsIn } from '../cgroup/cgroup-processes.js';
-import { environment } from '../sys/environment.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
-import { nulList } from '../sys/nul-list.js';
+import { environment, nulList } from '../sys/nul-list.js';
 import { readable, readableOrPolled } from '../sys/waiting/loop.js';
 import { pidsWithoutCgroup } from './cgroups/pids-without-cgroup.js';
 import { endOf } from './launch/child-end.js';

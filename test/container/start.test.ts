@@ -9,7 +9,6 @@ import type { Op, Plan } from '../../src/plan/plan-ops.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { SIGKILL } from '../../src/sys/linux.js';
-import { Transcript } from '../sys/fake-host/descriptors.js';
 import { frameOf, ScriptedInit, type Step } from '../sys/fake-host/scripted-init.js';
 import { eachFailure, FakeContainer, told } from './fake-container.js';
 
@@ -289,45 +288,6 @@ test('a delete during a startContainer hook removes the container, and start fai
   assert.is(error.code, 'ERR_INIT_DIED');
   await c.run(() => Promise.all(deleted));
   assert.equal([c.left, c.kernel.open], [[], [c.root]]);
-});
-
-test('start sends the listener of the seccomp filter to the agent, then lets the process continue', async () => {
-  const listener = new Transcript('seccomp listener');
-  const c = waiting([
-    (init) => init.report('listener', { fd: listener, agent: '/run/agent.sock', metadata: 'm' }),
-    'go',
-    execute,
-  ]);
-  let said = '';
-  let got = 0;
-  c.kernel.sockets.listen('/run/agent.sock', (end) => {
-    end.onMessage = () => {
-      const message = end.receive(4096);
-      if (typeof message === 'number') return;
-      said = new TextDecoder().decode(message.data);
-      got = message.files.length;
-      for (const file of message.files) file.drop();
-    };
-  });
-  await c.run(() => start(c.options));
-  const state = { ociVersion: '1.2.0', id: 'web', status: 'created', pid: 2500, bundle: '/b' };
-  assert.equal(JSON.parse(said), { ociVersion: '1.2.0', fds: ['seccompFd'], pid: 2500, metadata: 'm', state });
-  assert.equal([got, c.process?.name, c.kernel.open], [1, 'sh', [c.root]]);
-});
-
-test('without the seccomp agent start fails, and the process does not continue', async () => {
-  const c = waiting([
-    (init) => init.report('listener', { fd: new Transcript('seccomp listener'), agent: '/run/agent.sock' }),
-    'go',
-    execute,
-  ]);
-  const error = await c.failure(() => start(c.options));
-  assert.equal(
-    [error.code, error.errno, error.pointer],
-    ['ERR_SECCOMP_AGENT', E.ENOENT, '/linux/seccomp/listenerPath'],
-  );
-  assert.match(error.message, /^start web: hand the seccomp listener to the agent at \/run\/agent\.sock: /);
-  assert.equal([c.process?.name, c.kernel.open], ['runt/init', [c.root]]);
 });
 
 test('the trace has the steps of the start; a trace that cannot be written leaves the container running', async () => {

@@ -1,11 +1,10 @@
 /** criu as a child process that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
-import { environment } from '../../sys/environment.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { nulList } from '../../sys/nul-list.js';
+import { environment, nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { criuEndTime, criuVersionTime, killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { endOf } from '../launch/child-end.js';

@@ -3,13 +3,12 @@
 import type { Plan } from '../../plan/plan-ops.js';
 import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
 import type { Hook, HookName, Spec } from '../../spec/config-types.js';
-import { environment } from '../../sys/environment.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { nulList } from '../../sys/nul-list.js';
+import { environment, nulList } from '../../sys/nul-list.js';
 import type { Span } from '../../sys/protocol.js';
 import { forget, now, readable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { slowHookTime } from '../../sys/waiting/time-limits.js';

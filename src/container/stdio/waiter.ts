@@ -3,12 +3,11 @@
  * (native/init/waiter.c).
  */
 
-import { environment } from '../../sys/environment.js';
 import { E } from '../../sys/errno.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
-import { nulList } from '../../sys/nul-list.js';
+import { environment, nulList } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
 
 interface AwaitedChild {

@@ -1,13 +1,12 @@
 /** `start`: finds or starts the shim of the container's group, and prints nothing but its address. */
 
 import { callerIds } from '../../sys/caller-ids.js';
-import { environment } from '../../sys/environment.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.js';
-import { nulList } from '../../sys/nul-list.js';
+import { environment, nulList } from '../../sys/nul-list.js';
 import type { ShimName } from '../shim-main.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
 import { mountExtensions } from './mount-capabilities.js';
