@@ -104,7 +104,7 @@ function engineRows(tables, when, layout) {
       if (handlers[handler]) by.add(handlers[handler]);
       const [, names] = /^ {4}(.*), runc version .*crictl version/.exec(line) ?? [];
       if (names) engine = version(names);
-      suite = /^ {4}── critest(?:, crio)? of (.+)$/.exec(line)?.[1] ?? suite;
+      suite = /^ {4}── critest, [a-z]+ of (.+)$/.exec(line)?.[1] ?? suite;
       const sum = /^ {4}critest: (\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line);
       if (!sum) continue;
       const [debian, driver] = suite.split(', ');
@@ -156,23 +156,37 @@ function failingPrograms(tables) {
   return brief.map(([reason, programs]) => row([...programs].join(', '), reason));
 }
 
-/** What critest says that fails with runt, each once, and why it is excused. */
-function failingPods(tables) {
-  const names = new Set();
-  const excuses = new Set();
+/**
+ * The section of critest: what fails with runc and with runt, a line for each engine, and why other failures are
+ * excused.
+ * @param old its lines on the page; an engine without tables keeps its own
+ */
+function criSection(tables, old) {
+  const failing = new Map(old.map((line) => /^\* (containerd|CRI-O): (.+)$/.exec(line)?.slice(1)).filter(Boolean));
+  const excuses = new Set(old.filter((line) => line.startsWith('* ') && !/^\* (?:containerd|CRI-O): /.test(line)));
+  const names = new Map();
   for (const title of Object.keys(cri)) {
     let engine = '';
     for (const line of section(tables, title)) {
-      engine = /^ {4}── critest/.test(line) ? (title.startsWith('CRI-O') ? 'CRI-O' : 'containerd') : engine;
+      if (/^ {4}── critest/.test(line)) engine = title.startsWith('CRI-O') ? 'CRI-O' : 'containerd';
+      if (engine && !names.has(engine)) names.set(engine, new Set());
       const [, runc, runt, name] =
         /^ {4}(passed|failed|skipped) +(passed|failed|skipped) +(?:(?:passed|failed|skipped) +)?(.+)$/.exec(line) ?? [];
-      if (runt === 'failed' && runc === 'failed')
-        names.add(`${engine}: ${name.replace(/ (?:runtime )?should .*$/, '')}`);
+      if (runt === 'failed' && runc === 'failed') names.get(engine)?.add(name.replace(/ (?:runtime )?should .*$/, ''));
       const [, excuse] = /^ {4}excused with [a-z, ]+: (.*)$/.exec(line) ?? [];
-      if (excuse) excuses.add(excuse);
+      if (excuse) excuses.add(`* ${excuse}`);
     }
   }
-  return { names: [...names], excuses: [...excuses] };
+  for (const [engine, of] of names) failing.set(engine, [...of].join('; '));
+  return [
+    'Tests of critest that fail with runc and with runt:',
+    '',
+    ...[...failing].filter(([, of]) => of !== '').map(([engine, of]) => `* ${engine}: ${of}`),
+    '',
+    'Tests that pass with runc and not with runt, and the reason:',
+    '',
+    ...excuses,
+  ];
 }
 
 /** runc's own tests that pass with runc and not with runt: why. */
@@ -206,9 +220,7 @@ export function page(tables, before, layout) {
   const key = ([engine, by, debian, at]) => [engine.replace(/(\d+\.\d+)\..*/, '$1'), by, debian, at].join(' | ');
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
-  const pods = failingPods(tables);
   const own = excusedTests(tables).map((why) => `* ${why}`);
-  const oldPods = section(before, "Kubernetes' CRI");
   const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
   return `${[
     '# Conformance',
@@ -249,17 +261,7 @@ export function page(tables, before, layout) {
     '',
     "## Kubernetes' CRI",
     '',
-    ...(pods.names.length > 0
-      ? [
-          'Tests of critest that fail with runc and with runt:',
-          '',
-          ...pods.names.map((name) => `* ${name}`),
-          '',
-          'Tests that pass with runc and not with runt, and the reason:',
-          '',
-          ...pods.excuses.map((why) => `* ${why}`),
-        ]
-      : oldPods),
+    ...criSection(tables, section(before, "Kubernetes' CRI")),
     '',
     "## runc's own tests",
     '',

@@ -49,4 +49,40 @@ test('a part that runs again replaces its rows, and the others stay', () => {
   }
 });
 
+/** A log of conformance/cri/run, with runc's handler and another one. */
+const critest = (engine: string, suite: string, version: string, handler: string, failing: string): string =>
+  `── critest, ${engine} of ${suite}\n${version}, runc version 1.3.6+ds1, crictl version v1.37.0\nrunc     ${handler}\n` +
+  `failed   failed   ${failing} runtime should work [Conformance]\npassed   passed   Networking\n` +
+  `with ${handler}: 104 passed, 1 failed, 38 skipped\ncritest: 104 passed, 0 failed, 38 skipped\n`;
+
+test('critest has a row for each engine, Debian and handler; what fails with an engine that did not run stays', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
+  try {
+    const first = page(dir, {
+      crio:
+        critest('crio', 'sid', 'crio version 1.34.0', 'runt', 'PodSandbox') +
+        critest('crio', 'sid', 'crio version 1.34.0', 'runt', 'Streaming'),
+    });
+    assert.ok(first.includes('* CRI-O: PodSandbox; Streaming'));
+    rmSync(join(dir, 'tables.md'));
+    const second = page(dir, {
+      'cri-grpc':
+        critest('containerd', 'sid', 'containerd 2.1.9+unknown', 'grpc', 'Image Manager') +
+        critest('containerd', 'trixie', 'containerd 1.7.24~ds1', 'grpc', 'Image Manager'),
+    });
+    const row = (engine: string, suite: string) =>
+      second.some((line) =>
+        new RegExp(`^\\| containerd ${engine} \\| critest, gRPC \\| ${suite} \\| v[12] \\| 104 \\| 0 \\| 38 \\|`).test(
+          line,
+        ),
+      );
+    assert.ok(row('2.1.9', 'sid'));
+    assert.ok(row('1.7.24', 'trixie'));
+    assert.ok(second.includes('* CRI-O: PodSandbox; Streaming'));
+    assert.ok(second.includes('* containerd: Image Manager'));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test.run();
