@@ -218,7 +218,7 @@ int copy_up(int directory, int tree, int owner);
 
 /* mounts/mount-attributes.c */
 /* Applies the id maps of a user namespace to a detached mount. 0, or -1 with errno. */
-int map_ids(int fd, int user_namespace);
+int map_ids(int fd, int user_namespace, int recursive);
 /* Sets and clears MOUNT_ATTR_* of the mount at fd; `recursive`: of all mounts below it too. 0, or
  * -1 with errno. */
 int set_attributes(int fd, uint64_t set, uint64_t clear, int recursive);

@@ -140,7 +140,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   contents.forEach((op, i) => {
     const clone = { op: 'cloneSource', at: op.at, nofollow: false } as const;
-    if (op.op === 'mountBind' && op.slot === undefined && hasMountNamespace(spec)) {
+    if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && hasMountNamespace(spec)) {
       sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: false, slot });
       contents[i] = { ...op, slot: slot++ };
     } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {

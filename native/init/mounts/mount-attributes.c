@@ -145,9 +145,9 @@ int set_all_readonly(int fd, const char *path) {
   return set_attributes(fd, MOUNT_ATTR_RDONLY, 0, 0) ? fail("mount", path) : 0;
 }
 
-int map_ids(int fd, int user_namespace) {
+int map_ids(int fd, int user_namespace, int recursive) {
   struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
-  return sys_mount_setattr(fd, 0, &a);
+  return sys_mount_setattr(fd, recursive ? AT_RECURSIVE : 0, &a);
 }
 
 int set_propagation(int fd, const struct value *list) {

@@ -274,7 +274,7 @@ int op_mount_fs(const struct op *op) {
   if (begin_with_copy(v, target, tree))
     return fail("tmpcopyup", target_path);
   const struct value *idmap = &v[MOUNT_FS_IDMAP];
-  if (idmap->present && map_ids(tree, init.slots[idmap->slot]))
+  if (idmap->present && map_ids(tree, init.slots[idmap->slot], 0))
     return fail("mount_setattr", "idmap");
   struct identity at;
   if (attach(tree, &where, 0, &v[MOUNT_FS_PROPAGATION], &at))
@@ -328,12 +328,35 @@ int op_clone_source(const struct op *op) {
   return 0;
 }
 
+/* Safe: the path is resolved in the container's root, below the mounts of the plan, as a target
+ * is. So a symlink of the image leads to another place of the container at most. */
+static int clone_inside(const struct value *v) {
+  const char *source = v[MOUNT_BIND_SOURCE].str;
+  char found[PATH_MAX];
+  int nofollow = v[MOUNT_BIND_SOURCE_NOFOLLOW].on | v[MOUNT_BIND_COPY_SYMLINK].on;
+  int at CLEANUP_CLOSE = resolve(v[MOUNT_BIND_INSIDE].str, nofollow ? O_NOFOLLOW : 0, 0, found);
+  if (at < 0)
+    return fail(clone_call(), source);
+  int recursive = v[MOUNT_BIND_RECURSIVE].on;
+  int tree = clone_mount(at, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0));
+  if (tree < 0)
+    return fail(clone_call(), source);
+  const struct value *idmap = &v[MOUNT_BIND_IDMAP];
+  if (!idmap->present || !map_ids(tree, init.slots[idmap->slot], v[MOUNT_BIND_RECURSIVE_IDMAP].on))
+    return tree;
+  fail("mount_setattr", "idmap");
+  close(tree);
+  return -1;
+}
+
 /* The tree to bind: the one in the slot, or a clone made here, such as of a source that was
  * missing when the others were cloned. -1 after fail(). late: a propagation that only an attached
  * mount can get, before Linux 5.12. */
 static int bind_source(const struct value *v, unsigned long *late) {
   const char *source = v[MOUNT_BIND_SOURCE].str;
   const struct value *slot = &v[MOUNT_BIND_SLOT];
+  if (v[MOUNT_BIND_INSIDE].present)
+    return clone_inside(v);
   int ours = slot->present && (uint32_t)slot->slot >= init.runtime_slots; /* from cloneSource */
   int tree = take_slot(slot->slot);
   if (tree < 0) {

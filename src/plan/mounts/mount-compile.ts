@@ -37,7 +37,7 @@ function opsOfMounts(spec: Spec, facts: HostFacts, options: CompileOptions, tree
     if (isRoot(target)) settings.propagation = [];
     const compiled: CompiledMount = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
     if (settings.remount || (!settings.bind && !mount.type)) return remountOps(compiled);
-    if (settings.bind) return bindOp(compiled, trees.binds.get(i));
+    if (settings.bind) return bindOp(compiled, trees.binds.get(i), trees.inside.get(i), trees.maps.get(i));
     if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, compiled);
     return fsOp(compiled, trees.maps.get(i), facts, spec);
   });
@@ -48,7 +48,12 @@ export function isRoot(destination: string): boolean {
   return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
-function bindOp({ mount, settings: s, bundle, target, at }: CompiledMount, slot: number | undefined): Op {
+function bindOp(
+  { mount, settings: s, bundle, target, at }: CompiledMount,
+  slot: number | undefined,
+  inside: string | undefined,
+  idmap: number | undefined,
+): Op {
   const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
   return mountBind({
     at,
@@ -64,6 +69,9 @@ function bindOp({ mount, settings: s, bundle, target, at }: CompiledMount, slot:
     sourceNofollow: s.sourceNofollow,
     targetNofollow: s.targetNofollow,
     copySymlink: s.copySymlink,
+    inside,
+    idmap,
+    recursiveIdmap: idmap !== undefined && s.idmap?.recursive === true,
   });
 }
 

@@ -58,11 +58,12 @@ export const mountMessages: Messages<keyof typeof mountTable> = {
         op.recursive ? 'bind tree' : 'bind',
         word(op.target),
         list([
-          `from ${word(op.source)}`,
+          op.inside === undefined ? `from ${word(op.source)}` : `from ${word(op.inside)} in the container`,
           attributes(op.setAttrs, op.clearAttrs),
           attributes(op.setAttrsRec, op.clearAttrsRec, 'r'),
           ...op.propagation.map(propagation),
           slot(op.slot),
+          op.idmap === undefined ? '' : `ids mapped by the namespace in slot ${op.idmap}`,
           op.sourceNofollow ? 'not through a link at the source' : '',
           op.targetNofollow ? 'not through a link at the target' : '',
           op.copySymlink ? 'a link is made anew' : '',

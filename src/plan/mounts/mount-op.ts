@@ -19,7 +19,8 @@ export function mountBind(fields: Pick<BindMount, 'at' | 'target' | 'source'> & 
   const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = fields;
   const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = fields;
   const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = fields;
+  const { inside, idmap, recursiveIdmap = false } = fields;
   const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };
   const base = { op: 'mountBind', at, target, source, slot, recursive, ...attributes, propagation } as const;
-  return { ...base, sourceNofollow, targetNofollow, copySymlink };
+  return { ...base, sourceNofollow, targetNofollow, copySymlink, inside, idmap, recursiveIdmap };
 }

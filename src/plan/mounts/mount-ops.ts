@@ -51,8 +51,11 @@ export const mountTable = table({
       sourceNofollow: 'bool',
       targetNofollow: 'bool',
       copySymlink: 'bool',
+      inside: 'str?',
+      idmap: 'fd?',
+      recursiveIdmap: 'bool',
     },
-    doc: 'bind source (or the tree at slot) on target, created as a directory or file like the source; on the root, it becomes the root; attributes for the mount, and for all mounts below (…Rec); sourceNofollow, targetNofollow: mount a symlink, or mount on it, without following it; copySymlink: recreate a symlink source at target, without a mount',
+    doc: 'bind source (or the tree at slot) on target, created as a directory or file like the source; on the root, it becomes the root; attributes for the mount, and for all mounts below (…Rec); sourceNofollow, targetNofollow: mount a symlink, or mount on it, without following it; copySymlink: recreate a symlink source at target, without a mount; inside: the path of source in the container, which earlier mounts of the plan made or cover, so that it is opened there at its turn; idmap: then, the slot of the user namespace with its id maps, with recursiveIdmap for all mounts below',
   },
   mountAttrs: {
     code: 64,

@@ -19,10 +19,15 @@ export interface Trees {
   readonly ops: Op[];
   /** Slots of bind sources, by the index of the mount. */
   readonly binds: ReadonlyMap<number, number>;
-  /** Slots of user namespaces with the id maps of other file systems, by the index of the mount. */
+  /**
+   * Slots of user namespaces with the id maps of what runt-init maps, other file systems and binds from `inside`, by the
+   * index of the mount.
+   */
   readonly maps: ReadonlyMap<number, number>;
   /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
   readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
+  /** Paths in the container of bind sources that earlier mounts made or cover, by the index of the mount. */
+  readonly inside: ReadonlyMap<number, string>;
   /** Slot of the rootfs; absent if runt-init opens it. */
   readonly rootSlot: number | undefined;
   /** Slots in use. */
@@ -40,6 +45,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const binds = new Map<number, number>();
   const maps = new Map<number, number>();
   const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
+  const inside = new Map<number, string>();
   const namespaces = new Map<string, number>();
   // In a joined mount namespace, paths are those of its tree.
   const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
@@ -69,6 +75,10 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       nofollow: s.sourceNofollow || s.copySymlink,
       optional: !mapped && isBelow(source, rootfs),
     };
+    // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
+    const place = mapped && hasUserNamespace(spec) ? undefined : insidePath(spec, i, source, s.recursiveBind, rootfs);
+    if (s.bind && place !== undefined) inside.set(i, place);
+    if (s.bind && place !== undefined && !mapped) return;
     if (!mapped && !crossesUsers) {
       if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
       return;
@@ -86,7 +96,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       if (namespace === count) ops.push({ ...op, slot: count++ });
       namespaces.set(key, namespace);
     }
-    if (!s.bind) {
+    if (!s.bind || place !== undefined) {
       if (mapped) maps.set(i, namespace);
       return;
     }
@@ -96,7 +106,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, binds, maps, sources, rootSlot: crossesUsers ? 0 : undefined, count };
+  return { ops, binds, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
 }
 
 /** Whether the runtime itself may clone mounts with open_tree(2). */
@@ -116,6 +126,21 @@ export const opensAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boole
 /** Whether a path is in the rootfs, where an earlier mount may still create it. */
 const isBelow = (path: string, rootfs: string): boolean =>
   !path.split('/').includes('..') && cleanPath(path).startsWith(`${cleanPath(rootfs)}/`);
+
+/**
+ * The path in the container of the source of mount `index`, if an earlier mount of the config made it, covers it or, for
+ * a recursive bind, is below it.
+ */
+function insidePath(spec: Spec, index: number, source: string, recursive: boolean, rootfs: string): string | undefined {
+  if (!isBelow(source, rootfs) || !hasMountNamespace(spec)) return undefined;
+  const path = cleanPath(source).slice(cleanPath(rootfs).length);
+  const isEarlier = ({ destination, type, options = [] }: Mount): boolean => {
+    const target = cleanPath(destination);
+    if (target === '/' || (type === undefined && !isBind({ destination, options }))) return false;
+    return `${path}/`.startsWith(`${target}/`) || (recursive && target.startsWith(`${path}/`));
+  };
+  return spec.mounts?.slice(0, index).some(isEarlier) ? path : undefined;
+}
 
 function unmappableError(mount: Mount, bind: boolean, at: string): RuntError {
   const message = bind

@@ -225,6 +225,7 @@ test(
         encoding: 'utf8',
       });
     };
+    mkdirSync(bed.root, { mode: 0o700 });
     assert.is(inGone('--root', bed.root, 'list', '-q').status, 0);
     const r = inGone('--root', 'relative', 'list');
     assert.is(r.status, 1);

@@ -3,7 +3,7 @@
  * container's root. The host is a mount namespace of the test's own, in which all mounts are shared.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import * as assert from 'uvu/assert';
 
@@ -216,6 +216,63 @@ test(
     }
     bed.config.mounts.push({ destination: '/none', source: 'rootfs/none', options: ['rbind'] });
     assert.match(bed.sh(script).stderr, /bind .*rootfs\/none on \/none: ENOENT/);
+  }),
+);
+
+for (const isolated of [false, true]) {
+  test(
+    `a source that earlier mounts cover is what they show${isolated ? ', in a user namespace too' : ''}`,
+    onBed((bed) => {
+      if (isolated) {
+        withUserNamespace(bed.config);
+        execFileSync('chown', ['-R', '100000:100000', bed.rootfs]);
+      }
+      bed.config.root.readonly = false;
+      for (const name of ['a/x', 'b/y', 'c/z']) {
+        mkdirSync(join(bed.dir, name), { recursive: true });
+        writeFileSync(join(bed.dir, name, 'file'), `${name}\n`);
+      }
+      mkdirSync(join(bed.rootfs, 'mnt', 'host'), { recursive: true });
+      const inside = (path: string) => join(bed.rootfs, path);
+      const [bind, rbind] = [['bind'], ['rbind']];
+      bed.config.mounts.push(
+        { destination: '/before', source: inside('mnt'), options: rbind },
+        { destination: '/mnt', source: join(bed.dir, 'a'), options: bind },
+        { destination: '/mnt/x', source: join(bed.dir, 'b'), options: bind },
+        { destination: '/mnt/x/y', source: join(bed.dir, 'c'), options: bind },
+        { destination: '/whole', source: inside('mnt'), options: rbind },
+        { destination: '/one', source: inside('mnt'), options: bind },
+        { destination: '/file', source: inside('mnt/x/y/z/file'), options: ['bind', 'ro'] },
+        { destination: '/relative', source: 'rootfs/mnt/x', options: ['rbind', 'ro'] },
+      );
+      const script =
+        'ls /before /whole/x/y/z /one /one/x; cat /whole/x/y/z/file /file /relative/y/z/file; touch /relative/new || ls /relative';
+      const r = bed.sh(script);
+      assert.is(
+        r.stdout,
+        '/before:\nhost\n\n/one:\nx\n\n/one/x:\nfile\n\n/whole/x/y/z:\nfile\nc/z\nc/z\nc/z\ny\n',
+        r.stderr,
+      );
+      assert.match(r.stderr, /Read-only file system/);
+    }),
+  );
+}
+
+test(
+  'a symlink of the root file system leads the source to another place of the container, not of the host',
+  onBed((bed) => {
+    bed.config.root.readonly = false;
+    mkdirSync(join(bed.dir, 'volume'));
+    symlinkSync('/etc/here', join(bed.dir, 'volume', 'link'));
+    mkdirSync(join(bed.rootfs, 'etc', 'here'), { recursive: true });
+    writeFileSync(join(bed.rootfs, 'etc', 'here', 'own'), '');
+    bed.config.mounts.push(
+      { destination: '/mnt', source: join(bed.dir, 'volume'), options: ['bind'] },
+      { destination: '/again', source: 'rootfs/mnt/link', options: ['bind'] },
+    );
+    assert.is(bed.out('ls /again'), 'own\n');
+    bed.config.mounts.push({ destination: '/none', source: 'rootfs/mnt/none', options: ['bind'] });
+    assert.match(bed.run().stderr, /bind .*rootfs\/mnt\/none on \/none: ENOENT/);
   }),
 );
 

@@ -46,6 +46,26 @@ test(
   }),
 );
 
+below(
+  'the ids of a source that earlier mounts cover are mapped too, of one mount or of all below',
+  onBed((bed) => {
+    const source = data(bed);
+    for (const name of ['deep', 'one', 'all']) mkdirSync(join(bed.rootfs, name));
+    mkdirSync(join(source, 'deep'));
+    const mapped = { uidMappings: map(1000, 7), gidMappings: map(1000, 8) };
+    bed.config.mounts.push(
+      { destination: '/data', source, options: ['bind'] },
+      { destination: '/data/deep', source, options: ['bind'] },
+      { destination: '/one', source: 'rootfs/data', options: ['rbind', 'idmap'], ...mapped },
+      { destination: '/all', source: 'rootfs/data', options: ['rbind', 'ridmap'], ...mapped },
+    );
+    assert.is(
+      bed.out('stat -c "%n %u:%g" /one/user /one/deep/user /all/user /all/deep/user'),
+      '/one/user 7:8\n/one/deep/user 1000:1000\n/all/user 7:8\n/all/deep/user 7:8\n',
+    );
+  }),
+);
+
 for (const options of [
   ['bind', 'idmap'],
   ['rbind', 'ridmap'],

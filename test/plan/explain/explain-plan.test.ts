@@ -45,6 +45,7 @@ const bind = {
   sourceNofollow: false,
   targetNofollow: false,
   copySymlink: false,
+  recursiveIdmap: false,
 } as const;
 
 test('a plan is printed by phases in aligned columns, each line with its number and pointer', () => {
