@@ -41,6 +41,9 @@ static int host_node(const char *path, mode_t type, dev_t device) {
   return fail_with(error, error == ENODEV ? "stat" : "open", path);
 }
 
+/* As runc: a device is opened, never executed. */
+enum { DEVICE_ATTRS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+
 /* Binds the host's node, verified to be that device; its name there does not matter. It keeps the
  * host's mode and owner. */
 static int bind_device(const char *path, mode_t type, dev_t device) {
@@ -50,12 +53,18 @@ static int bind_device(const char *path, mode_t type, dev_t device) {
   int tree CLEANUP_CLOSE = clone_mount(source, "", AT_EMPTY_PATH);
   if (tree < 0)
     return fail(clone_call(), path);
+  /* Before 5.12 only an attached mount can be changed: only a second failure counts. */
+  int late = set_attributes(tree, DEVICE_ATTRS, 0, 0), existed;
   char found[PATH_MAX];
-  int existed;
   int target CLEANUP_CLOSE = resolve_or_make(path, S_IFREG | 0644, 0, &existed, found);
   if (target < 0)
     return fail("openat2", path);
-  return put_mount(&tree, target, path, found, 0) ? fail(move_call(), path) : 0;
+  struct identity at;
+  if (identify(target, &at) || move_tree(tree, target))
+    return fail(move_call(), path);
+  if (late && set_attributes(tree, DEVICE_ATTRS, 0, 0))
+    return fail("mount_setattr", path);
+  return found[0] && note_mount(&tree, path, found, at.mount, 0) ? fail(move_call(), path) : 0;
 }
 
 /* Safe: the directory is opened once inside the root. The node is made and changed by its name in

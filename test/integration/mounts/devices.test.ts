@@ -229,6 +229,24 @@ test(
 );
 
 test(
+  'in a user namespace, the bound nodes have nosuid and noexec',
+  onBed((bed) => {
+    withUserNamespace(bed.config);
+    const flags = bed.out(
+      `sed -n 's,^[^/]*/[^ ]* \\(/dev/[a-z]*\\) \\([^ ]*\\) .* devtmpfs .*,\\1 \\2,p' /proc/self/mountinfo`,
+    );
+    const found = new Map(
+      flags
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ') as [string, string]),
+    );
+    for (const name of ['null', 'zero', 'full', 'random', 'urandom', 'tty'])
+      assert.match(found.get(`/dev/${name}`) ?? '', /nosuid,(nodev,)?noexec/, flags);
+  }),
+);
+
+test(
   'in a user namespace, a device that the host lacks, or a different one at its path, is refused by name',
   onBed((bed) => {
     withUserNamespace(bed.config);
