@@ -107,9 +107,10 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const lateEntry =
     forks && delegated.cloneCgroup ? lateCgroupEntry(spec, joined, delegated.cloneCgroup, options, slot++) : undefined;
   const binds = new Map(trees.binds);
-  const sources = [...trees.sources].map(([mount, source]): Op => {
+  const sources: Op[] = [];
+  trees.sources.forEach(({ at, source, recursive, nofollow, optional }, mount) => {
     binds.set(mount, slot);
-    return { ...source, slot: slot++ };
+    sources.push({ op: 'cloneSource', at, source, recursive, nofollow, optional, slot: slot++ });
   });
   const at = '/linux/cgroupsPath';
   // In a new user namespace, a joined cgroup namespace belongs to another user and allows no mount.
@@ -138,13 +139,15 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const readOnlyLast = deferReadOnly(contents);
   // Also clone what the plan binds by itself (cgroups, an ordinary user's notify directory). Once mounts are made, a
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
+  const inMountNamespace = hasMountNamespace(spec);
   contents.forEach((op, i) => {
-    const clone = { op: 'cloneSource', at: op.at, nofollow: false } as const;
-    if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && hasMountNamespace(spec)) {
-      sources.push({ ...clone, source: op.source, recursive: op.recursive, optional: false, slot });
+    if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && inMountNamespace) {
+      const { at, source, recursive } = op;
+      sources.push({ op: 'cloneSource', at, nofollow: false, source, recursive, optional: false, slot });
       contents[i] = { ...op, slot: slot++ };
     } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {
-      sources.push({ ...clone, source: '/sys', recursive: true, optional: true, slot });
+      const { at } = op;
+      sources.push({ op: 'cloneSource', at, nofollow: false, source: '/sys', recursive: true, optional: true, slot });
       contents[i] = { ...op, instead: slot++ };
     }
   });

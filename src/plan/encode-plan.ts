@@ -17,12 +17,21 @@ interface EncodeOptions {
 type Item = string | number | bigint;
 type WireValue = Item | boolean | readonly (Item | readonly Item[])[] | undefined;
 
-/** Wire format of an operation: its code and the types of its fields; undefined for one of the runtime's. */
-function shapeOf({
-  op,
-}: Op): { readonly code: number; readonly fields: Readonly<Record<string, FieldType>> } | undefined {
-  const shape = ops[op];
-  return shape.by === 'init' ? shape : undefined;
+/** The wire format of an operation of runt-init: its code, and the names and types of its fields, notes left out. */
+interface Layout {
+  /** -1 for an operation of the runtime. */
+  readonly code: number;
+  readonly names: readonly string[];
+  readonly types: readonly FieldType[];
+}
+
+/** Makes the layout of an operation, and adds it to `layouts`. */
+function layoutOf({ op }: Op, layouts: Map<string, Layout>): Layout {
+  const shape: { by: string; code?: number; fields: Readonly<Record<string, FieldType>> } = ops[op];
+  const fields = Object.entries(shape.fields).filter(([, type]) => type !== 'note');
+  const layout = { code: shape.code ?? -1, names: fields.map(([name]) => name), types: fields.map(([, type]) => type) };
+  layouts.set(op, layout);
+  return layout;
 }
 
 /**
@@ -34,35 +43,32 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const texts: Item[] = [];
   const slots = [...options.slots];
   // Made for the operations that a plan has: a table of all takes 30 KB of every process.
-  const lists = new Map<object, [string, FieldType][]>();
+  const layouts = new Map<string, Layout>();
   let count = 0;
   for (let i = 0; i < plan.ops.length; i++) {
     const op = plan.ops[i] as Op;
-    const shape = shapeOf(op);
-    if (!shape) continue;
+    const { code, names, types } = layouts.get(op.op) ?? layoutOf(op, layouts);
+    if (code < 0) continue;
     count++;
-    fields.push(shape.code, i);
-    let names = lists.get(shape.fields);
-    if (!names) {
-      names = Object.entries(shape.fields).filter(([, type]) => type !== 'note');
-      lists.set(shape.fields, names);
-    }
-    for (const [name, type] of names) {
-      const value = (op as unknown as Record<string, WireValue>)[name];
-      if (value === undefined) {
-        fields.push('');
+    fields.push(code, i);
+    for (let k = 0; k < names.length; k++) {
+      const value = (op as unknown as Record<string, WireValue>)[names[k] as string];
+      if (value === undefined) fields.push('');
+      else if (value === false) fields.push(0);
+      else if (value === true) fields.push(1);
+      else if (typeof value === 'string') {
+        fields.push(value);
+        texts.push(value);
       } else if (typeof value === 'object') {
         fields.push(value.length);
-        const items = type === 'range[]' ? value.flat() : (value as readonly Item[]);
+        if (value.length === 0) continue;
+        const items = types[k] === 'range[]' ? value.flat() : (value as readonly Item[]);
         append(fields, items);
-        if (type === 'list') append(texts, items);
-      } else if (typeof value === 'boolean') {
-        fields.push(value ? 1 : 0);
+        if (types[k] === 'list') append(texts, items);
       } else {
         fields.push(value);
-        if (typeof value === 'string') texts.push(value);
         // The slots that the runtime does not fill are empty.
-        if (type.startsWith('fd')) while (slots.length <= (value as number)) slots.push(-1);
+        if (types[k]?.startsWith('fd')) while (slots.length <= (value as number)) slots.push(-1);
       }
     }
   }
@@ -75,8 +81,8 @@ export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
     slots.length,
     ...slots.map(descriptor),
   ];
-  append(head, fields);
-  return nulList(head);
+  // Joined one by one: to copy the fields behind the head costs as much as to join them.
+  return nulList(fields.length > 0 ? [head.join('\0'), fields.join('\0')] : head);
 }
 
 /** No descriptor is an empty field. */
@@ -85,7 +91,7 @@ const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 function nulError(plan: Plan): RuntError {
   const holds = (value: unknown): boolean =>
     typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
-  const op = plan.ops.find((o) => shapeOf(o) && Object.values(o).some(holds)) as Op;
+  const op = plan.ops.find((o) => ops[o.op].by === 'init' && Object.values(o).some(holds)) as Op;
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `${op.op}: a string has a NUL byte`,

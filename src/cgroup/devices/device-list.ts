@@ -60,12 +60,12 @@ export function deviceList(
   configured: readonly Device[],
 ): DeviceList {
   const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
-  for (const [rule, pointer] of allRules(rules, at, configured)) {
+  eachRule(rules, at, configured, (rule, pointer) => {
     for (const part of exceptionsOf(state, rule, pointer)) {
       if (rule.allow === state.allow) removeException(state, part, rule);
       else addException(state, part);
     }
-  }
+  });
   return { ...state, exceptions: [...state.exceptions.values()] };
 }
 
@@ -85,26 +85,28 @@ export function v2DeviceList(
   }
   const state: DeviceState = { allow: false, at: '', exceptions: new Map() };
   const ordered: (DeviceException & { allow: boolean })[] = [];
-  for (const [rule, pointer] of allRules(rules, at, configured)) {
+  eachRule(rules, at, configured, (rule, pointer) => {
     const found = exceptionsOf(state, rule, pointer);
     if (found.length === 0) ordered.length = 0;
     for (const part of found) ordered.push({ ...part, allow: rule.allow });
-  }
+  });
   return { allow: state.allow, at: state.at, ordered };
 }
 
-/** The config's rules, then the default rules that `configured` does not remove; each with its pointer. */
-function allRules(
+/** Visits the config's rules, then the default rules that `configured` does not remove; each with its pointer. */
+function eachRule(
   rules: readonly DeviceRule[] | undefined,
   at: string,
   configured: readonly Device[],
-): [rule: DeviceRule, pointer: string][] {
-  const all = (rules ?? []).map((rule, i): [DeviceRule, string] => [rule, `${at}/${i}`]);
+  visit: (rule: DeviceRule, pointer: string) => void,
+): void {
+  rules?.forEach((rule, i) => {
+    visit(rule, `${at}/${i}`);
+  });
   for (const [path, type, major, minor, access] of defaults) {
     if (path && configured.some((d) => d.path === path)) continue;
-    all.push([{ allow: true, type, major, minor, access }, '']);
+    visit({ allow: true, type, major, minor, access }, '');
   }
-  return all;
 }
 
 interface DeviceState {
@@ -119,23 +121,25 @@ const keyOf = (type: 'b' | 'c', major: number, minor: number): string => `${type
 /** A rule as one exception for each type; empty for a rule on all devices, which sets the default. */
 function exceptionsOf(state: DeviceState, rule: DeviceRule, at: string): DeviceException[] {
   const access = accessOf(rule, at);
-  const major = numberOf(rule.major, `${at}/major`);
-  const minor = numberOf(rule.minor, `${at}/minor`);
-  const any = rule.type === undefined || rule.type === 'a';
-  if (any && major < 0 && minor < 0 && access === 'rwm') {
+  const major = numberOf(rule.major, at, 'major');
+  const minor = numberOf(rule.minor, at, 'minor');
+  const { type } = rule;
+  if (type !== undefined && type !== 'a') return [{ type: type as 'c' | 'b', major, minor, access, at }];
+  if (major < 0 && minor < 0 && access === 'rwm') {
     state.allow = rule.allow;
     state.at = at;
     state.exceptions = new Map();
     return [];
   }
   // v1 reads "a" as all devices and ignores the numbers: a rule on both types becomes two rules.
-  return (any ? (['c', 'b'] as const) : [rule.type as 'c' | 'b']).map((type) => ({ type, major, minor, access, at }));
+  return (['c', 'b'] as const).map((each) => ({ type: each, major, minor, access, at }));
 }
 
 function addException(state: DeviceState, e: DeviceException): void {
   const key = keyOf(e.type, e.major, e.minor);
   const there = state.exceptions.get(key);
-  state.exceptions.set(key, { ...e, access: accessWhere((l) => e.access.includes(l) || hasAccess(there, l)) });
+  const access = there && accessWhere((l) => e.access.includes(l) || hasAccess(there, l));
+  state.exceptions.set(key, access === undefined ? e : { ...e, access });
 }
 
 /** Removes the access of a rule that agrees with the default from the exceptions that it covers. */
@@ -179,9 +183,9 @@ const hasAccess = (e: DeviceException | undefined, letter: string): boolean => e
 const accessWhere = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
 
 /** A device number; -1 for any. The kernel's fields have 32 bits. */
-function numberOf(value: Int | undefined, at: string): number {
+function numberOf(value: Int | undefined, at: string, name: 'major' | 'minor'): number {
   if (value === undefined || value === null || value < 0) return -1;
-  if (value > 0xffffffff) throw valueError(at, value, 'a device number has at most 32 bits');
+  if (value > 0xffffffff) throw valueError(`${at}/${name}`, value, 'a device number has at most 32 bits');
   return Number(value);
 }
 

@@ -11,8 +11,11 @@ type PlanRest = readonly (readonly [index: number, op: Op])[];
 /** The operations that runt-init performs after `wait`, and a late seccomp filter, which it loads before the execve. */
 const restOf = ({ ops: all }: Plan): PlanRest => {
   const wait = all.findIndex(({ op }) => op === 'wait');
-  const isInRest = (op: Op, i: number) => (i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late);
-  return [...all.entries()].filter(([i, op]) => isInRest(op, i));
+  const rest: [number, Op][] = [];
+  all.forEach((op, i) => {
+    if ((i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late)) rest.push([i, op]);
+  });
+  return rest;
 };
 
 /** Fields that no message shows. Each hook has its own copy: with them the file could reach megabytes. */

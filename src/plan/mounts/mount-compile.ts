@@ -1,5 +1,6 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
 import type { Mount, Spec } from '../../spec/config-types.js';
+import { append } from '../../sys/append.js';
 import { CLONE_NEWNS, MS_REC, MS_SHARED } from '../../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from '../cgroup/cgroup-mount.js';
 import { cleanPath } from '../container-path.js';
@@ -7,8 +8,8 @@ import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { withLabels } from '../labels/mount-label.js';
 import { joinedNamespaces } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
-import { mountBind, mountFs } from './mount-op.js';
-import { type MountSettings, mountSettings } from './mount-settings.js';
+import { mountFs } from './mount-op.js';
+import type { MountSettings } from './mount-settings.js';
 import { sourcePath, type Trees } from './mount-sources.js';
 import { overlayOptions } from './overlay-options.js';
 
@@ -29,23 +30,29 @@ export function mountOps(spec: Spec, facts: HostFacts, options: CompileOptions, 
 
 function opsOfMounts(spec: Spec, facts: HostFacts, options: CompileOptions, trees: Trees, view: CgroupView): Op[] {
   const rshared = spec.linux?.rootfsPropagation === 'rshared' ? [MS_SHARED | MS_REC] : [];
-  return (spec.mounts ?? []).flatMap((mount, i) => {
-    const settings = mountSettings(mount);
-    // A new mount is private, and a bind has its tree's propagation: only rshared rootfsPropagation changes them.
-    if (settings.propagation.length === 0 && !settings.remount) settings.propagation = rshared;
+  const ops: Op[] = [];
+  spec.mounts?.forEach((mount, i) => {
+    let settings = trees.settings[i] as MountSettings;
     const target = cleanPath(mount.destination);
-    if (isRoot(target)) settings.propagation = [];
+    // A new mount is private, and a bind has its tree's propagation: only rshared rootfsPropagation changes them.
+    const inherits = settings.propagation.length === 0 && !settings.remount;
+    const propagation = isRoot(target) ? [] : inherits ? rshared : settings.propagation;
+    if (propagation.length !== settings.propagation.length) settings = { ...settings, propagation };
     const compiled: CompiledMount = { mount, settings, target, at: `/mounts/${i}`, bundle: options.bundle };
-    if (settings.remount || (!settings.bind && !mount.type)) return remountOps(compiled);
-    if (settings.bind) return bindOp(compiled, trees.binds.get(i), trees.inside.get(i), trees.maps.get(i));
-    if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupMountOps(facts, view, compiled);
-    return fsOp(compiled, trees.maps.get(i), facts, spec);
+    if (settings.remount || (!settings.bind && !mount.type)) append(ops, remountOps(compiled));
+    else if (settings.bind) ops.push(bindOp(compiled, trees.binds.get(i), trees.inside.get(i), trees.maps.get(i)));
+    else if (mount.type === 'cgroup' || mount.type === 'cgroup2') append(ops, cgroupMountOps(facts, view, compiled));
+    else ops.push(fsOp(compiled, trees.maps.get(i), facts, spec));
   });
+  return ops;
 }
+
+/** Made once: thousands of mounts would make as many expressions. */
+const DOTS = /^[./]*$/;
 
 /** Whether a destination is `/`, so that the mount becomes the container's root. */
 export function isRoot(destination: string): boolean {
-  return /^[./]*$/.test(destination) && destination.split('/').every((p) => p.length < 3);
+  return DOTS.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
 function bindOp(
@@ -54,25 +61,25 @@ function bindOp(
   inside: string | undefined,
   idmap: number | undefined,
 ): Op {
-  const { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec, propagation } = s;
-  return mountBind({
+  return {
+    op: 'mountBind',
     at,
     target,
     source: sourcePath(mount, bundle),
     slot,
     recursive: s.recursiveBind,
-    setAttrs,
-    clearAttrs,
-    setAttrsRec,
-    clearAttrsRec,
-    propagation,
+    setAttrs: s.setAttrs,
+    clearAttrs: s.clearAttrs,
+    setAttrsRec: s.setAttrsRec,
+    clearAttrsRec: s.clearAttrsRec,
+    propagation: s.propagation,
     sourceNofollow: s.sourceNofollow,
     targetNofollow: s.targetNofollow,
     copySymlink: s.copySymlink,
     inside,
     idmap,
     recursiveIdmap: idmap !== undefined && s.idmap?.recursive === true,
-  });
+  };
 }
 
 /**
@@ -93,7 +100,7 @@ function fsOp(
     at,
     target,
     fstype,
-    source: /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
+    source: source.includes('..') && /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
     options: fstype === 'overlay' ? overlayOptions(s.data, bundle, real) : s.data,
     // A new mount has no mounts below it: recursive and plain attributes are equivalent.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,

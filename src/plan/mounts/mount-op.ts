@@ -4,23 +4,48 @@ import type { Op } from '../plan-ops.js';
 type FsMount = Extract<Op, { op: 'mountFs' }>;
 type BindMount = Extract<Op, { op: 'mountBind' }>;
 
+// Whole literals: a config may have thousands of mounts, and QuickJS copies a spread field by field, through its names.
+
 /** A mountFs with defaults for the absent fields. */
 export function mountFs(
   fields: Pick<FsMount, 'at' | 'target' | 'fstype' | 'source' | 'options' | 'attrs'> & Partial<FsMount>,
 ): FsMount {
-  const { at, target, fstype, source, options, attrs } = fields;
-  const { propagation = [], inheritMode = false, flags = 0, copyUp = false, idmap, instead } = fields;
-  const base = { op: 'mountFs', at, target, fstype, source, options, attrs } as const;
-  return { ...base, propagation, inheritMode, flags, copyUp, idmap, instead };
+  return {
+    op: 'mountFs',
+    at: fields.at,
+    target: fields.target,
+    fstype: fields.fstype,
+    source: fields.source,
+    options: fields.options,
+    attrs: fields.attrs,
+    propagation: fields.propagation ?? [],
+    inheritMode: fields.inheritMode ?? false,
+    flags: fields.flags ?? 0,
+    copyUp: fields.copyUp ?? false,
+    idmap: fields.idmap,
+    instead: fields.instead,
+  };
 }
 
 /** A mountBind with defaults for the absent fields. */
 export function mountBind(fields: Pick<BindMount, 'at' | 'target' | 'source'> & Partial<BindMount>): BindMount {
-  const { at, target, source, slot, recursive = true, setAttrs = 0, clearAttrs = 0 } = fields;
-  const { setAttrsRec = 0, clearAttrsRec = 0, propagation = [] } = fields;
-  const { sourceNofollow = false, targetNofollow = false, copySymlink = false } = fields;
-  const { inside, idmap, recursiveIdmap = false } = fields;
-  const attributes = { setAttrs, clearAttrs, setAttrsRec, clearAttrsRec };
-  const base = { op: 'mountBind', at, target, source, slot, recursive, ...attributes, propagation } as const;
-  return { ...base, sourceNofollow, targetNofollow, copySymlink, inside, idmap, recursiveIdmap };
+  return {
+    op: 'mountBind',
+    at: fields.at,
+    target: fields.target,
+    source: fields.source,
+    slot: fields.slot,
+    recursive: fields.recursive ?? true,
+    setAttrs: fields.setAttrs ?? 0,
+    clearAttrs: fields.clearAttrs ?? 0,
+    setAttrsRec: fields.setAttrsRec ?? 0,
+    clearAttrsRec: fields.clearAttrsRec ?? 0,
+    propagation: fields.propagation ?? [],
+    sourceNofollow: fields.sourceNofollow ?? false,
+    targetNofollow: fields.targetNofollow ?? false,
+    copySymlink: fields.copySymlink ?? false,
+    inside: fields.inside,
+    idmap: fields.idmap,
+    recursiveIdmap: fields.recursiveIdmap ?? false,
+  };
 }

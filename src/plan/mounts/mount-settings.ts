@@ -4,7 +4,9 @@ import type { Mount } from '../../spec/config-types.js';
 import { mountOption } from '../../spec/mount-options.js';
 import { MOUNT_ATTR_NOEXEC } from '../../sys/linux.js';
 
-export interface MountSettings {
+export type MountSettings = Readonly<ParsedOptions>;
+
+interface ParsedOptions {
   bind: boolean;
   recursiveBind: boolean;
   setAttrs: number;
@@ -12,9 +14,9 @@ export interface MountSettings {
   setAttrsRec: number;
   clearAttrsRec: number;
   /** MS_* flags, in order. */
-  propagation: number[];
+  propagation: readonly number[];
   /** Options of the file system: `key=value` or `key`. */
-  data: string[];
+  data: readonly string[];
   /** MS_* flags that only mount(2) can pass to a file system. */
   flags: number;
   /** `tmpcopyup`. */
@@ -33,20 +35,34 @@ export interface MountSettings {
 export const isBind = ({ type, options }: Mount): boolean =>
   type === 'bind' || (options?.some((o) => o === 'bind' || o === 'rbind') ?? false);
 
+/** The settings of each mount, in order. Most mounts of a long list have the options of another one. */
+export function allMountSettings(mounts: readonly Mount[]): readonly MountSettings[] {
+  const parsed = new Map<string, MountSettings>();
+  return mounts.map((mount) => {
+    // No option holds a NUL: rules/text-rules.ts.
+    const key = `${mount.type === 'bind'}\0${mount.options?.join('\0')}`;
+    const settings = parsed.get(key) ?? mountSettings(mount);
+    parsed.set(key, settings);
+    return settings;
+  });
+}
+
 /**
  * Parses the options of one mount. A bind mount keeps the flags and data of its source's file system, so its own are
  * dropped here; the config rules warn about each. One with an attribute of its own loses its source's noexec.
  */
 export function mountSettings(mount: Mount): MountSettings {
-  const s: MountSettings = {
+  const propagation: number[] = [];
+  const data: string[] = [];
+  const s: ParsedOptions = {
     bind: mount.type === 'bind',
     recursiveBind: false,
     setAttrs: 0,
     clearAttrs: 0,
     setAttrsRec: 0,
     clearAttrsRec: 0,
-    propagation: [],
-    data: [],
+    propagation,
+    data,
     flags: 0,
     copyUp: false,
     remount: false,
@@ -61,7 +77,7 @@ export function mountSettings(mount: Mount): MountSettings {
     switch (option?.kind) {
       case undefined:
         // An empty option has no effect: podman 5.8 writes some with --systemd.
-        if (name !== '') s.data.push(name);
+        if (name !== '') data.push(name);
         break;
       case 'bind':
         s.bind = true;
@@ -69,7 +85,7 @@ export function mountSettings(mount: Mount): MountSettings {
         s.recursiveBind ||= option.recursive;
         break;
       case 'propagation':
-        s.propagation.push(option.flags);
+        propagation.push(option.flags);
         break;
       case 'attr':
         if (option.recursive) {

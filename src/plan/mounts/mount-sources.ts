@@ -13,10 +13,15 @@ import {
 } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
-import { isBind, mountSettings } from './mount-settings.js';
+import { allMountSettings, type MountSettings } from './mount-settings.js';
+
+/** Fields of a `cloneSource` without its slot. */
+type ClonedSource = Omit<Extract<Op, { op: 'cloneSource' }>, 'op' | 'slot'>;
 
 export interface Trees {
   readonly ops: Op[];
+  /** The settings of each mount, in order. */
+  readonly settings: readonly MountSettings[];
   /** Slots of bind sources, by the index of the mount. */
   readonly binds: ReadonlyMap<number, number>;
   /**
@@ -25,7 +30,7 @@ export interface Trees {
    */
   readonly maps: ReadonlyMap<number, number>;
   /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
-  readonly sources: ReadonlyMap<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>;
+  readonly sources: ReadonlyMap<number, ClonedSource>;
   /** Paths in the container of bind sources that earlier mounts made or cover, by the index of the mount. */
   readonly inside: ReadonlyMap<number, string>;
   /** Slot of the rootfs; absent if runt-init opens it. */
@@ -44,9 +49,13 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const ops: Op[] = [];
   const binds = new Map<number, number>();
   const maps = new Map<number, number>();
-  const sources = new Map<number, Omit<Extract<Op, { op: 'cloneSource' }>, 'slot'>>();
+  const sources = new Map<number, ClonedSource>();
   const inside = new Map<number, string>();
   const namespaces = new Map<string, number>();
+  const settings = allMountSettings(spec.mounts ?? []);
+  const earlier = new EarlierTargets(spec.mounts ?? [], settings);
+  const clones = hasMountNamespace(spec);
+  const inRootfs = `${cleanPath(rootfs)}/`;
   // In a joined mount namespace, paths are those of its tree.
   const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
   const crossesUsers = !joinsMounts && hasUserNamespace(spec) && clonesMounts(facts);
@@ -62,25 +71,26 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       slot: count++,
     });
   spec.mounts?.forEach((mount, i) => {
-    const mapped = mayBeMapped(mount);
-    if (!mapped && !crossesUsers && !isBind(mount)) return;
+    const s = settings[i] as MountSettings;
+    const mapped =
+      (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0 || s.idmap !== undefined;
+    if ((!mapped && !crossesUsers && !s.bind) || s.remount) return;
     const at = `/mounts/${i}`;
-    const s = mountSettings(mount);
-    if (s.remount) return;
     const source = sourcePath(mount, options.bundle);
     const open = {
       at: `${at}/source`,
       source,
       recursive: s.recursiveBind,
       nofollow: s.sourceNofollow || s.copySymlink,
-      optional: !mapped && isBelow(source, rootfs),
+      optional: !mapped && isBelow(source, inRootfs),
     };
     // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
-    const place = mapped && hasUserNamespace(spec) ? undefined : insidePath(spec, i, source, s.recursiveBind, rootfs);
-    if (s.bind && place !== undefined) inside.set(i, place);
-    if (s.bind && place !== undefined && !mapped) return;
+    const path = clones && isBelow(source, inRootfs) ? cleanPath(source).slice(inRootfs.length - 1) : '';
+    const isInside = path !== '' && !(mapped && hasUserNamespace(spec)) && earlier.reach(i, path, s.recursiveBind);
+    if (s.bind && isInside) inside.set(i, path);
+    if (s.bind && isInside && !mapped) return;
     if (!mapped && !crossesUsers) {
-      if (hasMountNamespace(spec)) sources.set(i, { op: 'cloneSource', ...open });
+      if (clones) sources.set(i, open);
       return;
     }
     // The runtime maps a bind. runt-init maps another file system: it is root of the host only without a user
@@ -96,7 +106,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       if (namespace === count) ops.push({ ...op, slot: count++ });
       namespaces.set(key, namespace);
     }
-    if (!s.bind || place !== undefined) {
+    if (!s.bind || isInside) {
       if (mapped) maps.set(i, namespace);
       return;
     }
@@ -106,7 +116,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, binds, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
+  return { ops, settings, binds, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
 }
 
 /** Whether the runtime itself may clone mounts with open_tree(2). */
@@ -123,23 +133,44 @@ export const opensAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boole
   hasUserNamespace(spec) &&
   (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
-/** Whether a path is in the rootfs, where an earlier mount may still create it. */
-const isBelow = (path: string, rootfs: string): boolean =>
-  !path.split('/').includes('..') && cleanPath(path).startsWith(`${cleanPath(rootfs)}/`);
+/** Whether a path is in the rootfs (its clean path with a slash), where an earlier mount may still create it. */
+const isBelow = (path: string, inRootfs: string): boolean =>
+  cleanPath(path).startsWith(inRootfs) && !path.split('/').includes('..');
 
-/**
- * The path in the container of the source of mount `index`, if an earlier mount of the config made it, covers it or, for
- * a recursive bind, is below it.
- */
-function insidePath(spec: Spec, index: number, source: string, recursive: boolean, rootfs: string): string | undefined {
-  if (!isBelow(source, rootfs) || !hasMountNamespace(spec)) return undefined;
-  const path = cleanPath(source).slice(cleanPath(rootfs).length);
-  const isEarlier = ({ destination, type, options = [] }: Mount): boolean => {
+/** The mount points of the mounts before another one. */
+class EarlierTargets {
+  private next = 0;
+  private readonly targets = new Set<string>();
+  /** Directories above them. */
+  private readonly parents = new Set<string>();
+
+  constructor(
+    private readonly mounts: readonly Mount[],
+    private readonly settings: readonly MountSettings[],
+  ) {}
+
+  /** Whether a mount before `index` made or covers `path`, a clean one, or is below it. */
+  reach(index: number, path: string, below: boolean): boolean {
+    for (; this.next < index; this.next++) this.add(this.next);
+    return (
+      this.targets.has(path) || parentsOf(path).some((p) => this.targets.has(p)) || (below && this.parents.has(path))
+    );
+  }
+
+  private add(index: number): void {
+    const { destination, type } = this.mounts[index] as Mount;
     const target = cleanPath(destination);
-    if (target === '/' || (type === undefined && !isBind({ destination, options }))) return false;
-    return `${path}/`.startsWith(`${target}/`) || (recursive && target.startsWith(`${path}/`));
-  };
-  return spec.mounts?.slice(0, index).some(isEarlier) ? path : undefined;
+    if (target === '/' || (type === undefined && !this.settings[index]?.bind)) return;
+    this.targets.add(target);
+    for (const parent of parentsOf(target)) this.parents.add(parent);
+  }
+}
+
+/** The directories above a clean path, but for `/`. */
+function parentsOf(path: string): string[] {
+  const parents: string[] = [];
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end));
+  return parents;
 }
 
 function unmappableError(mount: Mount, bind: boolean, at: string): RuntError {
@@ -154,11 +185,6 @@ export function sourcePath(mount: Mount, bundle: string): string {
   const source = mount.source ?? '';
   return source.startsWith('/') ? source : `${bundle}/${source}`;
 }
-
-const mayBeMapped = (mount: Mount): boolean =>
-  (mount.uidMappings?.length ?? 0) > 0 ||
-  (mount.gidMappings?.length ?? 0) > 0 ||
-  (mount.options?.some((name) => /^r?idmap($|=)/.test(name)) ?? false);
 
 /** The mount's own mappings, else those of its option (crun's form), else the container's. */
 function namespaceOf(spec: Spec, mount: Mount, ranges: string | undefined, at: string) {

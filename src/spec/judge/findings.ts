@@ -20,6 +20,7 @@ export class Findings {
   more = false;
   private readonly warned: Violation[] = [];
   private warningCount = 0;
+  private violationCount = 0;
 
   /**
    * Values that the spec advises against, or accepts with a warning. The last warning counts those that are not listed.
@@ -28,6 +29,11 @@ export class Findings {
     const rest = this.warningCount - this.warned.length;
     if (rest === 0) return this.warned;
     return [...this.warned, { pointer: '', expected: `be corrected: ${rest} more warnings are not listed` }];
+  }
+
+  /** Violations and warnings so far, those that are not listed included: a rule without any leaves it unchanged. */
+  get count(): number {
+    return this.violationCount + this.warningCount;
   }
 
   /** Records a violation. `see` is a page of the runtime-spec, or a man page (`rlimits(2)`). */
@@ -43,6 +49,7 @@ export class Findings {
 
   /** Whether the list is full; if so, records that there are more violations. */
   private isFull(): boolean {
+    this.violationCount++;
     if (this.violations.length < MAX_FINDINGS) return false;
     this.more = true;
     return true;

@@ -14,21 +14,20 @@ export function deviceRules(spec: Spec, findings: Findings): void {
       const number = device[key];
       if (device.type === 'p') continue;
       if (number === undefined) findings.refuse(`${at}/${key}`, undefined, `be given for type ${device.type}`, see);
-      else numberRule(`${at}/${key}`, number, key, 0, findings, see);
+      else numberRule(at, number, key, 0, findings, see);
     }
   });
   spec.linux?.resources?.devices?.forEach((rule, i) => {
     const at = `/linux/resources/devices/${i}`;
     const page = 'config-linux.md#allowed-device-list';
-    for (const key of ['major', 'minor'] as const) {
-      // runc's own tools write -1 for "all".
-      if (rule[key] !== undefined) numberRule(`${at}/${key}`, rule[key], key, -1, findings, page);
-    }
-    const { access } = rule;
+    // runc's own tools write -1 for "all".
+    const { major, minor, access } = rule;
+    if (major !== undefined) numberRule(at, major, 'major', -1, findings, page);
+    if (minor !== undefined) numberRule(at, minor, 'minor', -1, findings, page);
     // A rule that allows must not allow everything by omission. Without an access, a rule that denies means all access,
     // as runc's own default does.
     if (rule.allow && !access) findings.refuse(`${at}/access`, access, 'be given for a rule that allows', page);
-    if (!access || /^[rwm]+$/.test(access)) return;
+    if (!access || access === 'rwm' || /^[rwm]+$/.test(access)) return;
     // Without the letter, a rule that allows allows less; one that denies would deny less.
     if (rule.allow && /[rwm]/.test(access))
       findings.warn(`${at}/access`, access, 'be made of r, w and m: other letters are ignored', page);
@@ -46,5 +45,5 @@ function numberRule(
   see: string,
 ): void {
   const max = key === 'major' ? 0xfff : 0xfffff;
-  if (number < min || number > max) findings.refuse(at, number, `be ${min} to ${max}`, see);
+  if (number < min || number > max) findings.refuse(`${at}/${key}`, number, `be ${min} to ${max}`, see);
 }

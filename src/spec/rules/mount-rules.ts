@@ -8,6 +8,9 @@ import { idMappingRules } from './mapping-rules.js';
 
 const SEE = 'config.md#mounts';
 
+/** A path of the root. Made once: thousands of mounts would make as many expressions. */
+const DOTS = /^[/.]*$/;
+
 /**
  * Options of the kernel's own file systems, by type, to recognise misspelt ones. Other options still go to the kernel,
  * which may be newer than this table.
@@ -33,18 +36,24 @@ type JudgedOptions = Map<string, string | undefined>;
 
 export function mountRules(spec: Spec, findings: Findings): void {
   const judged: JudgedOptions = new Map();
+  // Most mounts of a long list differ from another one by their paths alone.
+  const clean = new Set<string>();
   spec.mounts?.forEach((mount, i) => {
     const at = `/mounts/${i}`;
     if (!mount.destination.startsWith('/')) {
       const expected = 'be an absolute path; a relative one is deprecated and counts from /';
       findings.warn(`${at}/destination`, mount.destination, expected, SEE);
     }
-    if (i > 0 && /^[/.]*$/.test(mount.destination)) {
+    if (i > 0 && DOTS.test(mount.destination)) {
       findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
     }
+    const key = mount.uidMappings || mount.gidMappings ? '' : kindOf(mount);
+    if (clean.has(key)) return;
+    const before = findings.count;
     optionRules(mount, at, findings, judged);
     sysfsRule(mount, at, spec, findings);
     idmapRules(mount, at, spec, findings);
+    if (key !== '' && findings.count === before) clean.add(key);
   });
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
     const paths = spec.linux?.[key];
@@ -57,6 +66,9 @@ export function mountRules(spec: Spec, findings: Findings): void {
     });
   }
 }
+
+/** What the rules of a mount without id mappings look at; not empty. No text of a valid config holds a NUL. */
+const kindOf = ({ type, source, options }: Mount): string => `${type}\0${!source}\0${options?.join('\0')}`;
 
 /**
  * A new user namespace owns no network namespace but a new one, and the kernel only lets it mount the sysfs of that.
