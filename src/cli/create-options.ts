@@ -7,7 +7,7 @@ import { parseSeconds } from '../sys/duration.js';
 import { host } from '../sys/host.js';
 import { absolute } from './absolute-path.js';
 import { parseBool, usageError } from './arguments.js';
-import { reportWarning } from './command-log.js';
+import { logLevel, reportWarning } from './command-log.js';
 import type { Call } from './command-syntax.js';
 import { rootDirectory } from './root-directory.js';
 
@@ -37,6 +37,11 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     debug: isVerbose(global),
     warn: (sentence) => reportWarning(global, sentence),
   };
+}
+
+/** The option that logs each operation, at level debug. */
+export async function loggingOf(global: Call<'create'>['global']): Promise<Pick<CreateOptions, 'onDone'>> {
+  return logLevel(global) === 'debug' ? (await import('./operation-log.js')).operationLog(global) : {};
 }
 
 /** Whether to report more than errors: `--debug`, or a `--log-level` that includes warnings. */

@@ -99,6 +99,7 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
     preserveFds: compiled.options.preserveFds,
     trace: o.trace !== undefined,
     warn: o.warn,
+    ...(o.onDone && { onDone: o.onDone }),
     oomFile: oomFile(cgroups, o.watchesOom ? undefined : record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
   });

@@ -5,7 +5,7 @@ import { findFrozen } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { type CgroupEntry, compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
 import type { HostFacts, ListenFds } from '../plan/host-facts.js';
-import type { Plan } from '../plan/plan-ops.js';
+import type { Op, Plan } from '../plan/plan-ops.js';
 import { changesStdioOwner } from '../plan/process/process-compile.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { parseJson } from '../spec/json/parse-json.js';
@@ -59,6 +59,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'> {
   /** Same as in CreateOptions; only `deny` has an effect, because create has warned. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
+  /** Receives each operation that is done. */
+  readonly onDone?: (op: Op) => void;
   /** Receives one sentence for each value that is not applied. */
   readonly warn?: (sentence: string) => void;
 }
@@ -180,6 +182,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
       exec: true,
       ...(unitCgroup && { unitCgroup }),
       supervised: withSupervisor,
+      ...(o.onDone && { onDone: o.onDone }),
       ...(o.stdio && { stdio: o.stdio }),
     });
   let plan = compiled(false);

@@ -7,7 +7,7 @@ import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
-import { annotationPolicyOption, rootlessMode } from '../create-options.js';
+import { annotationPolicyOption, loggingOf, rootlessMode } from '../create-options.js';
 import { reportFailure } from '../failure-report.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -20,7 +20,7 @@ export async function command(call: Call<'exec'>): Promise<number> {
   }
 }
 
-function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
+async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
   const [id = '', ...command] = args;
   const { process, trace, cwd, user, apparmor } = flags;
   if (process === undefined && command.length === 0) {
@@ -61,6 +61,7 @@ function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     rootless: rootlessMode('exec', global.rootless),
     ...annotationPolicyOption(global),
     ...(trace !== undefined && { trace: absolute(trace) }),
+    ...(await loggingOf(global)),
     warn: (sentence) => reportWarning(global, sentence),
   });
 }

@@ -2,12 +2,13 @@
 import { run } from '../../container/run.js';
 import { host } from '../../sys/host.js';
 import type { Call } from '../command-syntax.js';
-import { createOptions } from '../create-options.js';
+import { createOptions, loggingOf } from '../create-options.js';
 
 export async function command(call: Call<'run'>): Promise<number> {
   const { flags } = call;
   const options = {
     ...createOptions('run', call),
+    ...(await loggingOf(call.global)),
     detach: flags.detach === true,
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,

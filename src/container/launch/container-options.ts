@@ -1,6 +1,7 @@
 /** Options of `create`, `run` and `restore`. */
 import type { AnnotationPolicy } from '../../plan/annotation-policy.js';
 import type { ListenFds } from '../../plan/host-facts.js';
+import type { Op } from '../../plan/plan-ops.js';
 import type { RootlessMode } from './read-host-facts.js';
 import type { Stdio } from './spawn-init.js';
 
@@ -48,6 +49,8 @@ export interface CreateOptions {
   readonly hookTimeout?: number;
   /** File to write the spans of all operations to, in Chrome's trace format. */
   readonly trace?: string;
+  /** Receives each operation that is done. */
+  readonly onDone?: (op: Op) => void;
   /** Also warn of what follows from the flags. */
   readonly debug?: boolean;
   /** Receives one sentence for each value of the config that runt ignores. */

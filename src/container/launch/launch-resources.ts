@@ -28,6 +28,8 @@ export interface LaunchInput {
   readonly exec?: boolean;
   /** Receives failures of poststop hooks and of an undo. */
   readonly warn?: (sentence: string) => void;
+  /** Receives each operation that is done. */
+  readonly onDone?: (op: Op) => void;
   /** File in which the kernel counts OOM kills; empty for none. */
   readonly oomFile: string;
   /** Descriptors that become 0, 1 and 2; this process's when absent. Only a supervisor can pass them. */

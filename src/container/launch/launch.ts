@@ -27,6 +27,8 @@ export class Launch {
   private conversation: Conversation | undefined;
   /** The runtime's operations before this index are done. */
   private nextIndex = 0;
+  /** Those of runt-init that are reported as done. */
+  private readonly reported = new Set<Op>();
   /** An undo must run the poststop hooks (runtime.md#lifecycle). */
   private hooksStarted = false;
   private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
@@ -184,9 +186,22 @@ export class Launch {
       const start = trace ? native.monotonic() : 0n;
       const slow = perform(op, this.resources);
       if (slow) await slow;
+      this.input.onDone?.(op);
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
     this.nextIndex = to;
+  }
+
+  /** Reports the operations of runt-init before `to`, which has passed them. `executed`: a late filter is loaded. */
+  private passInit(to: number, executed = false): void {
+    const { plan, onDone } = this.input;
+    if (!onDone) return;
+    for (const op of plan.ops.slice(0, to)) {
+      const isLater = op.op === 'seccomp' && op.late && !executed;
+      if (ops[op.op].by !== 'init' || isLater || this.reported.has(op)) continue;
+      this.reported.add(op);
+      onDone(op);
+    }
   }
 
   private opAt(index: number): Op {
@@ -195,8 +210,8 @@ export class Launch {
 
   /** The answer to each report of runt-init. */
   private readonly handlers: ReportHandlers<State> = {
-    created: () => {},
-    exec: () => {},
+    created: () => this.passInit(this.input.plan.ops.findIndex(({ op }) => op === 'wait') + 1),
+    exec: () => this.passInit(this.input.plan.ops.length, true),
     trace: ({ spans }) => append(this.spans, spans),
     hooks: () => this.runPlanHooks(),
     pid: (report) => this.replaceProcess(report),
@@ -275,6 +290,7 @@ export class Launch {
     const { ops } = this.input.plan;
     const op = ops[index];
     if (op) {
+      this.passInit(index);
       const filtered = ops.slice(0, index).some((before) => before.op === 'seccomp' && !before.late);
       return new OpFailed({ op, errno, syscall, detail, filtered });
     }

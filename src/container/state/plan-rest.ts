@@ -42,18 +42,27 @@ export function storePlanRest(root: string, id: string, plan: Plan): void {
  * @throws RuntError ERR_STATE
  */
 export function storedOp(root: string, id: string, index: number): KeptOp | undefined {
-  const text = withState(root, id, (dir) => entryText(dir, planRestFile));
-  let rest: unknown;
-  try {
-    rest = JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-  const entries = (Array.isArray(rest) ? rest.filter(Array.isArray) : []) as unknown[][];
+  const entries = storedEntries(root, id);
   const op = entries.find(([i]) => i === index)?.[1];
   if (!isOp(op)) return undefined;
   const filters = entries.some(([i, each]) => isOp(each) && each.op === 'seccomp' && (Number(i) > index || each.late));
   return { op, filtered: !filters };
+}
+
+/** The operations of the rest; those that this runt knows. @throws RuntError ERR_STATE */
+export const storedOps = (root: string, id: string): Op[] =>
+  storedEntries(root, id)
+    .map(([, op]) => op)
+    .filter(isOp);
+
+function storedEntries(root: string, id: string): unknown[][] {
+  const text = withState(root, id, (dir) => entryText(dir, planRestFile));
+  try {
+    const rest: unknown = JSON.parse(text ?? '');
+    return Array.isArray(rest) ? rest.filter(Array.isArray) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Whether a value is an operation of this runt, with fields of the right types. */

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT } from '../../deadline.js';
-import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
 import { missing } from '../bed/needs.js';
 import { programs, runtPath } from '../bed/place.js';
 
@@ -100,6 +100,51 @@ ruled(
     }
     const bad = bed.runt(['--log-level', 'loud', 'list']);
     assert.match(bad.stderr, 'must be error or warning or debug, not "loud"');
+  }),
+);
+
+test(
+  '--debug logs one line for each operation that is done, up to the one that fails, and in both formats',
+  onBed((bed) => {
+    const log = join(bed.dir, 'log.json');
+    const logged = (...args: string[]) => {
+      rmSync(log, { force: true });
+      bed.write();
+      const r = bed.runt(['--debug', '--log', log, '--log-format', 'json', ...args]);
+      const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+      const ops = lines
+        .map((line) => JSON.parse(line))
+        .filter(({ level, op }) => level === 'debug' && op !== undefined);
+      return { ...r, names: ops.map(({ op }) => op as string), ops };
+    };
+    bed.config.process.noNewPrivileges = true;
+    bed.config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] };
+    bed.write();
+    const planned = JSON.parse(ok(bed.runt(['explain', '--format', 'json', bed.bundle])).stdout) as {
+      operations: { op: string }[];
+    };
+    const all = planned.operations.map(({ op }) => op).sort();
+    const create = logged('create', '--bundle', bed.bundle, bed.id);
+    const start = logged('start', bed.id);
+    assert.equal([create.code, start.code, create.stderr, start.stderr], [0, 0, '', '']);
+    assert.equal([...create.names, ...start.names].sort(), all);
+    assert.is(start.names.at(-1), 'exec');
+    const hostname = create.ops.find(({ op }) => op === 'hostname');
+    assert.is(hostname.pointer, '/hostname');
+    assert.match(hostname.msg, /set the hostname/);
+    ok(bed.delete('--force'));
+    bed.config.mounts.push({ destination: '/proc/none', type: 'tmpfs', source: 't' });
+    const failed = logged('run', '--bundle', bed.bundle, bed.id);
+    assert.is(failed.code, 1);
+    const count = bed.config.mounts.length - 1;
+    assert.ok(failed.names.filter((name) => name === 'mountFs' || name === 'mountBind').length >= count);
+    assert.not.ok(failed.names.includes('pivotRoot'));
+    bed.config.mounts.pop();
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    const text = bed.runt(['--debug', 'run', '--bundle', bed.bundle, bed.id]);
+    assert.is(text.code, 0);
+    assert.match(text.stderr, /^time="[^"]*" level=debug msg="mount proc on \/proc" op=mountFs pointer=\/mounts\/0$/m);
   }),
 );
 
