@@ -247,7 +247,10 @@ test('a failed hook ends the container, whose poststop hooks still run', async (
     });
     const error = await host.failure(() => run(options()));
     assert.is(error?.code, 'ERR_HOOK');
-    assert.match(error?.message ?? '', new RegExp(`^run web: hook ${name} 0, /hooks/bad: exit status 3`));
+    assert.match(
+      error?.message ?? '',
+      new RegExp(`^run web: error running ${name} hook #0: /hooks/bad: exit status 3`),
+    );
     assert.is(stopped, 1, name);
     assert.ok(host.init.process.end);
     assert.equal(left(), []);

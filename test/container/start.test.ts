@@ -236,7 +236,7 @@ test('a failed startContainer hook is the error, and the container is removed', 
   const error = await c.failure(() => start(c.options));
   assert.is(
     told(c, error),
-    'ERR_HOOK start web: hook startContainer 0, /bin/prepare: exit status 3 after 12 ms, stderr: no such disk',
+    'ERR_HOOK start web: error running startContainer hook #0: /bin/prepare: exit status 3 after 12 ms, stderr: no such disk',
   );
   assert.equal([c.left, c.kernel.open], [[], [c.root]]);
 });
@@ -254,7 +254,10 @@ test('poststart hooks run after the execve; a failed one removes the container',
       assert.is(c.process?.end, undefined);
     } else {
       const error = await c.failure(() => start(c.options));
-      assert.match(told(c, error), /^ERR_HOOK start web: hook poststart 0, \/hook: exit status 4 after 5 ms/);
+      assert.match(
+        told(c, error),
+        /^ERR_HOOK start web: error running poststart hook #0: \/hook: exit status 4 after 5 ms/,
+      );
       assert.equal(c.left, []);
     }
     assert.equal(c.kernel.open, [c.root]);

@@ -221,7 +221,7 @@ test('takeBack runs the poststop hooks, and warns about a failed one', async () 
   const c = whole();
   await c.run(() => teardownAfterError(remains(c)));
   assert.equal(c.warnings.length, 1);
-  assert.match(c.warnings[0]!, /^delete web: hook poststop 0, \/hook: cannot be executed/);
+  assert.match(c.warnings[0]!, /^delete web: error running poststop hook #0: \/hook: cannot be executed/);
   assert.equal(c.kernel.tree.list(c.root), ['.deleted']);
   assert.equal(c.kernel.tree.list(`${c.root}/.deleted`), []);
 });

@@ -57,7 +57,7 @@ export function hookError(command: string, { point, index }: HookPosition, hook:
           : 'cannot be executed';
   return new RuntError({
     code: how === 'timeout' ? 'ERR_HOOK_TIMEOUT' : 'ERR_HOOK',
-    message: `${command}: hook ${point} ${index}, ${commandLine}: ${what}${output && `, ${end.stream}: ${quoted(output)}`}`,
+    message: `${command}: error running ${point} hook #${index}: ${commandLine}: ${what}${output && `, ${end.stream}: ${quoted(output)}`}`,
     op: 'hook',
     path: hook.path,
     pointer: `/hooks/${point}/${index}`,

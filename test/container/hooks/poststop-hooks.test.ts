@@ -44,7 +44,7 @@ test('a failed hook causes a warning, and the next one runs', async () => {
   await c.run(() => keep(c));
   await c.run(() => run(c));
   assert.equal(ran, ['/first', '/second']);
-  assert.equal(c.warnings, ['delete web: hook poststop 0, /first: exit status 5 after 0 ms']);
+  assert.equal(c.warnings, ['delete web: error running poststop hook #0: /first: exit status 5 after 0 ms']);
 });
 
 test('without a record no hook runs, with or without a state root', async () => {

@@ -88,7 +88,7 @@ test('a failed hook is reported with its status, its duration and the last of it
   assert.equal(
     [told(c, error), error.pointer, error.path],
     [
-      'ERR_HOOK create web: hook createRuntime 0, /hook: exit status 3 after 1.5 s, stderr: no such disk',
+      'ERR_HOOK create web: error running createRuntime hook #0: /hook: exit status 3 after 1.5 s, stderr: no such disk',
       '/hooks/createRuntime/0',
       '/hook',
     ],
@@ -118,7 +118,7 @@ test('a hook that cannot be executed is reported with the reason and a hint', as
   const error = await c.failure(() => run(c, { path: '/none' }));
   assert.is(
     told(c, error),
-    'ERR_HOOK create web: hook createRuntime 0, /none: cannot be executed: ENOENT (no such file or directory)',
+    'ERR_HOOK create web: error running createRuntime hook #0: /none: cannot be executed: ENOENT (no such file or directory)',
   );
   assert.match(error.hint ?? '', /none/);
   assert.equal(c.kernel.open, [c.root]);
@@ -138,7 +138,7 @@ test('a hook beyond its timeout is killed with its process group, and reaped', a
   const error = await c.failure(() => run(c, { timeout: 2 }));
   assert.is(
     told(c, error),
-    'ERR_HOOK_TIMEOUT create web: hook createRuntime 0, /hook: not done after 2.0 s, its timeout is 2 s; it was killed',
+    'ERR_HOOK_TIMEOUT create web: error running createRuntime hook #0: /hook: not done after 2.0 s, its timeout is 2 s; it was killed',
   );
   // Once more after its end, for processes that it started meanwhile.
   assert.equal([signals, c.kernel.open], [[SIGKILL, SIGKILL], [c.root]]);
@@ -242,7 +242,7 @@ test('the failure of a hook inside the container is reported with a hint for its
     innerHookError('start web', { detail, errno }, { startContainer: [hook] });
   assert.is(
     failure('startContainer 0\nsignal 9 250 stdout\nworking').message,
-    'start web: hook startContainer 0, /bin/prepare -v: ended by SIGKILL after 250 ms, stdout: working',
+    'start web: error running startContainer hook #0: /bin/prepare -v: ended by SIGKILL after 250 ms, stdout: working',
   );
   assert.is(failure('startContainer 0\ntimeout 5 5000 \n').code, 'ERR_HOOK_TIMEOUT');
   for (const [errno, words] of [

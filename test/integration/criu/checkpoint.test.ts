@@ -415,7 +415,7 @@ test(
     bed.write();
     const r = restore(bed, ['-d', '--image-path', images]);
     assert.is(r.code, 1);
-    assert.match(r.stderr, `restore ${bed.id}: hook createRuntime 0`, r.stderr);
+    assert.match(r.stderr, `restore ${bed.id}: error running createRuntime hook #0`, r.stderr);
     assert.is(bed.runt(['state', bed.id]).code, 1);
   }),
 );

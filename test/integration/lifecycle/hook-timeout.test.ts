@@ -38,7 +38,7 @@ test(
       assert.is(code, point === 'poststop' ? 0 : 1, stderr);
       assert.match(
         stderr,
-        new RegExp(`hook ${point} 0, .*: not done after \\d\\.\\d s, its timeout is 1 s; it was killed`),
+        new RegExp(`error running ${point} hook #0: .*: not done after \\d\\.\\d s, its timeout is 1 s; it was killed`),
       );
     }
   }),

@@ -280,7 +280,11 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
       const told = (r: Result, command: string): void => {
         assert.is(r.code, 1, r.stderr);
         const [first, at] = r.stderr.split('\n');
-        assert.ok(first?.startsWith(`runt: ${command} ${bed.id}: hook ${point} 1, ${path} "an arg": exit status 3 `));
+        assert.ok(
+          first?.startsWith(
+            `runt: ${command} ${bed.id}: error running ${point} hook #1: ${path} "an arg": exit status 3 `,
+          ),
+        );
         assert.match(first ?? '', / after \d+ ms, stderr: "one \d+\\ntwo \\u001b\[31m"$/);
         assert.match(at ?? '', new RegExp(`^ +at +/hooks/${point}/1 in config.json`));
         assert.equal(scene.lines('order'), ['good', 'bad']);
@@ -325,7 +329,7 @@ for (const point of ['prestart', 'createRuntime', 'createContainer', 'startConta
       assert.is(r.code, 1);
       assert.match(
         r.stderr,
-        new RegExp(`hook ${point} 0, .*: not done after \\d+\\.\\d s, its timeout is 1 s; it was`),
+        new RegExp(`error running ${point} hook #0: .*: not done after \\d+\\.\\d s, its timeout is 1 s; it was`),
       );
       assert.match(r.stderr, /stderr: waiting/);
       if (point !== 'createContainer' && point !== 'startContainer') {
@@ -348,9 +352,12 @@ test(
     bed.started();
     const r = bed.delete('--force');
     assert.is(r.code, 0);
-    assert.match(r.stderr, /warning: delete .*: hook poststop 0, .*bad: exit status 4 after \d+ ms, stderr: oops\n/);
-    assert.match(r.stderr, /warning: delete .*: hook poststop 1, .*hang: not done after \d+\.\d s/);
-    assert.match(r.stderr, /warning: delete .*: hook poststop 2, \/none: cannot be executed: ENOENT/);
+    assert.match(
+      r.stderr,
+      /warning: delete .*: error running poststop hook #0: .*bad: exit status 4 after \d+ ms, stderr: oops\n/,
+    );
+    assert.match(r.stderr, /warning: delete .*: error running poststop hook #1: .*hang: not done after \d+\.\d s/);
+    assert.match(r.stderr, /warning: delete .*: error running poststop hook #2: \/none: cannot be executed: ENOENT/);
     assert.equal(scene.lines('order'), ['good']);
   }),
 );
@@ -421,7 +428,7 @@ test(
     const killed = scene.script('killed', 'kill -SEGV $$');
     for (const point of ['createRuntime', 'createContainer', 'startContainer'] as const) {
       const missing = failing(point, { path: '/none/such' });
-      assert.match(missing, new RegExp(`hook ${point} 0, /none/such: cannot be executed: ENOENT`));
+      assert.match(missing, new RegExp(`error running ${point} hook #0: /none/such: cannot be executed: ENOENT`));
       assert.match(missing, point === 'startContainer' ? /in the rootfs/ : /on the host/);
       assert.match(failing(point, { path: killed }), /ended by SIGSEGV after \d+ ms/);
     }

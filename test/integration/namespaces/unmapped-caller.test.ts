@@ -124,7 +124,7 @@ for (const { name, uid, root, takes } of callers) {
       bed.config.hooks = { createContainer: [{ path: join(dir, 'hosts') }] };
       let r = await run();
       assert.is(r.code, 1);
-      assert.match(r.stderr, /hook createContainer 0.*EACCES[\s\S]*let root of the container execute/);
+      assert.match(r.stderr, /error running createContainer hook #0.*EACCES[\s\S]*let root of the container execute/);
       delete bed.config.hooks;
       for (const layer of ['upper', 'work']) mkdirSync(join(dir, layer));
       const options = [`lowerdir=${dir}/data`, `upperdir=${dir}/upper`, `workdir=${dir}/work`, 'userxattr'];
