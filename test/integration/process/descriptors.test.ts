@@ -53,6 +53,7 @@ test(
     bed.config.process.env.push('LISTEN_FDS=9', 'LISTEN_PID=9', 'LISTEN_FDNAMES=old');
     const three = 'LISTEN_FDS=2\nLISTEN_PID=1\n\n';
     assert.is(runWithFds(bed, 'export LISTEN_FDS=2 LISTEN_PID=$$;'), `0 1 2 3 4 \n${three}`);
+    assert.is(runWithFds(bed, 'unset LISTEN_PID; export LISTEN_FDS=2;'), `0 1 2 3 4 \n${three}`);
     const named = 'LISTEN_FDNAMES=http:ctl\nLISTEN_FDS=2\nLISTEN_PID=1\n\n';
     const environment = 'export LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=http:ctl;';
     assert.is(runWithFds(bed, environment, '--preserve-fds', '1'), `0 1 2 3 4 5 \n${named}`);
@@ -64,7 +65,6 @@ test(
   onBed((bed) => {
     for (const environment of [
       'export LISTEN_FDS=2 LISTEN_PID=1;',
-      'export LISTEN_FDS=2;',
       'export LISTEN_FDS=x LISTEN_PID=$$;',
       'export LISTEN_FDS=0 LISTEN_PID=$$;',
     ]) {
