@@ -21,6 +21,8 @@ const parts = Object.entries({
   grpc: ['reflection'],
   // Of the server that drives pods.
   pods: ['sandbox', 'sandbox-types', 'pod'],
+  // Of its keeper.
+  streams: ['streaming', 'transfer'],
   // The API for scripts.
   runt: ['runt', 'health', 'status'],
 }).map(([part, names]) => [part, names.map(pathOf)]);
@@ -76,7 +78,9 @@ function nameMaps(message) {
 // another name.
 const descriptors = join(root, 'build/gen/descriptors');
 // The services, the response of Stats, the options of Create, and the report of Pids about an exec.
-const described = ['task', 'cgroup1', 'cgroup2', 'options', 'runt', 'health', 'sandbox'].map(pathOf);
+const described = ['task', 'cgroup1', 'cgroup2', 'options', 'runt', 'health', 'sandbox', 'streaming', 'transfer'].map(
+  pathOf,
+);
 if (
   ![...described, ...['types', 'sandbox-types'].map(pathOf), fileURLToPath(import.meta.url)].every(
     (f) => time(f) <= time(`${descriptors}.d.ts`),
@@ -86,13 +90,17 @@ if (
   const packages = ['containerd.task.v3', 'containerd.types', 'google.protobuf'];
   const answers = ['io.containerd.cgroups.v1', 'io.containerd.cgroups.v2', 'containerd.runc.v1'];
   const alone = ['runt.v1', 'grpc.health.v1', 'containerd.services.sandbox.v1'];
+  const streams = ['containerd.services.streaming.v1', 'containerd.types.transfer'];
   const fileOf = (name) => `${name.replaceAll('.', '/')}.proto`;
-  const made = tree.toDescriptor('proto3').file.filter((f) => [...packages, ...answers, ...alone].includes(f.package));
+  const made = tree
+    .toDescriptor('proto3')
+    .file.filter((f) => [...packages, ...answers, ...alone, ...streams].includes(f.package));
   const dependencies = {
     'containerd.task.v3': packages.slice(1),
     'containerd.types': packages.slice(2),
     'runt.v1': packages.slice(2),
     'containerd.services.sandbox.v1': packages.slice(1),
+    'containerd.services.streaming.v1': packages.slice(2),
   };
   const files = made.map((f) => {
     f.name = fileOf(f.package);

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154 # here, from setup.sh
 # containerd as the engine of CRI: the handlers runc, runt (type io.containerd.runt.v1), replaced (type
 # io.containerd.runc.v2 with runt's shim), grpc (type io.containerd.runt-grpc.v1) and, from 2.0 on, serve (pods of
-# `runt serve`).
+# `runt serve`) and streaming (the same with io_type = "streaming").
 # shellcheck source=conformance/engines/serve/server.sh
 . "$here/serve/server.sh"
 
@@ -29,6 +29,10 @@ END
   [plugins."$1".containerd.runtimes.serve]
     runtime_type = "io.containerd.runt.v1"
     sandboxer = "runt"
+  [plugins."$1".containerd.runtimes.streaming]
+    runtime_type = "io.containerd.runt.v1"
+    sandboxer = "runt"
+    io_type = "streaming"
 END
   # containerd 2.1 to 2.4 makes no pod with a user namespace if a type other than runc's has options (docs/shim.md).
   # Up to 2.3 it starts no container of a sandboxer if such a type has options.

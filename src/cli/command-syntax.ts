@@ -209,6 +209,7 @@ export const commands = {
       'containerd-root': 'str',
       'containerd-state': 'str',
       api: 'str',
+      streaming: 'bool',
       keeper: 'str',
       ...help,
     },

@@ -9,7 +9,7 @@ import { serveGrpc } from './grpc/grpc-loop.js';
 import { ServiceManager } from './service-manager.js';
 import { outliveErrors } from './shim-log.js';
 import { adoptTasks, taskRecords } from './task/recorded-tasks.js';
-import { claimSocket, inUseError, withSocketDirectory } from './transport/server-socket.js';
+import { listenAt } from './transport/server-socket.js';
 import { TaskService } from './transport/task-service.js';
 
 interface ServeOptions {
@@ -115,11 +115,3 @@ export function socketPath(flag: 'listen' | 'api', url: string): string {
     hint: 'write it as unix:///run/runt.sock',
   });
 }
-
-/** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
-export const listenAt = (path: string): Promise<number> =>
-  withSocketDirectory(path, async (dir, name) => {
-    const listener = await claimSocket(dir, name, path);
-    if (listener === undefined) throw inUseError(path);
-    return listener;
-  });

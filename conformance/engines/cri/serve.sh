@@ -1,9 +1,9 @@
 # Pods of `runt serve`, which outlive it: it is killed and started again. The shim of runc has no counterpart, and these
-# scenarios are for HANDLER=serve.
+# scenarios are for HANDLER=serve and HANDLER=streaming.
 # shellcheck disable=SC2154 # from setup.sh
 
 # of_serve: ends the scenario for other handlers
-of_serve() { [ "$RUNTIME" = runt ] && [ "${HANDLER:-}" = serve ] || exit 0; }
+of_serve() { [ "$RUNTIME" = runt ] && [[ "${HANDLER:-}" =~ ^(serve|streaming)$ ]] || exit 0; }
 
 # waits NAME CODE: the command of a container that ends with CODE once something is written to /tmp/pods/go/NAME
 waits() { echo "read word <>/go/$1; exit $2"; }

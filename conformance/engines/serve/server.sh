@@ -8,7 +8,7 @@ server_starts() {
   # As containerd's shims: a container without a value of its own inherits it.
   (
     echo 1 >/proc/self/oom_score_adj
-    exec perl "$here/serve/activated.pl" "$served" runt --root /run/runt/state serve --containerd "$1" >>/tmp/serve.log 2>&1 </dev/null
+    exec perl "$here/serve/activated.pl" "$served" runt --root /run/runt/state serve --containerd "$1" $([ "${HANDLER:-}" != streaming ] || echo --streaming) >>/tmp/serve.log 2>&1 </dev/null
   ) &
   disown
   eventually grep -q 'is ready at' /tmp/serve.log || {

@@ -15,7 +15,7 @@ export async function command({ global, flags }: Call<'serve'>): Promise<number>
   }
   if (listen === undefined && !host.env.LISTEN_FDS)
     throw usageError('serve', '--listen is missing: give the socket, such as --listen unix:///run/runt.sock');
-  for (const flag of ['containerd-root', 'containerd-state', 'api'] as const) {
+  for (const flag of ['containerd-root', 'containerd-state', 'api', 'streaming'] as const) {
     if (flags[flag] !== undefined && address === undefined)
       throw usageError('serve', `--${flag} needs --containerd: give the socket of that containerd`);
   }
@@ -31,6 +31,7 @@ export async function command({ global, flags }: Call<'serve'>): Promise<number>
     ...(api !== undefined && { api }),
     // That of the shim: runt --root finds the containers of both in one place.
     root: global.root ? rootDirectory(global) : shimRoot,
+    streaming: flags.streaming ?? false,
     systemdCgroup: global['systemd-cgroup'] ?? false,
     containerd: {
       address: absolute(address),

@@ -273,6 +273,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<(ty
       containerd: 'serve the pods and containers of the containerd with this gRPC socket',
       'containerd-root': 'its directory "root" (default: /var/lib/containerd)',
       'containerd-state': 'its directory "state" (default: /run/containerd)',
+      streaming: 'with --containerd: drive the containers of pods over ttrpc, as io_type = "streaming" needs',
       api: 'with --containerd: unix:///PATH of a socket for the API for scripts',
       keeper: 'keep the connections to this socket for a server, which starts its keeper itself',
     },

@@ -1,8 +1,11 @@
 /** The address of a server as a bundle records it. */
 import { tryReadText } from '../../sys/fs.js';
 
-/** The gRPC socket in a record, which is an answer of `start`; undefined for none. @throws RuntError ERR_IO */
-export function recordedSocket(path: string): string | undefined {
+/**
+ * The socket in a record, which is an answer of `start`; undefined for none, or for another protocol.
+ * @throws RuntError ERR_IO
+ */
+export function recordedSocket(path: string, wanted: 'grpc' | 'ttrpc' = 'grpc'): string | undefined {
   const text = tryReadText(path);
   if (text === undefined) return undefined;
   let record: { readonly address?: unknown; readonly protocol?: unknown } | null;
@@ -13,5 +16,6 @@ export function recordedSocket(path: string): string | undefined {
     return undefined;
   }
   const { address, protocol } = record ?? {};
-  return protocol === 'grpc' && typeof address === 'string' && address.startsWith('/') ? address : undefined;
+  const socket = typeof address === 'string' ? address.replace(/^unix:\/\//, '') : '';
+  return protocol === wanted && socket.startsWith('/') ? socket : undefined;
 }

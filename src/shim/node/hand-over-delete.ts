@@ -11,7 +11,7 @@ import { handOverTime } from '../../sys/waiting/time-limits.js';
 import type { ShimArguments } from '../containerd/shim-arguments.js';
 import { recordedSocket } from '../holds/recorded-address.js';
 import { bootstrapRecord, bundleIdentity } from './bundle-identity.js';
-import { keeperSocket, keeperYes } from './keeper-protocol.js';
+import { keeperSocket, keeperYes, ttrpcSocket } from './keeper-protocol.js';
 
 /**
  * Hands our standard output to the keeper, which closes it: containerd waits for that. It asks the
@@ -40,8 +40,13 @@ export async function handOverDelete(a: ShimArguments): Promise<boolean> {
   }
 }
 
+const suffix = ttrpcSocket('');
+const withoutTtrpc = (socket: string | undefined): string | undefined =>
+  socket?.endsWith(suffix) ? socket.slice(0, -suffix.length) : undefined;
+
 /** The socket in the record that containerd writes for a container of a sandbox; undefined if no keeper serves it. */
 function nodeSocket(bundle: string): string | undefined {
-  const address = recordedSocket(`${bundle}/${bootstrapRecord}`);
+  const record = `${bundle}/${bootstrapRecord}`;
+  const address = recordedSocket(record) ?? withoutTtrpc(recordedSocket(record, 'ttrpc'));
   return address !== undefined && exists(keeperSocket(address)) ? address : undefined;
 }

@@ -82,6 +82,18 @@ export class Keeper implements DescriptorKeeper {
     }
   }
 
+  async give(name: string, fd: number): Promise<void> {
+    try {
+      if ((await this.request('hold', [name], [fd])) === undefined)
+        throw new RuntError({
+          code: 'ERR_SHIM',
+          message: `let the keeper at ${keeperSocket(this.socket)} hold ${name}`,
+        });
+    } finally {
+      native.close(fd);
+    }
+  }
+
   async take(name: string): Promise<number | undefined> {
     const fd = await this.request('take', [name]).catch((error) => log('keeper', error));
     if (typeof fd !== 'number' || fd < 0) return undefined;

@@ -8,7 +8,7 @@ import { host } from '../../sys/host.js';
 export type KeeperRequest =
   /** Pass the calls of containerd to this connection from now on, over ttrpc. */
   | 'serve'
-  /** Hold the descriptors of the message under these names. */
+  /** Hold the descriptors of the message under these names; `>ID` and `<ID` are streams of containerd's. */
   | 'hold'
   /** Send the descriptor of this name. */
   | 'take'
@@ -38,6 +38,8 @@ export const keeperMessage = 8192;
 export const keeperDescriptors = 16;
 
 export const keeperSocket = (socket: string): string => `${socket}.keeper`;
+/** The socket at which containerd calls the keeper over ttrpc. */
+export const ttrpcSocket = (socket: string): string => `${socket}.ttrpc`;
 
 /** The words of a message; undefined for anything else. */
 export function parseKeeperRequest(

@@ -10,9 +10,13 @@ import { idleServerSeconds, keeperRequestTime } from '../../sys/waiting/time-lim
 import { loadGrpc } from '../grpc/grpc-interface.js';
 import { serveGrpc } from '../grpc/grpc-loop.js';
 import { log, outliveErrors } from '../shim-log.js';
-import { acceptConnections, Connection } from '../transport/ttrpc.js';
+import { Clients } from '../transport/client-limits.js';
+import type { Services } from '../transport/rpc.js';
+import { listenAt } from '../transport/server-socket.js';
+import { acceptConnections, Connection, streamingLookup, unaryHandler } from '../transport/ttrpc.js';
 import { HeldAnswers } from './held-answers.js';
 import { HeldDescriptors } from './held-descriptors.js';
+import { HeldStreams } from './held-streams.js';
 import {
   type KeeperRequest,
   keeperDescriptors,
@@ -21,6 +25,7 @@ import {
   keeperSocket,
   keeperYes,
   parseKeeperRequest,
+  ttrpcSocket,
 } from './keeper-protocol.js';
 import { Relay } from './relay.js';
 
@@ -38,10 +43,17 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
   const grpc = await loadGrpc();
   const { withReflection } = await import('../grpc/reflection.js');
   const keeper = new Keeper();
+  const services = keeper.services;
+  // Before the server learns that the keeper is there.
+  const ttrpc = await listenAt(ttrpcSocket(socket));
+  acceptTtrpc(ttrpc, services);
   void acceptConnections(ownListener, (fd) => void keeper.answer(fd));
-  await serveGrpc(grpc, listener, withReflection(keeper.relay.procedures()), async (server) => {
+  await serveGrpc(grpc, listener, withReflection(services), async (server) => {
     await Promise.race([keeper.ended, server.awaitSignal()]);
     native.unlinkAt(AT_FDCWD, keeperSocket(socket), 0);
+    native.unlinkAt(AT_FDCWD, ttrpcSocket(socket), 0);
+    forget(ttrpc);
+    native.close(ttrpc);
     if (removes) native.unlinkAt(AT_FDCWD, socket, 0);
     // The other socket is our standard output, which a runtime may flush at the end.
     forget(ownListener);
@@ -50,10 +62,21 @@ export async function keep(socket: string, removes: boolean): Promise<void> {
   });
 }
 
+/** The same services over ttrpc: containerd 2 has its streams there alone. */
+function acceptTtrpc(socket: number, services: Services): void {
+  const clients = new Clients((line) => log('ttrpc', line));
+  const [handler, streaming] = [unaryHandler(services), streamingLookup(services)];
+  void acceptConnections(socket, (fd) => {
+    if (!clients.connect()) native.close(fd);
+    else void new Connection(fd, handler, clients, streaming).serve().finally(() => clients.disconnect());
+  });
+}
+
 class Keeper {
   readonly relay = new Relay();
   private readonly answers = new HeldAnswers((namespace, id) => this.relay.has(namespace, id));
   private readonly held = new HeldDescriptors();
+  private readonly streams = new HeldStreams();
   /** Resolves when the keeper is of no more use. */
   readonly ended: Promise<void>;
   private end!: () => void;
@@ -66,6 +89,17 @@ class Keeper {
     });
     this.relay.watch(this.answers);
     void this.endWhenIdle();
+  }
+
+  /** What containerd calls. */
+  get services(): Services {
+    const streaming = { streaming: this.streams.serve };
+    return new Map([...this.relay.procedures(), ['containerd.services.streaming.v1.Streaming/Stream', streaming]]);
+  }
+
+  /** How many things would be lost with the keeper. */
+  private get size(): number {
+    return this.held.size + this.answers.size + this.streams.size;
   }
 
   /** Answers the request of one connection. */
@@ -103,14 +137,14 @@ class Keeper {
     switch (request) {
       case 'hold':
         if (fds.length !== names.length) return undefined;
-        for (const [i, fd] of fds.splice(0).entries()) this.held.hold(names[i] as string, fd);
+        for (const [i, fd] of fds.splice(0).entries()) this.storeOf(names[i] as string).hold(names[i] as string, fd);
         return [];
       case 'take': {
         const fd = this.held.get(name);
         return fd === undefined ? undefined : [fd];
       }
       case 'drop':
-        for (const dropped of names) this.held.drop(dropped);
+        for (const dropped of names) this.storeOf(dropped).drop(dropped);
         return [];
       case 'delete': {
         const [output] = fds;
@@ -119,13 +153,17 @@ class Keeper {
         return [];
       }
       case 'end':
-        if (this.held.size + this.answers.size > 0 || !this.relay.idle) return undefined;
+        if (this.size > 0 || !this.relay.idle) return undefined;
         this.end();
         return [];
       case 'serve':
         // Another server is there.
         return undefined;
     }
+  }
+
+  private storeOf(name: string): HeldDescriptors | HeldStreams {
+    return HeldStreams.has(name) ? this.streams : this.held;
   }
 
   private attach(fd: number): void {
@@ -141,7 +179,7 @@ class Keeper {
     const server = this.servers;
     while (server === this.servers) {
       await sleep(1000 * idleServerSeconds);
-      if (server === this.servers && this.held.size + this.answers.size === 0 && this.relay.idle) this.end();
+      if (server === this.servers && this.size === 0 && this.relay.idle) this.end();
     }
   }
 }

@@ -25,8 +25,8 @@ export interface ContainerdAddress {
 interface NodeServerOptions {
   /** Directory with a state root for each containerd namespace. */
   readonly root: string;
-  /** Path of the socket for containerd. */
-  readonly socket: string;
+  /** Where containerd finds the task service, as `grpc+/path` or `ttrpc+unix:///path`. */
+  readonly address: string;
   readonly containerd: ContainerdAddress;
   /** systemd makes the cgroups, also where the options of containerd's handler do not say so. */
   readonly systemdCgroup: boolean;
@@ -127,7 +127,7 @@ export class NodeServer {
   }
 
   private parts(name: string) {
-    const { root: base, socket, containerd, systemdCgroup, keeper, debug } = this.options;
+    const { root: base, address, containerd, systemdCgroup, keeper, debug } = this.options;
     const root = `${base}/${name}`;
     // containerd's default: its ttrpc socket is beside the other one.
     const publisher = new Publisher(`${containerd.address}.ttrpc`, name);
@@ -139,7 +139,7 @@ export class NodeServer {
       systemdCgroup,
       debug,
     };
-    const sandboxes = new SandboxService(place, socket);
+    const sandboxes = new SandboxService(place, address);
     const tasks = new TaskService({ root: () => root, publisher, debug, systemdCgroup, keeper, records: taskRecords });
     return { root, publisher, sandboxes, tasks };
   }

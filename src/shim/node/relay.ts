@@ -3,7 +3,7 @@ import { task } from '../transport/protos.js';
 import type { Procedure, Services, UnaryCall } from '../transport/rpc.js';
 import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import type { Connection } from '../transport/ttrpc.js';
-import { namespaceHeader } from './namespace-header.js';
+import { namespaceHeader, ttrpcNamespaceHeader } from './namespace-header.js';
 
 /**
  * The calls, with those that have the same effect twice: a server that was killed may have made them already. The next
@@ -94,7 +94,7 @@ export class Relay {
   }
 
   private async pass(path: string, request: Uint8Array, call: UnaryCall): Promise<Uint8Array> {
-    const namespace = call.header(namespaceHeader) ?? '';
+    const namespace = call.header(namespaceHeader) ?? call.header(ttrpcNamespaceHeader) ?? '';
     if (path.endsWith('/Wait')) return this.wait(path, namespace, request, call);
     this.calls++;
     let answer: Uint8Array | undefined;

@@ -28,8 +28,8 @@ export class SandboxService {
 
   constructor(
     private readonly place: SandboxPlace,
-    /** Path of the server's socket. */
-    private readonly socket: string,
+    /** Where containerd finds the task service. */
+    private readonly address: string,
   ) {
     const of = (r: { sandboxId: string }) => this.sandbox(r.sandboxId);
     this.methods = {
@@ -71,11 +71,6 @@ export class SandboxService {
       `containerd.services.sandbox.v1.Controller/${name}`,
       { unary },
     ]);
-  }
-
-  /** Where containerd finds the task service. */
-  private get address(): string {
-    return `grpc+${this.socket}`;
   }
 
   /** The ids of the pods on disk. */

@@ -6,4 +6,6 @@ export interface DescriptorKeeper {
   take(name: string): Promise<number | undefined>;
   /** Closes what is held. */
   drop(names: readonly string[]): Promise<void>;
+  /** Holds a descriptor in this process's place, which closes it. @throws RuntError ERR_SHIM */
+  give(name: string, fd: number): Promise<void>;
 }

@@ -45,7 +45,7 @@ export class Io {
       const { logger } = io;
       const output = async (name: string, own: number | undefined, n: 1 | 2) =>
         isLogger(name) && own ? own : io.output(name, n);
-      const input = io.input(stdin);
+      const input = await io.input(stdin);
       io.stdio = [input, await output(stdout, logger?.stdout, 1), await output(stderr, logger?.stderr, 2)];
       await kept?.hold();
       return io;
@@ -61,14 +61,16 @@ export class Io {
     const io = new Io({ uid: 0, gid: -1 }, kept);
     const [from, to] = [await kept.take('0<'), await kept.take('0')];
     for (const fd of [from, to]) if (fd !== undefined) io.addOurs(fd);
+    kept.adoptStream('<', from, streams.stdin);
     if (from !== undefined && to !== undefined) io.feed(from, to);
     for (const n of [1, 2] as const) {
       const reader = await kept.take(`${n}`);
       const fd = await kept.take(`${n}>`);
       if (reader !== undefined) {
         io.addOurs(reader);
-        const sink =
-          fd === undefined ? await openSink(n === 1 ? streams.stdout : streams.stderr) : { fd, unread: false };
+        const name = n === 1 ? streams.stdout : streams.stderr;
+        const sink = fd === undefined ? await openSink(name, kept) : { fd, unread: false };
+        kept.adoptStream('>', fd, name);
         io.drain(reader, sink);
       } else if (fd !== undefined) io.closeOurs(io.addOurs(fd));
     }
@@ -103,9 +105,9 @@ export class Io {
     for (const fd of [this.logger.stdout, this.logger.stderr]) this.chownPipe(this.addTheirs(fd));
   }
 
-  private input(name: string): number {
+  private async input(name: string): Promise<number> {
     if (name === '') return this.addTheirs(open('/dev/null', O_RDONLY));
-    const from = this.addOurs(openSource(name));
+    const from = this.addOurs(await openSource(name, this.kept));
     const [reader, writer] = pipe();
     const theirs = this.chownPipe(this.addTheirs(blocking(reader)));
     const to = this.addOurs(native.nonBlocking(writer, O_WRONLY));
@@ -129,7 +131,7 @@ export class Io {
 
   private async output(name: string, n: 1 | 2): Promise<number> {
     if (name === '') return this.addTheirs(open('/dev/null', O_WRONLY));
-    const sink = await openSink(name);
+    const sink = await openSink(name, this.kept);
     const [reader, writer] = pipe();
     this.addOurs(reader);
     this.chownPipe(this.addTheirs(writer));

@@ -1,4 +1,4 @@
-/** Standard streams that an engine names: empty, a fifo, `file://`, `binary://` or `binary-v2://`. */
+/** Standard streams that an engine names: empty, a fifo, `file://`, `binary://`, `binary-v2://`, or a streaming id. */
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';
 import { makeParents } from '../../sys/fs.js';
@@ -7,6 +7,8 @@ import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } f
 import { now, readable, sleep } from '../../sys/waiting/loop.js';
 import { fifoDrainPause, fifoOpenPause, fifoReaderTime } from '../../sys/waiting/time-limits.js';
 import { Code, StatusError } from '../transport/status-code.js';
+import type { KeptStreams } from './kept-streams.js';
+import { streamId } from './stream-id.js';
 
 /** Paths or URLs; empty for none. */
 export interface Streams {
@@ -26,8 +28,9 @@ export interface Owner {
 export const isLogger = (name: string): boolean => /^binary(-v2)?:\/\//.test(name);
 
 /** Opens the input. A fifo without a writer reads as end-of-file: wait until it is readable first. */
-export function openSource(name: string): number {
-  return open(pathOf(name), O_RDONLY | O_NONBLOCK);
+export async function openSource(name: string, kept?: KeptStreams): Promise<number> {
+  const id = streamId(name);
+  return id === undefined ? open(pathOf(name), O_RDONLY | O_NONBLOCK) : openStream('<', id, kept);
 }
 
 /** An open output. */
@@ -41,7 +44,9 @@ export interface Sink {
  * Opens a fifo for reading too: if its reader leaves, no output is lost and no writer gets SIGPIPE. Waits for a reader
  * first, as runc's shim does, but with a deadline: containerd's clients stop opening when the process has ended.
  */
-export async function openSink(name: string): Promise<Sink> {
+export async function openSink(name: string, kept?: KeptStreams): Promise<Sink> {
+  const id = streamId(name);
+  if (id !== undefined) return { fd: await openStream('>', id, kept), unread: false };
   const path = pathOf(name);
   if (!name.startsWith('file://')) {
     const reader = () => native.openAt(AT_FDCWD, path, O_WRONLY | O_NONBLOCK, 0);
@@ -74,6 +79,31 @@ export function pipe(): [reader: number, writer: number] {
   const ends = new BigInt64Array(2);
   check(native.pipe(new Uint8Array(ends.buffer)), { code: 'ERR_IO', message: 'make a pipe', syscall: 'pipe2' });
   return [Number(ends[0]), Number(ends[1])];
+}
+
+/**
+ * Gives one end of a pipe to the keeper, which moves the bytes. @param direction `>` for an output
+ * @returns the other end, which does not block
+ * @throws StatusError INVALID_ARGUMENT for a server without a keeper; RuntError ERR_SHIM
+ */
+async function openStream(direction: '>' | '<', id: string, kept: KeptStreams | undefined): Promise<number> {
+  if (!kept)
+    throw new StatusError(
+      Code.INVALID_ARGUMENT,
+      `the stream ${id} needs the server of a node: runt serve --containerd --streaming`,
+    );
+  const [reader, blockingWriter] = pipe();
+  const writer = native.nonBlocking(blockingWriter, O_WRONLY);
+  native.close(blockingWriter);
+  check(writer, { code: 'ERR_IO', message: 'open a pipe', syscall: 'openat' });
+  const [ours, theirs] = direction === '>' ? [writer, reader] : [reader, writer];
+  try {
+    await kept.give(ours, `${direction}${id}`, theirs);
+    return ours;
+  } catch (error) {
+    native.close(ours);
+    throw error;
+  }
 }
 
 /** Replaces a read end by a blocking one, as programs expect; closes `reader`. */

@@ -80,12 +80,12 @@ export class Console {
 
   private constructor(
     private readonly fd: number,
-    { stdin }: Streams,
     sink: Sink | undefined,
     private readonly logger: Logger | undefined,
     /** Holds our ends, for the next server. */
     private readonly kept: KeptStreams | undefined,
-    source?: number,
+    /** The input; undefined for none. */
+    from: number | undefined,
   ) {
     // A second descriptor: the event loop waits for one direction of a descriptor only.
     const input = native.nonBlocking(fd, O_RDWR);
@@ -97,8 +97,7 @@ export class Console {
       this.end(out);
       return logger?.exit;
     });
-    if (!stdin) return;
-    const from = source ?? openSource(stdin);
+    if (from === undefined) return;
     kept?.add('0<', from);
     this.source = from;
     this.fds.push(from);
@@ -107,12 +106,13 @@ export class Console {
 
   /** @throws RuntError ERR_IO, ERR_LOGGER; StatusError INVALID_ARGUMENT */
   static async open(fd: number, streams: Streams, container: LoggedContainer, kept?: KeptStreams): Promise<Console> {
-    const { stdout } = streams;
+    const { stdin, stdout } = streams;
     kept?.add('t', fd);
     if (!isLogger(stdout)) {
-      const sink = stdout ? await openSink(stdout) : undefined;
+      const sink = stdout ? await openSink(stdout, kept) : undefined;
       if (sink && !stdout.startsWith('file://')) kept?.add('1>', sink.fd);
-      return Console.held(new Console(fd, streams, sink, undefined, kept), kept);
+      const source = stdin ? await openSource(stdin, kept) : undefined;
+      return Console.held(new Console(fd, sink, undefined, kept, source), kept);
     }
     const { Logger } = await import('../streams/log-program.js');
     const logger = await Logger.start(stdout, container);
@@ -121,7 +121,8 @@ export class Console {
     native.close(logger.stdout);
     // The log program may outlive us, and its pipe with it.
     kept?.add('1>', out);
-    return Console.held(new Console(fd, streams, { fd: out, unread: false }, logger, kept), kept);
+    const source = stdin ? await openSource(stdin, kept) : undefined;
+    return Console.held(new Console(fd, { fd: out, unread: false }, logger, kept, source), kept);
   }
 
   private static async held(console: Console, kept: KeptStreams | undefined): Promise<Console> {
@@ -134,10 +135,11 @@ export class Console {
     const fd = await kept.take('t');
     const [out, source] = [await kept.take('1>'), await kept.take('0<')];
     if (fd === undefined) return undefined;
-    const sink = out === undefined && streams.stdout ? await openSink(streams.stdout) : undefined;
-    const { stdin, ...outputs } = streams;
-    const given = { ...outputs, stdin: source === undefined ? '' : stdin };
-    return new Console(fd, given, out === undefined ? sink : { fd: out, unread: false }, undefined, kept, source);
+    const { stdin, stdout } = streams;
+    const sink = out === undefined && stdout ? await openSink(stdout, kept) : undefined;
+    kept.adoptStream('>', out, stdout);
+    kept.adoptStream('<', source, stdin);
+    return new Console(fd, out === undefined ? sink : { fd: out, unread: false }, undefined, kept, source);
   }
 
   /** In characters. */

@@ -83,3 +83,11 @@ export const inUseError = (path: string): RuntError =>
     message: `listen at ${path}: it is in use, a server listens there`,
     path,
   });
+
+/** A listening socket of mode 0600; replaces the socket of a killed server. @throws RuntError ERR_SHIM */
+export const listenAt = (path: string): Promise<number> =>
+  withSocketDirectory(path, async (dir, name) => {
+    const listener = await claimSocket(dir, name, path);
+    if (listener === undefined) throw inUseError(path);
+    return listener;
+  });

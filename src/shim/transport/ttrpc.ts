@@ -7,8 +7,9 @@ import { acceptPause } from '../../sys/waiting/time-limits.js';
 import type { Clients, Receiver } from './client-limits.js';
 import { PendingCall } from './pending-call.js';
 import { ttrpc } from './protos.js';
-import type { UnaryCall } from './rpc.js';
+import type { Services, Streaming, UnaryCall } from './rpc.js';
 import { Code, StatusError, statusOf } from './status-code.js';
+import { TtrpcStream } from './ttrpc-stream.js';
 
 /** Bytes before the message (proto/ttrpc.proto) of a frame: length and stream as big-endian u32, a type, flags. */
 const HEADER = 10;
@@ -20,9 +21,17 @@ const initialSize = 1024;
 const maxUnread = 64 << 10;
 const REQUEST = 1;
 const RESPONSE = 2;
+const DATA = 3;
+/** Flags: the sender sends no more messages of the stream; more follow; the frame has no message. */
+const REMOTE_CLOSED = 1;
+const REMOTE_OPEN = 2;
+const NO_DATA = 4;
 
 /** Answers a call: service name, method name, request bytes → response bytes. */
 export type Handler = (service: string, method: string, payload: Uint8Array, call: UnaryCall) => Promise<Uint8Array>;
+
+/** Finds the procedure of a call with streams, by `package.Service/Method`. */
+export type StreamingLookup = (path: string) => Streaming | undefined;
 
 interface Pending {
   readonly settle: (payload: Uint8Array) => void;
@@ -39,6 +48,8 @@ export class Connection implements Receiver {
   private readonly pending = new Map<number, Pending>();
   /** Calls that are being answered. */
   private readonly answering = new Set<PendingCall>();
+  /** Calls with streams that are being answered. */
+  private readonly streams = new Map<number, TtrpcStream>();
   private open = true;
   /** Unsent frames; the first one may be partly sent. */
   private readonly outgoing: Uint8Array[] = [];
@@ -53,6 +64,8 @@ export class Connection implements Receiver {
     private readonly handler?: Handler,
     /** All clients of the server; without it only the length of a message is limited. */
     private readonly clients?: Clients,
+    /** Absent if no procedure has streams. */
+    private readonly streaming?: StreamingLookup,
   ) {
     this.out = native.duplicate(fd);
   }
@@ -96,6 +109,7 @@ export class Connection implements Receiver {
     for (const { fail } of this.pending.values()) fail(closedError());
     this.pending.clear();
     for (const call of this.answering) call.cancel();
+    for (const stream of this.streams.values()) stream.cancel();
   }
 
   /** Reads the bytes that have arrived. False at end-of-file. */
@@ -122,7 +136,7 @@ export class Connection implements Receiver {
     let at = 0;
     for (;;) {
       if (this.length - at < HEADER) break;
-      const { size, stream, type } = this.header(at);
+      const { size, stream, type, flags } = this.header(at);
       if (size > MAX_MESSAGE) {
         this.clients?.logRefusal(
           `a connection is closed: it announces a message of ${size} bytes, more than ${MAX_MESSAGE}`,
@@ -130,7 +144,7 @@ export class Connection implements Receiver {
         return false;
       }
       if (this.length - at < HEADER + size) break;
-      this.frame(stream, type, this.message(at + HEADER, at + HEADER + size));
+      this.frame(stream, type, flags, this.message(at + HEADER, at + HEADER + size));
       // `frame` may have closed the connection.
       if (!this.open) return false;
       at += HEADER + size;
@@ -141,9 +155,9 @@ export class Connection implements Receiver {
     return true;
   }
 
-  private header(at: number): { size: number; stream: number; type: number } {
+  private header(at: number): { size: number; stream: number; type: number; flags: number } {
     const view = new DataView(this.data.buffer, this.data.byteOffset + at, HEADER);
-    return { size: view.getUint32(0), stream: view.getUint32(4), type: view.getUint8(8) };
+    return { size: view.getUint32(0), stream: view.getUint32(4), type: view.getUint8(8), flags: view.getUint8(9) };
   }
 
   /** A copy of the message; a long message that fills the buffer takes the buffer over. */
@@ -155,9 +169,16 @@ export class Connection implements Receiver {
     return message;
   }
 
-  private frame(stream: number, type: number, message: Uint8Array): void {
+  private frame(stream: number, type: number, flags: number, message: Uint8Array): void {
     if (type === REQUEST && this.handler) {
-      this.answer(stream, message, this.handler);
+      if (this.streaming && flags & REMOTE_OPEN) this.answerStream(stream, message, this.streaming);
+      else this.answer(stream, message, this.handler);
+      return;
+    }
+    if (type === DATA) {
+      const call = this.streams.get(stream);
+      if (!(flags & NO_DATA)) call?.push(message);
+      if (flags & REMOTE_CLOSED) call?.end();
       return;
     }
     const waiting = type === RESPONSE ? this.pending.get(stream) : undefined;
@@ -200,6 +221,36 @@ export class Connection implements Receiver {
       });
   }
 
+  /** Answers a call whose client sends more messages after this one, which has none. */
+  private answerStream(stream: number, message: Uint8Array, lookup: StreamingLookup): void {
+    if (this.clients?.beginCall() === false) {
+      this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls wait for an answer'));
+      return;
+    }
+    const serve = async (): Promise<void> => {
+      const { service, method, metadata } = ttrpc.Request.decode(message) as ttrpc.Request;
+      const procedure = lookup(`${service}/${method}`);
+      if (!procedure)
+        throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
+      const header = (name: string) => metadata?.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined;
+      const call = new TtrpcStream(header, async (data) => {
+        this.send(stream, DATA, data);
+        if (this.outgoingBytes > maxUnread) await this.flushing;
+      });
+      this.streams.set(stream, call);
+      await procedure(call);
+    };
+    void serve()
+      .then(
+        () => this.open && this.send(stream, DATA, nothing, REMOTE_CLOSED | NO_DATA),
+        (error) => this.fail(stream, error),
+      )
+      .finally(() => {
+        this.streams.delete(stream);
+        this.clients?.endCall();
+      });
+  }
+
   private fail(stream: number, error: unknown): void {
     const { code, message } = statusOf(error);
     this.respond(stream, { status: { code, message } });
@@ -213,7 +264,7 @@ export class Connection implements Receiver {
     } else if (this.open) this.send(stream, RESPONSE, encoded);
   }
 
-  private send(stream: number, type: number, message: Uint8Array): void {
+  private send(stream: number, type: number, message: Uint8Array, flags = 0): void {
     if (message.length > MAX_MESSAGE)
       throw new StatusError(Code.UNKNOWN, `a message of ${message.length} bytes is too long`);
     const frame = new Uint8Array(HEADER + message.length);
@@ -221,6 +272,7 @@ export class Connection implements Receiver {
     view.setUint32(0, message.length);
     view.setUint32(4, stream);
     view.setUint8(8, type);
+    view.setUint8(9, flags);
     frame.set(message, HEADER);
     this.outgoing.push(frame);
     this.outgoingBytes += frame.length;
@@ -271,6 +323,24 @@ const nothing = new Uint8Array(0);
 const skipped = new Uint8Array(32 << 10);
 
 const closedError = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
+
+/** A handler for the procedures without streams. */
+export const unaryHandler =
+  (services: Services): Handler =>
+  async (service, method, payload, call) => {
+    const procedure = services.get(`${service}/${method}`);
+    if (!procedure || !('unary' in procedure))
+      throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
+    return procedure.unary(payload, call);
+  };
+
+/** Finds the procedures with streams. */
+export const streamingLookup =
+  (services: Services): StreamingLookup =>
+  (path) => {
+    const procedure = services.get(path);
+    return procedure && 'streaming' in procedure ? procedure.streaming : undefined;
+  };
 
 /** Accepts connections on a listening socket and passes them to `onConnection`, until `forget` of the socket. */
 export async function acceptConnections(socket: number, onConnection: (fd: number) => void): Promise<void> {

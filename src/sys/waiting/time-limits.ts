@@ -115,6 +115,8 @@ export const watchInterval = 1_000;
 export const watchPause = 20;
 /** A reader opens a fifo in this time: waited for before the first byte, and again after the last one. */
 export const fifoReaderTime = 3_000;
+/** containerd connects to a stream again in this time, after it was killed or its process has ended. */
+export const streamClientTime = 60_000;
 /** Pauses between two polls for that reader, and between two polls for an empty fifo. */
 export const fifoOpenPause = 2;
 export const fifoDrainPause = 20;

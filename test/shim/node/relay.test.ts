@@ -56,11 +56,11 @@ const turn = () => new Promise<void>((settle) => setImmediate(settle));
 
 test('the relayed calls are those that the server answers', async () => {
   const kernel = new FakeKernel();
-  const keeper = { hold: async () => {}, take: async () => undefined, drop: async () => {} };
+  const keeper = { hold: async () => {}, take: async () => undefined, drop: async () => {}, give: async () => {} };
   const containerd = { address: '/c.sock', root: '/r', state: '/s' };
   const server = new NodeServer({
     root: kernel.root,
-    socket: '/n.sock',
+    address: 'grpc+/n.sock',
     containerd,
     keeper,
     systemdCgroup: false,
