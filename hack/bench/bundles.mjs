@@ -43,3 +43,39 @@ export function addMounts(config, count, source) {
 export function addProfile(config, top) {
   config.linux.seccomp = JSON.parse(readFileSync(join(top, 'profiles', 'default.json'), 'utf8'));
 }
+
+/** Adds annotations until the config has `bytes`. */
+export function padTo(config, bytes) {
+  const value = 'x'.repeat(200);
+  config.annotations ??= {};
+  for (let left = bytes - JSON.stringify(config).length, i = 0; left > 0; left -= 230, i++) {
+    config.annotations[`org.example.bench.a${100000 + i}`] = value;
+  }
+}
+
+/** Adds `count` rules, each for a device of its own. */
+export function addDeviceRules(config, count) {
+  config.linux.resources ??= {};
+  config.linux.resources.devices ??= [];
+  for (let i = 0; i < count; i++) {
+    const rule = { allow: true, type: 'c', major: 200 + (i >> 8), minor: i & 255, access: 'rwm' };
+    config.linux.resources.devices.push(rule);
+  }
+}
+
+/** A seccomp profile with `count` rules: each refuses an ioctl(2) of one number. */
+export function addSeccompRules(config, count) {
+  const syscalls = Array.from({ length: count }, (_, i) => ({
+    names: ['ioctl'],
+    action: 'SCMP_ACT_ERRNO',
+    args: [{ index: 1, value: 0x10000 + i, op: 'SCMP_CMP_EQ' }],
+  }));
+  config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', architectures: ['SCMP_ARCH_X86_64'], syscalls };
+}
+
+/** No limits and no cgroup mount: what a container without a cgroup can have. */
+export function withoutCgroups(config) {
+  delete config.linux.resources;
+  delete config.linux.cgroupsPath;
+  config.mounts = config.mounts.filter(({ type }) => type !== 'cgroup' && type !== 'cgroup2');
+}

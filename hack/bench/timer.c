@@ -4,7 +4,7 @@
  * way of starting processes is measured. It alternates between the contenders run by run, in a
  * random order for each round, so that all of them meet the same machine.
  *
- *     timer ROUNDS WARMUP COUNT PARALLEL LOG <JOB
+ *     timer ROUNDS WARMUP COUNT PARALLEL PAUSE LOG <JOB
  *
  * JOB has lines of tab separated fields:
  *     contender NAME
@@ -12,10 +12,11 @@
  *                         exit 0; %i is a fresh id
  *     reap                waits until every process that the steps left behind has ended
  *
- * A round runs each contender's steps COUNT times, PARALLEL of them at a time. Output, one
- * line per contender and round, tab separated: NAME, ns of all, highest ru_maxrss in KiB of
- * any reaped process, ns of each step (COUNT 1 only). The timer is a child subreaper:
- * processes that a command leaves behind become its children and are measured too. */
+ * A round runs each contender's steps COUNT times, PARALLEL of them at a time; PAUSE is in µs,
+ * between two contenders. Output, one line per contender and round, tab separated: NAME, ns of
+ * all, highest ru_maxrss in KiB of any reaped process, then of all of them together µs of CPU and
+ * page faults, then ns of each step (COUNT 1) or of each of the COUNT runs. The timer is a child
+ * subreaper: processes that a command leaves behind become its children and are measured too. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,7 @@
 #define MAX_CONTENDERS 16
 #define MAX_STEPS 16
 #define MAX_ARGS 32
-/* Pause between two runs: kernel threads tear down namespaces after their last process, and must
- * not slow the next run. */
-#define SETTLE_US 20000
+#define MAX_COUNT 4096
 
 struct step {
   int reap; /* no command: wait for processes that were left behind */
@@ -58,6 +57,8 @@ static const char *log_path;
 static struct {
   int next;
   long max_rss;
+  long long cpu_us, faults;
+  long long ns[MAX_COUNT]; /* of each run */
 } * shared;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...) {
@@ -109,7 +110,12 @@ static void read_job(void) {
   free(line);
 }
 
+static long long microseconds(struct timeval t) { return t.tv_sec * 1000000LL + t.tv_usec; }
+
 static void account(const struct rusage *use) {
+  __atomic_fetch_add(&shared->cpu_us, microseconds(use->ru_utime) + microseconds(use->ru_stime),
+                     __ATOMIC_RELAXED);
+  __atomic_fetch_add(&shared->faults, use->ru_minflt + use->ru_majflt, __ATOMIC_RELAXED);
   long seen = __atomic_load_n(&shared->max_rss, __ATOMIC_RELAXED);
   while (use->ru_maxrss > seen &&
          !__atomic_compare_exchange_n(&shared->max_rss, &seen, use->ru_maxrss, 0, __ATOMIC_RELAXED,
@@ -155,27 +161,33 @@ static void run_step(const struct contender *c, const struct step *s, const char
         status, log_path);
 }
 
-static void run_once(const struct contender *c, const char *id,
-                     const posix_spawn_file_actions_t *stdio, long long *ns) {
-  for (int i = 0; i < c->steps; i++) {
-    long long from = now();
-    run_step(c, &c->step[i], id, stdio);
-    ns[i] = now() - from;
+/* Run `i` of a round. Writes the time of each step to `steps`. */
+static void run_once(const struct contender *c, int i, const char *id,
+                     const posix_spawn_file_actions_t *stdio, long long *steps) {
+  const long long start = now();
+  long long from = start;
+  for (int k = 0; k < c->steps; k++) {
+    run_step(c, &c->step[k], id, stdio);
+    const long long to = now();
+    steps[k] = to - from;
+    from = to;
   }
+  shared->ns[i] = from - start;
 }
 
 /* One round of one contender; prints its line unless it is a warm-up. */
 static void run_round(const struct contender *c, int round, int count, int parallel, int silent,
                       const posix_spawn_file_actions_t *stdio) {
   char id[64];
-  long long ns[MAX_STEPS] = {0};
+  long long steps[MAX_STEPS] = {0};
   shared->next = 0;
   shared->max_rss = 0;
+  shared->cpu_us = shared->faults = 0;
   long long from = now();
   if (parallel == 1) {
     for (int i = 0; i < count; i++) {
       snprintf(id, sizeof id, "bench-%d-%d-%d", (int)getpid(), round, i);
-      run_once(c, id, stdio, ns);
+      run_once(c, i, id, stdio, steps);
     }
   } else {
     pid_t workers[64];
@@ -189,7 +201,7 @@ static void run_round(const struct contender *c, int round, int count, int paral
         die("PR_SET_CHILD_SUBREAPER: %s", strerror(errno));
       for (int i; (i = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED)) < count;) {
         snprintf(id, sizeof id, "bench-%d-%d-%d", (int)getppid(), round, i);
-        run_once(c, id, stdio, ns);
+        run_once(c, i, id, stdio, steps);
       }
       _exit(0);
     }
@@ -202,20 +214,22 @@ static void run_round(const struct contender *c, int round, int count, int paral
   long long all = now() - from;
   if (silent)
     return;
-  printf("%s\t%lld\t%ld", c->name, all, shared->max_rss);
-  for (int i = 0; count == 1 && i < c->steps; i++)
-    printf("\t%lld", ns[i]);
+  printf("%s\t%lld\t%ld\t%lld\t%lld", c->name, all, shared->max_rss, shared->cpu_us,
+         shared->faults);
+  for (int i = 0; i < (count == 1 ? c->steps : count); i++)
+    printf("\t%lld", count == 1 ? steps[i] : shared->ns[i]);
   putchar('\n');
   fflush(stdout);
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6)
-    die("usage: timer ROUNDS WARMUP COUNT PARALLEL LOG <JOB");
+  if (argc != 7)
+    die("usage: timer ROUNDS WARMUP COUNT PARALLEL PAUSE LOG <JOB");
   const int rounds = atoi(argv[1]), warmup = atoi(argv[2]), count = atoi(argv[3]),
-            parallel = atoi(argv[4]);
-  log_path = argv[5];
-  if (rounds < 1 || warmup < 0 || count < 1 || parallel < 1 || parallel > 64)
+            parallel = atoi(argv[4]), pause_us = atoi(argv[5]);
+  log_path = argv[6];
+  if (rounds < 1 || warmup < 0 || count < 1 || count > MAX_COUNT || parallel < 1 || parallel > 64 ||
+      pause_us < 0)
     die("numbers out of range");
   read_job();
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -244,7 +258,8 @@ int main(int argc, char **argv) {
     for (int k = 0; k < contender_count; k++) {
       run_round(&contenders[order[k]], round < 0 ? rounds - round : round, count, parallel,
                 round < 0, &stdio);
-      usleep(SETTLE_US);
+      if (pause_us > 0)
+        usleep((useconds_t)pause_us);
     }
   }
   return 0;
