@@ -34,7 +34,9 @@ export function enterNamespace() {
 
 const CGROUP2 = 0x63677270; // linux/magic.h: CGROUP2_SUPER_MAGIC
 
-/** `v2`, or `v1`: crun 1.8 refuses the hybrid layout, so its v2 mount is replaced by an empty tmpfs, in this namespace. */
+/**
+ * `v2`, or `v1`: crun 1.8 refuses the hybrid layout, so in this namespace an empty tmpfs replaces its v2 mount.
+ */
 export function cgroupLayout() {
   const unified = '/sys/fs/cgroup/unified';
   if (statfsSync('/sys/fs/cgroup').type === CGROUP2) return 'v2';
