@@ -450,7 +450,7 @@ export async function program(entry, output, out, keepLines = false) {
   flags.push('-isystem', qjs.include, ...hardened, ...musl());
   const tools = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
   const all = files('native/quickjs', '.c').filter((f) => !tools.includes(f));
-  const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h'];
+  const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h', `${qjs.include}/quickjs.h`];
   const list = objects('musl-gcc', [...all, 'build/gen/quickjs-abi.c'], headers, build, flags);
   const [compile, take] = objects('musl-gcc', tools, headers, build, flags);
   link('musl-gcc', 'build/compile', [compile, qjs.archive], ['-static', '-lm']);

@@ -1,8 +1,9 @@
 // QuickJS as a static library for musl: from QUICKJS_DIR, or from Debian's source package by the apt of this machine.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hardened } from './flags.mjs';
+import { withImmortals } from './quickjs-immortal.mjs';
 
 export const VERSION = '2025.04.26';
 // The upstream tarball: Debian's revision of the package may change, but not this.
@@ -81,46 +82,56 @@ function sourceTarball(dir) {
   return path;
 }
 
+const dir = 'build/quickjs';
+/** The sources with the changes of quickjs-immortal.mjs. */
+const tree = `${dir}/source`;
+
+/** Makes the tree, unless it was made from the same sources with the same changes. */
 function source() {
-  if (process.env.QUICKJS_DIR) return process.env.QUICKJS_DIR;
-  const dir = 'build/quickjs';
-  const tree = `${dir}/source`;
-  if (!existsSync(`${tree}/quickjs.c`)) {
-    mkdirSync(dir, { recursive: true });
+  mkdirSync(dir, { recursive: true });
+  const own = process.env.QUICKJS_DIR;
+  const stamp = createHash('sha256').update(readFileSync('hack/quickjs-immortal.mjs'));
+  if (own) for (const f of FILES) stamp.update(readFileSync(`${own}/${f}.c`)).update(readFileSync(`${own}/${f}.h`));
+  else stamp.update(SHA256);
+  const made = stamp.digest('hex');
+  if (existsSync(`${tree}/.made`) && readFileSync(`${tree}/.made`, 'utf8') === made) return;
+  rmSync(`${tree}.tmp`, { recursive: true, force: true });
+  if (own) cpSync(own, `${tree}.tmp`, { recursive: true });
+  else {
     const tarball = sourceTarball(dir);
-    rmSync(`${tree}.tmp`, { recursive: true, force: true });
     mkdirSync(`${tree}.tmp`);
     execFileSync('tar', ['-C', `${tree}.tmp`, '--strip-components=1', '-xf', tarball]);
-    renameSync(`${tree}.tmp`, tree);
   }
-  return tree;
+  for (const file of ['quickjs.h', 'quickjs.c']) {
+    const path = `${tree}.tmp/${file}`;
+    writeFileSync(path, withImmortals(file, readFileSync(path, 'utf8')));
+  }
+  writeFileSync(`${tree}.tmp/.made`, made);
+  rmSync(tree, { recursive: true, force: true });
+  renameSync(`${tree}.tmp`, tree);
 }
 
 /** Directories of quickjs.h and the library; undefined with RUNT_WITHOUT_QUICKJS=1, which builds only for Node.js. */
 export function quickjs() {
   if (process.env.RUNT_WITHOUT_QUICKJS) return undefined;
-  let tree;
   try {
-    tree = source();
+    source();
   } catch (error) {
     console.error(
       'build: QuickJS cannot be fetched; set QUICKJS_DIR to its sources, or RUNT_WITHOUT_QUICKJS=1 to build without dist/runt',
     );
     throw error;
   }
-  const out = 'build/quickjs';
   const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE', ...hardened];
   const stamp = createHash('sha256')
-    .update(tree)
     .update(flags.join(' '))
-    .update(readFileSync(`${tree}/quickjs.c`))
+    .update(readFileSync(`${tree}/.made`))
     .digest('hex')
     .slice(0, 12);
-  const archive = `${out}/libquickjs-musl-${stamp}.a`;
+  const archive = `${dir}/libquickjs-musl-${stamp}.a`;
   if (!existsSync(archive)) {
-    mkdirSync(out, { recursive: true });
     const list = FILES.map((f) => {
-      const object = `${out}/${f}.o`;
+      const object = `${dir}/${f}.o`;
       execFileSync('musl-gcc', [...flags, `-DCONFIG_VERSION="${VERSION}"`, '-c', `${tree}/${f}.c`, '-o', object]);
       return object;
     });

@@ -365,7 +365,9 @@ static void make_snapshot(void) {
     JS_FreeValue(vm.ctx, JS_LoadModule(vm.ctx, "", pieces[i].name));
     run_jobs();
   }
+  JS_MakeImmortal(vm.ctx);
   memory_scatter();
+  js_immortal_size = (unsigned)(memory_gathered_end - (uint8_t *)GATHERED_AT);
   snapshot_wanted = 0;
   raise(SIGSTOP);
 }

@@ -8,8 +8,8 @@
 extern const JSMallocFunctions memory_functions;
 
 /* Address of the blocks of a snapshot (snapshot.c), side by side: below 4 GiB, far from the
- * kernel's own mappings. */
-#define GATHERED_AT ((void *)0x40000000)
+ * kernel's own mappings. The objects there are immortal (hack/quickjs-immortal.mjs). */
+#define GATHERED_AT ((void *)JS_IMMORTAL_AT)
 #define GATHERED_SIZE ((size_t)8 << 20)
 
 /* From now on blocks are cut there, while there is room. -1 when the address is taken. */
