@@ -72,7 +72,12 @@ const changes = [
   ['quickjs.h', 'if (--p->ref_count <= 0) {', 2, () => 'if (!JS_IS_IMMORTAL(p) && --p->ref_count <= 0) {'],
   ['quickjs.h', '        p->ref_count++;', 2, () => '        if (!JS_IS_IMMORTAL(p)) p->ref_count++;'],
   ['quickjs.c', '/* same as JS_FreeValueRT() but faster */\n', 1, (old) => `${counting}\n${old}`],
-  ['quickjs.c', '\nJSValue JS_GetPropertyInternal(JSContext *ctx, JSValueConst obj,\n', 1, (old) => `${preparation}\n${old}`],
+  [
+    'quickjs.c',
+    '\nJSValue JS_GetPropertyInternal(JSContext *ctx, JSValueConst obj,\n',
+    1,
+    (old) => `${preparation}\n${old}`,
+  ],
   ['quickjs.c', /--(\w+)->header\.ref_count\b/g, 6, (_, object) => `drop_reference(${object})`],
   ['quickjs.c', /(\w+(?:->\w+|\.\w+)*)->header\.ref_count\+\+;/g, 16, (_, object) => `add_reference(${object});`],
   // The reference to a string that became one to its atom, which is not counted.
@@ -98,7 +103,7 @@ export function withImmortals(file, text) {
       found++;
       return to(...match);
     });
-    if (found !== times) throw new Error(`${name} of QuickJS has "${from}" ${found} times, expected ${times}`);
+    if (found !== times) throw new Error(`${name} of QuickJS has ${found} times, expected ${times}: ${from}`);
   }
   return changed;
 }

@@ -1,5 +1,6 @@
 // Programs of test/sys/abi.test.ts: build/test/abi-node.mjs, and build/test/abi-quickjs if QuickJS is available. With
-// an argument only build/test/faulty, for test/shim/unhandled.test.ts.
+// an argument only build/test/faulty, for test/shim/unhandled.test.ts, or build/test/immortal, for
+// test/native/quickjs/immortal.test.ts.
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { define, program } from './build.mjs';
@@ -7,6 +8,10 @@ import { define, program } from './build.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 if (process.argv[2] === 'faulty')
   process.exit((await program('test/shim/faulty.ts', 'build/test/faulty', 'build/test/faulty-pieces', true)) ? 0 : 3);
+if (process.argv[2] === 'immortal')
+  process.exit(
+    (await program('test/native/quickjs/immortal.ts', 'build/test/immortal', 'build/test/immortal-pieces')) ? 0 : 3,
+  );
 await esbuild.build({
   entryPoints: ['test/sys/abi-node.ts'],
   outfile: 'build/test/abi-node.mjs',

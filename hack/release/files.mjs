@@ -112,7 +112,7 @@ function licence(name, path) {
 }
 
 /** QuickJS's licence, that of Expat. */
-export const quickjsLicence = () => licence('QuickJS', `${process.env.QUICKJS_DIR ?? 'build/quickjs/source'}/LICENSE`);
+export const quickjsLicence = () => licence('QuickJS', 'build/quickjs/source/LICENSE');
 
 /** The licences of what is linked into the programs, as one file. */
 export function notices() {

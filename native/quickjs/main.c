@@ -121,8 +121,7 @@ static void collect_at_work(JSRuntime *rt) {
 
 /* Collects after a time without work (src/sys/waiting/loop.ts). It compares with the last such
  * time: a collection during work leaves what the work still uses, and the garbage at its end would
- * never be enough. A collection writes to all objects, also to those of the snapshot, which other
- * processes share until then: not worth it for less. */
+ * never be enough. It visits all objects but those of the snapshot: not worth it for less. */
 static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)self, (void)argc, (void)argv;
   collect(JS_GetRuntime(ctx), live_at_rest, (size_t)128 << 10);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
-const quickjs = process.env.QUICKJS_DIR ?? 'build/quickjs/source';
+const quickjs = 'build/quickjs/source';
 const flags = '-std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined';
 
 /** Builds the model with more flags, runs it, and returns its result. */
