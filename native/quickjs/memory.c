@@ -23,7 +23,7 @@ enum {
   STEP = 16,  /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
                  two */
   SMALL = 1024,
-  CHUNK = 256 * 1024,
+  CHUNK = 64 * 1024,
   CLASSES = SMALL / STEP + 64,
   PAGE = 4096,
   /* The second mode returns the pages of a freed block of this size (a large config). */
