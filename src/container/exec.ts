@@ -10,11 +10,11 @@ import { changesStdioOwner } from '../plan/process/process-compile.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { parseJson } from '../spec/json/parse-json.js';
 import { utf8Text } from '../spec/json/utf8.js';
-import { loadSpec, MAX_CONFIG, parseSpec } from '../spec/load-config.js';
+import { loadSpec, MAX_CONFIG, parseSpec, USUAL_CONFIG } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError, type Violation } from '../sys/error.js';
-import { exists, readLink, tryReadText } from '../sys/fs.js';
+import { exists, readAtMost, readLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
@@ -331,14 +331,9 @@ function readProcess(o: ExecOptions, spec: Spec): { process?: Process; warnings:
 }
 
 function readFile(path: string): Uint8Array {
-  let bytes = new Uint8Array(64 << 10);
-  let length = native.readFile(AT_FDCWD, path, bytes);
-  if (length === -E.EOVERFLOW) {
-    bytes = new Uint8Array(MAX_CONFIG);
-    length = native.readFile(AT_FDCWD, path, bytes);
-  }
-  check(length, { code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, syscall: 'read' });
-  return bytes.subarray(0, length);
+  const read = readAtMost(path, USUAL_CONFIG, MAX_CONFIG);
+  if (typeof read !== 'number') return read;
+  throw new RuntError({ code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, errno: -read, syscall: 'read' });
 }
 
 /** Reads the container's current state for the plan. */

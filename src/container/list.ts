@@ -3,7 +3,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { forgetRemoved, openRoot } from './state/state-directory.js';
-import { loadRecord } from './state/state-store.js';
+import { isRecorded, loadRecord } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
 interface ListOptions {
@@ -22,10 +22,23 @@ interface ListOptions {
  * @throws RuntError ERR_STATE if the root is unreadable; ERR_PROCESS, ERR_CGROUP if a status is unknown
  */
 export function list(o: ListOptions): ContainerState[] {
-  const states: ContainerState[] = [];
+  return each(o, (name) => describe(o.root, loadRecord(o.root, name)));
+}
+
+/**
+ * The ids of all containers, sorted, also of those whose record is unusable. Reads a record only where it is missing.
+ * @throws RuntError ERR_STATE if the root is unreadable
+ */
+export function listIds(o: ListOptions): string[] {
+  return each(o, (name) => (isRecorded(o.root, name) ? name : loadRecord(o.root, name).id));
+}
+
+/** The result of `find` for each name below the root. */
+function each<T>(o: ListOptions, find: (name: string) => T): T[] {
+  const found: T[] = [];
   for (const name of names(o.root, o.mustExist)) {
     try {
-      states.push(describe(o.root, loadRecord(o.root, name)));
+      found.push(find(name));
     } catch (error) {
       const code = error instanceof RuntError ? error.code : '';
       if (code.startsWith('ERR_STATE')) o.warn?.((error as RuntError).message);
@@ -34,7 +47,7 @@ export function list(o: ListOptions): ContainerState[] {
       else throw error;
     }
   }
-  return states;
+  return found;
 }
 
 /**

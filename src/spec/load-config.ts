@@ -29,8 +29,11 @@ export interface JudgedSpec {
   readonly text: Uint8Array;
 }
 
-/** Maximum size of a config.json; a real one has some 10 KiB. */
-export const MAX_CONFIG = 4 << 20;
+/** Maximum size of a config.json: that of a plan (docs/internals.md#the-plan-on-the-wire). */
+export const MAX_CONFIG = 16 << 20;
+
+/** Size of the first buffer for one; most have some 10 KiB. */
+export const USUAL_CONFIG = 16 << 10;
 
 /**
  * Reads and checks the config.json at a path.
@@ -54,7 +57,7 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for a value that is not an object
  */
 export function judgeFile(path: string): JudgedSpec {
-  const read = readAtMost(path, 64 << 10, MAX_CONFIG);
+  const read = readAtMost(path, USUAL_CONFIG, MAX_CONFIG);
   if (typeof read !== 'number') return judgeSpec(read, read.length, path);
   if (read === -E.ENOENT || read === -E.ENOTDIR) {
     throw new RuntError({

@@ -61,17 +61,16 @@ export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
 }
 
 /**
- * The bytes of a file that is usually shorter than `first` and never longer than `max`, in a new buffer; or -errno,
- * -EOVERFLOW for a longer file.
+ * The bytes of a file that is usually shorter than `first` and never longer than `max`, in a new buffer of less than
+ * twice its length, or of `first` bytes; or -errno, -EOVERFLOW for a longer file.
  */
 export function readAtMost(path: string, first: number, max: number): Uint8Array | number {
-  let bytes = new Uint8Array(first);
-  let length = native.readFile(AT_FDCWD, path, bytes);
-  if (length === -E.EOVERFLOW) {
-    bytes = new Uint8Array(max);
-    length = native.readFile(AT_FDCWD, path, bytes);
+  for (let size = first; ; size = Math.min(size * 2, max)) {
+    const bytes = new Uint8Array(size);
+    const length = native.readFile(AT_FDCWD, path, bytes);
+    if (length >= 0) return bytes.subarray(0, length);
+    if (length !== -E.EOVERFLOW || size >= max) return length;
   }
-  return length < 0 ? length : bytes.subarray(0, length);
 }
 
 /** Checks with access(2) that a path can be reached: 0 or -errno. */

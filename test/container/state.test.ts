@@ -1,7 +1,7 @@
 /** `state` and `list`: the status from the record, the process and the freezer; which entries `list` leaves out. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { list } from '../../src/container/list.js';
+import { list, listIds } from '../../src/container/list.js';
 import { forEach, matchingIds } from '../../src/container/matching-ids.js';
 import { state } from '../../src/container/state.js';
 import { E } from '../../src/sys/errno.js';
@@ -133,6 +133,25 @@ test('list leaves out containers that are removed meanwhile, and entries that ar
   const { tree } = c.kernel;
   c.kernel.before('openDirectory', 1, () => tree.directory(c.root).entries?.delete('gone'));
   assert.equal([list(c.options).map(({ id }) => id), c.warnings], [['web'], []]);
+});
+
+test('listIds has the ids of all records, usable or not, and reads none; it leaves out what list leaves out', () => {
+  const c = new FakeContainer({ status: 'running' });
+  c.addContainer('b');
+  const { tree } = c.kernel;
+  tree.file(`${c.root}/broken/state.json`, '{');
+  tree.directory(`${c.root}/.deleted`);
+  tree.file(`${c.root}/file`);
+  c.kernel.calls.length = 0;
+  assert.equal([listIds(c.options), c.warnings], [['b', 'broken', 'web'], []]);
+  assert.equal(
+    c.kernel.calls.filter((call) => call.includes('state.json') && !call.startsWith('stat(')),
+    [],
+  );
+  assert.not.ok(c.kernel.calls.some((call) => call.startsWith('processStat')));
+  tree.directory(`${c.root}/killed`);
+  assert.equal(listIds(c.options), ['b', 'broken', 'web']);
+  assert.match(c.warnings.join(), /killed/);
 });
 
 test('--regex selects the matching ids; an invalid pattern is an error', () => {

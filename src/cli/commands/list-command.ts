@@ -1,5 +1,5 @@
 /** `runt list`: the containers below the root. */
-import { list } from '../../container/list.js';
+import { list, listIds } from '../../container/list.js';
 import { printable } from '../../plan/printable-text.js';
 import type { RuntError } from '../../sys/error.js';
 import { reportWarning } from '../command-log.js';
@@ -9,23 +9,25 @@ import { rootDirectory } from '../root-directory.js';
 
 export function command({ global, flags }: Call<'list'>): number {
   const failures: RuntError[] = [];
-  const entries = list({
+  const options = {
     root: rootDirectory(global),
     // The default root is made by the first create; one that is named and missing is a mistake, as with runc.
     mustExist: Boolean(global.root),
-    warn: (sentence) => reportWarning(global, sentence),
-    unknown: (error) => failures.push(error),
-  });
-  if (flags.quiet) print(entries.map((e) => `${e.id}\n`).join(''));
-  else if (flags.format === 'json') print(`${JSON.stringify(entries)}\n`);
+    warn: (sentence: string) => reportWarning(global, sentence),
+    unknown: (error: RuntError) => failures.push(error),
+  };
+  if (flags.quiet) print(lines(listIds(options)));
+  else if (flags.format === 'json') print(lines([JSON.stringify(list(options))]));
   else {
-    const rows = entries.map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
+    const rows = list(options).map((e) => [e.id, String(e.pid), e.status, e.bundle, e.created, e.owner]);
     print(formatTable([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
   }
   // Throw after printing: one unreadable container must not hide the others.
   if (failures[0]) throw failures[0];
   return 0;
 }
+
+const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
 
 /** Columns at least 12 wide with three spaces between them, as in runc: scripts parse them with awk. */
 export function formatTable(texts: readonly (readonly string[])[]): string {

@@ -11,8 +11,8 @@ import { replaceValueAt, valueAt } from './json-pointer.js';
 /** Pairs of JSON pointer and literal. */
 export type WideIntegers = readonly (readonly [pointer: string, literal: string])[];
 
-/** Buffer sizes for the scanner's result: for a few integers, for a large config, and for 4 MiB with short names. */
-const SIZES = [4096, 1 << 20, 16 << 20];
+/** Buffer sizes for the scanner's result: for a few integers, for a large config, and for 16 MiB with short names. */
+const SIZES = [4096, 1 << 20, 64 << 20];
 
 /**
  * The integers of `json`, a valid JSON text, that a double may have rounded. Empty if a name has no UTF-8 form or holds
