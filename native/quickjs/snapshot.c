@@ -49,17 +49,17 @@ static uint64_t address(const char *text) {
   return value;
 }
 
-/* Starts the program, stopped at its first instruction. */
-static pid_t start(const char *program) {
+/* Starts the program with one variable in its environment, stopped at its first instruction. */
+static pid_t start(const char *program, char *variable) {
   pid_t pid = fork();
   if (pid < 0)
     fail("fork");
   if (pid == 0) {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
       fail("ptrace");
-    char *const nothing[] = {NULL};
+    char *const environment[] = {variable, NULL};
     char *const name[] = {(char *)(uintptr_t) "runt", NULL};
-    execve(program, name, nothing);
+    execve(program, name, environment);
     fail(program);
   }
   int status;
@@ -111,8 +111,9 @@ struct part {
 };
 
 /* Runs the program until its state is complete, and fills the parts from its memory. */
-static void take_parts(const char *program, uint64_t wanted, uint64_t end_at, struct part *parts) {
-  pid_t pid = start(program);
+static void take_parts(const char *program, char *variable, uint64_t wanted, uint64_t end_at,
+                       struct part *parts) {
+  pid_t pid = start(program, variable);
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/mem", pid);
   int memory = open(path, O_RDWR | O_CLOEXEC), yes = 1;
@@ -218,10 +219,14 @@ int main(int argc, char **argv) {
   struct part parts[PARTS] = {0};
   find_data(elf, headers, &parts[RELRO], &parts[DATA]);
 
-  take_parts(argv[1], wanted, end_at, parts);
+  /* A longer environment moves the stack: without address space randomization (personality(2)) its
+   * addresses would be the same in both processes, and would remain in OUTPUT. */
+  static char variable[64 << 10] = "A";
+  take_parts(argv[1], variable, wanted, end_at, parts);
+  memset(variable, 'A', sizeof variable - 1);
   struct part second[PARTS];
   memcpy(second, parts, sizeof parts);
-  take_parts(argv[1], wanted, end_at, second);
+  take_parts(argv[1], variable, wanted, end_at, second);
   unsigned differing = 0;
   for (int i = 0; i < PARTS; i++)
     differing += zero_differences(&parts[i], &second[i]);

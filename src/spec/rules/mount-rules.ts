@@ -26,7 +26,7 @@ const DATA: Readonly<Record<string, string>> = {
 };
 
 /**
- * Limit on distinct options with a spelling check. Each is compared with all known ones: a config of 16 MiB has room for
+ * Limit on distinct options with a spelling check. Each is compared with all known ones: a large config has room for
  * options that would take over a minute. The kernel refuses later misspelt ones.
  */
 const MAX_JUDGED = 200;
