@@ -410,7 +410,9 @@ const uint32_t piece_count = ${rows.length};
  * reads.
  */
 const snapshotted = [
-  ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec', 'version'].map((name) => `src/cli/commands/${name}-command.ts`),
+  ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec', 'version'].map(
+    (name) => `src/cli/commands/${name}-command.ts`,
+  ),
   'src/container/launch/handlers/seccomp-cache.ts',
 ];
 
