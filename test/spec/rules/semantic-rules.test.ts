@@ -143,6 +143,23 @@ const cases: [string, unknown, string[]][] = [
     ['/mounts/0/source must name what is bound'],
   ],
   [
+    'mounts: options like those of a valid mount excuse neither a missing source nor a missing mapping',
+    {
+      ...sample(),
+      mounts: [
+        { destination: '/a', type: 'bind', source: '/y', options: ['ro'] },
+        { destination: '/b', type: 'bind', options: ['ro'] },
+        { destination: '/c', type: 'bind', source: '/y', options: ['ro'], uidMappings: [map(0, 1, 1)] },
+        { destination: '/d', options: ['ro'], source: '/y' },
+      ],
+    },
+    [
+      '/mounts/1/source must name what is bound',
+      '/mounts/2/gidMappings must be given along with uidMappings',
+      '/mounts/3/type must name a file system type, unless an option is bind or rbind',
+    ],
+  ],
+  [
     'mounts: no type',
     withMount({ destination: '/x', source: 'y' }),
     ['/mounts/0/type must name a file system type, unless an option is bind or rbind'],
