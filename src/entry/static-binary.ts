@@ -2,7 +2,6 @@
 import { main } from '../cli/command-main.js';
 import type { Native } from '../sys/abi.js';
 import { setHost } from '../sys/host.js';
-import { Protocol } from '../sys/protocol.js';
 import { runOnce } from '../sys/waiting/loop.js';
 
 /** The global that main.c makes before it evaluates the main module. */
@@ -10,7 +9,7 @@ interface ProvidedHost {
   /** argv[0]. */
   readonly program: string;
   readonly native: Native;
-  readonly args: string[];
+  readonly args: readonly string[];
   readonly closed: number;
   readonly env: Readonly<Record<string, string>>;
   decode(bytes: Uint8Array, length: number): string;
@@ -32,13 +31,22 @@ function begin(): void {
     Object.assign(globalThis, { runtUnhandled });
   };
   const name = provided.program.slice(provided.program.lastIndexOf('/') + 1);
-  const waited = name === Protocol.RUN_END_PROGRAM ? args.splice(0, 2) : undefined;
-  setHost({ name: 'quickjs', native, args, waited, closed, env, decode, decodeRaw, encode, outlive, longLived, tidy });
-  const grpc = name.startsWith('containerd-shim-runt-grpc-');
+  setHost({
+    name: 'quickjs',
+    program: name,
+    native,
+    args,
+    closed,
+    env,
+    decode,
+    decodeRaw,
+    encode,
+    outlive,
+    longLived,
+    tidy,
+  });
   const code = name.startsWith('containerd-shim-')
-    ? import('../shim/shim-main.js').then(({ shim }) =>
-        shim(grpc ? 'containerd-shim-runt-grpc-v1' : 'containerd-shim-runt-v1'),
-      )
+    ? import('../shim/shim-main.js').then(({ shim }) => shim(name))
     : main();
   code.then((status) => provided.exit(status));
 }

@@ -13,8 +13,10 @@ import { logText } from './shim-log.js';
 /** The shim over ttrpc, and the shim over gRPC. */
 export type ShimName = 'containerd-shim-runt-v1' | 'containerd-shim-runt-grpc-v1';
 
-/** Executes the command line. @returns the exit status */
-export async function shim(name: ShimName): Promise<number> {
+/** Executes the command line. @param program its name, of any version of the shim @returns the exit status */
+export async function shim(program: string): Promise<number> {
+  const isGrpc = program.startsWith('containerd-shim-runt-grpc-');
+  const name: ShimName = isGrpc ? 'containerd-shim-runt-grpc-v1' : 'containerd-shim-runt-v1';
   try {
     const a = parseArguments(host.args);
     if (a.version) {

@@ -3,14 +3,14 @@ import type { Native } from './abi.js';
 
 export interface Host {
   readonly name: 'node' | 'quickjs';
+  /** The name of the program, from argv[0]; absent under Node.js. */
+  readonly program?: string;
   readonly native: Native;
   /** Arguments after the program's name. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The descriptors among 0 to 2 that the caller had closed, bit n for n; they are /dev/null now. */
   readonly closed?: number;
-  /** Pid and pidfd of the child that this process has waited for as runt-init (container/stdio/waiter.ts). */
-  readonly waited?: readonly string[] | undefined;
   /** Whether we inherited a descriptor. Absent if exactly the inherited ones are not close-on-exec. */
   readonly inherited?: (fd: number) => boolean;
   /** UTF-8 → string. Malformed input becomes U+FFFD, as TextDecoder does. */

@@ -12,7 +12,7 @@ export enum Protocol {
   HOLD_MAGIC = 'runt-hold-1',
   /** First field of the frame with which a foreground command becomes runt-init until its process ends. */
   WAIT_MAGIC = 'runt-wait-1',
-  /** argv[0] of runt when the waiter executes it; the pid and the pidfd of the child follow, then its arguments. */
+  /** The name of runt when the waiter executes it; the pid and the pidfd of the child follow, after colons. */
   RUN_END_PROGRAM = 'runt-run-end',
   /** Limit of a frame in bytes; no config comes near it. */
   PLAN_MAX = 16 << 20,

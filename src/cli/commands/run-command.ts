@@ -1,6 +1,7 @@
 /** `runt run`: create, start and, in the foreground, wait and delete. The exit status is the container's. */
 import { run } from '../../container/run.js';
 import { host } from '../../sys/host.js';
+import { Protocol } from '../../sys/protocol.js';
 import type { Call } from '../command-syntax.js';
 import { createOptions, loggingOf } from '../create-options.js';
 
@@ -13,6 +14,7 @@ export async function command(call: Call<'run'>): Promise<number> {
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
   };
-  const { waited } = host;
-  return waited ? (await import('../../container/run-end.js')).endRun(options, waited) : run(options);
+  const { program = '' } = host;
+  if (!program.startsWith(Protocol.RUN_END_PROGRAM)) return run(options);
+  return (await import('../../container/run-end.js')).endRun(options, program);
 }

@@ -1,12 +1,14 @@
 /** criu as a child process that answers one request over a socket: `criu swrk FD` (https://criu.org/RPC). */
+
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
-import { environment, nulList } from '../../sys/nul-list.js';
+import { nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { criuEndTime, criuVersionTime, killedProcessTime } from '../../sys/waiting/time-limits.js';
+import { environment } from '../environment.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';

@@ -7,8 +7,9 @@ import { E } from '../../sys/errno.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
-import { environment, nulList } from '../../sys/nul-list.js';
+import { nulList } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
+import { environment } from '../environment.js';
 
 interface AwaitedChild {
   readonly pid: number;
@@ -17,7 +18,7 @@ interface AwaitedChild {
 
 /**
  * Executes runt-init in the waiter mode: the same process, which keeps the child and the signals that are blocked. It
- * ends with the child's exit status, or executes this command line again, with `host.waited`. Returns if that is not
+ * ends with the child's exit status, or executes this command line again, with `host.program` for run-end.ts. Returns if that is not
  * possible here: the caller then waits itself.
  * @param signals signalfd of the signals to forward @param again whether there is something to do after the end
  */
@@ -26,7 +27,7 @@ export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, agai
   if (host.name !== 'quickjs' || native.pidfdSignal(pidfd, 0) === -E.ENOSYS) return;
   const program = again ? native.openAt(AT_FDCWD, '/proc/self/exe', O_RDONLY, 0) : -1;
   if (again && program < 0) return;
-  const words = [Protocol.RUN_END_PROGRAM, pid, pidfd, ...host.args];
+  const words = [[Protocol.RUN_END_PROGRAM, pid, pidfd].join(':'), ...host.args];
   const command = again ? [program, words.length, ...words, ...environment()] : [''];
   const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, ...command]);
   const frame = new Uint8Array(4 + data.length);

@@ -1,12 +1,13 @@
 /** `start`: finds or starts the shim of the container's group, and prints nothing but its address. */
 
+import { environment } from '../../container/environment.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { makeParents, readLink, stat, tryReadText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NONBLOCK, O_WRONLY } from '../../sys/linux.js';
-import { environment, nulList } from '../../sys/nul-list.js';
+import { nulList } from '../../sys/nul-list.js';
 import type { ShimName } from '../shim-main.js';
 import { claimSocket, lockSockets } from '../transport/server-socket.js';
 import { mountExtensions } from './mount-capabilities.js';

@@ -1,11 +1,11 @@
 /** `delete` of a container that a running gRPC server has: its answer is held until that server is done with it. */
 
+import { environment } from '../../container/environment.js';
 import { startFailure, startMode } from '../../container/launch/start-mode.js';
 import { check } from '../../sys/error.js';
 import { exists, tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
-import { environment } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
 import { holdAnswerTime } from '../../sys/waiting/time-limits.js';
 import type { ShimArguments } from '../containerd/shim-arguments.js';

@@ -1,10 +1,11 @@
 /** Log programs for the output of processes: `binary:///path?argument=value`. */
 
+import { environment } from '../../container/environment.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, SIGKILL, SIGTERM } from '../../sys/linux.js';
-import { environment, nulList } from '../../sys/nul-list.js';
+import { nulList } from '../../sys/nul-list.js';
 import { readable, withTimeout } from '../../sys/waiting/loop.js';
 import { logProgramEndTime, logProgramTime } from '../../sys/waiting/time-limits.js';
 import { blocking, pipe } from './stdio-streams.js';
