@@ -1,6 +1,6 @@
 /**
- * The standard streams of processes that containerd moves by its streaming service (`io_type = "streaming"`). The keeper
- * holds the other ends of their pipes, so a stream outlives the server, and containerd may connect again.
+ * Standard streams that containerd moves by its streaming service (`io_type = "streaming"`). The keeper holds the other
+ * ends of their pipes, so a stream outlives the server, and containerd may connect again.
  */
 import { E } from '../../sys/errno.js';
 import { check } from '../../sys/error.js';

@@ -1,4 +1,4 @@
-/** Servers that are killed at a system call inside Create: the next one leaves nothing of it, and Create works again. */
+/** Servers that are killed inside Create: the next one leaves nothing of it, and Create works again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ function mountedBundle(bed: Bed): { bundle: string; rootfs: object[] } {
   return { bundle, rootfs: [{ type: 'bind', source: bed.rootfs, options: ['rbind'] }] };
 }
 
-/** Kills a server of `runt serve` in `call`, then checks what the next one finds. @returns whether that ended the call */
+/** Kills a server in `call`, then checks what the next one finds. @returns whether that ended the call */
 async function killedIn(
   bed: Bed,
   count: number,
