@@ -275,7 +275,7 @@ test(
 );
 
 test(
-  'list prints a table, JSON, or ids with -q; an empty root or default one to be made is no error, a missing --root is',
+  'list prints a table, JSON, or ids with -q; a missing --root is an error, an empty root or a missing default one is not',
   onBed((bed) => {
     const missing = bed.runt(['list']);
     assert.is(missing.code, 1);
