@@ -16,8 +16,7 @@ export class ServiceManager {
 
   /** The listening socket that it passed (LISTEN_FDS); undefined for none. @throws RuntError ERR_USAGE */
   listener(): { readonly fd: number; readonly path: string } | undefined {
-    // Only for this process, as sd_listen_fds(3) says: a container's caller may leave LISTEN_PID out, systemd does not.
-    const passed = host.env.LISTEN_PID ? listenFds(host.env) : undefined;
+    const passed = listenFds(host.env, 'named');
     if (!passed) return undefined;
     const what = `LISTEN_FDS=${passed.count}`;
     checkOpen(firstSocket, what, 'open the socket as descriptor 3 before you run runt');

@@ -77,11 +77,15 @@ export function checkOpen(fd: number, what: string, hint: string): void {
 }
 
 /**
- * The container's sockets from a service manager (sd_listen_fds(3)): undefined if LISTEN_PID is another process.
- * Without LISTEN_PID they are the container's too, as for runc and crun.
+ * The sockets from a service manager (sd_listen_fds(3)): undefined if LISTEN_PID is another process. Without LISTEN_PID
+ * they are the container's too, as for runc and crun; `named`: but not this process's own.
  */
-export function listenFds(env: Readonly<Record<string, string | undefined>>): ListenFds | undefined {
+export function listenFds(
+  env: Readonly<Record<string, string | undefined>>,
+  pids: 'any' | 'named' = 'any',
+): ListenFds | undefined {
   const { LISTEN_FDS: fds, LISTEN_PID: pid, LISTEN_FDNAMES: names = '' } = env;
-  if (!fds || !/^[1-9][0-9]{0,5}$/.test(fds) || (pid && pid !== String(native.pid()))) return undefined;
+  if (!fds || !/^[1-9][0-9]{0,5}$/.test(fds) || ((pid || pids === 'named') && pid !== String(native.pid())))
+    return undefined;
   return { count: Number(fds), names };
 }

@@ -42,9 +42,8 @@ export interface CgroupOps {
 /**
  * The operations for `linux.resources` in the cgroups of `paths`.
  * @throws RuntError ERR_UNSUPPORTED for a value that the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose
- * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a named cgroup, or a value in one, that a rootless runtime may
- * not write,
- * ERR_SPEC_VALUE for values that contradict each other
+ * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a named cgroup, or a value, that a rootless runtime may not
+ * write, ERR_SPEC_VALUE for values that contradict each other
  */
 export function cgroupOps(
   facts: CgroupFacts,

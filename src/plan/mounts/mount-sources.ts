@@ -24,10 +24,7 @@ export interface Trees {
   readonly settings: readonly MountSettings[];
   /** Slots of bind sources, by the index of the mount. */
   readonly binds: ReadonlyMap<number, number>;
-  /**
-   * Slots of user namespaces with the id maps of what runt-init maps, other file systems and binds from `inside`, by the
-   * index of the mount.
-   */
+  /** Slots of user namespaces with the id maps that runt-init uses, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
   /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
   readonly sources: ReadonlyMap<number, ClonedSource>;

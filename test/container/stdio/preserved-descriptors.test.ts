@@ -69,19 +69,20 @@ test('an unused number that cannot be filled is an error', () => {
   );
 });
 
-test('LISTEN_FDS is used only if LISTEN_PID is this process', () => {
+test('LISTEN_FDS is used if LISTEN_PID is this process or, for a container, absent', () => {
   new FakeKernel();
   assert.equal(listenFds({ LISTEN_FDS: '2', LISTEN_PID: '1000', LISTEN_FDNAMES: 'a:b' }), { count: 2, names: 'a:b' });
   assert.equal(listenFds({ LISTEN_FDS: '1', LISTEN_PID: '1000' }), { count: 1, names: '' });
   for (const env of [
     {},
-    { LISTEN_FDS: '2' },
     { LISTEN_FDS: '2', LISTEN_PID: '1' },
     { LISTEN_FDS: '0', LISTEN_PID: '1000' },
     { LISTEN_FDS: '-1', LISTEN_PID: '1000' },
   ]) {
     assert.is(listenFds(env), undefined, JSON.stringify(env));
   }
+  assert.equal(listenFds({ LISTEN_FDS: '2' }), { count: 2, names: '' });
+  assert.is(listenFds({ LISTEN_FDS: '2' }, 'named'), undefined, 'a server listens only on its own');
 });
 
 test.run();
