@@ -56,7 +56,7 @@ export function which(name) {
     .find(existsSync);
 }
 
-/** Compiles hack/bench/NAME.c, static, if it is newer than the program. Returns the program's path. */
+/** Compiles a C program of this folder, static, if it is newer than the program. Returns the program's path. */
 export function compile(name) {
   mkdirSync(build, { recursive: true });
   const source = join(top, 'hack', 'bench', `${name}.c`);

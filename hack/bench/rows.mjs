@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+// For the rows in which nothing but time passes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   addDeviceRules,
@@ -155,6 +156,7 @@ async function waiting(commands, sleeper) {
     const child = spawn(program, args, { stdio: ['ignore', out, out] });
     closeSync(out);
     const ended = new Promise((resolve) => child.on('close', resolve));
+    // A command that waits returns memory when it is idle.
     await sleep(1000);
     const rollup = readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8');
     const field = (key) => Number(new RegExp(`^${key}: *(\\d+) kB`, 'm').exec(rollup)[1]);

@@ -18,8 +18,8 @@ interface AwaitedChild {
 
 /**
  * Executes runt-init in the waiter mode: the same process, which keeps the child and the signals that are blocked. It
- * ends with the child's exit status, or executes this command line again, with `host.program` for run-end.ts. Returns if that is not
- * possible here: the caller then waits itself.
+ * ends with the child's exit status, or executes this command line again (run-end.ts). Returns if that is not possible
+ * here: the caller then waits itself.
  * @param signals signalfd of the signals to forward @param again whether there is something to do after the end
  */
 export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, again: boolean): void {

@@ -31,7 +31,7 @@ const NO_DATA = 4;
 export type Handler = (service: string, method: string, payload: Uint8Array, call: UnaryCall) => Promise<Uint8Array>;
 
 /** Finds the procedure of a call with streams, by `package.Service/Method`. */
-export type StreamingLookup = (path: string) => Streaming | undefined;
+type StreamingLookup = (path: string) => Streaming | undefined;
 
 interface Pending {
   readonly settle: (payload: Uint8Array) => void;
