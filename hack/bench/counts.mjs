@@ -8,8 +8,8 @@
  * commit. The counts depend on the kernel and on its cgroups: on another kind of machine nothing is compared.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { addMounts, addProfile, makeBundle, rootfsWithTargets } from './bundles.mjs';
 import { Commands } from './commands.mjs';
@@ -83,8 +83,8 @@ function countAll() {
 function machine() {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').match(/ - cgroup2? /g)?.length ?? 0;
   const compiler = execFileSync('cc', ['-dumpfullversion'], { encoding: 'utf8' }).trim();
-  const kernel = release().split('.').slice(0, 2).join('.');
-  return `${process.arch}, Linux ${kernel}, cgroup ${layout} with ${mounts} mounts, gcc ${compiler}`;
+  const { type } = statfsSync(top);
+  return `${process.arch}, Linux ${release()}, ${cpus().length} CPUs, cgroup ${layout} with ${mounts} mounts, file system ${type.toString(16)}, gcc ${compiler}`;
 }
 
 const layout = cgroupLayout();
