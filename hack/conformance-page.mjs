@@ -189,9 +189,19 @@ function criSection(tables, old) {
   ];
 }
 
-/** runc's own tests that pass with runc and not with runt: why. */
-const excusedTests = (tables) =>
-  section(tables, "runc's own tests").flatMap((line) => /^ {4}\(\d+\) (.*)$/.exec(line)?.[1] ?? []);
+/** Rows of runc's own tests: as what they ran, the results of runc and of runt, both without words too, and when. */
+function runcRows(tables, when) {
+  const made = new Map();
+  for (const [title, part] of Object.entries({
+    "runc's own tests": "runc's own tests as root",
+    "runc's own tests as an ordinary user": "runc's own tests as an ordinary user",
+  }))
+    for (const line of section(tables, title)) {
+      const [, as, sums] = /^ {4}run[ct] as (\w+), (?:as written|without words): (.*)$/.exec(line) ?? [];
+      if (as) made.set(as, [...(made.get(as) ?? [when(part)]), sums.match(/\d+/g).join(' / ')]);
+    }
+  return [...made].map(([as, [date, ...sums]]) => [as, ...sums, date]);
+}
 
 /** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
 function joinedKills(parts) {
@@ -207,8 +217,9 @@ function joinedKills(parts) {
  * @param tables what hack/conformance.mjs has written
  * @param before the page as it is
  * @param layout the version of cgroups on this machine
+ * @param excuses conformance/runc/known.json
  */
-export function page(tables, before, layout) {
+export function page(tables, before, layout, excuses) {
   const parts = rows(tables.split('\n## ')[0].split('\n')).filter(([, date]) => date !== '–');
   const when = (part) => parts.find(([name]) => name.startsWith(part))?.[1] ?? '–';
   const results = merged(
@@ -220,7 +231,7 @@ export function page(tables, before, layout) {
   const key = ([engine, by, debian, at]) => [engine.replace(/(\d+\.\d+)\..*/, '$1'), by, debian, at].join(' | ');
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
-  const own = excusedTests(tables).map((why) => `* ${why}`);
+  const own = merged(rows(section(before, "runc's own tests")), runcRows(tables, when), ([as]) => as);
   const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
   return `${[
     '# Conformance',
@@ -265,8 +276,15 @@ export function page(tables, before, layout) {
     '',
     "## runc's own tests",
     '',
-    'Tests of runc 1.4 that pass with runc and not with runt (`conformance/runc/known.json` has their names):',
+    'Passed / failed / skipped with runc; with runt passed / failed, while runc passes / failed with both / skipped. Tests',
+    'that failed run once more without their assertions about words. `plain` is without subordinate ids and cgroups.',
     '',
-    ...(own.length > 0 ? own : section(before, "runc's own tests").filter((line) => line.startsWith('* '))),
+    row('as', 'runc', 'runt', 'runc, without words', 'runt, without words', 'when'),
+    '|---|---|---|---|---|---|',
+    ...own.map((columns) => row(...columns)),
+    '',
+    'Tests that pass with runc and may fail with runt (`conformance/runc/known.json` has their names):',
+    '',
+    ...excuses.map(({ why, tests }) => `* ${why} (${tests.length})`),
   ].join('\n')}\n`;
 }

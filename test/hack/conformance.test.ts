@@ -85,4 +85,32 @@ test('critest has a row for each engine, Debian and handler; what fails with an 
   }
 });
 
+/** The last lines of conformance/runc/run. */
+const runc = (as: string, passed: number): string =>
+  `── runc's tests as ${as}\nrunc version 1.5.3, bats 1.13.0\n` +
+  ['as written', 'without words']
+    .map(
+      (what, i) =>
+        `runc as ${as}, ${what}: ${300 + i} passed, 20 failed, 36 skipped\n` +
+        `runt as ${as}, ${what}: ${passed + i} passed, 8 failed (runc passes), 20 failed with both, 40 skipped\n`,
+    )
+    .join('');
+
+test("runc's own tests have a row for each kind of user, with the results as written and without words", () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
+  try {
+    const row = (as: string, passed: number) =>
+      `| ${as} | 300 / 20 / 36 | ${passed} / 8 / 20 / 40 | 301 / 20 / 36 | ${passed + 1} / 8 / 20 / 40 | 2026-12-01 |`;
+    const first = page(dir, { runc: runc('root', 250), 'runc-rootless': runc('rootless', 140) + runc('plain', 90) });
+    for (const line of [row('root', 250), row('rootless', 140), row('plain', 90)])
+      assert.ok(first.includes(line), line);
+    rmSync(join(dir, 'tables.md'));
+    const second = page(dir, { runc: runc('root', 260) });
+    for (const line of [row('root', 260), row('rootless', 140), row('plain', 90)])
+      assert.ok(second.includes(line), line);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test.run();
