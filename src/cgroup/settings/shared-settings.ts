@@ -1,5 +1,5 @@
-/** Limits that are nearly alike on v1 and v2 (huge pages, RDMA), and v1's network classes. */
-import type { HugepageLimit, NetworkPriority, Rdma } from '../../spec/config-types.js';
+/** Limits that are nearly alike on v1 and v2 (processes, huge pages, RDMA), and v1's network classes. */
+import type { HugepageLimit, Int, NetworkPriority, Rdma } from '../../spec/config-types.js';
 import { isSet, pointerBelow, type Setting, valueError } from './setting.js';
 
 /**
@@ -15,6 +15,12 @@ export function hugepageSettings(limits: readonly HugepageLimit[], at: string, v
       { ...setting, file: `hugetlb.${pageSize}.${reserved}`, optional: true },
     ];
   });
+}
+
+/** `pids`: 0 allows the first process alone, as 1 does (1 is what runc writes: systemd refuses `TasksMax=0`). */
+export function pidsSetting(limit: Int, at: string): Setting {
+  const value = limit < 0 ? 'max' : String(limit || 1);
+  return { controller: 'pids', file: 'pids.max', value, at: `${at}/limit` };
 }
 
 /** `rdma`: one line for each device; the same file on v1 and v2. */

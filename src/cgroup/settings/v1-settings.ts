@@ -12,7 +12,7 @@ import {
   unsupportedError,
   valueError,
 } from './setting.js';
-import { hugepageSettings, networkSettings, rdmaSettings } from './shared-settings.js';
+import { hugepageSettings, networkSettings, pidsSetting, rdmaSettings } from './shared-settings.js';
 
 /**
  * Settings in the order to write them. A limit comes before what it bounds: memory before memory and swap, the period
@@ -27,10 +27,7 @@ export function v1Settings(resources: Resources, at: string, live?: LiveCgroup):
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
   if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`));
-  if (pids?.limit !== undefined) {
-    const value = pids.limit < 0 ? 'max' : String(pids.limit);
-    settings.push({ controller: 'pids', file: 'pids.max', value, at: `${at}/pids/limit` });
-  }
+  if (pids?.limit !== undefined) settings.push(pidsSetting(pids.limit, `${at}/pids`));
   if (blockIO) append(settings, v1BlockIo(blockIO, `${at}/blockIO`));
   if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, false));
   if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));

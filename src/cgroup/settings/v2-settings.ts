@@ -13,7 +13,7 @@ import {
   unsupportedError,
   valueError,
 } from './setting.js';
-import { hugepageSettings, rdmaSettings } from './shared-settings.js';
+import { hugepageSettings, pidsSetting, rdmaSettings } from './shared-settings.js';
 
 /**
  * Settings in the order to write them; `unified` comes last, so that it overrides, as the spec requires.
@@ -25,9 +25,7 @@ export function v2Settings(resources: Resources, at: string, live?: LiveCgroup):
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));
   if (cpu) append(settings, cpuSettings(cpu, `${at}/cpu`, live));
-  if (pids?.limit !== undefined) {
-    settings.push({ controller: 'pids', file: 'pids.max', value: limit(pids.limit), at: `${at}/pids/limit` });
-  }
+  if (pids?.limit !== undefined) settings.push(pidsSetting(pids.limit, `${at}/pids`));
   if (blockIO) append(settings, v2BlockIo(blockIO, `${at}/blockIO`));
   if (hugepageLimits) append(settings, hugepageSettings(hugepageLimits, `${at}/hugepageLimits`, true));
   if (rdma) append(settings, rdmaSettings(rdma, `${at}/rdma`));

@@ -245,8 +245,15 @@ test('0 means "not set" for the values that engines send so, and is a value for 
     'memory/box/memory.swappiness=0 /memory/swappiness',
     'cpu,cpuacct/box/cpu.idle=0 /cpu/idle',
     'cpu,cpuacct/box/cpu.cfs_burst_us=0 /cpu/burst',
-    'pids/box/pids.max=0 /pids/limit',
+    'pids/box/pids.max=1 /pids/limit',
   ]);
+});
+
+test('a pids limit of 0 is written as 1, which allows no fork either and which systemd accepts', () => {
+  for (const layout of ['v1', 'v2'] as const) {
+    const written = writes(plan(layout, { pids: { limit: 0 } }).before);
+    assert.ok(written.some((line) => line.endsWith('box/pids.max=1 /pids/limit')), written.join());
+  }
 });
 
 test('integers beyond 2^53 are exact', () => {
