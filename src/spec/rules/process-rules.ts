@@ -64,6 +64,15 @@ function capabilityRules(sets: Capabilities | undefined, findings: Findings): vo
     const expected = 'be in permitted too: an effective capability must be permitted';
     findings.refuse(`/process/capabilities/effective/${i}`, capability, expected, 'capabilities(7)');
   });
+  // `runc spec` names ambient capabilities without any inheritable one.
+  if (!sets.inheritable?.length) return;
+  const inheritable = new Set(sets.inheritable);
+  sets.ambient?.forEach((capability, i) => {
+    if ((permitted.has(capability) && inheritable.has(capability)) || capabilityNumber(capability) === undefined)
+      return;
+    const expected = 'be in permitted and inheritable too: it is left out';
+    findings.warn(`/process/capabilities/ambient/${i}`, capability, expected, 'capabilities(7)');
+  });
 }
 
 function rlimitRules(process: Process, findings: Findings): void {

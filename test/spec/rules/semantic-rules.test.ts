@@ -635,6 +635,17 @@ test('an unknown capability causes a warning, as the spec demands, with the near
   ]);
 });
 
+test('an ambient capability that is not inheritable causes a warning, but not when none is inheritable', () => {
+  const warned = (inheritable: string[]) => {
+    const capabilities = { permitted: ['CAP_KILL', 'CAP_CHOWN'], inheritable, ambient: ['CAP_KILL', 'CAP_CHOWN'] };
+    return words(parse(JSON.stringify(withProcess({ capabilities }))).warnings);
+  };
+  assert.equal(warned(['CAP_KILL']), [
+    '/process/capabilities/ambient/1 must be in permitted and inheritable too: it is left out',
+  ]);
+  assert.equal(warned([]), []);
+});
+
 test('a newer minor ociVersion causes a warning that names the unknown properties', () => {
   const warned = (ociVersion: string, more: object = {}) =>
     words(parse(JSON.stringify({ ...sample(), ...more, ociVersion })).warnings);
