@@ -409,6 +409,8 @@ int main(int argc, char **argv) {
   if (snapshot_wanted)
     make_snapshot();
   int closed = fill_stdio();
+  /* If the caller ignores it, the kernel reaps the children, and their statuses are lost. */
+  signal(SIGCHLD, SIG_DFL);
   int made = vm.ctx != NULL;
   if (made)
     JS_UpdateStackTop(vm.rt); /* limits count from here, not from the build's stack */

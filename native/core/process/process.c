@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/ioprio.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -99,16 +98,13 @@ int32_t runt_schedCoreCreate(void) {
   return result(prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 0 /* PIDTYPE_PID */, 0));
 }
 
+/* Uses the kernel's calls: sigaddset(3) refuses the signals that the C library uses itself, with
+ * musl also 34, which is SIGRTMIN with glibc. */
 int32_t runt_signalFd(int64_t mask) {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int n = 1; n <= 64; n++)
-    if ((uint64_t)mask >> (n - 1) & 1)
-      sigaddset(&set, n);
-  int fd = signalfd(-1, &set, SFD_CLOEXEC);
+  int fd = (int)syscall(SYS_signalfd4, -1, &mask, MASK_SIZE, O_CLOEXEC);
   if (fd < 0)
     return -errno;
-  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+  if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, MASK_SIZE) < 0) {
     close_fd(&fd);
     return -errno;
   }

@@ -1,6 +1,6 @@
 /** Exit codes of `run`. */
 import * as assert from 'uvu/assert';
-import { eventually, needing, onBed } from '../bed/bed.js';
+import { eventually, needing, ok, onBed } from '../bed/bed.js';
 
 const test = needing('exit', 'root');
 
@@ -31,6 +31,19 @@ for (const [name, number] of [
     }),
   );
 }
+
+test(
+  'a caller that ignores SIGCHLD gets the exit status, and hooks end with theirs',
+  onBed((bed) => {
+    const ignoring = { wrapped: ['/bin/sh', '-c', `trap "" CHLD; exec "$@"`, 'sh'] };
+    bed.config.hooks = { createRuntime: [{ path: '/bin/true' }] } as never;
+    assert.is(bed.sh('exit 5', [], ignoring).code, 5);
+    assert.is(bed.sh('sleep 0.5; exit 6', [], ignoring).code, 6);
+    bed.started();
+    assert.is(bed.runt(['exec', bed.id, '/bin/sh', '-c', 'exit 7'], ignoring).code, 7);
+    ok(bed.delete('--force'));
+  }),
+);
 
 test(
   'a signal to the runtime is forwarded to the process',

@@ -1,4 +1,5 @@
 /** The waiter: a foreground command whose process runs for more than 200 ms. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -56,6 +57,28 @@ test(
     assert.match(bed.runt(['state', bed.id]).stderr, /does not exist/);
     assert.equal(cgroupsNamed(bed.id), []);
     assert.match(readFileSync(seen, 'utf8'), new RegExp(`^0022\n.*"id":"${bed.id}".*"status":"stopped"`));
+  }),
+);
+
+test(
+  'signals that the C library uses itself end neither a run nor its waiter',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', `trap "echo 34" 34; trap "exit 7" TERM; echo up; ${loop}`];
+    bed.write();
+    const { child, exit, stdout } = bed.spawn(['run', '--bundle', bed.bundle, bed.id]);
+    const pid = child.pid!;
+    const send = (): void => {
+      for (const n of [32, 33, 34]) execFileSync('kill', [`-${n}`, `${pid}`]);
+    };
+    await eventually('the process runs', () => stdout().includes('up'));
+    send();
+    await eventually('the signal arrives', () => stdout().includes('34'));
+    await eventually('the command waits as runt-init', () => isWaiter(pid));
+    send();
+    await eventually('the signal arrives again', () => stdout().split('34').length === 3);
+    child.kill('SIGTERM');
+    const { code, stderr } = await exit;
+    assert.is(code, 7, stderr);
   }),
 );
 
