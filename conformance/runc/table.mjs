@@ -30,7 +30,7 @@ console.log('as written        without words');
 console.log('runc     runt     runc     runt');
 for (const { name, written, without, text, excuse } of tests) {
   const why = objection(written, without, excuse);
-  if (why) objections.push(`${why}: ${name}\n    ${text.slice(0, 25).join('\n    ')}`);
+  if (why) objections.push(`${why}: ${name}\n    ${text.slice(0, 15).join('\n    ')}`);
   if (written.every((state) => state === 'passed') || written.every((state) => state === 'skipped')) continue;
   const excused = excuse && !why && outcome(written) === 'failed';
   if (excused) used.add(excuse);
