@@ -12,9 +12,13 @@ export function unknownCapabilities(id: string, unknown: readonly string[]): str
   );
 }
 
-/** @param document name of the file of --process in warnings */
+/**
+ * The runtime-spec requires `user` of a config. In a file of --process, which is runc's format, uid and gid are 0 by
+ * default.
+ * @param document name of the file of --process in warnings
+ */
 export function processWarnings(document: string, warnings: readonly Violation[]): string[] {
   return warnings
-    .filter(({ pointer }) => pointer !== '/ociVersion')
+    .filter(({ pointer }) => !/^\/(?:ociVersion|process\/user\/[ug]id)$/.test(pointer))
     .map((warning) => `${document}: ${warningSentence({ ...warning, pointer: inFile(warning.pointer) })}`);
 }

@@ -202,6 +202,17 @@ test(
 );
 
 test(
+  'a file of --process without a user runs as root, without a warning',
+  onBed((bed) => {
+    bed.started();
+    const file = join(bed.dir, 'process.json');
+    writeFileSync(file, JSON.stringify({ cwd: '/', args: ['/bin/id', '-u'] }));
+    const p = bed.runt(['exec', '--process', file, bed.id]);
+    assert.equal([p.code, p.stdout, p.stderr], [0, '0\n', '']);
+  }),
+);
+
+test(
   "names are looked up in the container's /etc/passwd and /etc/group, with their groups",
   onBed((bed) => {
     mkdirSync(join(bed.rootfs, 'etc'), { recursive: true });
