@@ -252,7 +252,10 @@ test('0 means "not set" for the values that engines send so, and is a value for 
 test('a pids limit of 0 is written as 1, which allows no fork either and which systemd accepts', () => {
   for (const layout of ['v1', 'v2'] as const) {
     const written = writes(plan(layout, { pids: { limit: 0 } }).before);
-    assert.ok(written.some((line) => line.endsWith('box/pids.max=1 /pids/limit')), written.join());
+    assert.ok(
+      written.some((line) => line.endsWith('box/pids.max=1 /pids/limit')),
+      written.join(),
+    );
   }
 });
 
