@@ -18,6 +18,8 @@ const buffer = new Uint8Array(16 << 10);
 const inputWindow = 64 << 10;
 /** The largest sum of a client's window updates that is not an error. */
 const maxWindow = 2 ** 31 - 1;
+/** The longest id: clients may wait for thousands. */
+const maxId = 1024;
 /** Ids of ended streams to remember: containerd may connect to one again when it was restarted. */
 const remembered = 1024;
 
@@ -74,6 +76,8 @@ export class HeldStreams {
     if (!first) throw new StatusError(Code.INVALID_ARGUMENT, 'the stream has no StreamInit');
     const id = streamIdOf(first);
     if (id === '') throw new StatusError(Code.INVALID_ARGUMENT, 'the StreamInit has no id');
+    if (id.length > maxId)
+      throw new StatusError(Code.INVALID_ARGUMENT, `the id in the StreamInit has more than ${maxId} characters`);
     await client.send(streamAnswer());
     // One that has ended has no more data.
     if (this.over.has(id)) return;
@@ -169,9 +173,7 @@ class OutputStream implements HeldStream {
     while (!this.isClosed) {
       const { client } = this;
       if (!client || this.window === 0) {
-        await new Promise<void>((settle) => {
-          this.wake = settle;
-        });
+        await this.woken();
         continue;
       }
       await readable(this.fd);
@@ -180,9 +182,26 @@ class OutputStream implements HeldStream {
       if (n === -E.EAGAIN) continue;
       if (n <= 0) return;
       this.window -= n;
-      // A client that has left has failed by itself; what it did not receive is lost, as with a fifo.
-      await client.stream.send(dataMessage(buffer.subarray(0, n))).catch(() => {});
+      await this.send(client, dataMessage(buffer.subarray(0, n)));
     }
+  }
+
+  /** Waits until there is room for more, or another client replaces this one, which may never read. */
+  private async send(client: Client, message: Uint8Array): Promise<void> {
+    let sending = true;
+    const sent = (): void => {
+      sending = false;
+      this.wake?.();
+    };
+    // A client that has left has failed by itself; what it did not receive is lost, as with a fifo.
+    void client.stream.send(message).then(sent, sent);
+    while (sending && !this.isClosed && (this.client === client || !this.client)) await this.woken();
+  }
+
+  private woken(): Promise<void> {
+    return new Promise((settle) => {
+      this.wake = settle;
+    });
   }
 }
 

@@ -223,6 +223,10 @@ export class Connection implements Receiver {
 
   /** Answers a call whose client sends more messages after this one, which has none. */
   private answerStream(stream: number, message: Uint8Array, lookup: StreamingLookup): void {
+    if (this.streams.has(stream)) {
+      this.fail(stream, new StatusError(Code.INVALID_ARGUMENT, `the stream ${stream} is in use`));
+      return;
+    }
     if (this.clients?.beginCall() === false) {
       this.fail(stream, new StatusError(Code.RESOURCE_EXHAUSTED, 'too many calls wait for an answer'));
       return;
@@ -233,10 +237,11 @@ export class Connection implements Receiver {
       if (!procedure)
         throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
       const header = (name: string) => metadata?.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined;
-      const call = new TtrpcStream(header, async (data) => {
+      const sendFrame = async (data: Uint8Array): Promise<void> => {
         this.send(stream, DATA, data);
         if (this.outgoingBytes > maxUnread) await this.flushing;
-      });
+      };
+      const call = new TtrpcStream(header, sendFrame, this.clients);
       this.streams.set(stream, call);
       await procedure(call);
     };
@@ -246,6 +251,7 @@ export class Connection implements Receiver {
         (error) => this.fail(stream, error),
       )
       .finally(() => {
+        this.streams.get(stream)?.drop();
         this.streams.delete(stream);
         this.clients?.endCall();
       });

@@ -1,9 +1,12 @@
 /** ttrpc over a socket pair: client and server of the code, and handmade frames. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Clients } from '../../../src/shim/transport/client-limits.js';
+import { ttrpc } from '../../../src/shim/transport/protos.js';
 import type { UnaryCall } from '../../../src/shim/transport/rpc.js';
 import { Code, StatusError } from '../../../src/shim/transport/status-code.js';
 import { Connection, type Handler } from '../../../src/shim/transport/ttrpc.js';
+import { TtrpcStream } from '../../../src/shim/transport/ttrpc-stream.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
@@ -144,6 +147,89 @@ test('calls are cancelled when their connection ends, and not after their answer
   assert.is(await waiting, 'ended');
   await eventually('its end', () => cancelled.length > 0);
   assert.equal(cancelled, ['Wait']);
+});
+
+/** The first frame of a call with streams. */
+function openingFrame(stream: number): Uint8Array {
+  const data = requestFrame(stream, { service: 's', method: 'm' });
+  data[9] = 2; // REMOTE_OPEN
+  return data;
+}
+
+/** Frames of DATA without bytes. */
+function emptyFrames(stream: number, count: number): Uint8Array {
+  const data = new Uint8Array(10 * count);
+  const view = new DataView(data.buffer);
+  for (let at = 0; at < data.length; at += 10) {
+    view.setUint32(at + 4, stream);
+    view.setUint8(at + 8, 3);
+  }
+  return data;
+}
+
+/** The status of the next response of a server. */
+async function nextStatus(fd: number): Promise<ttrpc.Response.$Properties['status']> {
+  const data = new Uint8Array(4096);
+  assert.ok(await readable(fd, DEADLINE), 'no answer');
+  const n = native.read(fd, data);
+  return ttrpc.Response.decode(data.subarray(10, n)).status;
+}
+
+test('a second call on a stream that is in use fails, and the first one ends with the connection', async () => {
+  const [a, b] = pair();
+  let [begun, ended] = [0, 0];
+  const server = new Connection(b, echo, undefined, () => async (call) => {
+    begun++;
+    await call.cancelled;
+    ended++;
+  });
+  void server.serve();
+  native.write(a, openingFrame(1));
+  native.write(a, openingFrame(1));
+  const status = await nextStatus(a);
+  assert.equal([status?.code, status?.message], [Code.INVALID_ARGUMENT, 'the stream 1 is in use']);
+  native.close(a);
+  await eventually('the end', () => ended === 1);
+  assert.is(begun, 1);
+});
+
+test('a stream whose messages are not read fails, even if they have no bytes', async () => {
+  const [a, b] = pair();
+  const server = new Connection(b, echo, undefined, () => async (call) => {
+    await call.cancelled;
+    await call.receive();
+  });
+  void server.serve();
+  native.write(a, openingFrame(1));
+  native.write(a, emptyFrames(1, 5000));
+  const status = await nextStatus(a);
+  assert.equal([status?.code, status?.message], [Code.RESOURCE_EXHAUSTED, 'the client sends more than is read']);
+  native.close(a);
+});
+
+test('the unread messages of all streams have one limit, and the longest queue is refused', async () => {
+  const clients = new Clients(() => {}, { connections: 1, bytes: 10_000, calls: 3 });
+  const [long, short, later] = [1, 2, 3].map(
+    () =>
+      new TtrpcStream(
+        () => undefined,
+        async () => {},
+        clients,
+      ),
+  );
+  long!.push(new Uint8Array(6000));
+  short!.push(new Uint8Array(2000));
+  short!.push(new Uint8Array(3000));
+  const refused = await long!.receive().catch((error: unknown) => error);
+  assert.instance(refused, StatusError);
+  assert.is((refused as StatusError).code, Code.RESOURCE_EXHAUSTED);
+  assert.is((await short!.receive())?.length, 2000);
+  assert.is((await short!.receive())?.length, 3000);
+  // What is read or dropped takes nothing.
+  later!.push(new Uint8Array(9000));
+  later!.drop();
+  short!.push(new Uint8Array(9900));
+  assert.is((await short!.receive())?.length, 9900);
 });
 
 test.run();
