@@ -19,6 +19,8 @@ const MAX_MESSAGE = 4 << 20;
 const initialSize = 1024;
 /** With more bytes of unread answers than this, no more requests of the client are read. */
 const maxUnread = 64 << 10;
+/** The most bytes of a request's headers, which its call keeps, with 32 for each as in HTTP/2. */
+const maxHeaders = 16 << 10;
 const REQUEST = 1;
 const RESPONSE = 2;
 const DATA = 3;
@@ -200,12 +202,12 @@ export class Connection implements Receiver {
       return;
     }
     let answer: Promise<Uint8Array>;
-    let headers: readonly ttrpc.KeyValue.$Properties[] = [];
-    const call = new PendingCall((name) => headers.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined);
+    let header: Header = () => undefined;
+    const call = new PendingCall((name) => header(name));
     this.answering.add(call);
     try {
       const { service = '', method = '', payload, metadata } = ttrpc.Request.decode(message) as ttrpc.Request;
-      headers = metadata ?? [];
+      header = headerOf(metadata);
       answer = handler(service, method, payload ?? new Uint8Array(), call);
     } catch (error) {
       answer = Promise.reject(error);
@@ -236,7 +238,7 @@ export class Connection implements Receiver {
       const procedure = lookup(`${service}/${method}`);
       if (!procedure)
         throw new StatusError(Code.UNIMPLEMENTED, `${service}/${method} is not supported by this version of runt`);
-      const header = (name: string) => metadata?.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined;
+      const header = headerOf(metadata);
       const sendFrame = async (data: Uint8Array): Promise<void> => {
         this.send(stream, DATA, data);
         if (this.outgoingBytes > maxUnread) await this.flushing;
@@ -327,6 +329,17 @@ export class Connection implements Receiver {
 const nothing = new Uint8Array(0);
 /** Buffer for the dropped bytes of refused messages. */
 const skipped = new Uint8Array(32 << 10);
+
+type Header = (name: string) => string | undefined;
+
+/** Finds a header of a request. @throws StatusError RESOURCE_EXHAUSTED if they are too long */
+function headerOf(metadata: readonly ttrpc.KeyValue.$Properties[]): Header {
+  let size = 0;
+  for (const { key, value } of metadata) size += (key?.length ?? 0) + (value?.length ?? 0) + 32;
+  if (size > maxHeaders)
+    throw new StatusError(Code.RESOURCE_EXHAUSTED, `the request has ${size} bytes of headers, more than ${maxHeaders}`);
+  return (name) => metadata.find(({ key }) => key?.toLowerCase() === name)?.value ?? undefined;
+}
 
 const closedError = (): RuntError => new RuntError({ code: 'ERR_IO', message: 'the connection has ended' });
 

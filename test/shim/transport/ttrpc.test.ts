@@ -175,6 +175,24 @@ async function nextStatus(fd: number): Promise<ttrpc.Response.$Properties['statu
   return ttrpc.Response.decode(data.subarray(10, n)).status;
 }
 
+test('a request with more than 16 KiB of headers is refused, with and without streams', async () => {
+  const [a, b] = pair();
+  const server = new Connection(b, echo, undefined, () => async () => {});
+  void server.serve();
+  const request = (entries: number) => ({ service: 's', method: 'm', metadata: Array(entries).fill({}) });
+  for (const flags of [0, 2]) {
+    const frame = requestFrame(1, request(513));
+    frame[9] = flags;
+    native.write(a, frame);
+    const status = await nextStatus(a);
+    assert.is(status?.code, Code.RESOURCE_EXHAUSTED);
+    assert.match(status?.message ?? '', /16416 bytes of headers, more than 16384/);
+  }
+  native.write(a, requestFrame(3, request(512)));
+  assert.is((await nextStatus(a))?.code ?? 0, 0);
+  native.close(a);
+});
+
 test('a second call on a stream that is in use fails, and the first one ends with the connection', async () => {
   const [a, b] = pair();
   let [begun, ended] = [0, 0];
