@@ -70,13 +70,15 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   const ops: Op[] = [];
   for (const { hierarchy, path, writable } of paths.v1) {
     if (!writable) continue;
-    ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path });
+    const at = '/linux/cgroupsPath';
+    const freezer = hierarchy.controllers.includes('freezer') ? `${path}/freezer.state` : undefined;
+    ops.push({ op: 'cgroupCreate', at, path, ...(freezer && { freezer }) });
     if (!hierarchy.controllers.includes('cpuset')) continue;
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
       ops.push({ op: 'cgroupInherit', at: '', path, top: hierarchy.mountPoint, file });
     }
   }
-  if (paths.unified?.writable) ops.push({ op: 'cgroupCreate', at: '/linux/cgroupsPath', path: paths.unified.path });
+  if (paths.unified?.writable) ops.push(v2CreateOp(paths.unified.path, '/linux/cgroupsPath'));
   const [inV1, inUnified] = splitByLayout(facts, resources);
   const unifiedSettings = v2Settings(inUnified, at);
   for (const setting of v1Settings(inV1, at)) {
@@ -138,7 +140,7 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   if (!writable) return [];
   const wanted = available.filter((c) => statistics.includes(c) && !required.includes(c));
   const ops: Op[] = [
-    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path },
+    v2CreateOp(path, '/linux/cgroupsPath'),
     { op: 'cgroupControllers', at: required.length > 0 ? at : '', path, top: mountPoint, required, wanted },
     ...settings.map((s) => settingOp(s, path)),
   ];
@@ -148,6 +150,14 @@ function v2Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   }
   return ops;
 }
+
+/** The operation that makes the v2 cgroup `path`. */
+export const v2CreateOp = (path: string, at: string): Op => ({
+  op: 'cgroupCreate',
+  at,
+  path,
+  freezer: `${path}/cgroup.events`,
+});
 
 /** The operation that writes a value into the cgroup at `directory`. */
 export function settingOp(s: Setting, directory: string): Op {

@@ -7,8 +7,8 @@ export const cgroupTable = table({
   cgroupCreate: {
     by: 'runtime',
     phase: 'prepare',
-    fields: { path: 'str' },
-    doc: 'make the cgroup directory (and its parents) at an absolute path below /sys/fs/cgroup',
+    fields: { path: 'str', freezer: 'str?' },
+    doc: 'make the cgroup directory (and its parents) at an absolute path below /sys/fs/cgroup; refuse it if freezer, its freezer.state (v1) or cgroup.events (v2), says that it is frozen',
   },
   cgroupWrite: {
     by: 'runtime',

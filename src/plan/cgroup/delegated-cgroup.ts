@@ -6,7 +6,7 @@ import type { Spec } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import type { HostFacts } from '../host-facts.js';
 import type { Op } from '../plan-ops.js';
-import { statistics } from './cgroup-compile.js';
+import { statistics, v2CreateOp } from './cgroup-compile.js';
 
 /** A delegation that the annotation does not name. */
 export interface NamedDelegation {
@@ -58,7 +58,7 @@ export function delegate(
     cloneCgroup: path,
     ops: [
       ...(named?.limits(unified.path) ?? []),
-      { op: 'cgroupCreate', at, path },
+      v2CreateOp(path, at),
       { op: 'cgroupControllers', at, path, top: unified.path, required: [], wanted },
     ],
   };

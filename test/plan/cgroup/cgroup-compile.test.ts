@@ -79,7 +79,7 @@ test('hybrid: every hierarchy is made and joined, the cpuset is filled, the devi
     { op: 'cgroupInherit', at: '', path: `${cpuset}/box`, top: cpuset, file: 'cpuset.mems' },
     { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/devices/box' },
     { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/systemd/box' },
-    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/unified/box' },
+    { op: 'cgroupCreate', at, path: '/sys/fs/cgroup/unified/box', freezer: '/sys/fs/cgroup/unified/box/cgroup.events' },
     {
       op: 'cgroupWrite',
       at: '/linux/resources/memory/limit',
@@ -159,7 +159,12 @@ test('v2: the same values are converted to the files of v2', () => {
     pids: { limit: 32 },
   });
   assert.equal(before.slice(0, 2), [
-    { op: 'cgroupCreate', at: '/linux/cgroupsPath', path: '/sys/fs/cgroup/box' },
+    {
+      op: 'cgroupCreate',
+      at: '/linux/cgroupsPath',
+      path: '/sys/fs/cgroup/box',
+      freezer: '/sys/fs/cgroup/box/cgroup.events',
+    },
     {
       op: 'cgroupControllers',
       at: '/linux/resources',

@@ -3,7 +3,7 @@
 import { pidsIn } from '../../../cgroup/cgroup-processes.js';
 import { filterProgram } from '../../../cgroup/devices/device-filter.js';
 import { frozenError } from '../../../cgroup/frozen-ancestor.js';
-import type { Op } from '../../../plan/plan-ops.js';
+import type { Op, OpOf } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { RuntError } from '../../../sys/error.js';
 import { host, native } from '../../../sys/host.js';
@@ -46,7 +46,7 @@ function withCgroupGone(failed: OpFailure | undefined): OpFailure | undefined {
 function apply(op: CgroupOp, made: string[]): OpFailure | undefined {
   switch (op.op) {
     case 'cgroupCreate':
-      return makeCgroup(op, op.path, made);
+      return makeCgroup(op, made);
     case 'cgroupWrite':
       return write(op, op.path, op.value);
     case 'cgroupWriteFirst':
@@ -65,25 +65,23 @@ function apply(op: CgroupOp, made: string[]): OpFailure | undefined {
 }
 
 /** Makes the cgroup. An existing one must be empty: its processes would share the limits, and be killed. */
-function makeCgroup(op: CgroupOp, path: string, made: string[]): OpFailure | undefined {
+function makeCgroup(op: OpOf<'cgroupCreate'>, made: string[]): OpFailure | undefined {
   const before = made.length;
-  const failed = makeDirectory(op, path, made);
+  const failed = makeDirectory(op, op.path, made);
   if (failed) return failed;
-  if (made.length === before) checkEmpty(op, path);
-  checkThawed(op, path);
+  if (made.length === before) checkEmpty(op, op.path);
+  if (op.freezer) checkThawed(op, op.freezer);
   return undefined;
 }
 
 /**
- * A frozen cgroup, or a new one below it, would freeze each process that starts in it or moves there. Only v2 and v1's
- * freezer have a file that shows it.
+ * A frozen cgroup, or a new one below it, would freeze each process that starts in it or moves there. A kernel without a
+ * freezer (v2 before 5.2) has no such file, or not that line in it.
  * @throws RuntError ERR_CGROUP
  */
-function checkThawed(op: CgroupOp, path: string): void {
-  const events = read(op, `${path}/cgroup.events`);
-  const frozen = events ? events.includes('frozen 1') : !['', 'THAWED'].includes(read(op, `${path}/freezer.state`));
-  if (!frozen) return;
-  throw frozenError("the container's cgroup is frozen", path, 'name another linux.cgroupsPath', op.at);
+function checkThawed(op: OpOf<'cgroupCreate'>, freezer: string): void {
+  if (!/FR|frozen 1/.test(read(op, freezer))) return;
+  throw frozenError("the container's cgroup is frozen", op.path, 'name another linux.cgroupsPath', op.at);
 }
 
 /** Refuses a cgroup with processes in or below it, as runc does since 1.2. @throws RuntError ERR_CGROUP_BUSY */

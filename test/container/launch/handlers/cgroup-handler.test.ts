@@ -32,7 +32,12 @@ function apply(op: CgroupOp, made: string[] = []): string {
   }
 }
 
-const create = (path: string): CgroupOp => ({ op: 'cgroupCreate', at, path });
+const create = (path: string, state = 'cgroup.events'): CgroupOp => ({
+  op: 'cgroupCreate',
+  at,
+  path,
+  freezer: `${path}/${state}`,
+});
 
 test('create makes missing parents first, and records every new cgroup for the undo', () => {
   v2();
@@ -70,14 +75,20 @@ test('create refuses a cgroup below a frozen one, also on v1', () => {
   assert.match(apply(create(`${top}/a/b`)), /^ERR_CGROUP the container's cgroup is frozen/);
   const old = new FakeKernel();
   mountCgroups(old, `${top}/freezer`, { controllers: 'freezer' });
-  assert.is(apply(create(`${top}/freezer/b`)), `done; ${top}/freezer/b`);
+  const v1 = (path: string): CgroupOp => create(path, 'freezer.state');
+  assert.is(apply(v1(`${top}/freezer/b`)), `done; ${top}/freezer/b`);
   old.tree.at(`${top}/freezer/b/freezer.state`)?.hooks.write?.('FROZEN');
-  assert.match(apply(create(`${top}/freezer/b/c`)), /^ERR_CGROUP the container's cgroup is frozen/);
+  assert.match(apply(v1(`${top}/freezer/b/c`)), /^ERR_CGROUP the container's cgroup is frozen/);
 });
 
 test('create does not take an unreadable freezer state for "thawed"', () => {
   v2().failAt('readFile', 1, E.EIO);
   assert.is(apply(create(`${top}/a`)), `EIO read ${top}/a/cgroup.events; ${top}/a`);
+});
+
+test('create reads no freezer state in a hierarchy without a freezer', () => {
+  v2().failAt('readFile', 1, E.EIO);
+  assert.is(apply({ op: 'cgroupCreate', at, path: `${top}/a` }), `done; ${top}/a`);
 });
 
 test('a write to a missing file says whether the whole cgroup is missing', () => {
