@@ -73,7 +73,13 @@ static int send_all(const void *data, size_t length) {
 static int send_frame(const void *data, size_t length) {
   unsigned char head[4] = {(unsigned char)length, (unsigned char)(length >> 8),
                            (unsigned char)(length >> 16), (unsigned char)(length >> 24)};
-  return send_all(head, sizeof head) || send_all(data, length) ? -1 : 0;
+  /* Most are short: one message wakes the runtime once. */
+  char whole[sizeof head + 256];
+  if (length > sizeof whole - sizeof head)
+    return send_all(head, sizeof head) || send_all(data, length) ? -1 : 0;
+  memcpy(whole, head, sizeof head);
+  memcpy(whole + sizeof head, data, length);
+  return send_all(whole, sizeof head + length);
 }
 
 void trace_enable(uint32_t operations) {
