@@ -45,6 +45,11 @@ static inline int sys_openat2(int dirfd, const char *path, struct open_how *how)
 static inline int sys_statx(int fd, unsigned mask, struct kernel_statx *to) {
   return (int)syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, to);
 }
+/* musl's fcntl(3) and open(3) set FD_CLOEXEC once more, for kernels before 2.6.24. */
+static inline int sys_duplicate(int fd) { return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3); }
+static inline int sys_open(const char *path, int flags) {
+  return openat(AT_FDCWD, path, flags | O_CLOEXEC);
+}
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(SYS_close_range, first, last, flags);
 }

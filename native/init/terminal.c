@@ -98,7 +98,7 @@ static int send_master(int socket, int master) {
 static int above_stdio(int *fd) {
   if (*fd < 0 || *fd > 2)
     return 0;
-  int moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+  int moved = sys_duplicate(*fd);
   if (moved < 0)
     return fail("fcntl", NULL);
   close(*fd);

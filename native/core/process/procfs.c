@@ -19,7 +19,7 @@ int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
   char path[32];
   if (pid <= 0 || data_cap > INT32_MAX)
     return -EINVAL;
-  AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  AUTO_CLOSE int proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
     return errno == ENOENT || errno == ENOTDIR ? -ENODEV : -errno;
   int error = check_procfs(proc);

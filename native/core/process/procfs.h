@@ -25,7 +25,7 @@ static inline int check_procfs(int fd) {
 static inline int open_procfs(void) {
   enum { ROOT_INODE = 1 /* PROC_ROOT_INO, of every procfs */ };
   struct stat st;
-  int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 || (!check_procfs(fd) && fstat(fd, &st) == 0 && st.st_ino == ROOT_INODE))
     return fd;
   close(fd);

@@ -23,7 +23,7 @@ static int events = -1;
 /* The line "oom_kill N" of a file. */
 static int64_t kills_in(const char *file) {
   char text[1024];
-  int fd CLEANUP_CLOSE = file[0] ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+  int fd CLEANUP_CLOSE = file[0] ? sys_open(file, O_RDONLY) : -1;
   ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
   if (n <= 0)
     return UNREADABLE;

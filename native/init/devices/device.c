@@ -23,7 +23,7 @@ static int is_device(int fd, mode_t type, dev_t device) {
 /* The host's node of a device: at the same path, or where udev lists it by its number. The
  * descriptor, or -1 after fail(). */
 static int host_node(const char *path, mode_t type, dev_t device) {
-  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  int fd = sys_open(path, O_PATH | O_NOFOLLOW);
   int error = fd < 0 ? errno : ENODEV;
   if (is_device(fd, type, device))
     return fd;
@@ -34,7 +34,7 @@ static int host_node(const char *path, mode_t type, dev_t device) {
   text_add_number(&t, major(device));
   text_add_char(&t, ':');
   text_add_number(&t, minor(device));
-  fd = open(listed, O_PATH | O_CLOEXEC);
+  fd = sys_open(listed, O_PATH);
   if (is_device(fd, type, device))
     return fd;
   close_cleanup(&fd);

@@ -87,7 +87,7 @@ static int open_pipe(int ends[2], int ours) {
   for (int i = 0; i < 2; i++) {
     if (ends[i] > 2)
       continue;
-    int high = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
+    int high = sys_duplicate(ends[i]);
     if (high < 0)
       return -1;
     close(ends[i]);
@@ -100,7 +100,7 @@ static int open_pipe(int ends[2], int ours) {
 static int open_output(int ends[2], int file) {
   if (file < 0)
     return open_pipe(ends, 0);
-  ends[1] = fcntl(file, F_DUPFD_CLOEXEC, 3);
+  ends[1] = sys_duplicate(file);
   return ends[1] < 0 ? -1 : 0;
 }
 

@@ -7,7 +7,7 @@ enum { FIELDS_MAX = 7, FILE_MAX = 1 << 20, GROUPS_MAX = 256 };
 /* Reads a whole regular file of the container, and adds a NUL; NULL with errno. */
 static char *read_database(const char *path) {
   struct stat st;
-  int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd CLEANUP_CLOSE = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 || fstat(fd, &st))
     return NULL;
   if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {

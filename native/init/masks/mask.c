@@ -31,7 +31,7 @@ static int old_empty_directory(const char *label, const char *call) {
   int tree = error == ENOSYS ? stage_fs("tmpfs", MS_RDONLY, data) : -1;
   if (tree < 0)
     return fail_with(error, call, "tmpfs");
-  init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+  init.mask_tree = sys_duplicate(tree);
   return tree;
 }
 
@@ -51,7 +51,7 @@ static int empty_directory(const char *label) {
   int tree = sys_fsmount(fs, MOUNT_ATTR_RDONLY);
   if (tree < 0)
     return old_empty_directory(label, "fsmount");
-  init.mask_tree = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+  init.mask_tree = sys_duplicate(tree);
   return tree;
 }
 

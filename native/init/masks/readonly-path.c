@@ -18,7 +18,7 @@ int op_readonly_path(const struct op *op) {
   int late = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 1);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
-  int copy CLEANUP_CLOSE = late ? fcntl(tree, F_DUPFD_CLOEXEC, 3) : -1;
+  int copy CLEANUP_CLOSE = late ? sys_duplicate(tree) : -1;
   if ((late && copy < 0) || put_mount(&tree, target, path, found, REPEATS))
     return fail(move_call(), path);
   return late ? set_all_readonly(copy, path) : 0;

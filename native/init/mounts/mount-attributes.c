@@ -33,10 +33,10 @@ int open_mounted_on(int fd) {
     if (errno == ENOSYS || errno == EPERM)
       break;
   }
-  int back CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int back CLEANUP_CLOSE = sys_open("/", O_PATH | O_DIRECTORY);
   if (back < 0 || fchdir(fd) || chroot("."))
     return -1;
-  int top = open("..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int top = sys_open("..", O_PATH | O_DIRECTORY);
   if (fchdir(back) || chroot("."))
     _exit(1);
   return top;

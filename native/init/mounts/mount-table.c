@@ -169,13 +169,13 @@ int mount_moved(const struct made *m) {
 static int open_by_path(const struct made *m) {
   size_t n;
   const struct made *holder = above(m->path, m, &n);
-  int dir CLEANUP_CLOSE = holder ? made_open(holder) : fcntl(init.root, F_DUPFD_CLOEXEC, 3);
+  int dir CLEANUP_CLOSE = holder ? made_open(holder) : sys_duplicate(init.root);
   return dir < 0 ? -1 : resolve_below(dir, m->path + n + 1);
 }
 
 int made_open(const struct made *m) {
   if (m->fd >= 0)
-    return fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
+    return sys_duplicate(m->fd);
   int fd = open_by_path(m);
   struct identity now;
   if (fd >= 0 && !identify(fd, &now) && same_root(&now, &m->root))
@@ -196,7 +196,7 @@ static int keepable(int fd) {
                                               : limit.rlim_cur / 2;
   if (fd > 2)
     return (rlim_t)fd < max_fd ? fd : -1;
-  return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return sys_duplicate(fd);
 }
 
 static void keep_descriptor(struct made *m, int *fd) {

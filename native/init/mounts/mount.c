@@ -23,7 +23,7 @@ static int is_root(const struct identity *at) {
 /* Safe: fd is our own mount, attached over the root; from now on paths are resolved in it. The
  * root that it covers stays private, so that pivot_root(2) accepts the new one. */
 static int become_root(int fd, int64_t covered) {
-  int root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int root = sys_duplicate(fd);
   if (root < 0)
     return -1;
   close(init.root);

@@ -20,7 +20,7 @@ static unsigned count;   /* of staged mounts */
 static int make_private(int parent) {
   if (!mount_on(parent, NULL, NULL, MS_PRIVATE, NULL))
     return 0;
-  int proc CLEANUP_CLOSE = errno == EINVAL ? open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  int proc CLEANUP_CLOSE = errno == EINVAL ? sys_open("/proc", O_PATH | O_DIRECTORY) : -1;
   return proc < 0 ? -1 : mount_on(proc, NULL, NULL, MS_PRIVATE, NULL);
 }
 
@@ -29,10 +29,10 @@ static int make_private(int parent) {
  * covers it; drop_staging() unmounts it. */
 static int open_staging_parent(void) {
   if (over_root)
-    return fcntl(init.root, F_DUPFD_CLOEXEC, 3);
-  int fd = open("/proc/fs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return sys_duplicate(init.root);
+  int fd = sys_open("/proc/fs", O_PATH | O_DIRECTORY);
   if (fd < 0)
-    fd = open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = sys_open("/proc/self/task", O_PATH | O_DIRECTORY);
   if (fd >= 0 && !make_private(fd))
     return fd;
   close_cleanup(&fd);

@@ -47,7 +47,7 @@ int set_directory(int fs, const char *option) {
   const char *path = strchr(option, '=') + 1;
   struct text t = TEXT_IN(key);
   text_add_part(&t, option, (size_t)(path - option) - 1);
-  int fd CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int fd CLEANUP_CLOSE = sys_open(path, O_PATH | O_DIRECTORY);
   if (fd < 0 || !sys_fsconfig_fd(fs, key, fd))
     return fd < 0 ? -1 : 0;
   /* Before 6.13 fsconfig(2) takes no O_PATH descriptor, for any file system. */

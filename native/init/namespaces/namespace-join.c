@@ -57,7 +57,7 @@ int op_join(const struct op *op) {
     trace_rebase(before);
   /* setns(2) of a mount namespace sets the root to the namespace's: the container's. */
   close_cleanup(&init.root);
-  init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  init.root = sys_open("/", O_PATH | O_DIRECTORY);
   return init.root < 0 ? fail("open", "/") : 0;
 }
 

@@ -32,7 +32,7 @@ static int close_others(void) {
 }
 
 int detach(const char *name, const int keep[], size_t count) {
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int null = sys_open("/dev/null", O_RDWR);
   if (null < 0)
     return fail("open", "/dev/null");
   for (int i = 0; i < 3; i++)

@@ -149,7 +149,7 @@ int op_wait(const struct op *op) {
 char *home_entry(uint64_t uid) {
   enum { PASSWD_MAX = 1 << 20 };
   struct stat st;
-  int fd CLEANUP_CLOSE = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd CLEANUP_CLOSE = sys_open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
   char *text = NULL;
   ssize_t length = 0;
   if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < PASSWD_MAX &&
@@ -202,7 +202,7 @@ char **string_vector(const struct value *list, char *const *more, size_t count) 
  * loader of a program. */
 static void blame(struct text *t, const char *path, int error) {
   text_add(t, path);
-  int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int fd CLEANUP_CLOSE = sys_open(path, O_RDONLY | O_NONBLOCK);
   _Alignas(Elf64_Ehdr) char head[4096];
   ssize_t n = fd < 0 ? 0 : pread(fd, head, sizeof head - 1, 0);
   if (n > 2 && head[0] == '#' && head[1] == '!') {

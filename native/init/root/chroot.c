@@ -13,7 +13,7 @@ static int enter_namespace_root(void) {
   return syscall(SYS_setns, own, CLONE_NEWNS) ? fail("setns", "/proc/self/ns/mnt") : 0;
 }
 
-static int open_root(void) { return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC); }
+static int open_root(void) { return sys_open("/", O_PATH | O_DIRECTORY); }
 
 static int go_back(int root) {
   return fchdir(root) || chroot(".") ? fail("chroot", "back into the root of runt") : 0;

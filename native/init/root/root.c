@@ -74,7 +74,7 @@ int op_rootfs(const struct op *op) {
   int late = sys_mount_setattr(tree, 0, &own);
   if (late && errno != ENOSYS)
     return fail("mount_setattr", path);
-  int over CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int over CLEANUP_CLOSE = sys_open("/", O_PATH | O_DIRECTORY);
   if (over < 0)
     return fail("open", "/");
   if (move_tree(tree, over))
@@ -95,7 +95,7 @@ static int reopen_root(void) {
   if (chdir("/"))
     return fail("chdir", "/");
   close(init.root);
-  init.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  init.root = sys_open("/", O_PATH | O_DIRECTORY);
   return init.root < 0 ? fail("open", "/") : 0;
 }
 
@@ -125,7 +125,7 @@ static int enter_container(void) {
       return chdir("/") ? fail("chdir", "/") : 1;
     return fail("setns", "/proc/self/ns/mnt");
   }
-  int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int at = sys_open("/", O_PATH | O_DIRECTORY);
   if (at < 0)
     return fail("open", "/");
   if (identify(at, &now) || (init.covered_roots && identify(init.root, &root))) {
@@ -167,7 +167,7 @@ static int pivot(void) {
  * the mounts beside the container's root become slaves after the pivot, when the container's own
  * mounts are no longer below the old root. */
 static int pivot_from_namespace_root(void) {
-  int old CLEANUP_CLOSE = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int old CLEANUP_CLOSE = sys_open("/", O_PATH | O_DIRECTORY);
   if (old < 0)
     return fail("open", "/");
   if (!pivot()) {
@@ -219,7 +219,7 @@ int op_pivot_root(const struct op *op) {
     return chrooted < 0 ? -1 : pivot_from_namespace_root();
   /* Hooks may have mounted there, and `rootfs` left peers to a tree with staged clones. */
   int peers = init.hooks_ran || is_staging();
-  int old CLEANUP_CLOSE = peers ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  int old CLEANUP_CLOSE = peers ? sys_open("/", O_PATH | O_DIRECTORY) : -1;
   if (peers && old < 0)
     return fail("open", "/");
   if (pivot())
@@ -346,7 +346,7 @@ int op_move_root(const struct op *op) {
     return ramdisk < 0 ? -1 : take_ramdisk();
   if (hide_host_proc())
     return -1;
-  int over CLEANUP_CLOSE = init.root_shown ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  int over CLEANUP_CLOSE = init.root_shown ? sys_open("/", O_PATH | O_DIRECTORY) : -1;
   if (init.root_shown && (over < 0 || move_tree(init.root, over)))
     return fail(move_call(), "/");
   if (fchdir(init.root))

@@ -5,7 +5,7 @@
 /* Makes the mount that holds a directory private: pivot_root(2) demands it of the mount to which
  * the root is moved, and the host must not see that move. */
 static int make_holder_private(int directory) {
-  int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+  int at = sys_duplicate(directory);
   /* EINVAL: the directory is not the root of its mount; try the one above. PATH_MAX bounds the
    * depth. */
   for (unsigned n = 0; at >= 0 && mount_on(at, NULL, NULL, MS_PRIVATE, NULL); n++) {
@@ -28,7 +28,7 @@ static int make_holder_private(int directory) {
 int op_show_root(const struct op *op) {
   const char *path = op->v[SHOW_ROOT_PATH].str;
   struct identity now;
-  int at CLEANUP_CLOSE = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int at CLEANUP_CLOSE = sys_open(path, O_PATH | O_DIRECTORY);
   if (at < 0)
     return errno == EACCES ? 0 : fail("open", path);
   if (identify(at, &now))

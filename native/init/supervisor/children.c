@@ -89,7 +89,7 @@ static void check_watched(struct child *child, short events) {
 }
 
 int watch_child(struct child *slot, struct child child, int pidfd) {
-  child.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+  child.pidfd = sys_duplicate(pidfd);
   if (child.pidfd < 0)
     return -errno;
   child.watched = 1;
