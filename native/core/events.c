@@ -10,23 +10,35 @@
 
 static int instance = -1;
 
+/* Descriptors that the instance knew last, to try the right call of epoll_ctl(2) first. Only a
+ * guess: the kernel forgets a closed descriptor, and its number may be used again. */
+static uint64_t known[4];
+
+static int is_known(int32_t fd) { return fd >= 0 && fd < 256 && (known[fd / 64] >> fd % 64 & 1); }
+
+static void set_known(int32_t fd, int is) {
+  uint64_t bit = UINT64_C(1) << fd % 64;
+  if (fd >= 0 && fd < 256)
+    known[fd / 64] = is ? known[fd / 64] | bit : known[fd / 64] & ~bit;
+}
+
 static int epoll(void) {
   if (instance < 0)
     instance = epoll_create1(EPOLL_CLOEXEC);
   return instance;
 }
 
-/* One-shot: a descriptor is reported once and must be watched again. The kernel forgets a closed
- * descriptor. */
+/* One-shot: a descriptor is reported once and must be watched again. */
 static int32_t watch(int32_t fd, uint32_t events, int32_t id) {
   struct epoll_event event = {.events = events | EPOLLONESHOT, .data.fd = id};
   if (epoll() < 0)
     return -errno;
-  if (epoll_ctl(instance, EPOLL_CTL_ADD, fd, &event) == 0)
-    return 0;
-  if (errno != EEXIST)
-    return -errno;
-  return result(epoll_ctl(instance, EPOLL_CTL_MOD, fd, &event));
+  int first = is_known(fd) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  int r = epoll_ctl(instance, first, fd, &event);
+  if (r < 0 && errno == (first == EPOLL_CTL_MOD ? ENOENT : EEXIST))
+    r = epoll_ctl(instance, first == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+  set_known(fd, r == 0);
+  return result(r);
 }
 
 int32_t runt_watch(int32_t fd, int32_t id) { return watch(fd, EPOLLIN | EPOLLRDHUP, id); }
@@ -43,6 +55,7 @@ int32_t runt_isReadable(int32_t fd) {
 int32_t runt_unwatch(int32_t fd) {
   if (epoll() < 0)
     return -errno;
+  set_known(fd, 0);
   return result(epoll_ctl(instance, EPOLL_CTL_DEL, fd, NULL));
 }
 
