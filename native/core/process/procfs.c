@@ -35,14 +35,9 @@ int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
   error = check_procfs(fd);
   if (error)
     return error;
-  uint32_t done = 0;
-  while (done < data_cap) {
-    ssize_t n = RETRY(read(fd, data + done, data_cap - done));
-    if (n < 0)
-      return -errno;
-    if (n == 0)
-      break;
-    done += (uint32_t)n;
-  }
-  return done == data_cap ? -EOVERFLOW : (int32_t)done;
+  /* The kernel makes the whole line at the first read(2) (seq_file), and returns all that fits. */
+  ssize_t n = RETRY(read(fd, data, data_cap));
+  if (n < 0)
+    return -errno;
+  return n == data_cap ? -EOVERFLOW : (int32_t)n;
 }
