@@ -81,6 +81,14 @@ export const abi = table({
     ],
     doc: 'write(2), repeated until all bytes are written; on sockets without SIGPIPE, and -ETIMEDOUT after 10 s without progress',
   },
+  writeOnce: {
+    ret: 'i32',
+    args: [
+      ['fd', 'i32'],
+      ['data', 'buf'],
+    ],
+    doc: 'one write(2), for one value of a file of cgroupfs that stays open; bytes written',
+  },
   readFile: {
     ret: 'i32',
     args: [

@@ -173,6 +173,15 @@ const cases: Record<Name, Case> = {
       t.call('read', [0, wrong]);
     }
   },
+  writeOnce(t, dir) {
+    const path = `${dir}/once`;
+    const fd = native.openAt(AT_FDCWD, path, O_CREAT | O_RDWR, 0o600);
+    t.call('writeOnce', [fd, bytes('abcdef').subarray(2, 4)]);
+    t.call('writeOnce', [fd, bytes('!')]);
+    native.close(fd);
+    t.note('file', JSON.stringify(procText(path)));
+    t.call('writeOnce', [-1, bytes('x')]);
+  },
   write(t, dir) {
     const path = `${dir}/written`;
     const fd = native.openAt(AT_FDCWD, path, O_CREAT | O_RDWR, 0o600);

@@ -84,6 +84,12 @@ int32_t runt_write(int32_t fd, const uint8_t *data, uint32_t data_len) {
   return (int32_t)done;
 }
 
+int32_t runt_writeOnce(int32_t fd, const uint8_t *data, uint32_t data_len) {
+  if (data_len > INT32_MAX)
+    return -EINVAL;
+  return result(RETRY(write(fd, data, data_len)));
+}
+
 int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
   if (data_cap > INT32_MAX)
     return -EINVAL;

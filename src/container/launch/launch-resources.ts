@@ -7,6 +7,7 @@ import type { Placeholder } from '../cgroups/systemd-unit.js';
 import type { ExecKey } from '../state/exit-records.js';
 import type { ContainerRecord } from '../state/state-store.js';
 import type { NetDevices } from './handlers/network-handler.js';
+import { ValueFile } from './handlers/value-file.js';
 import type { InitChannel } from './init-channel.js';
 import type { Stdio } from './spawn-init.js';
 import type { Supervisor } from './supervisor.js';
@@ -66,6 +67,8 @@ export class LaunchResources {
   unitStarted = false;
   /** The cgroup that systemd moves the process into; '' if the process enters its cgroup itself. */
   unitCgroup: string;
+  /** Closed before the clone. */
+  readonly valueFile = new ValueFile();
   /** Cgroups that the launch made, children last. */
   readonly cgroups: string[] = [];
   /** resctrl groups that the launch made, children first. */
@@ -104,6 +107,7 @@ export class LaunchResources {
 
   /** Closes every descriptor of the launch except the pidfd. */
   closeAll(): void {
+    this.valueFile.close();
     this.closeShared();
     for (const owned of [this.channel, this.console, this.notify]) owned?.close();
   }

@@ -95,6 +95,7 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     close: (fd) => descriptors.close(fd),
     read: (fd, data) => descriptors.get(fd)?.read(data) ?? -E.EBADF,
     write: (fd, data) => descriptors.get(fd)?.write(data) ?? -E.EBADF,
+    writeOnce: (fd, data) => descriptors.get(fd)?.write(data) ?? -E.EBADF,
     readFile(dirfd, path, data) {
       const file = openInode(dirfd, path, O_RDONLY, 0, {});
       if (typeof file === 'number') return file;

@@ -9,6 +9,7 @@ import { RuntError } from '../../../sys/error.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, F_OK, O_TRUNC } from '../../../sys/linux.js';
 import { checkOp, OpFailed, type OpFailure } from '../../failure/op-failed.js';
+import type { ValueFile } from './value-file.js';
 
 export type CgroupOp = Extract<
   Op,
@@ -25,10 +26,14 @@ export type CgroupOp = Extract<
   }
 >;
 
-/** Performs one operation. Appends the cgroups that it makes to `made`, children last. @returns the failure, if any */
-export function applyCgroupOp(op: CgroupOp, made: string[]): OpFailure | undefined {
+/**
+ * Performs one operation. Appends the cgroups that it makes to `made`, children last.
+ * @param file writes the values of `cgroupWrite`; the caller closes it
+ * @returns the failure, if any
+ */
+export function applyCgroupOp(op: CgroupOp, made: string[], file?: ValueFile): OpFailure | undefined {
   try {
-    return withCgroupGone(apply(op, made));
+    return withCgroupGone(apply(op, made, file));
   } catch (error) {
     if (error instanceof OpFailed) return withCgroupGone(error.failed);
     throw error;
@@ -43,12 +48,12 @@ function withCgroupGone(failed: OpFailure | undefined): OpFailure | undefined {
   return directory !== '' && native.access(directory, F_OK) === -E.ENOENT ? { ...failed, cgroupGone: true } : failed;
 }
 
-function apply(op: CgroupOp, made: string[]): OpFailure | undefined {
+function apply(op: CgroupOp, made: string[], file?: ValueFile): OpFailure | undefined {
   switch (op.op) {
     case 'cgroupCreate':
       return makeCgroup(op, made);
     case 'cgroupWrite':
-      return write(op, op.path, op.value);
+      return write(op, op.path, op.value, file);
     case 'cgroupWriteFirst':
       return writeFirst(op);
     case 'cgroupRealtime':
@@ -110,8 +115,9 @@ function makeDirectory(op: CgroupOp, path: string, made: string[]): OpFailure | 
   return undefined;
 }
 
-function write(op: CgroupOp, path: string, value: string): OpFailure | undefined {
-  const r = native.writeFile(AT_FDCWD, path, O_TRUNC, 0, host.encode(value));
+function write(op: CgroupOp, path: string, value: string, file?: ValueFile): OpFailure | undefined {
+  const data = host.encode(value);
+  const r = file ? file.write(path, data) : native.writeFile(AT_FDCWD, path, O_TRUNC, 0, data);
   return r < 0 ? { op, errno: -r, syscall: 'write', detail: path } : undefined;
 }
 

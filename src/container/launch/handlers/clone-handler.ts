@@ -11,6 +11,7 @@ import { spawnInit } from '../spawn-init.js';
 /** @throws OpFailed, RuntError ERR_SUPERVISOR, ERR_SYSTEMD, ERR_INIT */
 export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise<void> {
   const { plan, record, trace, oomFile, stdio, exec, supervised, preserveFds } = launch.input;
+  launch.valueFile.close();
   const pair = new Uint8Array(16);
   checkOp(op, native.socketPair(pair), 'socketpair');
   const [ours, theirs] = fdPair(pair);

@@ -42,8 +42,8 @@ function fillSlot(op: SlotOp, launch: LaunchResources): Promise<void> | undefine
   return undefined;
 }
 
-function applyCgroup(op: CgroupOp, { cgroups }: LaunchResources): undefined {
-  const failed = applyCgroupOp(op, cgroups);
+function applyCgroup(op: CgroupOp, { cgroups, valueFile }: LaunchResources): undefined {
+  const failed = applyCgroupOp(op, cgroups, valueFile);
   if (failed) throw new OpFailed(failed);
 }
 

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { applyCgroupOp, type CgroupOp } from '../../../../src/container/launch/handlers/cgroup-handler.js';
+import { ValueFile } from '../../../../src/container/launch/handlers/value-file.js';
 import { E } from '../../../../src/sys/errno.js';
 import { RuntError } from '../../../../src/sys/error.js';
 import { mountCgroups } from '../../../sys/fake-host/cgroups.js';
@@ -100,6 +101,31 @@ test('a write to a missing file says whether the whole cgroup is missing', () =>
   kernel.tree.file(`${top}/a/cpu.weight`);
   assert.is(write(`${top}/a/cpu.weight`), 'done');
   assert.is(kernel.tree.text(`${top}/a/cpu.weight`), '5');
+});
+
+test('values for one file are written through one descriptor, each by a write of its own', () => {
+  const kernel = v2();
+  const file = new ValueFile();
+  const written: string[] = [];
+  for (const name of ['allow', 'deny']) {
+    kernel.tree.file(`${top}/devices.${name}`, {
+      write: (value) => (value === 'bad' ? -E.EINVAL : written.push(`${name} ${value}`) && 0),
+    });
+  }
+  const write = (name: string, value: string) =>
+    applyCgroupOp({ op: 'cgroupWrite', at, path: `${top}/devices.${name}`, value }, [], file);
+  for (const [name, value] of [
+    ['deny', 'a'],
+    ['allow', 'c 1:3 rwm'],
+    ['allow', 'c 1:5 rwm'],
+  ] as const)
+    assert.is(write(name, value), undefined);
+  kernel.failAt('openAt', 1, E.EMFILE);
+  assert.is(write('allow', 'c 1:7 rwm'), undefined, 'the file is still open');
+  assert.equal(written, ['deny a', 'allow c 1:3 rwm', 'allow c 1:5 rwm', 'allow c 1:7 rwm']);
+  assert.is(write('allow', 'bad')?.errno, E.EINVAL);
+  file.close();
+  assert.is(write('allow', 'c 1:8 rwm')?.errno, E.EMFILE, 'a closed file is opened again');
 });
 
 test('cgroupWriteFirst writes the value of the first existing file', () => {
