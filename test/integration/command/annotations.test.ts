@@ -124,7 +124,7 @@ test(
     bed.config.hooks = {
       createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo to-file; echo why >&2; exit 3'] }],
     };
-    assert.match(bed.run().stderr, /createContainer 0.*exit status 3.*stderr: why/);
+    assert.match(bed.run().stderr, /createContainer hook #0.*exit status 3.*stderr: why/);
     assert.match(readFileSync(out, 'utf8'), /to-file\n$/);
   }),
 );
