@@ -27,6 +27,18 @@ static unsigned next_of_ours(unsigned from) {
   return lowest;
 }
 
+/* Makes ours close-on-exec: those from `from` on by one call (Linux 5.11). 0, or -1 with errno. */
+static int set_close_on_exec(unsigned from) {
+  unsigned done = sys_close_range(from, UINT_MAX, CLOSE_RANGE_CLOEXEC) ? UINT_MAX : from;
+  int failed = 0;
+  for (uint32_t i = 0; i < init.slot_count + 2; i++) {
+    int fd = i == 0 ? init.report : i == 1 ? init.start_socket : init.slots[i - 2];
+    if (fd >= 0 && (unsigned)fd < done)
+      failed |= fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  return failed;
+}
+
 /* Safe: only stdio, the descriptors for the config's process, and ours remain; from now on ours
  * are close-on-exec. */
 int op_keep_fds(const struct op *op) {
@@ -35,12 +47,8 @@ int op_keep_fds(const struct op *op) {
     return fail_with(EBADF, "close_range", NULL);
   init.keep = (unsigned)count;
   unsigned next = 3 + init.keep;
-  if (fcntl(init.report, F_SETFD, FD_CLOEXEC) ||
-      (init.start_socket >= 0 && fcntl(init.start_socket, F_SETFD, FD_CLOEXEC)))
+  if (set_close_on_exec(next))
     return fail("fcntl", NULL);
-  for (uint32_t i = 0; i < init.slot_count; i++)
-    if (init.slots[i] >= 0 && fcntl(init.slots[i], F_SETFD, FD_CLOEXEC))
-      return fail("fcntl", NULL);
   /* Visits the few that stay in ascending order, and closes those between. */
   for (;;) {
     unsigned ours = next_of_ours(next);
