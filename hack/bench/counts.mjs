@@ -41,13 +41,15 @@ function cases() {
     addProfile(config, top);
     addMounts(config, 100, source);
   });
-  commands.keep('runt', 'sleeper', sleeper);
+  // Its cgroup has this name too, and another run of this script may be at work.
+  const id = `sleeper-${process.pid}`;
+  commands.keep('runt', id, sleeper);
   return {
     run: commands.run('runt', plain),
     'create, start, delete': commands.threeSteps('runt', plain),
     'run with a profile and 100 mounts': commands.run('runt', large),
-    exec: [commands.call('runt', ['exec', 'sleeper', '/true'])],
-    state: [commands.call('runt', ['state', 'sleeper'])],
+    exec: [commands.call('runt', ['exec', id, '/true'])],
+    state: [commands.call('runt', ['state', id])],
     list: [commands.call('runt', ['list'])],
     version: [[runt, '--version']],
   };

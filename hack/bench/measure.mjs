@@ -73,6 +73,6 @@ export function syscalls(steps, id) {
     words.map((word) => word.replace('%i', id)),
     { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], encoding: 'utf8', env, timeout: 60_000 },
   );
-  if (r.status !== 0) throw new Error(`syscalls: exit ${r.status ?? r.signal}\n${r.stderr}`);
+  if (r.status !== 0) throw new Error(`syscalls: exit ${r.status ?? r.signal}\n${r.stdout}${r.stderr}`);
   return Number(r.output[3]);
 }
