@@ -29,8 +29,8 @@ function merged(old, made, key) {
   return [...known.values()];
 }
 
-/** Parts whose numbers are in the table of engines. */
-const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O)/;
+/** Parts whose numbers are in the table of engines, or of runc's own tests. */
+const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|runc's own)/;
 
 /** When each part of the engines ran, by the title of its section. */
 const titles = {
@@ -232,15 +232,14 @@ export function page(tables, before, layout, excuses) {
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
   const own = merged(rows(section(before, "runc's own tests")), runcRows(tables, when), ([as]) => as);
-  const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /^"Here" is (.*)\.$/m.exec(before)?.[1];
+  const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /"Here" is (.*)\.$/m.exec(before)?.[1];
   return `${[
     '# Conformance',
     '',
     '<!-- Written by `make test-all`; do not edit. -->',
     '',
-    'What ran where the last time that `make test-all` did, what fails, and why. The long tables are in',
-    '`build/conformance/tables.md` after a run; [testing](testing.md) tells how each part works.',
-    `"Here" is ${machine}.`,
+    'What ran where in the last `make test-all`, what fails, and why. `build/conformance/tables.md` has the long tables;',
+    `[testing](testing.md) tells how each part works. "Here" is ${machine}.`,
     '',
     '<!-- not run: it takes an hour -->',
     '```sh',
@@ -276,15 +275,19 @@ export function page(tables, before, layout, excuses) {
     '',
     "## runc's own tests",
     '',
-    'Passed / failed / skipped with runc; with runt passed / failed, while runc passes / failed with both / skipped. Tests',
-    'that failed run once more without their assertions about words. `plain` is without subordinate ids and cgroups.',
+    'As they are, and without their assertions about words. Below: why tests that pass with runc fail without them too.',
     '',
-    row('as', 'runc', 'runt', 'runc, without words', 'runt, without words', 'when'),
+    row(
+      'as',
+      'runc: passed / failed / skipped',
+      'runt: passed / failed (runc passes) / failed (both) / skipped',
+      'runc, without words',
+      'runt, without words',
+      'when',
+    ),
     '|---|---|---|---|---|---|',
     ...own.map((columns) => row(...columns)),
     '',
-    'Tests that pass with runc and may fail with runt (`conformance/runc/known.json` has their names):',
-    '',
-    ...excuses.map(({ why, tests }) => `* ${why} (${tests.length})`),
+    ...excuses.filter(({ words }) => !words).map(({ why, tests }) => `* ${why} (${tests.length})`),
   ].join('\n')}\n`;
 }
