@@ -18,3 +18,14 @@ export function results(text) {
   }
   return found;
 }
+
+/** The files of which fewer tests ended than bats announced ("1..N"): LIMIT ended them. */
+export function unended(text) {
+  const ended = new Map();
+  for (const test of results(text).keys()) {
+    const file = test.slice(0, test.indexOf(': '));
+    ended.set(file, (ended.get(file) ?? 0) + 1);
+  }
+  const announced = [...text.replaceAll('\r', '').matchAll(/^file (\S+)\n(?:1\.\.(\d+))?/gm)];
+  return announced.filter(([, file, count]) => (ended.get(file) ?? 0) !== Number(count)).map(([, file]) => file);
+}

@@ -4,12 +4,13 @@
 // assertions about words. KNOWN.json has the tests that may fail with runt while they pass with runc.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { results } from './bats.mjs';
+import { results, unended } from './bats.mjs';
 import { excuseOf, objection, outcome } from './verdict.mjs';
 
 const [knownFile, as, directory] = process.argv.slice(2);
 const known = JSON.parse(readFileSync(knownFile, 'utf8'));
-const read = (name) => results(readFileSync(join(directory, `${name}.tap`), 'utf8'));
+const text = (name) => readFileSync(join(directory, `${name}.tap`), 'utf8');
+const read = (name) => results(text(name));
 const [runc, runt, runcAgain, runtAgain] = ['runc', 'runt', 'runc-words', 'runt-words'].map(read);
 
 const tests = [...runc].map(([name, expected]) => {
@@ -25,7 +26,9 @@ const tests = [...runc].map(([name, expected]) => {
 });
 
 const used = new Set();
-const objections = [];
+const objections = ['runc', 'runt'].flatMap((name) =>
+  unended(text(name)).map((file) => `DID NOT END with ${name}: ${file}`),
+);
 console.log('as written        without words');
 console.log('runc     runt     runc     runt');
 for (const { name, written, without, text, excuse } of tests) {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { results, unended } from '../../conformance/runc/bats.mjs';
 import { excuseOf, objection, outcome } from '../../conformance/runc/verdict.mjs';
 import { withoutWords } from '../../conformance/runc/without-words.mjs';
 
@@ -38,6 +39,19 @@ test('help, the version and the log of --debug are left out of their files alone
   const lines = ['[ "$status" -eq 0 ]', line('[[ $lines[0] =~ NAME:+ ]]')];
   assert.equal(left('help', ...lines), lines.slice(0, 1));
   assert.equal(left('spec', ...lines), lines);
+});
+
+test('results are named by file and title, and a file whose tests did not all end is named', () => {
+  const text = 'file a\r\n1..2\r\nok 1 x [y] # skip no z\r\nnot ok 2 b\r\n# why\r\nfile c\n1..2\nok 1 d\nfile e\n';
+  assert.equal(
+    [...results(text)].map(([name, { state, text: output }]) => [name, state, ...output]),
+    [
+      ['a: x [y]', 'skipped'],
+      ['a: b', 'failed', 'why'],
+      ['c: d', 'passed'],
+    ],
+  );
+  assert.equal(unended(text), ['c', 'e']);
 });
 
 test('a test counts as failed if runc passes, and apart from that if it fails with both', () => {
