@@ -84,11 +84,17 @@ static size_t whole_size(size_t size, unsigned *class) {
  * does not ask. */
 static int in_slab(const void *block) { return long_lived && slab_holds(block); }
 
+/* Whether a block is of the snapshot; none is before that is complete. */
+static int is_gathered(const void *block) {
+  const uint8_t *at = block;
+  return at >= (uint8_t *)GATHERED_AT && at < memory_gathered_end;
+}
+
 /* Whether a block that is not of slabs.c was cut from the snapshot's memory or from a chunk, and
  * not made by libc. */
 static int is_cut(const void *block) {
   const uint8_t *at = block;
-  if (at >= (uint8_t *)GATHERED_AT && at < memory_gathered_end)
+  if (is_gathered(block))
     return 1;
   for (const struct chunk *c = newest; c; c = c->older)
     if (at >= (const uint8_t *)c && at < c->end)
@@ -210,6 +216,10 @@ static void memory_free(JSMallocState *state, void *block) {
     free(block);
     return;
   }
+  /* A new object there would count as immortal: a shape that nothing counts would be changed under
+   * the objects that share it. */
+  if (is_gathered(block))
+    return;
   unsigned class = 0;
   whole_size(*header(block), &class);
   memcpy(block, &free_lists[class], sizeof block);

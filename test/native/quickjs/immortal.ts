@@ -31,6 +31,10 @@ const key = {};
 let captured: Node = { name: 'old' };
 const single = { onlyHere: 1 };
 const grown = { first: 1 } as Record<string, number>;
+/** With 1 to 40 properties, so that they give up blocks of all sizes when they get more. */
+const growing = Array.from({ length: 400 }, (_, i) =>
+  Object.fromEntries(Array.from({ length: 1 + (i % 40) }, (_, n) => [`own${n}`, n])),
+);
 const texts = [['ab', 'c'].join('')];
 class Counter {
   #count = 0;
@@ -113,7 +117,25 @@ function share(round: number): void {
   expect(texts[0] === 'abc' && text === `abcd${round}`, `a text that was extended: ${texts[0]}`);
 }
 
+/** Objects of the snapshot give up blocks: what is made in these must not be taken for immortal. */
+function reuse(): void {
+  for (const object of growing) for (let n = 0; n < 50; n++) object[`more${n}`] = n;
+  for (let i = 0; i < 500; i++) {
+    const make = (): Record<string, unknown> => {
+      const object: Record<string, unknown> = {};
+      for (let n = 0; n <= i % 8; n++) object[`p${i}-${n}`] = n;
+      object.last = [i];
+      return object;
+    };
+    const [one, two] = [make(), make()];
+    Object.defineProperty(one, 'last', { get: () => 'changed' });
+    const { last } = two;
+    expect(one.last === 'changed' && Array.isArray(last) && last[0] === i, `an object that shares a shape: ${i}`);
+  }
+}
+
 async function main(): Promise<void> {
+  reuse();
   host.longLived();
   let early = 0;
   for (let round = 1; round <= ROUNDS; round++) {
