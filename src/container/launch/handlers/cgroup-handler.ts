@@ -80,7 +80,7 @@ function makeCgroup(op: OpOf<'cgroupCreate'>, made: string[]): OpFailure | undef
 }
 
 /**
- * A frozen cgroup, or a new one below it, would freeze each process that starts in it or moves there. A kernel without a
+ * A frozen cgroup, or a new one below it, freezes each process that starts in it or moves there. A kernel without a
  * freezer (v2 before 5.2) has no such file, or not that line in it.
  * @throws RuntError ERR_CGROUP
  */
