@@ -15,6 +15,10 @@ enum {
   /* Between two checks of an ended process that its parent has not reaped: no event reports the
    * reaping. */
   REAP_POLL_INTERVAL = 1000,
+  /* A debugger reaps the process that it traces at once, and its parent after it; for one second.
+   */
+  TRACER_PAUSE_NS = 1000000,
+  TRACER_TRIES = 1000,
   /* Between two checks whether the filter is loaded: about one system call of the other process. */
   FILTER_POLL_PAUSE_NS = 20000,
   /* A mount on which a file is open for writing cannot become read-only (EBUSY). A daemon that a

@@ -1,10 +1,12 @@
 /* Processes: own ids, clocks, pidfds, signals. */
 #include "../clock.h"
 #include "../core.h"
+#include "../time-limits.h"
 #include "pidfd.h"
 #include "reap.h"
 #include <fcntl.h>
 #include <linux/ioprio.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -56,15 +58,28 @@ int32_t runt_signalGroup(int32_t pid, int32_t signal) {
   return result(kill(-pid, signal));
 }
 
+/* Reaps a child. A process that traces it (a debugger) reaps it first: until then the kernel hides
+ * from the parent that it has ended, but not from the readers of its pidfd. 1, 0 while it runs, or
+ * -errno. */
+static int reap_traced(int pidfd, siginfo_t *info) {
+  for (int tries = 0;; tries++) {
+    memset(info, 0, sizeof *info);
+    if (RETRY(waitid(P_PIDFD, (id_t)pidfd, info, WEXITED | WNOHANG)) < 0)
+      return -errno;
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (info->si_pid != 0 || tries == TRACER_TRIES || poll(&ended, 1, 0) < 1)
+      return info->si_pid != 0;
+    nanosleep(&(struct timespec){.tv_nsec = TRACER_PAUSE_NS}, NULL);
+  }
+}
+
 int32_t runt_waitPidfd(int32_t pidfd, uint8_t *data, uint32_t data_cap) {
   siginfo_t info;
   if (data_cap < 2 * 8)
     return -EOVERFLOW;
-  memset(&info, 0, sizeof info);
-  if (RETRY(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG)) < 0)
-    return -errno;
-  if (info.si_pid == 0)
-    return 0;
+  int r = reap_traced(pidfd, &info);
+  if (r <= 0)
+    return r;
   put_i64(data, 0, info.si_code);
   put_i64(data, 1, info.si_status);
   return 1;

@@ -1,13 +1,15 @@
 /** The waiter: a foreground command whose process runs for more than 200 ms. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, ok, onBed, type Running } from '../bed/bed.js';
 import { cgroupsNamed } from '../bed/leftovers.js';
+import { programs } from '../bed/place.js';
 import { pss } from '../bed/process-memory.js';
 
-const test = needing('the waiter', 'root');
+const test = needing('the waiter', 'root', 'programs');
 
 const loop = 'while :; do sleep 0.05; done';
 
@@ -119,6 +121,17 @@ test(
     assert.is(bed.state().status, 'running');
     assert.is(bed.state().pid, later);
     ok(bed.delete('--force'));
+  }),
+);
+
+test(
+  'it ends with the status of a process that a debugger reaps first',
+  onBed(async (bed) => {
+    const { exit } = await run(bed, 'exec sleep 1000');
+    const tracer = spawn(join(programs, 'late-tracer'), [String(bed.state().pid)]);
+    await once(tracer.stdout, 'data');
+    ok(bed.kill('KILL'));
+    assert.is((await exit).code, 137);
   }),
 );
 
