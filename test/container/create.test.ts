@@ -42,7 +42,7 @@ test('the record and the limits are written before the process starts, and the p
   const host = new BundleHost();
   await host.kernel.finish(create(host.options({ pidFile: '/b/pid' })));
   const steps = host.kernel.calls
-    .map((call) => /^(?:replaceFile|writeFile|mkdirAt|spawnInit|unixListen|write)\(.*/.exec(call)?.[0])
+    .map((call) => /^(?:replaceFile|writeFile|mkdirAt|spawnInit|unixListen|write|writeOnce)\(.*/.exec(call)?.[0])
     .filter((call) => call !== undefined && !call.includes('subtree_control'))
     .map((call) =>
       call
@@ -55,7 +55,7 @@ test('the record and the limits are written before the process starts, and the p
     'mkdirAt(<~>, web',
     'replaceFile(<~/web>, state.json',
     'mkdirAt(AT_FDCWD, /sys/fs/cgroup/web',
-    'writeFile(AT_FDCWD, /sys/fs/cgroup/web/pids.max',
+    'writeOnce(</sys/fs/cgroup/web/pids.max>',
     'unixListen(<~/web>, start.sock',
     'spawnInit',
     'write(<socket pair>',
@@ -94,7 +94,7 @@ test('a failed call fails the create, which leaves nothing, except for the calls
     'readFile: ERR_IO read /proc/self/uid_map',
     'mkdirAt: ERR_STATE make the state directory ~/web',
     'mkdirAt: ERR_CGROUP create web: make the cgroup /sys/fs/cgroup/web',
-    'writeFile: ERR_CGROUP create web: write "100" to /sys/fs/cgroup/web/pids.max',
+    'writeOnce: ERR_CGROUP create web: write "100" to /sys/fs/cgroup/web/pids.max',
     'attachDeviceFilter: ERR_CGROUP create web: attach a device filter to the cgroup /sys/fs/cgroup/web',
     'unixListen: ERR_STATE create web: bind the start socket ~/web/start.sock',
     'socketPair: ERR_NAMESPACE create web: start runt-init in new namespaces',

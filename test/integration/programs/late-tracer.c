@@ -21,6 +21,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   if (poll(&process, 1, 60000) != 1)
     return 1;
+  /* The parent looks meanwhile. */
   usleep(100000);
   return waitpid(pid, NULL, __WALL) == pid ? 0 : 1;
 }
