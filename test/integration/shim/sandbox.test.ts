@@ -386,6 +386,8 @@ test('the API for scripts has a socket of its own, and the containers of each na
       if (event.event === 'stdout') output.push(Buffer.from(event.stdout).toString());
     assert.is(output.join(''), 'inside\n');
     const wait = engine.tasks('Wait', { id });
+    // The Wait has arrived when a later call of its connection is answered.
+    await engine.tasks('State', { id });
     await pods.delete({ id, force: true });
     assert.is((await wait).exitStatus, 137);
     assert.is((await failure(engine.tasks('State', { id }))).code, status.NOT_FOUND);
