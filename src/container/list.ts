@@ -3,7 +3,7 @@ import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { forgetRemoved, openRoot } from './state/state-directory.js';
-import { isRecorded, loadRecord } from './state/state-store.js';
+import { loadRecord } from './state/state-store.js';
 import { type ContainerState, describe } from './state.js';
 
 interface ListOptions {
@@ -25,12 +25,9 @@ export function list(o: ListOptions): ContainerState[] {
   return each(o, (name) => describe(o.root, loadRecord(o.root, name)));
 }
 
-/**
- * The ids of all containers, sorted, also of those whose record is unusable. Reads a record only where it is missing.
- * @throws RuntError ERR_STATE if the root is unreadable
- */
+/** The ids of the same containers; reads no process. @throws RuntError ERR_STATE if the root is unreadable */
 export function listIds(o: ListOptions): string[] {
-  return each(o, (name) => (isRecorded(o.root, name) ? name : loadRecord(o.root, name).id));
+  return each(o, (name) => loadRecord(o.root, name).id);
 }
 
 /** The result of `find` for each name below the root. */

@@ -320,10 +320,7 @@ mounting(
       return spawnSync('unshare', [...args, 'run', '--bundle', bed.bundle, bed.id], { encoding: 'utf8' }).stdout;
     };
     const expected = run(filtered(bed.dir, ['keyctl=38']));
-    assert.match(
-      expected,
-      /^\/data rw,nosuid,nodev,noexec,nodiratime,nosymfollow\n\/data\/below rw,noexec,relatime\n$/,
-    );
+    assert.match(expected, /^\/data rw,nosuid,nodev,nodiratime,nosymfollow\n\/data\/below rw,noexec,relatime\n$/);
     assert.is(run(filtered(bed.dir, rules(mountApi, 1))), expected);
     assert.is(readFileSync('/proc/self/mountinfo', 'utf8'), before);
   }),

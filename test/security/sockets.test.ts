@@ -4,6 +4,7 @@
  * root.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -179,11 +180,15 @@ test(
     chmodSync(directory, 0o777);
     const listener = spawn(
       process.execPath,
-      ['-e', `require('node:net').createServer((s) => s.end()).listen(${JSON.stringify(path)})`],
-      { uid: attacker, gid: attacker, cwd: '/', env: {}, stdio: 'ignore' },
+      [
+        '-e',
+        `require('node:net').createServer((s) => s.end()).listen(${JSON.stringify(path)}, () => console.log('ready'))`,
+      ],
+      { uid: attacker, gid: attacker, cwd: '/', env: {}, stdio: ['ignore', 'pipe', 'ignore'] },
     );
     try {
-      await eventually('the listener', () => existsSync(path), 20_000);
+      // The path exists before anything listens there.
+      await once(listener.stdout, 'data');
       chmodSync(directory, 0o700);
       refused(/it is in use, another user listens there/);
     } finally {

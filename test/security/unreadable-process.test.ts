@@ -112,9 +112,12 @@ test(
     assert.is(bed.runt(['create', '--bundle', bed.bundle, other]).code, 0);
     assert.is(bed.runt(['kill', other, 'KILL']).code, 0);
     await eventually('its end', () => bed.runt(['state', other]).stdout.includes('"stopped"'));
-    const r = bed.runt(['list', '--quiet'], { wrapped: broken[0]!.wrapped });
+    const r = bed.runt(['list', '--format', 'json'], { wrapped: broken[0]!.wrapped });
     assert.is(r.code, 1);
-    assert.is(r.stdout, `${other}\n`);
+    assert.equal(
+      JSON.parse(r.stdout).map(({ id }: { id: string }) => id),
+      [other],
+    );
     assert.match(r.stderr, broken[0]!.says);
     assert.is(bed.runt(['delete', other]).code, 0);
     assert.is(bed.delete('--force').code, 0);

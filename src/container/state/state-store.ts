@@ -172,15 +172,6 @@ const unknownError = (root: string, id: string): RuntError =>
 const isMissing = (result: number): boolean => result === -E.ENOENT || result === -E.ENOTDIR;
 
 /**
- * Whether the container has a record, which may be unusable.
- * @throws RuntError ERR_CONTAINER_ID, ERR_STATE, ERR_STATE_UNSAFE
- */
-export function isRecorded(root: string, id: string): boolean {
-  checkId(id);
-  return isEntry(openRoot(root), `${id}/${stateFile}`);
-}
-
-/**
  * Reads the record of a container.
  * @throws RuntError ERR_NO_CONTAINER, ERR_STATE_CORRUPT, ERR_STATE_VERSION, ERR_STATE_UNSAFE, ERR_STATE
  */

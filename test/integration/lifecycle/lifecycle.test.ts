@@ -357,18 +357,16 @@ test(
     for (const id of [none, broken]) mkdirSync(join(bed.root, id));
     mkdirSync(join(bed.root, '.seccomp'), { recursive: true });
     writeFileSync(join(bed.root, broken, 'state.json'), '{');
-    const unusable = `runt: warning: the state of container ${broken} cannot be used: `;
-    const missing = `runt: warning: the state of container ${none} cannot be used: it has no state.json`;
-    for (const [flags, stdout, expected] of [
-      // Reads no state.
-      [['-q'], `${bed.id}\n${broken}\n`, [missing]],
-      [['--format=json'], `${JSON.stringify([bed.state()])}\n`, [unusable, missing]],
+    for (const [flags, stdout] of [
+      [['-q'], `${bed.id}\n`],
+      [['--format=json'], `${JSON.stringify([bed.state()])}\n`],
     ] as const) {
       const r = bed.runt(['list', ...flags]);
       assert.equal([r.code, r.stdout], [0, stdout]);
       const warnings = r.stderr.trimEnd().split('\n');
-      assert.is(warnings.length, expected.length, r.stderr);
-      for (const [i, text] of expected.entries()) assert.match(warnings[i]!, text);
+      assert.is(warnings.length, 2, r.stderr);
+      assert.match(warnings[0]!, `runt: warning: the state of container ${broken} cannot be used: `);
+      assert.match(warnings[1]!, `runt: warning: the state of container ${none} cannot be used: it has no state.json`);
     }
     for (const id of [none, broken]) {
       assert.is(bed.runt(['delete', id]).code, 1);
