@@ -508,7 +508,8 @@ async function all() {
     'gcc',
     'dist/librunt.so',
     [...core('gcc', 'build/shared', ['-fPIC', ...fortified]), seccompArchive()],
-    ['-shared', '-Wl,--exclude-libs,ALL', '-s', '-Wl,--gc-sections', ...hardenedLink],
+    // nodelete: a thread of it may still run when Node.js, at its end, closes the library.
+    ['-shared', '-Wl,--exclude-libs,ALL', '-s', '-Wl,--gc-sections', '-Wl,-z,nodelete', ...hardenedLink],
   );
   await node();
   types();

@@ -17,9 +17,10 @@ static uint64_t known[4];
 static int is_known(int32_t fd) { return fd >= 0 && fd < 256 && (known[fd / 64] >> fd % 64 & 1); }
 
 static void set_known(int32_t fd, int is) {
+  if (fd < 0 || fd >= 256)
+    return;
   uint64_t bit = UINT64_C(1) << fd % 64;
-  if (fd >= 0 && fd < 256)
-    known[fd / 64] = is ? known[fd / 64] | bit : known[fd / 64] & ~bit;
+  known[fd / 64] = is ? known[fd / 64] | bit : known[fd / 64] & ~bit;
 }
 
 static int epoll(void) {
