@@ -4,8 +4,9 @@
  *
  *     node hack/bench/counts.mjs [--write]
  *
- * Fails if a count is more than 2 % higher, page faults 10 %. Who makes it so on purpose writes the file anew (--write) in the same
- * commit. The counts depend on the kernel and on its cgroups: on another kind of machine nothing is compared.
+ * Fails if a count is more than 2 % higher (page faults: 30 %). Who does that on purpose writes the file
+ * anew (--write) in the same commit. The counts depend on the kernel and its cgroups: on another kind of machine
+ * nothing is compared.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
@@ -17,10 +18,10 @@ import { cgroupLayout, compile, enterNamespace, fail, rootfs, top, which } from 
 import { measure, syscalls } from './measure.mjs';
 
 /**
- * What is no change: a share, and a number. Page faults depend on how large the pieces are in which the kernel caches the
- * program's file: 5 more a command were seen for the same program in another directory.
+ * The share and the number that a count may grow by. Page faults depend on the page cache: the same program in another
+ * directory had up to 44 more.
  */
-const TOLERANCE = { syscalls: [1.02, 2], instructions: [1.02, 2], faults: [1.1, 15] };
+const TOLERANCE = { syscalls: [1.02, 2], instructions: [1.02, 2], faults: [1.3, 20] };
 const ROUNDS = 8;
 
 enterNamespace();
