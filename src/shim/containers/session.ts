@@ -2,11 +2,11 @@
 import type { ExitRecord } from '../../container/state/exit-records.js';
 import type { HeldProcess } from '../../container/state/recorded-process.js';
 import { E } from '../../sys/errno.js';
-import { check, RuntError } from '../../sys/error.js';
+import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { Protocol } from '../../sys/protocol.js';
-import { forget, readable, sleep, writable } from '../../sys/waiting/loop.js';
+import { forget, readable } from '../../sys/waiting/loop.js';
 import { lateOutputTime } from '../../sys/waiting/time-limits.js';
+import { writeBytes } from '../streams/byte-copy.js';
 import type { Stream } from '../transport/rpc.js';
 import { api } from './api-protos.js';
 import { Outcome } from './outcome.js';
@@ -136,23 +136,12 @@ export class Session {
   }
 
   private async writeNext(writer: Writer, data: Uint8Array): Promise<void> {
-    const from = check(native.sealedFile(data), {
-      code: 'ERR_IO',
-      message: 'make a file for input',
-      syscall: 'memfd_create',
-    });
-    const state = new Uint8Array(Protocol.TRANSFER_HEAD + Math.min(data.length, 16 << 10));
     this.writer = writer;
     try {
       // The descriptor may be closed during each wait.
-      for (let { input } = this.streams; input >= 0 && !writer.hasLeft; input = this.streams.input) {
-        const next = native.transfer(from, input, state);
-        if (next === Protocol.TRANSFER_MORE) await sleep(0);
-        else if (next !== Protocol.TRANSFER_WRITABLE || !(await writable(input))) return;
-      }
+      await writeBytes(data, () => (writer.hasLeft ? -1 : this.streams.input));
     } finally {
       this.writer = undefined;
-      native.close(from);
     }
   }
 

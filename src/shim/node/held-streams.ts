@@ -3,11 +3,10 @@
  * ends of their pipes, so a stream outlives the server, and containerd may connect again.
  */
 import { E } from '../../sys/errno.js';
-import { check } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
-import { Protocol } from '../../sys/protocol.js';
-import { forget, readable, sleep, withTimeout, writable } from '../../sys/waiting/loop.js';
+import { forget, readable, withTimeout } from '../../sys/waiting/loop.js';
 import { streamClientTime } from '../../sys/waiting/time-limits.js';
+import { writeBytes } from '../streams/byte-copy.js';
 import type { Stream, Streaming } from '../transport/rpc.js';
 import { Code, cancelledError, StatusError } from '../transport/status-code.js';
 import { dataMessage, dataOf, streamAnswer, streamIdOf, updateOf, windowMessage } from './stream-protos.js';
@@ -23,7 +22,7 @@ const maxId = 1024;
 /** Ids of ended streams to remember: containerd may connect to one again when it was restarted. */
 const remembered = 1024;
 
-/** What a client is connected to. */
+/** A stream, to which clients connect one after another. */
 interface HeldStream {
   /** Resolves when the descriptor is closed. */
   readonly ended: Promise<void>;
@@ -258,29 +257,9 @@ class InputStream implements HeldStream {
     await client.stream.send(windowMessage(inputWindow));
     for (let bytes = await client.stream.receive(); bytes; bytes = await client.stream.receive()) {
       const data = dataOf(bytes);
-      if (!(await this.write(client, data))) return;
+      // Until the process has closed its input, or another client has the stream.
+      if (!(await writeBytes(data, () => (this.isClosed || this.client !== client ? -1 : this.fd)))) return;
       if (data.length > 0) await client.stream.send(windowMessage(data.length));
-    }
-  }
-
-  /** @returns false if the process has closed its input, or another client has the stream */
-  private async write(client: Client, data: Uint8Array): Promise<boolean> {
-    const from = check(native.sealedFile(data), {
-      code: 'ERR_IO',
-      message: 'make a file for input',
-      syscall: 'memfd_create',
-    });
-    const state = new Uint8Array(Protocol.TRANSFER_HEAD + Math.min(data.length, 16 << 10));
-    try {
-      while (!this.isClosed && this.client === client) {
-        const next = native.transfer(from, this.fd, state);
-        if (next === Protocol.TRANSFER_MORE) await sleep(0);
-        else if (next === Protocol.TRANSFER_WRITABLE) await writable(this.fd);
-        else return next === Protocol.TRANSFER_ENDED;
-      }
-      return false;
-    } finally {
-      native.close(from);
     }
   }
 }
