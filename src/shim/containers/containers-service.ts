@@ -8,7 +8,7 @@ import { signalNumber } from '../../sys/kernel-names.js';
 import { SIGTERM } from '../../sys/linux.js';
 import { grpcLastAnswersTime } from '../../sys/waiting/time-limits.js';
 import type { Procedure, Services } from '../transport/rpc.js';
-import { Code, decodeMessage, StatusError } from '../transport/status-code.js';
+import { Code, type Decoder, decodeMessage, StatusError } from '../transport/status-code.js';
 import { unaryProcedure } from '../transport/unary-method.js';
 import { api } from './api-protos.js';
 import { ContainerExecs } from './container-execs.js';
@@ -29,10 +29,6 @@ interface ContainersOptions {
   readonly debug: boolean;
   /** Deletes a container of the task service; false if that does not have it. @throws RuntError, StatusError */
   readonly deleteTask: (id: string, force: boolean) => Promise<boolean>;
-}
-
-interface Input<I> {
-  decode(data: Uint8Array): I;
 }
 
 export class ContainersService {
@@ -114,7 +110,7 @@ export class ContainersService {
     await this.calls.close(grpcLastAnswersTime);
   }
 
-  private streaming<I>(input: Input<I>, serve: (call: OpenCall, request: I) => Promise<void>): Procedure {
+  private streaming<I>(input: Decoder<I>, serve: (call: OpenCall, request: I) => Promise<void>): Procedure {
     return {
       streaming: this.calls.handler(async (call) => {
         const bytes = await call.stream.receive();

@@ -81,8 +81,13 @@ export function statusOf(error: unknown): CallStatus {
 /** A protobuf string must be UTF-8: clients refuse an answer with any other bytes. */
 export const wellFormed = (text: string): string => text.split('\n').map(printable).join('\n');
 
+/** A type of message, as protobufjs makes it. */
+export interface Decoder<I> {
+  decode(data: Uint8Array): I;
+}
+
 /** Decodes a request, or a message in one. @throws StatusError INVALID_ARGUMENT for malformed bytes */
-export function decodeMessage<I>(input: { decode(data: Uint8Array): I }, payload: Uint8Array): I {
+export function decodeMessage<I>(input: Decoder<I>, payload: Uint8Array): I {
   try {
     return input.decode(payload);
   } catch (error) {

@@ -1,10 +1,7 @@
 /** A procedure with one request and one response, from a function of their messages. */
 import type { Procedure, Unary, UnaryCall } from './rpc.js';
-import { decodeMessage } from './status-code.js';
+import { type Decoder, decodeMessage } from './status-code.js';
 
-interface Decoder<I> {
-  decode(data: Uint8Array): I;
-}
 interface Encoder<O> {
   encode(value: O): { finish(): Uint8Array };
 }
