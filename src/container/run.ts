@@ -42,8 +42,8 @@ export async function run(o: RunOptions): Promise<number> {
       if (o.detach) await forwarding;
     }
     if (o.detach) return 0;
-    const standIn = terminal || notify || stdioOwners || launch.input.record.supervisor ? undefined : !o.keep;
-    await waitForEnd(launch, signals, terminal, standIn);
+    const again = terminal || notify || stdioOwners || launch.input.record.supervisor ? undefined : !o.keep;
+    await waitForEnd(launch, signals, terminal, again);
     status = await statusOf(o, launch);
     notify?.stop();
     await forwarding;

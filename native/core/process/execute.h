@@ -3,7 +3,18 @@
 #define RUNT_EXECUTE_H
 #include "../refused.h"
 #include "procfs.h"
-#include <stddef.h>
+#include <string.h>
+
+enum { DIGITS_MAX = 12 };
+/* The decimal digits of a descriptor, in a buffer of DIGITS_MAX bytes. */
+static inline char *digits_of(int fd, char *buffer) {
+  char *digits = buffer + DIGITS_MAX - 1;
+  *digits = 0;
+  do
+    *--digits = (char)('0' + fd % 10);
+  while (fd /= 10);
+  return digits;
+}
 
 /* Returns when it fails, with errno; ENOSYS: execveat(2) is refused, and there is no other way.
  * Safe: the name is looked up below the verified root of a procfs, where only the kernel makes
@@ -14,12 +25,8 @@ static inline void execute_fd(int fd, char *const *argv, char *const *envp) {
   if (!is_refused(SYS_execveat))
     return;
   int proc = open_procfs();
-  char path[24] = "self/fd/", digits[12];
-  size_t n = 0, length = 8;
-  for (unsigned rest = (unsigned)fd; rest || n == 0; rest /= 10)
-    digits[n++] = (char)('0' + rest % 10);
-  while (n > 0)
-    path[length++] = digits[--n];
+  char buffer[DIGITS_MAX], path[8 + DIGITS_MAX] = "self/fd/";
+  strcpy(path + 8, digits_of(fd, buffer));
   if (proc >= 0 && fchdir(proc) == 0) {
     execve(path, argv, envp);
     if (errno != ENOENT) /* a procfs of another pid namespace has no `self` */

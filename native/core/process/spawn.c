@@ -152,17 +152,6 @@ static int add_copy(struct child *c, int from, int count) {
   return 0;
 }
 
-/* The decimal digits of a descriptor, in a buffer of DIGITS_MAX bytes. */
-enum { DIGITS_MAX = 12 };
-static char *digits_of(int fd, char *buffer) {
-  char *digits = buffer + DIGITS_MAX - 1;
-  *digits = 0;
-  do
-    *--digits = (char)('0' + fd % 10);
-  while (fd /= 10);
-  return digits;
-}
-
 int32_t runt_becomeInit(const char *name, int32_t sync, const uint8_t *keep, uint32_t keep_len) {
   if (keep_len % 4)
     return -EINVAL;

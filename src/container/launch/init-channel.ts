@@ -15,6 +15,14 @@ interface EndOfReports {
 /** Reports are shorter: a detail is at most a path and a kernel message. */
 const maxReport = 1 << 20;
 
+/** A frame for runt-init: the length of `data`, then `data`. */
+export function frameOf(data: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(4 + data.length);
+  new DataView(frame.buffer).setUint32(0, data.length, true);
+  frame.set(data, 4);
+  return frame;
+}
+
 /** The runtime's end of the channel to runt-init. */
 export class InitChannel {
   private data = new Uint8Array(1024);
@@ -43,10 +51,7 @@ export class InitChannel {
   /** Sends a frame: a plan, or a request to become a supervisor. @throws RuntError ERR_INIT */
   send(data: Uint8Array): void {
     if (data.length > Protocol.PLAN_MAX) throw tooLargeError(data.length);
-    const frame = new Uint8Array(4 + data.length);
-    new DataView(frame.buffer).setUint32(0, data.length, true);
-    frame.set(data, 4);
-    this.write(frame, 'send the plan to runt-init');
+    this.write(frameOf(data), 'send the plan to runt-init');
   }
 
   /** Lets runt-init continue; after prestart and createRuntime hooks, sends its pid. @throws RuntError ERR_INIT */

@@ -10,6 +10,7 @@ import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
 import { environment } from '../environment.js';
+import { frameOf } from '../launch/init-channel.js';
 
 interface AwaitedChild {
   readonly pid: number;
@@ -30,10 +31,7 @@ export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, agai
   const words = [[Protocol.RUN_END_PROGRAM, pid, pidfd].join(':'), ...host.args];
   const command = again ? [program, words.length, ...words, ...environment()] : [''];
   const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, ...command]);
-  const frame = new Uint8Array(4 + data.length);
-  new DataView(frame.buffer).setUint32(0, data.length, true);
-  frame.set(data, 4);
-  const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frame) : -E.E2BIG;
+  const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frameOf(data)) : -E.E2BIG;
   const kept = again ? [pidfd, signals, program] : [pidfd, signals];
   if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, fdList(kept));
   for (const fd of [file, program]) if (fd >= 0) native.close(fd);
