@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Deeper trees are not ours; each level takes one descriptor and a buffer on the stack. */
+/* Each level of a removal takes one descriptor and a buffer on the stack; deeper directories are
+ * moved up first. */
 enum { DEPTH_MAX = 256, ENTRIES_SIZE = 4096 };
 
 static int is_dot(const char *name) {
@@ -41,10 +42,17 @@ int32_t runt_readDir(int32_t dirfd, const char *path, uint8_t *data, uint32_t da
   }
 }
 
-static int remove_entry(int dirfd, const char *name, int type, int depth);
+/* A removal in progress: the directory that is removed, and how many deep ones were moved into it.
+ */
+struct removal {
+  int top;
+  unsigned moved;
+};
+
+static int remove_entry(int dirfd, const char *name, int type, int depth, struct removal *removal);
 
 /* Removes the entries of the directory fd. */
-static int empty_dir(int fd, int depth) {
+static int empty_dir(int fd, int depth, struct removal *removal) {
   _Alignas(8) char buffer[ENTRIES_SIZE];
   for (;;) {
     long got = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
@@ -53,7 +61,7 @@ static int empty_dir(int fd, int depth) {
     for (long at = 0; at < got;) {
       struct directory_entry *e = (struct directory_entry *)(void *)(buffer + at);
       at += e->length;
-      int r = is_dot(e->name) ? 0 : remove_entry(fd, e->name, e->type, depth);
+      int r = is_dot(e->name) ? 0 : remove_entry(fd, e->name, e->type, depth, removal);
       if (r < 0)
         return r;
     }
@@ -96,9 +104,24 @@ static int open_below(int dirfd, const char *name) {
   return -EXDEV;
 }
 
+/* Moves a directory that is too deep for the recursion to the top of the tree, where another pass
+ * finds it. A container can make a tree of any depth with relative paths. Its own entries may have
+ * such names: the next number is tried. */
+static int move_up(int dirfd, const char *name, struct removal *removal) {
+  char moved[32];
+  for (int attempt = 0; attempt < REMOVE_PASSES; attempt++) {
+    snprintf(moved, sizeof moved, ".runt-deep-%u", removal->moved++);
+    if (renameat(dirfd, name, removal->top, moved) == 0 || errno == ENOENT)
+      return 0;
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+      return -errno;
+  }
+  return -EEXIST;
+}
+
 /* Removes name (one component) from dirfd. A mount point below it ends this with -EXDEV, before
  * anything in the mount is touched. */
-static int remove_entry(int dirfd, const char *name, int type, int depth) {
+static int remove_entry(int dirfd, const char *name, int type, int depth, struct removal *removal) {
   if (type != DT_DIR) {
     if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
       return 0;
@@ -106,22 +129,28 @@ static int remove_entry(int dirfd, const char *name, int type, int depth) {
       return -errno;
   }
   if (depth == 0)
-    return -ELOOP;
+    return move_up(dirfd, name, removal);
+  const int is_top = depth == DEPTH_MAX;
   AUTO_CLOSE int fd = -1;
   /* A name that is added during the read may be missed: read again while rmdir finds the directory
-   * not empty. */
+   * not empty. Each pass that moved a directory up left it to the next one. */
   for (int pass = 0; pass < REMOVE_PASSES; pass++) {
     close_fd(&fd);
     fd = open_below(dirfd, name);
     if (fd < 0)
       return fd == -ENOENT ? 0 : fd;
-    int r = empty_dir(fd, depth - 1);
+    if (is_top)
+      removal->top = fd;
+    const unsigned before = removal->moved;
+    int r = empty_dir(fd, depth - 1, removal);
     if (r < 0)
       return r;
     if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
       return 0;
     if (errno != ENOTEMPTY && errno != EEXIST)
       return -errno;
+    if (is_top && removal->moved != before)
+      pass = -1;
   }
   return -ENOTEMPTY;
 }
@@ -139,8 +168,9 @@ int32_t runt_removeTree(int32_t dirfd, const char *path) {
   char *name = slash ? slash + 1 : parent;
   if (!*name || is_dot(name))
     return -EINVAL;
+  struct removal removal = {.top = -1};
   if (!slash)
-    return remove_entry(dirfd, name, DT_UNKNOWN, DEPTH_MAX);
+    return remove_entry(dirfd, name, DT_UNKNOWN, DEPTH_MAX, &removal);
   char last[NAME_MAX + 1];
   if (strlen(name) > NAME_MAX)
     return -ENAMETOOLONG;
@@ -149,7 +179,7 @@ int32_t runt_removeTree(int32_t dirfd, const char *path) {
   AUTO_CLOSE int up = RETRY(openat(dirfd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (up < 0)
     return errno == ENOENT ? 0 : -errno;
-  return remove_entry(up, last, DT_UNKNOWN, DEPTH_MAX);
+  return remove_entry(up, last, DT_UNKNOWN, DEPTH_MAX, &removal);
 }
 
 /* rmdir of a cgroup removes its files with it; cgroups below it must go first (EBUSY). */
