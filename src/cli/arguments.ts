@@ -60,6 +60,10 @@ export function parseFlags(
       into[name] = value === undefined ? true : parseBool(where, shown, value);
       continue;
     }
+    if (kind === 'opt') {
+      into[name] = value ?? true;
+      continue;
+    }
     if (value === undefined) {
       value = args[++i];
       if (value === undefined) throw usageError(where, `flag ${shown} needs a value`);

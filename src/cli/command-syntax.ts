@@ -9,6 +9,7 @@ import type { Placeholder } from './help/placeholders.js';
  *   bool   `--f`, `--f=true`, `--f=false`       str    a string
  *   int    a decimal integer ≥ 0                a|b|c  one of these words
  *   list   a string; the flag may be repeated
+ *   opt    `--f`, or `--f=STRING`
  */
 export type Flags = Readonly<Record<string, string>>;
 
@@ -169,6 +170,8 @@ export const commands = {
       schema: 'str',
       rootfs: 'str',
       overlay: 'str',
+      ephemeral: 'opt',
+      'layer-dir': 'str',
       'volume|v': 'list',
       'env|e': 'list',
       cwd: 'str',
@@ -231,7 +234,9 @@ type ValueOf<K> = K extends 'bool'
       ? string
       : K extends 'list'
         ? readonly string[]
-        : Choice<K>;
+        : K extends 'opt'
+          ? true | string
+          : Choice<K>;
 
 /** The values of a table of flags, by long name; unset flags are absent. */
 export type Values<F> = { -readonly [K in keyof F as Long<K>]?: ValueOf<F[K]> };

@@ -25,6 +25,8 @@ interface ContainerParts {
   /** Kills processes that remain in the cgroups after the container's own have ended. */
   readonly endOccupants?: (() => Promise<void>) | undefined;
   readonly rdt?: readonly string[] | undefined;
+  /** Directories of fresh layers. */
+  readonly layers?: readonly string[] | undefined;
   /** @param processLeft a process did not end */
   readonly endSupervisor?: ((processLeft: boolean) => Promise<void>) | undefined;
   /** The record whose poststop hooks must run. */
@@ -41,8 +43,9 @@ interface ContainerParts {
  *  3. Kill the other processes in the cgroups, if the end of the first one does not end them.
  *  4. Stop the systemd unit before its cgroup is removed: systemd would report a unit without its cgroup as failed.
  *  5. Remove the cgroups, then the resctrl groups, which have no process by now.
- *  6. End the supervisor, which writes into the state directory until then.
- *  7. Store the record of the poststop hooks, then remove the state directory. It stays if an earlier step failed: then
+ *  6. Remove the fresh layers, which no process uses any more.
+ *  7. End the supervisor, which writes into the state directory until then.
+ *  8. Store the record of the poststop hooks, then remove the state directory. It stays if an earlier step failed: then
  *     a second `delete` finds the rest.
  * The poststop hooks run last, without the container's lock (`runPoststop`).
  * @throws the error of the first step that failed
@@ -59,7 +62,7 @@ export async function teardown(r: ContainerParts): Promise<void> {
   if (r.returnDevices) await step(r.returnDevices);
   const before = errors.length;
   for (const end of r.endProcesses ?? []) await step(end);
-  const { cgroups = [], unit, rdt } = r;
+  const { cgroups = [], unit, rdt, layers } = r;
   const processLeft = errors.length > before;
   if (!processLeft) {
     if (r.othersInCgroups) {
@@ -69,7 +72,7 @@ export async function teardown(r: ContainerParts): Promise<void> {
     }
     if (unit) await step(async () => (await import('./cgroups/systemd-unit.js')).endUnit(unit, r.warn));
     await step(() => removeCgroups(cgroups, undefined, r.endOccupants));
-    if (rdt?.length) await step(async () => (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt));
+    if (rdt ?? layers) await step(async () => (await import('./rare-parts.js')).removeRare(rdt, layers));
   }
   if (r.endSupervisor) await step(() => r.endSupervisor!(processLeft));
   if (r.poststop && errors.length === 0) {
@@ -94,6 +97,7 @@ export const recordedParts = (record: ContainerRecord) => ({
   unit: record.unit,
   cgroups: record.cgroups,
   rdt: record.rdt,
+  layers: record.layers,
   endSupervisor: async (processLeft: boolean) => {
     // The supervisor of a process that did not end will record its exit status.
     if (record.supervisor && !processLeft) await awaitSupervisorEnd(record.supervisor);

@@ -3,7 +3,7 @@
 import type { Spec } from '../spec/config-types.js';
 import { type SpecCaller, type SpecOptions, specOf } from '../spec/spec-options.js';
 import { check, RuntError } from '../sys/error.js';
-import { makeDir, tryStat } from '../sys/fs.js';
+import { makeDir, stat, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
 
@@ -25,12 +25,25 @@ export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Prom
     const source = text.slice(0, text.indexOf(':'));
     if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} does not exist`);
   }
+  if (options.rootless !== true) mapLowerLayer(spec);
   // Loaded on demand: the plain template is valid.
   const { parseSpec } = await import('../spec/load-config.js');
   const json = host.encode(JSON.stringify(spec));
   parseSpec(json, json.length, 'the config of these options');
   if (options.overlay !== undefined) makeOverlay(spec, caller.absolute(options.overlay), caller.uid);
   return spec;
+}
+
+/**
+ * Maps the ids of an overlay's image in a user namespace, unless its owner is in the namespace already: else the
+ * container's root would own nothing of it. An ordinary user may not map ids, and owns the image.
+ */
+function mapLowerLayer({ mounts, root, linux }: Spec): void {
+  const overlay = mounts?.find(({ type, destination }) => type === 'overlay' && destination === '/');
+  const mappings = linux?.uidMappings;
+  if (!overlay || !mappings?.length) return;
+  const { uid } = stat(root!.path);
+  if (!mappings.some(({ hostID, size }) => hostID <= uid && uid < hostID + size)) overlay.options!.push('idmap');
 }
 
 function absent(caller: SpecCaller, option: keyof SpecOptions, text: string, problem: string): RuntError {

@@ -24,6 +24,7 @@ import { keyringOps } from './labels/label-compile.js';
 import { maskOps } from './masks/mask-compile.js';
 import { mountOps } from './mounts/mount-compile.js';
 import { clonesMounts, opensAsCaller, treeOps } from './mounts/mount-sources.js';
+import { layerOps } from './mounts/overlay-layers.js';
 import { deferReadOnly } from './mounts/readonly-mounts.js';
 import { canCloneIntoCgroup, type Join, joinOps, joins, mustFork, openJoins } from './namespaces/joined-namespaces.js';
 import { kernelOps } from './namespaces/kernel-compile.js';
@@ -156,6 +157,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
 
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
+    ...layerOps(spec, options),
     ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
     ...delegated.ops,
     ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),

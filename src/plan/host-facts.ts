@@ -66,6 +66,8 @@ export interface CompileOptions {
   readonly bundle: string;
   /** Absolute path of the container's state directory. */
   readonly stateDir: string;
+  /** Name of the directories of fresh layers, unlike any before; the id if absent. */
+  readonly layerName?: string;
   /** `create` waits for `start` on a socket; `run` does not. */
   readonly startSocket: boolean;
   /** No cgroup of its own (`--cgroup-manager disabled`). */

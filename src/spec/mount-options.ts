@@ -132,3 +132,11 @@ export function mountOption(name: string): MountOption | undefined {
 export function mountOptionNames(): string[] {
   return [...OPTIONS.keys()].sort();
 }
+
+/** Made once: thousands of mounts would make as many expressions. */
+const DOTS = /^[./]*$/;
+
+/** Whether a destination is `/`, so that the mount becomes the container's root. */
+export function isRoot(destination: string): boolean {
+  return DOTS.test(destination) && destination.split('/').every((p) => p.length < 3);
+}

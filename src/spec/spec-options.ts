@@ -4,6 +4,7 @@ import { nearestWord } from '../sys/nearest-word.js';
 import { parseBytes } from './byte-size.js';
 import type { IdMapping, Mount, Process, Resources, Spec } from './config-types.js';
 import { defaultSpec } from './default-config.js';
+import { defaultLayers, ephemeralLayer, layerOption } from './ephemeral-layer.js';
 import { withVariables } from './variables.js';
 import { volumeMount } from './volume-option.js';
 
@@ -14,6 +15,10 @@ export interface SpecOptions {
   readonly rootfs?: string;
   /** Keeps the rootfs unchanged: writes go into `upper` of this directory (overlayfs). */
   readonly overlay?: string;
+  /** Keeps the rootfs unchanged: each container writes a fresh layer, on disk or, with a size, on a tmpfs. */
+  readonly ephemeral?: boolean | string;
+  /** Directory of the layers of `ephemeral` on disk; `/var/lib/runt/layers` if absent. */
+  readonly layerDir?: string;
   /** `SRC:DST[:OPTION,…]` each: binds SRC of the host to DST. Options are those of bind mounts. */
   readonly volume?: readonly string[];
   /** `NAME=VALUE` each; replaces the template's value. */
@@ -26,7 +31,7 @@ export interface SpecOptions {
   readonly hostname?: string;
   /** Whether there is a terminal. If absent: not for a command, but for the template's shell (`bundle()`: never). */
   readonly tty?: boolean;
-  /** Whether the root is read-only; if absent, it is unless there is an overlay. */
+  /** Whether the root is read-only; if absent, it is unless there is an overlay or a fresh layer. */
   readonly readOnly?: boolean;
   /** Uses the host's network namespace instead of a new one. */
   readonly hostNetwork?: boolean;
@@ -60,6 +65,8 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
   rootless: 'boolean',
   rootfs: 'string',
   overlay: 'string',
+  ephemeral: 'boolean string',
+  layerDir: 'string',
   volume: 'list',
   env: 'list',
   cwd: 'string',
@@ -102,22 +109,23 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
 
   const image = options.rootfs === undefined ? undefined : resolvePath(caller, 'rootfs', options.rootfs);
   if (image !== undefined) root.path = image;
-  root.readonly = options.readOnly ?? options.overlay === undefined;
-  if (options.overlay !== undefined) {
+  const layer = writtenLayer(options, caller, refuse);
+  root.readonly = options.readOnly ?? layer === undefined;
+  if (layer) {
     root.path = image ?? `${caller.bundle}/${root.path}`;
-    const upper = resolvePath(caller, 'overlay', options.overlay);
-    for (const layer of [root.path, upper]) {
-      // These characters separate layers and options in the kernel's format.
-      if (/[:,\\]/.test(layer))
-        throw refuse('overlay', layer, 'cannot have a colon, a comma or a backslash in its path');
-    }
-    spec.mounts!.unshift(overlayMount(root.path, upper, mapped));
+    // These characters separate layers and options in the kernel's format.
+    if (/[:,\\]/.test(root.path)) throw refuse(layer.option, root.path, unusablePath);
+    spec.mounts!.unshift(overlayMount(root.path, layer.options, mapped));
   }
   const volumes = options.volume ?? [];
   for (const text of volumes) {
     const mount = volumeMount(text, caller.absolute, { mapped, rootless: options.rootless === true });
     if (typeof mount === 'string') throw refuse('volume', text, mount);
-    spec.mounts!.push(mount);
+    if (/^[/.]*$/.test(mount.destination)) {
+      if (layer) throw refuse('volume', text, `excludes ${caller.name(layer.option)}: each gives the root`);
+      // It covers what is mounted before it.
+      spec.mounts!.unshift(mount);
+    } else spec.mounts!.push(mount);
     // A mount below it in the container only reaches the host while our copy of the host's tree is its peer. Not
     // `rshared`, which would override the options of other volumes.
     if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
@@ -209,9 +217,39 @@ function fitUserNamespace(spec: Spec): void {
   }
 }
 
-/** The root mount: the image below, `upper` above it. overlayfs also needs `work`, on the same file system. */
-function overlayMount(image: string, directory: string, mapped: boolean): Mount {
-  const options = [`lowerdir=${image}`, `upperdir=${directory}/upper`, `workdir=${directory}/work`];
+const unusablePath = 'cannot have a colon, a comma or a backslash in its path';
+
+/** Overlay options of the layer that the container writes; undefined if it writes none. */
+function writtenLayer(o: SpecOptions, caller: SpecCaller, refuse: Refuse) {
+  const { overlay, ephemeral, layerDir } = o;
+  if (ephemeral === undefined || ephemeral === false) {
+    if (layerDir !== undefined) throw refuse('layerDir', layerDir, `needs ${caller.name('ephemeral')}`);
+    if (overlay === undefined) return undefined;
+    const directory = resolvePath(caller, 'overlay', overlay);
+    if (/[:,\\]/.test(directory)) throw refuse('overlay', directory, unusablePath);
+    // overlayfs needs `work` on the file system of `upper`.
+    return { option: 'overlay', options: [`upperdir=${directory}/upper`, `workdir=${directory}/work`] } as const;
+  }
+  if (overlay !== undefined) throw refuse('overlay', overlay, `excludes ${caller.name('ephemeral')}: choose one layer`);
+  if (ephemeral !== true) {
+    if (layerDir !== undefined) throw refuse('layerDir', layerDir, 'is for layers on disk: this one has a size');
+    const value = `tmpfs:${ephemeral}`;
+    if (!ephemeralLayer(`${layerOption}=${value}`))
+      throw refuse('ephemeral', ephemeral, 'is not a size such as 64m or 1g');
+    return { option: 'ephemeral', options: [`${layerOption}=${value}`] } as const;
+  }
+  if (caller.uid !== 0) {
+    const why = 'needs a size for a user without root (a tmpfs): files of other ids on disk could not be removed';
+    throw refuse('ephemeral', true, why);
+  }
+  const directory = layerDir === undefined ? defaultLayers : resolvePath(caller, 'layerDir', layerDir);
+  if (/[:,\\]/.test(directory)) throw refuse('layerDir', directory, unusablePath);
+  return { option: 'ephemeral', options: [`${layerOption}=${directory}`] } as const;
+}
+
+/** The root mount: the image below, the layer that is written above it. */
+function overlayMount(image: string, layer: readonly string[], mapped: boolean): Mount {
+  const options = [`lowerdir=${image}`, ...layer];
   // overlayfs marks removed files by "trusted" attributes, which only root of the host may write.
   return {
     destination: '/',

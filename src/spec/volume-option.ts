@@ -18,7 +18,9 @@ export function volumeMount(text: string, absolute: (path: string) => string, ow
   const [source, destination, flags, more] = text.split(':');
   if (!source || !destination || more !== undefined) return 'is not SRC:DST[:OPTIONS]';
   if (!destination.startsWith('/')) return `has a destination that is not an absolute path: "${destination}"`;
-  if (/^[/.]*$/.test(destination)) return 'replaces the root file system, which rootfs gives';
+  if (/^[/.]*$/.test(destination) && !flags?.split(',').includes('idmap')) {
+    return 'replaces the root file system, which rootfs gives: only idmap makes a difference there';
+  }
   const options = flags === undefined ? [] : flags.split(',');
   let propagation = false;
   let bind = 'rbind';

@@ -32,7 +32,7 @@ const repeatable = (text: string): string =>
   text.endsWith(')') ? `${text.slice(0, -1)}; repeatable)` : `${text} (repeatable)`;
 
 function shownValue(name: string, kind: string): string {
-  if (kind === 'bool') return '';
+  if (kind === 'bool' || kind === 'opt') return '';
   return kind.includes('|') ? kind : flagValues[name as FlagName<typeof flagValues>];
 }
 

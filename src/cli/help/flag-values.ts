@@ -49,6 +49,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   listen: 'URL',
   log: 'FILE',
   'lsm-mount-context': 'LABEL',
+  'layer-dir': 'DIR',
   'lsm-profile': 'TYPE:NAME',
   'mem-bw-schema': 'SCHEMA',
   memory: 'SIZE',

@@ -1,10 +1,11 @@
 /** The resources of a container that are external to criu: bind mounts, joined namespaces, stdio. */
 
 import { cleanPath } from '../../plan/container-path.js';
-import { isRoot } from '../../plan/mounts/mount-compile.js';
 import { mountSettings } from '../../plan/mounts/mount-settings.js';
 import { sourcePath } from '../../plan/mounts/mount-sources.js';
 import type { Mount, Spec } from '../../spec/config-types.js';
+import { ephemeralLayer } from '../../spec/ephemeral-layer.js';
+import { isRoot } from '../../spec/mount-options.js';
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
 
@@ -86,6 +87,12 @@ export function refuseUnrestorable(what: string, spec: Spec): void {
   spec.mounts?.forEach((mount: Mount, i) => {
     if (mount.uidMappings || mountSettings(mount).idmap)
       refuse(`/mounts/${i}`, 'criu cannot restore an id-mapped mount');
+    const layer = mount.options?.findIndex(ephemeralLayer) ?? -1;
+    if (layer >= 0) {
+      const why =
+        'a fresh layer (X-runt.ephemeral) is removed with its container, and the images do not have its files';
+      refuse(`/mounts/${i}/options/${layer}`, why, mount.options?.[layer]);
+    }
   });
   spec.linux?.namespaces?.forEach(({ type, path }, i) => {
     if (path && ['mount', 'cgroup', 'user'].includes(type)) {

@@ -10,6 +10,7 @@ import { endKilled } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import type { Supervisor } from '../launch/supervisor.js';
+import { claimLayer } from '../state/layer-record.js';
 import { openProcess, recordProcess } from '../state/recorded-process.js';
 import { type ContainerRecord, criuRoot, makeStateDir, saveRecord, storeConfig } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
@@ -58,6 +59,8 @@ export class Restoration {
     this.stateDir = true;
     saveRecord(o.root, record);
     storeConfig(o.root, o.id, compiled.text);
+    for (const op of compiled.plan.ops)
+      if (op.op === 'claimLayer') await claimLayer(op, { command: 'restore', ...o, record });
     if (o.supervise) await this.startSupervisor();
     const strict = o.manageCgroupsMode === 'strict';
     const cgroups = new RestoredCgroups(what, compiled.plan, record, strict);

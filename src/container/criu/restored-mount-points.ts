@@ -1,10 +1,10 @@
 /** Mount points that are missing in a restored root file system, and that criu does not make. */
 
 import { cleanPath } from '../../plan/container-path.js';
-import { isRoot } from '../../plan/mounts/mount-compile.js';
 import { mountSettings } from '../../plan/mounts/mount-settings.js';
 import { sourcePath } from '../../plan/mounts/mount-sources.js';
 import type { Spec } from '../../spec/config-types.js';
+import { isRoot } from '../../spec/mount-options.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { tryStat } from '../../sys/fs.js';

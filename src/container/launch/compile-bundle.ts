@@ -61,6 +61,7 @@ export function compileBundle(
     id: o.id,
     bundle: o.bundle,
     stateDir: `${o.root}/${o.id}`,
+    layerName: `${o.id.slice(0, 64)}-${native.realtime().toString(36)}`,
     startSocket,
     supervise: o.supervise === true,
     ...(o.cgroupManager === 'disabled' && { noCgroup: true }),

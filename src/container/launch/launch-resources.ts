@@ -73,6 +73,8 @@ export class LaunchResources {
   readonly cgroups: string[] = [];
   /** resctrl groups that the launch made, children first. */
   readonly rdt: string[] = [];
+  /** Directories of fresh layers that the launch may have made. */
+  readonly layers: string[] = [];
   /** How many more siblings will replace the process. */
   successors: number;
   /** Key of an exec's exit record, if the supervisor records it. */

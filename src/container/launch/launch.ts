@@ -148,6 +148,7 @@ export class Launch {
       unit: resources.unitStarted ? record.unit : undefined,
       cgroups: resources.cgroups,
       rdt: resources.rdt,
+      layers: resources.layers,
       endSupervisor: async () => {
         if (resources.supervisor) await (await import('./supervisor.js')).endSupervisor(resources.supervisor);
         resources.supervisor = undefined;

@@ -24,6 +24,7 @@ export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options
   const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
   const hooks = recordedHooks(spec.hooks);
   const namespace = pidNamespace();
+  const layers = plan.ops.flatMap((op) => (op.op === 'makeLayer' ? op.path : []));
   return {
     version: 1,
     ociVersion: spec.ociVersion,
@@ -41,6 +42,7 @@ export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options
     ...(spec.annotations && { annotations: spec.annotations }),
     ...(hooks && { hooks }),
     cgroups: cgroupDirectories(cgroups),
+    ...(layers.length > 0 && { layers }),
     ...(unit && { unit: { name: unit, ...(systemd.bus && { bus: systemd.bus }) } }),
     pidNamespace: spec.linux?.namespaces?.some((n) => n.type === 'pid' && !n.path) ?? false,
   };

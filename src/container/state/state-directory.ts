@@ -144,8 +144,13 @@ function linkTarget(dir: number, name: string, path: string): string | undefined
 
 const splitPath = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
-/** Resolves an absolute path by component; `make` makes missing directories. @returns a descriptor, or -errno */
-function openPath(path: string, make: boolean): number {
+/**
+ * Resolves an absolute path by component, and checks each directory.
+ * @param mode makes missing directories with it
+ * @returns a descriptor (O_PATH), which the caller closes, or -errno
+ * @throws RuntError ERR_STATE_UNSAFE
+ */
+export function openPath(path: string, mode?: number): number {
   let names = splitPath(path);
   let [links, current] = [0, ''];
   let at = native.openDirectory(AT_FDCWD, '/', O_PATH);
@@ -158,8 +163,8 @@ function openPath(path: string, make: boolean): number {
       }
       checkParent(at, current || '/');
       let next = native.openDirectory(at, name, O_PATH);
-      if (next === -E.ENOENT && make) {
-        const made = native.mkdirAt(at, name, 0o700);
+      if (next === -E.ENOENT && mode !== undefined) {
+        const made = native.mkdirAt(at, name, mode);
         next = made < 0 && made !== -E.EEXIST ? made : native.openDirectory(at, name, O_PATH);
       }
       const target = next === -E.ENOTDIR ? linkTarget(at, name, `${current}/${name}`) : undefined;
@@ -190,7 +195,7 @@ function openPath(path: string, make: boolean): number {
 export function openRoot(root: string, make = false): number {
   const known = roots.get(root);
   if (known !== undefined) return known;
-  const fd = openPath(root, make);
+  const fd = openPath(root, make ? 0o700 : undefined);
   if (fd >= 0) roots.set(root, fd);
   return fd;
 }

@@ -66,6 +66,8 @@ export interface ContainerRecord {
   readonly unit?: RecordedUnit;
   /** Directories of its resctrl groups, in the order of their removal. */
   readonly rdt?: readonly string[];
+  /** Directories of its fresh layers (`X-runt.ephemeral`). */
+  readonly layers?: readonly string[];
   /** `--no-new-keyring`: it uses its creator's keyring, and so does an exec. */
   readonly noNewKeyring?: true;
   /** The init process has its own pid namespace: its end ends all processes. */
@@ -218,7 +220,8 @@ function verifyRecord(value: unknown, id: string, path: string): ContainerRecord
     strings.every((s) => typeof s === 'string') &&
     isPaths(r.cgroups) &&
     (r.unit === undefined || isUnit(r.unit)) &&
-    (r.rdt === undefined || isPaths(r.rdt));
+    (r.rdt === undefined || isPaths(r.rdt)) &&
+    (r.layers === undefined || isPaths(r.layers));
   if (!ok) throw corruptError(id, path, 'a field has the wrong type');
   return value as ContainerRecord;
 }

@@ -1,5 +1,6 @@
 /** `mounts` → mountFs, mountBind and the cgroup tree (config.md#mounts). */
 import type { Mount, Spec } from '../../spec/config-types.js';
+import { isRoot } from '../../spec/mount-options.js';
 import { append } from '../../sys/append.js';
 import { CLONE_NEWNS, MS_REC, MS_SHARED } from '../../sys/linux.js';
 import { type CgroupView, cgroupMountOps } from '../cgroup/cgroup-mount.js';
@@ -11,6 +12,7 @@ import type { Op } from '../plan-ops.js';
 import { mountFs } from './mount-op.js';
 import type { MountSettings } from './mount-settings.js';
 import { sourcePath, type Trees } from './mount-sources.js';
+import { type LayeredOverlay, overlayLayers } from './overlay-layers.js';
 import { overlayOptions } from './overlay-options.js';
 
 /** A mount with its settings and target. */
@@ -42,17 +44,13 @@ function opsOfMounts(spec: Spec, facts: HostFacts, options: CompileOptions, tree
     if (settings.remount || (!settings.bind && !mount.type)) append(ops, remountOps(compiled));
     else if (settings.bind) ops.push(bindOp(compiled, trees.binds.get(i), trees.inside.get(i), trees.maps.get(i)));
     else if (mount.type === 'cgroup' || mount.type === 'cgroup2') append(ops, cgroupMountOps(facts, view, compiled));
-    else ops.push(fsOp(compiled, trees.maps.get(i), facts, spec));
+    else {
+      const layer = overlayLayers(mount, i, options, trees.layers.get(i));
+      if (layer) append(ops, layer.ops);
+      ops.push(fsOp(compiled, trees.maps.get(i), facts, spec, layer));
+    }
   });
   return ops;
-}
-
-/** Made once: thousands of mounts would make as many expressions. */
-const DOTS = /^[./]*$/;
-
-/** Whether a destination is `/`, so that the mount becomes the container's root. */
-export function isRoot(destination: string): boolean {
-  return DOTS.test(destination) && destination.split('/').every((p) => p.length < 3);
 }
 
 function bindOp(
@@ -92,6 +90,7 @@ function fsOp(
   idmap: number | undefined,
   facts: HostFacts,
   spec: Spec,
+  layered?: LayeredOverlay,
 ): Op {
   const fstype = mount.type ?? '';
   const real = (path: string): string => (joinedNamespaces(spec) & CLONE_NEWNS ? '' : facts.realPath(path)) || path;
@@ -101,7 +100,13 @@ function fsOp(
     target,
     fstype,
     source: source.includes('..') && /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
-    options: fstype === 'overlay' ? overlayOptions(s.data, bundle, real) : s.data,
+    options:
+      fstype === 'overlay'
+        ? [
+            ...overlayOptions(layered ? s.data.filter((d) => layered.kept.includes(d)) : s.data, bundle, real),
+            ...(layered?.layers ?? []),
+          ]
+        : s.data,
     // A new mount has no mounts below it: recursive and plain attributes are equivalent.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
     propagation: s.propagation,

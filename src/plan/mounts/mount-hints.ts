@@ -10,6 +10,8 @@ const mounts = 'runtime-spec config.md#mounts';
 
 export const mountFailures: Failures<keyof typeof mountTable> = {
   openTree: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
+  claimLayer: { code: 'ERR_LAYER', hint: layerHint },
+  makeLayer: { code: 'ERR_LAYER', hint: layerHint },
   cloneSource: { code: 'ERR_MOUNT', hint: (f, op) => sourceHint(f, op.source) },
   mountFs: {
     code: 'ERR_MOUNT',
@@ -31,6 +33,13 @@ type ChangeOp = OpOf<'mountAttrs' | 'reconfigure' | 'propagate'>;
 
 function changeHint(f: Failure, op: ChangeOp): Hint | undefined {
   return remountHint(f, op) ?? targetHint(f, op.target);
+}
+
+function layerHint({ errno }: Failure): Hint | undefined {
+  if (errno === E.EROFS || errno === E.EACCES)
+    return hintOf('choose another directory: its parent must be writable for runt', 'mounts.md#fresh-layers');
+  if (errno === E.EAGAIN) return hintOf('try again: another runt has held the lock of its parent for 10 seconds');
+  return undefined;
 }
 
 function sourceHint(f: Failure, source: string): Hint | undefined {

@@ -15,6 +15,14 @@ export const mountMessages: Messages<keyof typeof mountTable> = {
         list([op.recursive ? 'recursive' : '', op.nofollow ? 'not through a link' : '', `slot ${op.slot}`]),
       ),
   },
+  claimLayer: {
+    sentence: (op) => `use the upper directory ${op.path}`,
+    rows: (op) => row(op, 'claim layer', word(op.path), 'refused while another container uses it'),
+  },
+  makeLayer: {
+    sentence: (op) => `make the layer ${op.path}`,
+    rows: (op) => row(op, 'make layer', word(op.path), `removed with the container, owner ${op.uid}:${op.gid}`),
+  },
   cloneSource: {
     sentence: (op) => `open the bind source ${op.source}`,
     rows: (op) =>

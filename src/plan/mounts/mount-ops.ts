@@ -8,6 +8,18 @@ export const mountTable = table({
     fields: { source: 'str', recursive: 'bool', nofollow: 'bool', optional: 'bool', slot: 'fd' },
     doc: 'clone a mount tree that the container root may be unable to reach, or whose ids will be mapped; init finds it at slot; nofollow: source itself, even if a symlink; optional: if missing, mountBind opens it',
   },
+  claimLayer: {
+    by: 'runtime',
+    phase: 'prepare',
+    fields: { path: 'str' },
+    doc: 'record, beside the upper directory of an overlay, that this container uses it; refused while another container does',
+  },
+  makeLayer: {
+    by: 'runtime',
+    phase: 'prepare',
+    fields: { path: 'str', uid: 'int', gid: 'int' },
+    doc: 'make the directory of a fresh layer, which is removed with the container, with `upper` and `work` that belong to uid and gid',
+  },
   cloneSource: {
     code: 153,
     by: 'init',

@@ -14,6 +14,13 @@ import {
 import type { Op } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
 import { allMountSettings, type MountSettings } from './mount-settings.js';
+import { lowerLayers } from './overlay-options.js';
+
+/** A lower layer of an overlay whose ids are mapped: its path on the host, and the slot of the tree. */
+interface MappedLayer {
+  readonly path: string;
+  readonly slot: number;
+}
 
 /** Fields of a `cloneSource` without its slot. */
 type ClonedSource = Omit<Extract<Op, { op: 'cloneSource' }>, 'op' | 'slot'>;
@@ -24,6 +31,8 @@ export interface Trees {
   readonly settings: readonly MountSettings[];
   /** Slots of bind sources, by the index of the mount. */
   readonly binds: ReadonlyMap<number, number>;
+  /** Id-mapped lower layers of overlays, uppermost first, by the index of the mount. */
+  readonly layers: ReadonlyMap<number, readonly MappedLayer[]>;
   /** Slots of user namespaces with the id maps that runt-init uses, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
   /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
@@ -45,6 +54,7 @@ export interface Trees {
 export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
   const ops: Op[] = [];
   const binds = new Map<number, number>();
+  const layers = new Map<number, readonly MappedLayer[]>();
   const maps = new Map<number, number>();
   const sources = new Map<number, ClonedSource>();
   const inside = new Map<number, string>();
@@ -94,7 +104,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     // namespace, and the kernel requires control over the maps.
     if (mapped && s.bind && joinsMounts)
       throw unsupportedError(at, mount, 'an id-mapped bind in a mount namespace that is joined');
-    if (mapped && (s.bind ? facts.rootless : hasUserNamespace(spec))) throw unmappableError(mount, s.bind, at);
+    const lower = mapped && !s.bind ? lowerToMap(mount, s) : undefined;
+    const ofHost = s.bind || lower !== undefined;
+    if (mapped && (ofHost ? facts.rootless : hasUserNamespace(spec))) throw unmappableError(mount, s.bind, at);
     let namespace = -1;
     if (mapped) {
       const op = namespaceOf(spec, mount, s.idmap?.ranges, at);
@@ -102,6 +114,17 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
       namespace = namespaces.get(key) ?? count;
       if (namespace === count) ops.push({ ...op, slot: count++ });
       namespaces.set(key, namespace);
+    }
+    if (lower) {
+      const opened = lower.map((path) => {
+        const layer = { path: path.startsWith('/') ? path : `${options.bundle}/${path}`, slot: count++ };
+        const { path: from, slot: tree } = layer;
+        ops.push({ op: 'openTree', at, source: from, recursive: false, nofollow: false, optional: false, slot: tree });
+        ops.push({ op: 'idMapTree', at, source: from, tree, recursive: false, slot: namespace });
+        return layer;
+      });
+      layers.set(i, opened);
+      return;
     }
     if (!s.bind || isInside) {
       if (mapped) maps.set(i, namespace);
@@ -113,7 +136,15 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, settings, binds, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
+  return { ops, settings, binds, layers, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
+}
+
+/** The lower layers of an id-mapped overlay, which rules/mount-rules.ts lets be one `lowerdir`. */
+function lowerToMap({ type }: Mount, { data }: MountSettings): string[] | undefined {
+  if (type !== 'overlay') return undefined;
+  return data
+    .flatMap((option) => (option.startsWith('lowerdir=') ? lowerLayers(option.slice(9)) : []))
+    .map((l) => l.path);
 }
 
 /** Whether the runtime itself may clone mounts with open_tree(2). */

@@ -1,8 +1,8 @@
 /** `root` and `linux.rootfsPropagation`: the mount tree before and after the pivot. */
 import type { Spec } from '../../spec/config-types.js';
+import { isRoot } from '../../spec/mount-options.js';
 import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../sys/linux.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
-import { isRoot } from '../mounts/mount-compile.js';
 import { mountSettings } from '../mounts/mount-settings.js';
 import { hasMountNamespace, joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';

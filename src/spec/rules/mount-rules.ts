@@ -1,9 +1,10 @@
 /** Rules of `mounts`. */
 import { nearestWord } from '../../sys/nearest-word.js';
 import type { Mount, Spec } from '../config-types.js';
+import { ephemeralLayer, layerOption } from '../ephemeral-layer.js';
 import { idRanges } from '../id-ranges.js';
 import { Findings } from '../judge/findings.js';
-import { mountOption, mountOptionNames } from '../mount-options.js';
+import { isRoot, mountOption, mountOptionNames } from '../mount-options.js';
 import { idMappingRules } from './mapping-rules.js';
 
 const SEE = 'config.md#mounts';
@@ -101,6 +102,7 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
     const kind = kinds[i];
     const where = `${at}/options/${i}`;
     const see = 'config.md#linux-mount-options';
+    if (option.startsWith('X-runt.')) layerRule(mount, option, where, findings);
     if (kind === 'nofollow' && !bind) findings.refuse(where, option, 'be used with bind mounts only', see);
     const error = kind === undefined && spellingError(option, bind ? 'bind' : (mount.type ?? ''), judged);
     if (error) findings.refuse(where, option, error, see);
@@ -115,6 +117,25 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
       );
     }
   });
+}
+
+/** `X-runt.ephemeral`: a fresh layer of an overlay. */
+function layerRule(
+  { type, destination, options = [] }: Mount,
+  option: string,
+  where: string,
+  findings: Findings,
+): void {
+  const see = 'docs/mounts.md#fresh-layers';
+  const layer = ephemeralLayer(option);
+  if (!layer || type !== 'overlay') {
+    const expected = `be ${layerOption}=DIRECTORY (an absolute path) or ${layerOption}=tmpfs:SIZE, on an overlay`;
+    findings.refuse(where, option, expected, see);
+  } else if (options.some((o) => /^(upperdir|workdir)=/.test(o)) || options.filter(ephemeralLayer).length > 1) {
+    findings.refuse(where, option, 'be the only layer that is written: no upperdir, no workdir, no other one', see);
+  } else if (layer.size !== undefined && !isRoot(destination)) {
+    findings.refuse(where, option, 'be on disk: only the layer of / can be a tmpfs', see);
+  }
 }
 
 /** Options of bind mounts that have no effect in a runtime. */
@@ -188,18 +209,36 @@ function rangeRules(option: string, ranges: string, linux: Spec['linux'], where:
 }
 
 /** Mounts whose ids the kernel never lets a process map (mount_setattr(2)). */
-function mappedRules({ type, options = [] }: Mount, at: string, linux: Spec['linux'], findings: Findings): void {
+function mappedRules(
+  { type, destination, options = [] }: Mount,
+  at: string,
+  linux: Spec['linux'],
+  findings: Findings,
+): void {
   const kinds = options.map((name) => mountOption(name)?.kind);
   if (kinds.includes('remount')) return;
   const bind = kinds.includes('bind') || type === 'bind';
   const has = (wanted: string, joined: boolean) =>
     linux?.namespaces?.some((n) => n.type === wanted && (!joined || n.path)) ?? false;
-  if (!bind && has('user', false)) {
+  // The runtime maps the lower layers of an overlay, as it does a bind.
+  const ofHost = bind || type === 'overlay';
+  if (!ofHost && has('user', false)) {
     const expected = `not be an id-mapped ${type ?? 'mount'} in a user namespace of the container: the kernel lets only a process that controls both map its ids`;
     findings.refuse(at, undefined, expected, 'mount_setattr(2)');
   }
-  if (bind && has('mount', true)) {
-    const expected = 'not be an id-mapped bind in a mount namespace that is joined';
+  if (!bind && type === 'overlay') {
+    const lower = options.filter((o) => /^(lowerdir|datadir)\+?=/.test(o));
+    if (lower.length !== 1 || !/^lowerdir=(?!.*[^\\]::)/s.test(lower[0]!)) {
+      const expected = 'have one lowerdir= without data-only layers: those are the layers whose ids are mapped';
+      findings.refuse(`${at}/options`, options, expected, 'docs/mounts.md#overlays');
+    }
+    if (!isRoot(destination)) {
+      const expected = 'be / for an id-mapped overlay: its layers are mounted on the root first';
+      findings.refuse(`${at}/destination`, destination, expected, 'docs/mounts.md#overlays');
+    }
+  }
+  if (ofHost && has('mount', true)) {
+    const expected = `not be an id-mapped ${bind ? 'bind' : 'overlay'} in a mount namespace that is joined`;
     findings.refuse(at, undefined, expected, 'mount_setattr(2)');
   }
 }

@@ -57,6 +57,8 @@ export const idMapHelperTime = 10_000;
 
 /** A supervisor answers at once, unless it is being killed. */
 export const supervisorAnswerTime = 10_000;
+/** Another runt looks at a few small files while it holds the lock of a layer's parent, or removes stale layers. */
+export const layerLockTime = 10_000;
 /** The longest pause between two attempts to reach a supervisor. */
 export const supervisorRetryPause = 50;
 /** A supervisor ends in this time after its container; a replacement may wait longer until the process is reaped. */

@@ -95,6 +95,13 @@ const handlers: Handlers = {
     launch.fillSlot(op.slot, theirs);
     return undefined;
   },
+  async claimLayer(op, { input }) {
+    await (await import('../../state/layer-record.js')).claimLayer(op, input);
+  },
+  async makeLayer(op, { input, layers }) {
+    layers.push(op.path);
+    await (await import('../../state/layer-record.js')).makeLayer(op, input);
+  },
   async seccompData(op, launch) {
     const { openProgramData } = await import('./seccomp-data.js');
     launch.fillSlot(op.slot, openProgramData(op));
