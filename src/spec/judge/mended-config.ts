@@ -40,6 +40,8 @@ export function rulesBut(
   rules(spec, rest);
   const known = findings.violations.map(({ pointer }) => pointer);
   const wrong = new Set([...refused, ...known].flatMap(dependants));
+  // What a rule finds in a list with a replaced entry may be about the replacement.
+  const lists = new Set(refused.filter((pointer) => /\/\d+$/.test(pointer)).map((p) => p.slice(0, p.lastIndexOf('/'))));
   // A rule may compare two values, and names the other by its list index.
   const entries = refused.map(listEntryOf);
   // The set of namespaces is unknown if the type of one is invalid, or if their list or a parent of it is refused.
@@ -48,6 +50,7 @@ export function rulesBut(
   );
   const isOwn = (pointer: string, expected: string) =>
     isBelow(pointer, wrong) ||
+    lists.has(pointer) ||
     entries.some((entry) => entry && `${expected} `.includes(`${entry} `)) ||
     (namespaces && expected.includes('linux.namespaces'));
   for (const violation of rest.violations) if (!isOwn(violation.pointer, violation.expected)) findings.add(violation);

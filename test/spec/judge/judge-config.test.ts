@@ -107,6 +107,12 @@ test('a violation of another value that depends on a refused one is not reported
         linux.gidMappings = [{ containerID: 0, hostID: 1, size: 1 }];
       },
     ],
+    // The replacement of a refused entry conflicts with another entry.
+    [
+      '/linux/memoryPolicy/flags/1',
+      ({ linux }) =>
+        (linux.memoryPolicy = { mode: 'MPOL_PREFERRED', nodes: '0', flags: ['MPOL_F_RELATIVE_NODES', 'badflag'] }),
+    ],
     ['/linux', (config) => Object.assign(config, { hostname: 'x', linux: [] })],
   ];
   for (const [pointer, change, ...others] of cases) assert.equal(wrong(change), [pointer, ...others]);
