@@ -58,16 +58,19 @@ async function dispatch(global: Values<typeof globals>, context: { command?: Fai
   if (global.debug || global['log-level'] === 'debug' || global.log !== undefined) {
     await (await import('./command-log.js')).openLog(global);
   }
-  if (global.help || name === undefined)
-    return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [] });
-  if (!Object.hasOwn(commands, name))
+  const help = async (args: string[]) =>
+    (await import('./commands/help-command.js')).command({ global, flags: {}, args });
+  if (global.help || name === undefined) return help([]);
+  if (!Object.hasOwn(commands, name)) {
+    if (rest.includes('-h') || rest.includes('--help')) return help([name]);
     throw usageError('', `unknown command ${name || '""'}`, name, Object.keys(commands));
+  }
 
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
   const { args: form } = commands[command];
   const args = parseFlags(name, commands[command].flags, rest, flags, form.includes('…'));
-  if (flags.help) return (await import('./commands/help-command.js')).command({ global, flags: {}, args: [name] });
+  if (flags.help) return help([name]);
   checkArguments(name, form, args);
   // `create` and `run` may fail before the container exists: do not record their failures with it.
   const [id] = args;

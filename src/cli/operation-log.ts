@@ -8,5 +8,10 @@ type Globals = Call<'create'>['global'];
 
 /** The option that logs operations. */
 export const operationLog = (global: Globals): { readonly onDone: (op: Op) => void } => ({
-  onDone: (op) => writeLine(global, 'debug', sentence(op), { op: op.op, ...(op.at !== '' && { pointer: op.at }) }),
+  onDone: (op) => {
+    const at = op.at !== '' && { pointer: op.at };
+    writeLine(global, 'debug', sentence(op), { op: op.op, ...at });
+    // Scripts search runc's log for this line.
+    if (op.op === 'seccomp') writeLine(global, 'debug', `seccomp filter flags: ${Number(op.flags)}`, { ...at });
+  },
 });

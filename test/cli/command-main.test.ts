@@ -81,7 +81,8 @@ test('an unknown command exits 1 and suggests the nearest one', async () => {
   assert.is(out, '');
   assert.is(err, 'runt: unknown command creat; did you mean create?\n');
   assert.is((await runt(['toString'])).err, 'runt: unknown command toString\n');
-  assert.is((await runt(['help', 'strat'])).err, 'runt: help: unknown command strat; did you mean start?\n');
+  assert.is((await runt(['help', 'strat'])).err, "runt: No help topic for 'strat'; did you mean start?\n");
+  assert.is((await runt(['creat', '-h'])).err, "runt: No help topic for 'creat'; did you mean create?\n");
 });
 
 test('version prints the same as --version', async () => {

@@ -249,7 +249,7 @@ test('create refuses a frozen cgroup, in which the process would not run', async
   tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
   const error = await host.failure(() => create(host.options()));
   assert.is(error?.code, 'ERR_CGROUP');
-  assert.match(error?.message ?? '', /the container's cgroup is frozen/);
+  assert.match(error?.message ?? '', /container's cgroup unexpectedly frozen/);
   assert.equal(host.left, ['cgroup: web']);
 });
 

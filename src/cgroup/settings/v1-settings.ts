@@ -22,7 +22,11 @@ import { hugepageSettings, networkSettings, pidsSetting, rdmaSettings } from './
 export function v1Settings(resources: Resources, at: string, live?: LiveCgroup): Setting[] {
   const { memory, cpu, pids, blockIO, hugepageLimits, rdma, network, unified } = resources;
   if (unified && Object.keys(unified).length > 0) {
-    throw unsupportedError(`${at}/unified`, unified, 'unified needs cgroup v2, and this host has cgroup v1');
+    throw unsupportedError(
+      `${at}/unified`,
+      unified,
+      'invalid configuration: unified needs cgroup v2, and this host has cgroup v1',
+    );
   }
   const settings: Setting[] = [];
   if (memory) append(settings, memorySettings(memory, `${at}/memory`, live));

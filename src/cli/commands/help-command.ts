@@ -16,7 +16,7 @@ const descriptionWidth = 30;
 export function command({ args }: Call<'help'>): number {
   const name = args[0];
   if (name !== undefined && !Object.hasOwn(commands, name)) {
-    throw usageError('help', `unknown command ${name}`, name, Object.keys(commands));
+    throw usageError('', `No help topic for '${name}'`, name, Object.keys(commands));
   }
   print(name === undefined ? overview() : commandHelp(name as CommandName));
   return 0;

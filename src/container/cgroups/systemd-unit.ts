@@ -126,7 +126,12 @@ export async function startScope(
 ): Promise<void> {
   // systemd would wait for the scope, and the process in it for the thaw.
   if (frozenAncestor(op.path) !== undefined)
-    throw frozenError("the container's cgroup is frozen", op.path, 'name another slice in linux.cgroupsPath', op.at);
+    throw frozenError(
+      "container's cgroup unexpectedly frozen",
+      op.path,
+      'name another slice in linux.cgroupsPath',
+      op.at,
+    );
   // From here on the unit is ours: never stop, reset or take over another's.
   let isQueued = false;
   const start = async (bus: Bus, tries: number): Promise<void> => {

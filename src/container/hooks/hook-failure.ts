@@ -51,7 +51,7 @@ export function hookError(command: string, { point, index }: HookPosition, hook:
     how === 'exit'
       ? `exit status ${number} after ${duration(end.ms)}`
       : how === 'signal'
-        ? `ended by ${signalName(number)} after ${duration(end.ms)}`
+        ? `ended by ${signalText(number)} after ${duration(end.ms)}`
         : how === 'timeout'
           ? `not done after ${duration(end.ms)}, its timeout is ${number} s; it was killed`
           : 'cannot be executed';
@@ -100,9 +100,32 @@ function quoted(text: string): string {
     : printable(text);
 }
 
+/** What strsignal(3) says of the signals that end a hook; engines search runc's errors for these. */
+const signalMeanings: Readonly<Record<string, string>> = {
+  SIGABRT: 'aborted',
+  SIGBUS: 'bus error',
+  SIGFPE: 'floating point exception',
+  SIGILL: 'illegal instruction',
+  SIGKILL: 'killed',
+  SIGPIPE: 'broken pipe',
+  SIGSEGV: 'segmentation fault',
+  SIGSYS: 'bad system call',
+  SIGTERM: 'terminated',
+};
+
+function signalText(signal: number): string {
+  const name = signalName(signal);
+  const meaning = signalMeanings[name];
+  return meaning === undefined ? name : `${name} (${meaning})`;
+}
+
 const duration = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-function endHint(point: HookName, path: string, { how, errno = 0, spec }: HookEnd): { hint?: string } {
+function endHint(point: HookName, path: string, { how, number, errno = 0, spec }: HookEnd): { hint?: string } {
+  if (how === 'signal' && point === 'startContainer' && signalName(number) === 'SIGSYS' && spec?.linux?.seccomp)
+    return {
+      hint: "allow what the hook calls in linux.seccomp.syscalls: a startContainer hook runs under the container's seccomp filter, which killed it",
+    };
   if (how === 'timeout')
     return {
       hint: 'find out what it waits for, or raise its "timeout" (in seconds) or --hook-timeout',

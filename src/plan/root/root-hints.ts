@@ -127,7 +127,7 @@ export function targetHint(f: Failure, target: string): Hint | undefined {
       );
     case E.ELOOP:
       return hintOf(
-        `replace the symbolic links of ${target} in the image by real directories: runt refuses links there, because they could redirect the mount`,
+        `replace the symbolic links of ${target} in the image by real directories: it must be mounted on ordinary directory paths, as a link could redirect the mount`,
         'CVE-2019-19921',
       );
     case E.ENOTDIR:

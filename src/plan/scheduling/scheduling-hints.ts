@@ -39,7 +39,9 @@ function schedulerHint(f: Failure, policy: string): Hint | undefined {
     case E.EPERM:
       return policy === 'SCHED_DEADLINE'
         ? hintOf(
-            'give runt CAP_SYS_NICE on the host, and let the process run on all CPUs of its cpuset: SCHED_DEADLINE needs both',
+            f.spec?.linux?.resources?.cpu?.cpus
+              ? "remove linux.resources.cpu.cpus, or choose another policy: the process scheduler can't be used together with AllowedCPUs, as SCHED_DEADLINE needs all CPUs (and CAP_SYS_NICE on the host)"
+              : 'give runt CAP_SYS_NICE on the host, and let the process run on all CPUs of its cpuset: SCHED_DEADLINE needs both',
             'sched(7)',
           )
         : hintOf(

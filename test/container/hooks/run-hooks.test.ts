@@ -8,7 +8,7 @@ import type { Op, Plan } from '../../../src/plan/plan-ops.js';
 import type { Hook, Spec } from '../../../src/spec/config-types.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
-import { SIGKILL, SIGTERM } from '../../../src/sys/linux.js';
+import { SIGKILL, SIGSYS, SIGTERM } from '../../../src/sys/linux.js';
 import { interruptWaits } from '../../../src/sys/waiting/loop.js';
 import type { Program } from '../../sys/fake-host/processes.js';
 import { eachFailure, FakeContainer, told } from '../fake-container.js';
@@ -110,7 +110,7 @@ test('a killed hook is reported with the name of the signal', async () => {
     child.process.signal(SIGTERM);
     return 0;
   });
-  assert.match((await c.failure(() => run(c))).message, /: ended by SIGTERM after 0 ms$/);
+  assert.match((await c.failure(() => run(c))).message, /: ended by SIGTERM \(terminated\) after 0 ms$/);
 });
 
 test('a hook that cannot be executed is reported with the reason and a hint', async () => {
@@ -238,11 +238,15 @@ test('hooks run in order until one fails, and those of a plan have spans in its 
 
 test('the failure of a hook inside the container is reported with a hint for its errno', () => {
   const hook: Hook = { path: '/bin/prepare', args: ['prepare', '-v'] };
+  const spec = { ociVersion: '1.3.0', linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } } as Spec;
   const failure = (detail: string, errno = 0) =>
-    innerHookError('start web', { detail, errno }, { startContainer: [hook] });
+    innerHookError('start web', { detail, errno }, { startContainer: [hook] }, spec);
+  const filtered = failure(`startContainer 0\nsignal ${SIGSYS} 1 \n`);
+  assert.match(filtered.message, /: ended by SIGSYS \(bad system call\) after 1 ms$/);
+  assert.match(filtered.hint ?? '', /linux\.seccomp\.syscalls/);
   assert.is(
     failure('startContainer 0\nsignal 9 250 stdout\nworking').message,
-    'start web: error running startContainer hook #0: /bin/prepare -v: ended by SIGKILL after 250 ms, stdout: working',
+    'start web: error running startContainer hook #0: /bin/prepare -v: ended by SIGKILL (killed) after 250 ms, stdout: working',
   );
   assert.is(failure('startContainer 0\ntimeout 5 5000 \n').code, 'ERR_HOOK_TIMEOUT');
   for (const [errno, words] of [

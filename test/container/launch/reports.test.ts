@@ -164,7 +164,7 @@ test('listener: without the agent the process does not continue', async () => {
     [absent.error?.code, absent.error?.errno, absent.error?.path],
     ['ERR_SECCOMP_AGENT', E.ENOENT, '/run/agent.sock'],
   );
-  assert.match(absent.error?.message ?? '', /^create web: hand the seccomp listener to the agent /);
+  assert.match(absent.error?.message ?? '', /^create web: failed to connect with seccomp agent \/run\/agent\.sock/);
   assert.equal([absent.host.left, absent.host.init.gos], [[], []]);
   const deaf = await withListener(({ kernel }) => {
     kernel.sockets.listen('/run/agent.sock', () => {});
@@ -177,6 +177,7 @@ test('listener: without the agent the process does not continue', async () => {
     kernel.failAt('sendFds', 1, E.EPIPE);
   });
   assert.equal([broken.error?.syscall, broken.host.left], ['sendmsg', []]);
+  assert.match(broken.error?.message ?? '', /^create web: hand the seccomp listener to the agent at /);
 });
 
 test.run();

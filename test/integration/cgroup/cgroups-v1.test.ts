@@ -161,7 +161,7 @@ test(
       writeFileSync('/sys/fs/cgroup/pids/cgroup.procs', String(other.pid));
       mkdirSync(freezer);
       writeFileSync(join(freezer, 'freezer.state'), 'FROZEN');
-      assert.match(bed.run().stderr, `the container's cgroup is frozen: ${freezer}`);
+      assert.match(bed.run().stderr, `container's cgroup unexpectedly frozen: ${freezer}`);
       writeFileSync(join(freezer, 'freezer.state'), 'THAWED');
       assert.is(bed.run().code, 0);
     } finally {

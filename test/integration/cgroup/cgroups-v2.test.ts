@@ -139,7 +139,7 @@ test(
       assert.is(readFileSync(join(there, 'cgroup.procs'), 'utf8'), `${other.pid}\n`);
       writeFileSync('/sys/fs/cgroup/cgroup.procs', String(other.pid));
       writeFileSync(join(there, 'cgroup.freeze'), '1');
-      assert.match(bed.run().stderr, `the container's cgroup is frozen: ${there}`);
+      assert.match(bed.run().stderr, `container's cgroup unexpectedly frozen: ${there}`);
       writeFileSync(join(there, 'cgroup.freeze'), '0');
       assert.is(bed.run().code, 0);
     } finally {

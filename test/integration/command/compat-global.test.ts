@@ -144,6 +144,7 @@ test(
     bed.write();
     const text = bed.runt(['--debug', 'run', '--bundle', bed.bundle, bed.id]);
     assert.is(text.code, 0);
+    assert.match(text.stderr, /^time="[^"]*" level=debug msg="seccomp filter flags: 0" pointer=\/linux\/seccomp$/m);
     assert.match(text.stderr, /^time="[^"]*" level=debug msg="mount proc on \/proc" op=mountFs pointer=\/mounts\/0$/m);
   }),
 );

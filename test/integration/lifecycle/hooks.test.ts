@@ -430,7 +430,7 @@ test(
       const missing = failing(point, { path: '/none/such' });
       assert.match(missing, new RegExp(`error running ${point} hook #0: /none/such: cannot be executed: ENOENT`));
       assert.match(missing, point === 'startContainer' ? /in the rootfs/ : /on the host/);
-      assert.match(failing(point, { path: killed }), /ended by SIGSEGV after \d+ ms/);
+      assert.match(failing(point, { path: killed }), /ended by SIGSEGV \(segmentation fault\) after \d+ ms/);
     }
     // It exists on the host, but not in the container.
     const host = join(bed.dir, 'on-host');

@@ -264,7 +264,7 @@ test(
         const r = frozen === top ? bed.create() : create(bed);
         assert.is(r.code, 1);
         assert.ok(Date.now() - begin < 20_000, `${Date.now() - begin} ms`);
-        assert.match(r.stderr, `the container's cgroup is frozen by the cgroup ${frozen}: `);
+        assert.match(r.stderr, `container's cgroup unexpectedly frozen by the cgroup ${frozen}: `);
         assert.is(loaded(`runt-${bed.id}.scope`), 'not-found');
         writeFileSync(`${frozen}/cgroup.freeze`, '0');
       }

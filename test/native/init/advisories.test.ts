@@ -118,6 +118,7 @@ for (const at of ['proc', 'sys']) {
         assert.is(r.code, 1, r.stderr);
         assert.match(r.stderr, new RegExp(`on /${at}: ELOOP`));
         assert.match(r.stderr, 'replace the symbolic links');
+        assert.match(r.stderr, 'must be mounted on ordinary directory');
       }
       assert.equal([readdirSync(host), readdirSync(join(bed.rootfs, 'elsewhere'))], [[], []]);
     }),

@@ -929,6 +929,11 @@ test('scheduling failures have hints about rights, kernel support, CPUs and memo
   assert.match(hint(scheduler(1), E.EPERM), /CAP_SYS_NICE.*realtimeRuntime.*SCHED_FIFO needs/);
   assert.match(hint(scheduler(0), E.EPERM), /lower nice value/);
   assert.match(hint(scheduler(6), E.EPERM), /all CPUs of its cpuset/);
+  const pinned = { spec: { linux: { resources: { cpu: { cpus: '0' } } } } };
+  assert.match(
+    hint(scheduler(6), E.EPERM, pinned),
+    /remove linux\.resources\.cpu\.cpus.*be used together with AllowedCPUs/,
+  );
   assert.match(hint(scheduler(6), E.EBUSY), /smaller runtime/);
   assert.match(hint(scheduler(4), E.EINVAL), /no kernel has SCHED_ISO/);
   assert.match(hint(scheduler(3), E.EINVAL), /does not take these values together/);

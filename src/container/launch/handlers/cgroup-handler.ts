@@ -86,7 +86,7 @@ function makeCgroup(op: OpOf<'cgroupCreate'>, made: string[]): OpFailure | undef
  */
 function checkThawed(op: OpOf<'cgroupCreate'>, freezer: string): void {
   if (!/FR|frozen 1/.test(read(op, freezer))) return;
-  throw frozenError("the container's cgroup is frozen", op.path, 'name another linux.cgroupsPath', op.at);
+  throw frozenError("container's cgroup unexpectedly frozen", op.path, 'name another linux.cgroupsPath', op.at);
 }
 
 /** Refuses a cgroup with processes in or below it, as runc does since 1.2. @throws RuntError ERR_CGROUP_BUSY */

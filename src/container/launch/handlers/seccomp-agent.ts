@@ -28,7 +28,7 @@ export async function handOver(report: Listener, to: AgentContext): Promise<void
   const agentError = (errno: number, syscall: string): RuntError =>
     new RuntError({
       code: 'ERR_SECCOMP_AGENT',
-      message: `${to.command} ${to.record.id}: hand the seccomp listener to the agent at ${report.agent}`,
+      message: `${to.command} ${to.record.id}: ${syscall === 'connect' ? 'failed to connect with seccomp agent' : 'hand the seccomp listener to the agent at'} ${report.agent}`,
       pointer: '/linux/seccomp/listenerPath',
       value: report.agent,
       path: report.agent,

@@ -73,13 +73,13 @@ test('create refuses a cgroup below a frozen one, also on v1', () => {
   const kernel = v2();
   kernel.tree.directory(`${top}/a`);
   kernel.tree.at(`${top}/a/cgroup.freeze`)?.hooks.write?.('1');
-  assert.match(apply(create(`${top}/a/b`)), /^ERR_CGROUP the container's cgroup is frozen/);
+  assert.match(apply(create(`${top}/a/b`)), /^ERR_CGROUP container's cgroup unexpectedly frozen/);
   const old = new FakeKernel();
   mountCgroups(old, `${top}/freezer`, { controllers: 'freezer' });
   const v1 = (path: string): CgroupOp => create(path, 'freezer.state');
   assert.is(apply(v1(`${top}/freezer/b`)), `done; ${top}/freezer/b`);
   old.tree.at(`${top}/freezer/b/freezer.state`)?.hooks.write?.('FROZEN');
-  assert.match(apply(v1(`${top}/freezer/b/c`)), /^ERR_CGROUP the container's cgroup is frozen/);
+  assert.match(apply(v1(`${top}/freezer/b/c`)), /^ERR_CGROUP container's cgroup unexpectedly frozen/);
 });
 
 test('create does not take an unreadable freezer state for "thawed"', () => {
