@@ -3,7 +3,7 @@
 import type { Spec } from '../spec/config-types.js';
 import { type SpecCaller, type SpecOptions, specOf } from '../spec/spec-options.js';
 import { check, RuntError } from '../sys/error.js';
-import { makeDir, stat, tryStat } from '../sys/fs.js';
+import { makeDir, makeParents, stat, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
 
@@ -59,7 +59,7 @@ function makeOverlay(spec: Spec, directory: string, euid: number): void {
   const first = (mappings: NonNullable<Spec['linux']>['uidMappings']): number =>
     mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
   const [uid, gid] = [first(spec.linux?.uidMappings), first(spec.linux?.gidMappings)];
-  makeDir(directory);
+  makeParents(`${directory}/`);
   for (const name of ['upper', 'work']) {
     const path = `${directory}/${name}`;
     if (!makeDir(path) || euid !== 0 || (uid === 0 && gid === 0)) continue;

@@ -3,6 +3,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
 import { readStats } from '../cgroup/stats/cgroup-stats.js';
+import { withFiniteLimits } from '../cgroup/stats/finite-limits.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
 import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
@@ -195,15 +196,16 @@ export class Container {
     return listPids({ root: this.root, id: this.id });
   }
 
-  /** Current statistics of its cgroups. */
+  /** Current statistics of its cgroups. Without a limit, the limit is absent. */
   async stats(): Promise<Stats> {
     const { cgroups } = loadRecord(this.root, this.id);
-    return readStats(readCgroupFacts(), cgroups);
+    return withFiniteLimits(readStats(readCgroupFacts(), cgroups));
   }
 
   /** Statistics every `interval` ms, and each OOM kill, until the container stops. */
-  events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
-    return events({ root: this.root, id: this.id, interval: options.interval ?? statsInterval });
+  async *events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
+    for await (const event of events({ root: this.root, id: this.id, interval: options.interval ?? statsInterval }))
+      yield event.type === 'stats' ? { ...event, stats: withFiniteLimits(event.stats) } : event;
   }
 
   /** Executes another process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */

@@ -64,7 +64,7 @@ export interface MemoryEntry {
   readonly usage: Count;
   /** Highest usage; absent if the kernel does not keep it (v2 before 5.19). */
   readonly max?: Count;
-  /** Without a limit: absent on v2, the kernel's largest value on v1. */
+  /** Without a limit: absent on v2 and in the library, the kernel's largest value on v1. */
   readonly limit?: Count;
   /** How often usage reached the limit. */
   readonly failures: Count;

@@ -6,6 +6,7 @@ import type { SpecOptions } from '../../spec/spec-options.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
+import { makeParents } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_EXCL } from '../../sys/linux.js';
 import { absolute } from '../absolute-path.js';
@@ -28,6 +29,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
         absolute,
         name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
       });
+  makeParents(path);
   // O_EXCL: never overwrite an existing config.json.
   const named = schema === undefined ? spec : { $schema: schema, ...spec };
   const text = host.encode(`${JSON.stringify(named, null, '\t')}\n`);

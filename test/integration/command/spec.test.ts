@@ -36,6 +36,20 @@ test(
 );
 
 test(
+  'the directories of the bundle and of an overlay are made, and none for an option that is refused',
+  onBed((bed) => {
+    const bundle = join(bed.dir, 'new/bundle');
+    const spec = ['spec', '-b', bundle, '--rootfs', bed.rootfs, '--overlay', join(bundle, 'a/b')];
+    assert.is(bed.runt([...spec, '--cpus', 'many', '--', 'true']).code, 1);
+    assert.not.ok(existsSync(join(bed.dir, 'new')));
+    assert.is(bed.runt([...spec, '--', 'true']).code, 0);
+    assert.is(bed.runt(['run', '-b', bundle, bed.id]).code, 0);
+    assert.is(bed.runt(['spec', '-b', join(bed.dir, 'plain/one')]).code, 0);
+    assert.ok(existsSync(join(bed.dir, 'plain/one/config.json')));
+  }),
+);
+
+test(
   'the root is read-only unless --read-only=false',
   onBed((bed) => {
     const script = 'touch /made 2>/dev/null && echo written || echo refused';
