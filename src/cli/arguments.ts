@@ -56,12 +56,8 @@ export function parseFlags(
     const kind = flags[key]!;
     const name = key.split('|')[0]!;
     let value = equals < 0 ? undefined : arg.slice(equals + 1);
-    if (kind === 'bool') {
-      into[name] = value === undefined ? true : parseBool(where, shown, value);
-      continue;
-    }
-    if (kind === 'opt') {
-      into[name] = value ?? true;
+    if (kind === 'bool' || kind === 'opt') {
+      into[name] = value === undefined || (kind === 'opt' ? value : parseBool(where, shown, value));
       continue;
     }
     if (value === undefined) {

@@ -1,10 +1,17 @@
 /** The removal of parts that few containers have, loaded on demand. */
 
-/** Removes resctrl groups and fresh layers. @throws RuntError ERR_RDT, ERR_LAYER */
-export async function removeRare(rdt: readonly string[] = [], layers: readonly string[] = []): Promise<void> {
+interface RareParts {
+  /** Directories of resctrl groups. */
+  readonly rdt?: readonly string[] | undefined;
+  /** Directories of fresh layers. */
+  readonly layers?: readonly string[] | undefined;
+}
+
+/** @throws RuntError ERR_RDT, ERR_LAYER */
+export async function removeRare({ rdt, layers }: RareParts): Promise<void> {
   try {
-    if (rdt.length > 0) (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt);
+    if (rdt?.length) (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt);
   } finally {
-    if (layers.length > 0) (await import('./state/layer-record.js')).removeLayers(layers);
+    if (layers?.length) (await import('./state/layer-record.js')).removeLayers(layers);
   }
 }

@@ -62,7 +62,7 @@ export async function teardown(r: ContainerParts): Promise<void> {
   if (r.returnDevices) await step(r.returnDevices);
   const before = errors.length;
   for (const end of r.endProcesses ?? []) await step(end);
-  const { cgroups = [], unit, rdt, layers } = r;
+  const { cgroups = [], unit } = r;
   const processLeft = errors.length > before;
   if (!processLeft) {
     if (r.othersInCgroups) {
@@ -72,7 +72,7 @@ export async function teardown(r: ContainerParts): Promise<void> {
     }
     if (unit) await step(async () => (await import('./cgroups/systemd-unit.js')).endUnit(unit, r.warn));
     await step(() => removeCgroups(cgroups, undefined, r.endOccupants));
-    if (rdt ?? layers) await step(async () => (await import('./rare-parts.js')).removeRare(rdt, layers));
+    if (r.rdt ?? r.layers) await step(async () => (await import('./rare-parts.js')).removeRare(r));
   }
   if (r.endSupervisor) await step(() => r.endSupervisor!(processLeft));
   if (r.poststop && errors.length === 0) {

@@ -215,13 +215,10 @@ function verifyRecord(value: unknown, id: string, path: string): ContainerRecord
     r.id === id &&
     (r.status === 'creating' || r.status === 'created') &&
     isPid(r.pid) &&
-    (r.supervisor === undefined || isProcess(r.supervisor)) &&
-    (r.creator === undefined || isProcess(r.creator)) &&
+    [r.supervisor, r.creator].every(isProcess) &&
     strings.every((s) => typeof s === 'string') &&
-    isPaths(r.cgroups) &&
     (r.unit === undefined || isUnit(r.unit)) &&
-    (r.rdt === undefined || isPaths(r.rdt)) &&
-    (r.layers === undefined || isPaths(r.layers));
+    [r.cgroups, r.rdt ?? [], r.layers ?? []].every(isPaths);
   if (!ok) throw corruptError(id, path, 'a field has the wrong type');
   return value as ContainerRecord;
 }
@@ -242,6 +239,7 @@ export const isPid = (value: unknown): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
 function isProcess(value: unknown): boolean {
+  if (value === undefined) return true;
   const { pid, startTime } = (value ?? {}) as { pid?: unknown; startTime?: unknown };
   return isPid(pid) && typeof startTime === 'string';
 }

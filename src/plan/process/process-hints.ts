@@ -115,12 +115,32 @@ function cwdHint(f: Failure, path: string): Hint | undefined {
   }
 }
 
+/** The process.cwd of the config, if the program is that of the config, not of an exec. */
+const ownCwd = ({ spec }: Failure, name: string): string =>
+  spec?.process?.args?.[0] === name ? ` ${spec.process.cwd}` : '';
+
+/** A whole command line as one word, as a shell or a Dockerfile takes it. */
+function wordsHint(name: string): Hint {
+  const isShell = /[|&;<>$`]/.test(name);
+  const words = isShell ? ['sh', '-c', name] : name.trim().split(/\s+/);
+  return hintOf(
+    `write process.args as ${JSON.stringify(words)}: each element is one word, and ${isShell ? 'only a shell knows && and the like' : 'the first one is the program'}`,
+    'runtime-spec config.md#process',
+  );
+}
+
 function findHint(f: Failure, op: OpOf<'findExecutable'>): Hint | undefined {
   const see = 'execve(2)';
   switch (f.errno) {
     case E.ENOENT:
       if (op.name === '')
         return hintOf('name the program to run in process.args[0]: it is empty', 'runtime-spec config.md#process');
+      if (/\s/.test(op.name)) return wordsHint(op.name);
+      if (op.name.includes('/') && op.name[0] !== '/')
+        return hintOf(
+          `correct process.args[0], or add ${op.name} to the image: it is not in the working directory${ownCwd(f, op.name)}, which runt makes when the image does not have it`,
+          see,
+        );
       if (op.name.includes('/'))
         return hintOf(
           `correct process.args[0], or add ${op.name} to the image: it is not in the container's root file system`,

@@ -30,7 +30,7 @@ export function sysctlRules(spec: Spec, findings: Findings): void {
     }
     const namespace = namespaceOf(path);
     if (namespace === undefined) {
-      findings.refuse(at, key, 'belong to a namespace: it would change the host', SEE);
+      findings.refuse(at, key, 'belong to a namespace: it would change the host, where sysctl(8) sets it', SEE);
     } else if (!namespaces.has(namespace)) {
       const expected = `be absent, or linux.namespaces must have an entry of type ${namespace}: it would change the host`;
       findings.refuse(at, key, expected, SEE);

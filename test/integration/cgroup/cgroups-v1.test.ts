@@ -37,6 +37,25 @@ test(
 );
 
 test(
+  'a default device rule that the parent cgroup forbids is a warning, and one of the config an error',
+  onBed((bed) => {
+    const parent = `/sys/fs/cgroup/devices/${bed.id}`;
+    mkdirSync(parent);
+    writeFileSync(join(parent, 'devices.deny'), 'c 10:200 rwm');
+    writeFileSync(join(parent, 'devices.deny'), 'c 10:229 rwm');
+    bed.config.linux.cgroupsPath = `/${bed.id}/below`;
+    const r = bed.sh('true');
+    assert.is(r.code, 0, r.stderr);
+    assert.match(r.stderr, /no access to the device c 10:200 rwm: a cgroup above its own forbids/);
+    bed.config.linux.resources.devices!.push({ allow: true, type: 'c', major: 10, minor: 229, access: 'rw' });
+    const refused = bed.sh('true');
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, /linux\/resources\/devices\/1/);
+    for (const path of cgroupsNamed(bed.id)) rmdirSync(path);
+  }),
+);
+
+test(
   'limits of memory, cpu, cpuset and pids are written to their files',
   onBed((bed) => {
     bed.config.linux.resources = {

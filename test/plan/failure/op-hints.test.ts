@@ -889,6 +889,15 @@ for (const [cause, op, errno, around, says] of causes) {
   test(`the hint names the cause: ${cause}`, () => assert.match(hint(op, errno, around), says));
 }
 
+test('the hint for a command line as one word has its words, or a call of the shell', () => {
+  const missing = (name: string, around: Around = {}) => hint(find(name, '/bin'), E.ENOENT, around);
+  assert.match(missing('nginx -g x'), /process\.args as \["nginx","-g","x"\]/);
+  assert.match(missing('echo hi && ls'), /process\.args as \["sh","-c","echo hi && ls"\]/);
+  assert.match(missing('./run.sh'), /not in the working directory, which runt makes/);
+  const process = { args: ['./run.sh'], cwd: '/srv/app', user: { uid: 0, gid: 0 } };
+  assert.match(missing('./run.sh', { spec: { process } }), /not in the working directory \/srv\/app, which/);
+});
+
 test('an unknown cause gives no hint, because a wrong one is worse', () => {
   const failure = { syscall: 'x', detail: '', facts: { userNamespace: false, rootless: false } };
   for (const op of [mountFs('tmpfs'), bind, exec, user, clone(0), write('pids.max'), idMap()]) {

@@ -1,5 +1,6 @@
 /** Handlers of the operations that the runtime performs itself. */
 import { type Op, type OpName, type OpOf, ops } from '../../../plan/plan-ops.js';
+import { E } from '../../../sys/errno.js';
 import { fdPair, OwnedFd } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../../../sys/linux.js';
@@ -42,9 +43,15 @@ function fillSlot(op: SlotOp, launch: LaunchResources): Promise<void> | undefine
   return undefined;
 }
 
-function applyCgroup(op: CgroupOp, { cgroups, valueFile }: LaunchResources): undefined {
+function applyCgroup(op: CgroupOp, { cgroups, valueFile, input }: LaunchResources): undefined {
   const failed = applyCgroupOp(op, cgroups, valueFile);
-  if (failed) throw new OpFailed(failed);
+  if (!failed) return;
+  // v1: a cgroup may have no device that its parent forbids, as in a container that runs containers.
+  if (op.op === 'cgroupWrite' && op.at === '' && failed.errno === E.EPERM && op.path.endsWith('/devices.allow')) {
+    input.warn?.(
+      `the container has no access to the device ${op.value}: a cgroup above its own forbids this default rule`,
+    );
+  } else throw new OpFailed(failed);
 }
 
 async function applyRdt(op: RdtOp, { pid, rdt }: LaunchResources): Promise<void> {
