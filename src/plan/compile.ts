@@ -9,6 +9,7 @@ import {
   CLONE_NEWNS,
   CLONE_NEWTIME,
   CLONE_NEWUSER,
+  CLONE_NEWUTS,
 } from '../sys/linux.js';
 import { cgroupOps } from './cgroup/cgroup-compile.js';
 import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
@@ -86,8 +87,11 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
 
   // runt-init enters the v1 cgroups by itself, through files opened here: a task that moves itself does not need the
   // lock for whole processes, which costs an RCU grace period (milliseconds). On v2 it is cloned into its cgroup.
+  // With the runtime's rights and paths it opens them itself, after the runtime has made the cgroups.
   let slot = trees.count;
-  const entries = inCgroups.tasks.map((path) => ({ path, slot: slot++ }));
+  const userNamespace = hasUserNamespace(spec);
+  const isConcurrent = !userNamespace && joinedNamespaces(spec) === 0;
+  const entries = inCgroups.tasks.map((path) => ({ path, slot: isConcurrent ? undefined : slot++ }));
   const filterSlot = slot;
   if (hasFilter(spec)) slot++;
   const consoleSlot = slot;
@@ -96,12 +100,14 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const hookFiles = hookFileOps(spec, () => slot++);
   const joined = joins(spec, slot);
   slot += joined.length;
-  const userNamespace = hasUserNamespace(spec);
   // The root of a cgroup namespace is the cgroup of its maker. The ipc namespace's mqueue belongs to its maker, which
   // should be the container's root. A time namespace's offsets must be set before a process enters it.
   const unshared = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME | (userNamespace ? CLONE_NEWIPC : 0));
   // With a user namespace and joins, make all from inside: the new namespaces must belong to that user namespace.
-  const cloned = joined.length > 0 && userNamespace ? 0 : flags & ~unshared;
+  // Without either, runt-init makes what it can from inside, while the runtime makes the cgroups: a network namespace
+  // takes half a millisecond, or several while the kernel tears down others.
+  const inside = isConcurrent ? flags & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) : 0;
+  const cloned = joined.length > 0 && userNamespace ? 0 : flags & ~unshared & ~inside;
   // A process that continues as its child enters the cgroups as that child: pids.limit counts no helper. If only the
   // manager of a user's session may move processes, it moves the first process.
   const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
@@ -129,6 +135,16 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
     affinityOp(),
   ];
+  const allInCgroups: Op[] = [
+    ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
+    ...delegated.ops,
+    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),
+  ];
+  // While runt-init makes its namespaces.
+  const [cgroupsBefore, cgroupsAfter] =
+    isConcurrent && !options.systemd && delegated.ops.length === 0
+      ? splitAtClone(allInCgroups, delegated.cloneCgroup)
+      : [allInCgroups, []];
   const contents: Op[] = [
     ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: delegated.paths }),
     ...(notify?.mount ?? []),
@@ -155,16 +171,17 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const root = enterRoot(spec, options, trees.rootSlot, sources);
   const asCaller = opensAsCaller(spec, facts, trees) ? root : [];
 
+  const loopback: Op[] =
+    flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : [];
+
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...layerOps(spec, options),
-    ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
-    ...delegated.ops,
-    ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),
+    ...cgroupsBefore,
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
-    ...entries.map((e): Op => ({ op: 'cgroupOpen', at, ...e })),
+    ...entries.flatMap(({ path, slot }): Op[] => (slot === undefined ? [] : [{ op: 'cgroupOpen', at, path, slot }])),
     ...(lateEntry
       ? [{ ...lateEntry, op: lateEntry.op === 'cgroupFork' ? 'cgroupDirectory' : 'cgroupOpen' } as const]
       : []),
@@ -180,15 +197,19 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
       flags: cloned,
       cgroup: lateEntry ? undefined : delegated.cloneCgroup || undefined,
     },
+    ...cgroupsAfter,
     ...(rdt?.assign ?? []),
     ...(joined.length > 0 ? [] : idMapOps(spec, facts)),
     ...oom,
     { op: 'keepFds', at: '', count: options.preserveFds },
+    ...(inside ? [{ op: 'unshare', at: '/linux/namespaces', flags: inside } as const] : []),
+    ...(inside & CLONE_NEWNET ? loopback : []),
     ...(joined.length > 0 ? [] : [session]),
     { op: 'procfs', at: '' },
     ...keepGroupsOps(spec),
     ...hookFiles.take,
     ...(joined.length > 0 ? [] : keyring),
+    ...(cgroupsAfter.length > 0 ? [{ op: 'sync', at: '' } as const] : []),
     ...(forks ? [] : entering),
     ...(flags & CLONE_NEWTIME && spec.linux?.timeOffsets
       ? [{ op: 'timeOpen', at: '/linux/timeOffsets' } as const]
@@ -205,7 +226,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
           ...(unshared ? [{ op: 'unshare', at: '/linux/namespaces', flags: unshared } as const] : []),
           ...timeOps(spec),
         ]),
-    ...(flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : []),
+    ...(inside & CLONE_NEWNET ? [] : loopback),
     ...netDeviceOps(spec),
     ...(asCaller.length > 0 ? [] : root),
     ...contents,
@@ -224,6 +245,20 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...hostHookOps(spec, 'poststop'),
   ];
   return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.directories }) };
+}
+
+/**
+ * The operations of `before` that the clone into the v2 cgroup `cloneCgroup` needs, and those that can follow it. The
+ * process waits for them before it makes anything that a limit counts.
+ */
+function splitAtClone(before: readonly Op[], cloneCgroup: string): [needed: Op[], later: Op[]] {
+  const [needed, later]: [Op[], Op[]] = [[], []];
+  for (const op of before) {
+    // A controller that is enabled later moves the process once more, which costs an RCU grace period.
+    const isNeeded = (op.op === 'cgroupCreate' || op.op === 'cgroupControllers') && op.path === cloneCgroup;
+    (isNeeded ? needed : later).push(op);
+  }
+  return [needed, later];
 }
 
 /**

@@ -186,7 +186,9 @@ export function compileExec(
   const entries = target.entries.map(({ directory, version }) => {
     const isCloned = version === 2 && !target.moveLast;
     const file = version === 1 ? 'tasks' : 'cgroup.procs';
-    return { isCloned, where: { path: isCloned ? directory : `${directory}/${file}`, slot: slot++ } };
+    const path = isCloned ? directory : `${directory}/${file}`;
+    // Before it joins the container's namespaces, runt-init opens the file itself.
+    return { isCloned, path, slot: isCloned || target.moveLast ? slot++ : undefined };
   });
   const filterSlot = slot;
   if (hasFilter(spec)) slot++;
@@ -200,7 +202,10 @@ export function compileExec(
   const limits = limitOps(spec).map((op) => ({ ...op, op: userNamespace ? 'prlimit' : 'rlimit' }) as Op);
   const { pid, startTime, namespaces } = target;
   const enter = [
-    ...entries.map(({ isCloned, where }): Op => ({ op: isCloned ? 'cgroupFork' : 'cgroupEnter', at, ...where })),
+    ...entries.map(
+      ({ isCloned, path, slot }): Op =>
+        isCloned ? { op: 'cgroupFork', at, path, slot: slot! } : { op: 'cgroupEnter', at, path, slot },
+    ),
     affinityOp(e.process.execCPUAffinity?.final),
   ];
   return {
@@ -208,7 +213,9 @@ export function compileExec(
     ops: [
       { op: 'initProcess', at: '', pid, startTime, slot: 0 },
       ...(rootSlot === undefined ? [] : [{ op: 'processRoot', at: '', slot: rootSlot } as const]),
-      ...entries.map(({ isCloned, where }): Op => ({ op: isCloned ? 'cgroupDirectory' : 'cgroupOpen', at, ...where })),
+      ...entries.flatMap(({ isCloned, path, slot }): Op[] =>
+        slot === undefined ? [] : [{ op: isCloned ? 'cgroupDirectory' : 'cgroupOpen', at, path, slot }],
+      ),
       ...filterOps(spec, filterSlot),
       ...consoleOps(e.process, options, consoleSlot),
       { op: 'clone', at: '', flags: 0 },

@@ -38,7 +38,7 @@ test('a created container has its record, its limits and its process in the cgro
   assert.equal(kernel.tree.list(`${kernel.root}/web`), ['config.json', 'plan-rest.json', 'start.sock', 'state.json']);
 });
 
-test('the record and the limits are written before the process starts, and the pid file last', async () => {
+test('the record is written before the clone, the limits before the process continues, and the pid file last', async () => {
   const host = new BundleHost();
   await host.kernel.finish(create(host.options({ pidFile: '/b/pid' })));
   const steps = host.kernel.calls
@@ -55,9 +55,10 @@ test('the record and the limits are written before the process starts, and the p
     'mkdirAt(<~>, web',
     'replaceFile(<~/web>, state.json',
     'mkdirAt(AT_FDCWD, /sys/fs/cgroup/web',
-    'writeOnce(</sys/fs/cgroup/web/pids.max>',
     'unixListen(<~/web>, start.sock',
     'spawnInit',
+    'write(<socket pair>',
+    'writeOnce(</sys/fs/cgroup/web/pids.max>',
     'write(<socket pair>',
     'writeFile(<~/web>, config.json',
     'writeFile(<~/web>, plan-rest.json',
@@ -85,7 +86,7 @@ test('a failed call fails the create, which leaves nothing, except for the calls
       'writeFile /sys/fs/cgroup/cgroup.subtree_control',
       // Then the process is moved into the cgroup.
       'openAt /sys/fs/cgroup/web',
-      'spawnInit 0x20020000',
+      'spawnInit 0x20000000',
     ],
   );
   const errors = outcomes.map(({ call, error, message }) => `${call.replace(/\(.*/, '')}: ${error} ${message}`);

@@ -41,7 +41,6 @@ test('exec enters cgroups and is not dumpable before it joins namespaces, and fo
   const names = plan(container(), request()).map((op) => op.op);
   const order = [
     'initProcess',
-    'cgroupOpen',
     'clone',
     'keepFds',
     'procfs',

@@ -7,8 +7,8 @@
 /* Ids are set by system calls: the C library's functions would signal threads, and there are
  * none. */
 
-/* Waits until the runtime has written the id maps. If the runtime dies instead, a report has no
- * reader. */
+/* Waits until the runtime has written the id maps, or has made the cgroups. If the runtime dies
+ * instead, a report has no reader. */
 int op_sync(const struct op *op) {
   (void)op;
   if (await_go())

@@ -67,7 +67,7 @@ export class LaunchResources {
   unitStarted = false;
   /** The cgroup that systemd moves the process into; '' if the process enters its cgroup itself. */
   unitCgroup: string;
-  /** Closed before the clone. */
+  /** Closed before the clone, and once the cgroups are written. */
   readonly valueFile = new ValueFile();
   /** Cgroups that the launch made, children last. */
   readonly cgroups: string[] = [];

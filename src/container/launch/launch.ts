@@ -56,6 +56,7 @@ export class Launch {
     try {
       const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
       await this.performUntil(first);
+      resources.valueFile.close();
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
       if (plan.ops.some((op) => op.op === 'sync')) channel.sendGo();

@@ -74,8 +74,8 @@ export const cgroupTable = table({
     code: 67,
     by: 'init',
     phase: 'limits',
-    fields: { path: 'str', slot: 'fd' },
-    doc: 'move this process, which has one thread, into the cgroup whose file tasks (v1) or cgroup.procs (v2) is at slot',
+    fields: { path: 'str', slot: 'fd?' },
+    doc: 'move this process, which has one thread, into the cgroup whose file tasks (v1) or cgroup.procs (v2) is at slot or, without one, at path, still with the rights and in the root of the runtime',
   },
   cgroupFork: {
     code: 88,

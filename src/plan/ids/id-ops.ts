@@ -37,7 +37,7 @@ export const idTable = table({
     by: 'init',
     phase: 'namespaces',
     fields: {},
-    doc: 'wait until the runtime has written the id maps',
+    doc: 'wait until the runtime has written the id maps, or has made the cgroups',
   },
   becomeRoot: {
     code: 36,

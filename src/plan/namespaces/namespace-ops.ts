@@ -13,7 +13,7 @@ export const namespaceTable = table({
     by: 'init',
     phase: 'namespaces',
     fields: { flags: 'flags' },
-    doc: 'unshare(2); for the cgroup namespace, once in the cgroups',
+    doc: 'unshare(2): namespaces that take their time, while the runtime makes the cgroups; the cgroup namespace, once in the cgroups',
   },
   namespaceOpen: {
     by: 'runtime',

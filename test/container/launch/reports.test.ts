@@ -108,7 +108,6 @@ test('stdio: the descriptors are chowned to the user of the process, through its
     },
   });
   const host = new BundleHost(spec, [
-    'go',
     (init) => init.report('stdio', { index: host.indexOf('stdioOwner'), uid: 5, fds: 0b101 }),
     'go',
     ...created,

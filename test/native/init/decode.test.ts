@@ -42,7 +42,7 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'a list of flags with a negative one': (t) => withOperation(t, 113, 9, '/x', 1, -1),
   'a slot beyond the table': (t) => withOperation(t, 39, 9, '/x', 0),
   'a negative slot': (t) => withOperation(t, 39, 9, '/x', -1),
-  'a missing required slot': (t) => withOperation(t, 67, 9, '/x', ''),
+  'a missing required slot': (t) => withOperation(t, 88, 9, '/x', ''),
   'an empty group (CVE-2026-30892)': (t) => withOperation(t, 58, 9, 0, 0, 1, '', 1, 0, ''),
   'a group that is not a number (CVE-2026-30892)': (t) => withOperation(t, 58, 9, 0, 0, 2, 5, 'x', 1, 0, ''),
   'a group that begins with a space (CVE-2024-40635)': (t) => withOperation(t, 58, 9, 0, 0, 1, ' 0', 1, 0, ''),

@@ -1,4 +1,5 @@
 /** A scripted runt-init: it reads the plan's frame, sends reports, and waits for the runtime's go. */
+import { ops } from '../../../src/plan/plan-ops.js';
 import { Protocol, REPORT, type ReportKind, type Span } from '../../../src/sys/protocol.js';
 import type { OpenFile } from './descriptors.js';
 import type { FakeKernel } from './fake-kernel.js';
@@ -12,9 +13,11 @@ type Value = string | number | OpenFile | readonly Span[];
 export class ScriptedInit {
   /** The fields of the frame that it has received. */
   frame: readonly string[] = [];
-  /** The pid in each go; undefined for a go without one. */
+  /** The pid in each go, without that for the operation `sync`; undefined for a go without one. */
   readonly gos: (number | undefined)[] = [];
   private steps: Step[];
+  /** It is at the operation `sync`, before its steps. */
+  private syncs = false;
 
   /** @param sync its end of the channel, to which it already has a reference */
   constructor(
@@ -98,6 +101,11 @@ export class ScriptedInit {
         this.supervise(this);
         return;
       }
+      const code = String(ops.sync.code);
+      this.syncs = this.frame.some((field, i) => field === code && /^[0-9]+$/.test(this.frame[i + 1] ?? ''));
+      if (this.syncs) return;
+    } else if (this.syncs) {
+      this.syncs = false;
     } else if (data[0] === Protocol.GO) {
       this.gos.push(data.length > 1 ? new DataView(data.buffer).getUint32(1, true) : undefined);
       if (this.steps[0] === 'go') this.steps.shift();

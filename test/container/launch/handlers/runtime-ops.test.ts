@@ -31,10 +31,7 @@ const rich = (): Spec =>
     },
   });
 
-// With a user namespace, runt-init first waits for its id maps.
-const withMaps: Script = ['go', ...created];
-
-function on(script: Script = withMaps): BundleHost {
+function on(script: Script = created): BundleHost {
   const host = new BundleHost(rich(), script);
   host.kernel.on('ioprioSet', () => 0);
   host.kernel.sockets.listen('/b/console', () => {});
