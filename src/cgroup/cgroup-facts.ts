@@ -38,6 +38,9 @@ export interface CgroupFacts {
   readonly unified?: UnifiedHierarchy;
 }
 
+/** Whether /sys/fs/cgroup is the hierarchy of cgroup v2, without those of v1. */
+export const hasOnlyV2 = (): boolean => native.statfsType('/sys/fs/cgroup') === CGROUP2_SUPER_MAGIC;
+
 /**
  * Looks at the usual mount points first, and reads mountinfo only if a hierarchy is elsewhere. mountinfo is long on a
  * host with many containers, and the kernel locks its mounts while it writes it.
@@ -45,7 +48,7 @@ export interface CgroupFacts {
  */
 export function readCgroupFacts(): CgroupFacts {
   const cgroup = tryReadText('/proc/self/cgroup') ?? refuseWithoutProc();
-  if (native.statfsType('/sys/fs/cgroup') === CGROUP2_SUPER_MAGIC) {
+  if (hasOnlyV2()) {
     const own = pathBelowRoot(ownPaths(cgroup).find((l) => l.unified)?.path ?? '/', '/');
     // If a parent container without a cgroup namespace bind-mounted it, the mount does not begin at the hierarchy's
     // root. Then only mountinfo shows which part of the own path is above the mount.

@@ -2,6 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { hasOnlyV2 } from '../cgroup/cgroup-facts.js';
 import { compilePlan } from '../container/launch/compile-bundle.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { list } from '../container/list.js';
@@ -218,6 +219,7 @@ export async function bundle(
   const requested = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };
   const spec = await bundleSpec(requested, {
     ...ids,
+    cgroupV2: hasOnlyV2(),
     bundle: path,
     absolute: (p) => resolve(p),
     name: (o) => `option ${o}`,

@@ -8,10 +8,12 @@ interface DefaultOptions {
   /** Effective ids of the caller, mapped to root inside if rootless. */
   readonly uid: number;
   readonly gid: number;
+  /** Whether the host has cgroup v2 alone: the container then has a cgroup namespace, as with runc and crun. */
+  readonly cgroupV2?: boolean;
 }
 
 /** A new default config. */
-export function defaultSpec({ rootless, uid, gid }: DefaultOptions): Spec {
+export function defaultSpec({ rootless, uid, gid, cgroupV2 = false }: DefaultOptions): Spec {
   const capabilities = (): string[] => ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
   return {
     ociVersion: OCI_VERSION,
@@ -40,7 +42,7 @@ export function defaultSpec({ rootless, uid, gid }: DefaultOptions): Spec {
             gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
           }
         : { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
-      namespaces: namespaces(rootless),
+      namespaces: namespaces(rootless, cgroupV2),
       maskedPaths: [
         '/proc/acpi',
         '/proc/asound',
@@ -90,9 +92,9 @@ function mounts(rootless: boolean): Mount[] {
   ];
 }
 
-function namespaces(rootless: boolean): Namespace[] {
-  const types: Namespace['type'][] = rootless
-    ? ['pid', 'ipc', 'uts', 'mount', 'user']
-    : ['pid', 'network', 'ipc', 'uts', 'mount'];
+function namespaces(rootless: boolean, cgroupV2: boolean): Namespace[] {
+  const types: Namespace['type'][] = ['pid', ...(rootless ? [] : (['network'] as const)), 'ipc', 'uts', 'mount'];
+  if (cgroupV2) types.push('cgroup');
+  if (rootless) types.push('user');
   return types.map((type) => ({ type }));
 }

@@ -53,6 +53,8 @@ export interface SpecOptions {
 export interface SpecCaller {
   readonly uid: number;
   readonly gid: number;
+  /** As `DefaultOptions.cgroupV2`. */
+  readonly cgroupV2?: boolean;
   /** Absolute path of the bundle. */
   readonly bundle: string;
   /** Resolves a path of the caller's to an absolute one. */
@@ -95,7 +97,7 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   checkTypes(options);
   const refuse = (option: keyof SpecOptions, value: unknown, problem: string): RuntError =>
     usageError(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`);
-  const spec = defaultSpec({ rootless: options.rootless === true, uid: caller.uid, gid: caller.gid });
+  const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
   const { process, root, linux } = spec as Required<Spec>;
   processOptions(process, options, refuse);
   if (options.hostname !== undefined) {

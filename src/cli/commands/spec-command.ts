@@ -1,5 +1,6 @@
 /** `runt spec`: writes a config.json, from the template or from the flags. */
 
+import { hasOnlyV2 } from '../../cgroup/cgroup-facts.js';
 import { bundleSpec } from '../../container/write-bundle.js';
 import { defaultSpec } from '../../spec/default-config.js';
 import type { SpecOptions } from '../../spec/spec-options.js';
@@ -16,15 +17,15 @@ import type { Call } from '../command-syntax.js';
 export async function command({ flags, args }: Call<'spec'>): Promise<number> {
   const { bundle = '.', file = 'config.json', schema, ...specFlags } = flags;
   if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
-  const ids = callerIds();
+  const caller = { ...callerIds(), cgroupV2: hasOnlyV2() };
   const options: Record<string, unknown> = args.length > 0 ? { args } : {};
   for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
   const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
   const isPlain = Object.keys(options).every((key) => key === 'rootless');
   const spec = isPlain
-    ? defaultSpec({ rootless: flags.rootless === true, ...ids })
+    ? defaultSpec({ rootless: flags.rootless === true, ...caller })
     : await bundleSpec(options as SpecOptions, {
-        ...ids,
+        ...caller,
         bundle: absolute(bundle),
         absolute,
         name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),

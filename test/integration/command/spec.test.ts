@@ -8,6 +8,7 @@ import { missing } from '../bed/needs.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('spec', 'root');
+const unified = needing('spec on cgroup v2', 'root', 'cgroup-v2');
 const mounting = needing('spec beside shared mounts', 'root', 'mount', 'unshare');
 
 /** Writes a bundle by `spec` with these options, in the bed's directory, runs it and returns stdout. */
@@ -204,5 +205,14 @@ test(
   }),
 );
 
+unified(
+  'on cgroup v2 the container is at the root of a cgroup namespace',
+  onBed((bed) => {
+    const script = 'cat /proc/self/cgroup; find /sys/fs/cgroup -type d; cat /sys/fs/cgroup/pids.max';
+    assert.is(ran(bed, '--pids', '20', '--', 'sh', '-c', script), '0::/\n/sys/fs/cgroup\n20\n');
+  }),
+);
+
 test.run();
+unified.run();
 mounting.run();
