@@ -14,6 +14,7 @@ for-test-root := test
 for-test-vm := test
 for-test-all := test lint fuzz
 for-coverage := test
+for-faults := test
 for-fuzz := fuzz
 for-bench := demo
 for-pictures := demo
@@ -59,6 +60,11 @@ FUZZ_SECONDS ?= 60
 fuzz: build
 	@hack/fuzz $(FUZZ_SECONDS)
 
+# Each system call of runt fails once, and is a point of SIGKILL (as root): SHARD=3/20 SEED=7 OF=create,exec COUNT=500
+# ONLY=create+hooks:init:openat:12:EIO
+faults: build
+	@$(node) hack/faults.mjs $(foreach flag,SHARD SEED OF COUNT ONLY,$(if $($(flag)),'--$(flag)=$($(flag))'))
+
 bench: build
 	@$(node) hack/bench/bench.mjs
 
@@ -103,4 +109,4 @@ release: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz bench pictures lint fmt install release clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz faults bench pictures lint fmt install release clean

@@ -1,11 +1,13 @@
 // C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm can run it too. A
 // runt-init without one of its defences becomes build/test-programs/weak-NAME.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { filesBelow, musl, warnings } from './build.mjs';
 
 const OUT = 'build/test-programs';
+/** Headers that several of the programs include. */
+const SHARED = 'test/integration/programs';
 /** Switches of native/init that the product never has, by the name of the program. */
 const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
 
@@ -21,8 +23,29 @@ export function testPrograms() {
     ...['ops', 'dispatch', 'protocol'].map((name) => `build/gen/${name}.h`),
   ];
   const sources = filesBelow('native/init', '.c');
-  for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], [], [])) return;
+  if (!callNames()) return;
+  const shared = filesBelow('test', '.h');
+  for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], shared, [`-I${OUT}`, `-I${SHARED}`])) return;
   for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;
+}
+
+/**
+ * Writes call-names.h, the names of all system calls in the kernel's headers, for calls.h. Returns false without
+ * musl-gcc.
+ */
+function callNames() {
+  const output = join(OUT, 'call-names.h');
+  const options = { input: '#include <asm/unistd.h>\n', encoding: 'utf8' };
+  try {
+    const macros = execFileSync('musl-gcc', [...musl(), '-E', '-dM', '-'], options);
+    const names = [...macros.matchAll(/^#define __NR_([a-z]\w*) /gm)].map(([, name]) => `CALL(${name})\n`);
+    const text = names.sort().join('');
+    if (!existsSync(output) || readFileSync(output, 'utf8') !== text) writeFileSync(output, text);
+  } catch (error) {
+    if (error.code === 'ENOENT') return false;
+    throw error;
+  }
+  return true;
 }
 
 /** Builds one program. Returns false without musl-gcc. */

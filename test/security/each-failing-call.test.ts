@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { errorsOf } from '../faults/errnos.js';
+import { changes, view } from '../faults/view.js';
 import { type Bed, needing, onBed, type Result } from '../integration/bed/bed.js';
 import { withUserNamespace } from '../integration/bed/config.js';
 import { leftovers } from '../integration/bed/leftovers.js';
@@ -18,33 +20,16 @@ const test = needing('each call fails', ...needs);
 const chrooting = needing('each call fails in a chroot', ...needs, 'mount', 'unshare');
 const ramdisk = needing('each call fails on a ramdisk', ...needs, 'mount', 'unshare', 'ramdisk');
 
+/** Of every call that can fail, by its man page or not, beside those of test/faults. */
 const errors = { EIO: 5, ENOSYS: 38 } as const;
-
-/**
- * What the config says of the container, as its program sees it. There is no pipeline: while the shell waits for
- * fail-at's answer, SIGCHLD of a child that runs beside it would make its call fail with EINTR.
- */
-const script = `
-  cat /proc/self/mountinfo; grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs)' /proc/self/status
-  id; hostname; pwd; umask; ulimit -n; ls -l /dev /dev/console 2>&1; ls /proc/self/fd
-  (: >/x) 2>&1; cat /proc/sys/net/ipv4/ip_forward 2>&1; ls -R /copied 2>&1; true`;
-
-/** The script's output without what differs from one container to the next: the numbers of mountinfo, and times. */
-function comparable(output: string): string {
-  return output
-    .replace(/^\d+ \d+ \d+:\d+ /gm, '')
-    .replace(/ (shared|master):\d+/g, '')
-    .replace(/ [A-Z][a-z]{2} .*:\d\d /g, ' ')
-    .replaceAll(',uuid=on', '')
-    .replaceAll('lowerdir+=', 'lowerdir=');
-}
 
 /** Calls that have failed, each as its error and the calls around it: runs have much in common. */
 const done = new Set<string>();
 
 /** The numbers of the calls of a run that have not failed yet. */
-function remaining(calls: readonly number[], error: string): number[] {
+function remaining(calls: readonly string[], error: string): number[] {
   return [...calls.keys()].filter((n) => {
+    if (errorsOf(calls[n]!).every((error) => error === 'EINTR')) return false;
     const context = `${error} ${calls.slice(Math.max(0, n - 2), n + 2)}`;
     return !done.has(context) && done.add(context);
   });
@@ -53,21 +38,14 @@ function remaining(calls: readonly number[], error: string): number[] {
 /** A command under test; `wrapped` is to execute runt. */
 type Command = (wrapped: readonly string[]) => Result;
 
-/** The lines of one text that another one does not have. */
-function changes(before: string, after: string): string[] {
-  const [old, now] = [before, after].map((text) => new Set(comparable(text).split('\n'))) as [Set<string>, Set<string>];
-  return [
-    ...[...old].filter((line) => !now.has(line)).map((line) => `- ${line}`),
-    ...[...now].filter((line) => !old.has(line)).map((line) => `+ ${line}`),
-  ];
-}
-
 /** Lets each call of runt-init fail in a run of the command of its own. */
 function failEach(bed: Bed, command: Command): void {
   const report = join(bed.dir, 'calls');
   const run = (n: number, errno: number) => {
-    const result = command([join(programs, 'fail-at'), report, String(n), String(errno), 'runt-init', '--']);
-    return { result, calls: readFileSync(report, 'utf8').trim().split('\n').map(Number) };
+    const action = errno === 0 ? 'none' : String(errno);
+    const result = command([join(programs, 'fail-at'), report, 'init,supervisor', 'any', String(n), action, '--']);
+    const lines = readFileSync(report, 'utf8').trim().split('\n');
+    return { result, calls: lines.map((line) => line.split(' ')[1] ?? line) };
   };
   const whole = run(1e9, 0);
   assert.equal([whole.result.code, whole.result.stderr], [0, '']);
@@ -75,7 +53,7 @@ function failEach(bed: Bed, command: Command): void {
   const { calls } = run(1e9, 0);
   for (const [error, errno] of Object.entries(errors)) {
     for (const n of remaining(calls, error)) {
-      const what = `${error} at call ${n}, system call ${calls[n]}`;
+      const what = `${error} at call ${n}, ${calls[n]}(2)`;
       try {
         const { result } = run(n, errno);
         if (result.code === 0) assert.equal(changes(whole.result.stdout, result.stdout), []);
@@ -91,7 +69,7 @@ function failEach(bed: Bed, command: Command): void {
 const running =
   (bed: Bed, ...flags: string[]): Command =>
   (wrapped) =>
-    bed.sh(script, flags, { wrapped });
+    bed.sh(view, flags, { wrapped });
 
 /** A config with most operations of runt-init. */
 function withMuch(bed: Bed): void {
@@ -179,7 +157,7 @@ test(
     bed.config.process.consoleSize = { width: 70, height: 20 };
     const terminal = [join(programs, 'terminal'), 'pty', '80', '24'];
     failEach(bed, (wrapped) => {
-      const r = bed.sh(`${script}; stty size`, [], { wrapped: [...wrapped, ...terminal] });
+      const r = bed.sh(`${view}; stty size`, [], { wrapped: [...wrapped, ...terminal] });
       // The terminal has what runt writes to standard error, too.
       const code = Number(/^exit (\d+) /m.exec(r.stderr)?.[1]);
       return { ...r, code, stderr: code === 0 ? '' : r.stdout };
@@ -228,7 +206,7 @@ for (const flags of [[], ['--no-pivot']]) {
     `in a chroot ${flags}`,
     onBed((bed) => {
       const program = onMachine(bed, `chroot '${bed.dir}/machine' /runt`);
-      failEach(bed, (wrapped) => bed.sh(script, flags, { wrapped, program }));
+      failEach(bed, (wrapped) => bed.sh(view, flags, { wrapped, program }));
     }),
   );
   ramdisk(
@@ -239,7 +217,7 @@ for (const flags of [[], ['--no-pivot']]) {
       const inside = `mount -t proc proc /root/proc; exec /root/runt ${run}`;
       const host = `'${join(programs, 'ramdisk')}' host '${bed.dir}/machine'`;
       const program = onMachine(bed, `${host} /root/bin/sh -ec '${inside}'`);
-      failEach(bed, (wrapped) => bed.sh(script, flags, { wrapped, program }));
+      failEach(bed, (wrapped) => bed.sh(view, flags, { wrapped, program }));
     }),
   );
 }

@@ -1,0 +1,31 @@
+/* The names of system calls and their numbers here, from the kernel's headers. */
+#pragma once
+#include <asm/unistd.h>
+#include <stddef.h>
+#include <string.h>
+
+/* hack/test-c.mjs writes call-names.h: CALL(name) for each name that <asm/unistd.h> defines. */
+#define CALL(name) {#name, __NR_##name},
+static const struct {
+  const char *name;
+  unsigned number;
+} calls[] = {
+#include "call-names.h"
+};
+#undef CALL
+
+#define NO_CALL 0xffffffffu
+
+static inline unsigned call_number(const char *name, size_t length) {
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    if (strlen(calls[i].name) == length && memcmp(calls[i].name, name, length) == 0)
+      return calls[i].number;
+  return NO_CALL;
+}
+
+static inline const char *call_name(unsigned number) {
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    if (calls[i].number == number)
+      return calls[i].name;
+  return "unknown";
+}
