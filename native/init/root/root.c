@@ -61,10 +61,11 @@ int op_rootfs(const struct op *op) {
     return fail("mount", "/");
   if (mount(NULL, "/", NULL, MS_PRIVATE, NULL))
     return fail("mount", "/");
-  /* The runtime clones a tree for a user namespace in the host's namespace. If the host's mounts
-   * are shared, so is the clone: pivot_root(2) refuses it (EINVAL), and mounts below it would
-   * reach the host. hostPropagation has changed a tree that is cloned here. */
-  struct mount_attr slave = {.propagation = MS_SLAVE};
+  /* The runtime clones a tree in the host's namespace. If the host's mounts are shared, so is the
+   * clone: pivot_root(2) refuses it (EINVAL), and mounts below it would reach the host.
+   * hostPropagation has changed a tree that is cloned here. */
+  struct mount_attr slave = {.propagation =
+                                 init.inherited_propagation == MS_PRIVATE ? MS_PRIVATE : MS_SLAVE};
   int enslave = cloned_outside && sys_mount_setattr(tree, AT_RECURSIVE, &slave);
   if (enslave && errno != ENOSYS)
     return fail("mount_setattr", path);
@@ -83,7 +84,7 @@ int op_rootfs(const struct op *op) {
     return fail("statx", path);
   init.root = tree;
   /* Before 5.12 only an attached mount can be changed. */
-  if (enslave && mount_on(tree, NULL, NULL, MS_SLAVE | MS_REC, NULL))
+  if (enslave && mount_on(tree, NULL, NULL, (unsigned long)slave.propagation | MS_REC, NULL))
     return fail("mount", path);
   if (late && mount_on(tree, NULL, NULL, (unsigned long)own.propagation, NULL))
     return fail("mount", path);

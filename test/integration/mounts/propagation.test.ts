@@ -141,6 +141,23 @@ for (const userNamespace of [false, true]) {
   }
 }
 
+for (const userNamespace of [false, true]) {
+  test(
+    `with private${userNamespace ? ' in a user namespace' : ''}, a mount in the root file system gets no mounts of the host`,
+    onShared((s) => {
+      const below = join(s.bed.rootfs, 'below');
+      if (userNamespace) withUserNamespace(s.bed.config);
+      s.host(
+        `mkdir '${below}' && mount -t tmpfs below '${below}' && mount --make-shared '${below}' && mkdir '${below}/h'`,
+      );
+      s.start('private', []);
+      assert.equal(s.fields('/below'), []);
+      s.host(`mount -t tmpfs from-host '${below}/h'`);
+      assert.not(s.inside('cat /proc/self/mountinfo').includes(' /below/h '));
+    }),
+  );
+}
+
 for (const [options, top, sub, fields] of [
   [['shared'], 'in out', 'in out', ['shared']],
   [['slave'], 'in', 'in out', ['master']],
