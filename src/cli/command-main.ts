@@ -68,8 +68,9 @@ async function dispatch(global: Values<typeof globals>, context: { command?: Fai
 
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
-  const { args: form } = commands[command];
-  const args = parseFlags(name, commands[command].flags, rest, flags, form.includes('…'));
+  const { args: form, flags: own } = commands[command];
+  const known = command === 'spec' ? (await import('./spec-flags.js')).specFlags : own;
+  const args = parseFlags(name, known, rest, flags, form.includes('…'));
   if (flags.help) return help([name]);
   checkArguments(name, form, args);
   // `create` and `run` may fail before the container exists: do not record their failures with it.

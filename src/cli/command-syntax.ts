@@ -1,5 +1,6 @@
 /** The table of all commands with their arguments and flags, for the parser and `--help`. */
 import type { Placeholder } from './help/placeholders.js';
+import type { specFlags } from './spec-flags.js';
 
 /**
  * Flags. Their descriptions are in `cli/help/command-descriptions.ts`, their placeholders in `cli/help/flag-values.ts`;
@@ -161,33 +162,8 @@ export const commands = {
   kill: { args: 'ID [SIGNAL]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
   delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
-  spec: {
-    args: '[COMMAND…]',
-    flags: {
-      'bundle|b': 'str',
-      'file|f': 'str',
-      rootless: 'bool',
-      schema: 'str',
-      rootfs: 'str',
-      overlay: 'str',
-      ephemeral: 'opt',
-      'layer-dir': 'str',
-      'volume|v': 'list',
-      'env|e': 'list',
-      cwd: 'str',
-      'user|u': 'str',
-      hostname: 'str',
-      'tty|t': 'bool',
-      'read-only': 'bool',
-      'host-network': 'bool',
-      memory: 'str',
-      cpus: 'str',
-      pids: 'str',
-      'uid-map': 'list',
-      'gid-map': 'list',
-      ...help,
-    },
-  },
+  // Its other flags are in spec-flags.ts: this table is in every command's bytecode.
+  spec: { args: '[COMMAND…]', flags: help },
   version: { args: '', flags: { 'format|f': 'text|json', ...help } },
   validate: { args: '[DIR|FILE]', flags: { strict: 'bool', format: 'text|json', ...help } },
   explain: {
@@ -224,6 +200,9 @@ export const commands = {
 
 export type CommandName = keyof typeof commands;
 
+/** The table of a command's flags. */
+export type FlagsOf<N extends CommandName> = N extends 'spec' ? typeof specFlags : (typeof commands)[N]['flags'];
+
 type Long<K> = K extends `${infer N}|${string}` ? N : K & string;
 type Choice<K> = K extends `${infer A}|${infer B}` ? A | Choice<B> : K;
 type ValueOf<K> = K extends 'bool'
@@ -247,6 +226,6 @@ export type FlagName<F> = Long<keyof F>;
 /** One parsed command line. */
 export interface Call<N extends CommandName> {
   readonly global: Values<typeof globals>;
-  readonly flags: Values<(typeof commands)[N]['flags']>;
+  readonly flags: Values<FlagsOf<N>>;
   readonly args: readonly string[];
 }

@@ -3,12 +3,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
 import { commands, globals } from '../../src/cli/command-syntax.js';
+import { flagsOf } from '../../src/cli/spec-flags.js';
 import { addSuggestion } from '../../src/cli/suggestion.js';
 import type { RuntError } from '../../src/sys/error.js';
 
 function parse(name: keyof typeof commands, ...args: string[]) {
   const flags: Record<string, unknown> = {};
-  const rest = parseFlags(name, commands[name].flags, args, flags);
+  const rest = parseFlags(name, flagsOf(name), args, flags);
   return { flags, rest };
 }
 

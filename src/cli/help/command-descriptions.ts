@@ -1,5 +1,5 @@
 /** Descriptions of all commands and flags in `cli/command-syntax.ts`. */
-import type { CommandName, commands, FlagName, globals } from '../command-syntax.js';
+import type { CommandName, commands, FlagName, FlagsOf, globals } from '../command-syntax.js';
 
 interface Description<F> {
   /** Begins with a verb in the imperative; lower case, without a full stop. */
@@ -57,7 +57,7 @@ const criuFlags = {
   'empty-ns': 'leave this namespace empty; always on',
 } as const;
 
-export const commandDescriptions: { readonly [N in CommandName]: Description<(typeof commands)[N]['flags']> } = {
+export const commandDescriptions: { readonly [N in CommandName]: Description<FlagsOf<N>> } = {
   create: {
     summary: 'create a container from a bundle',
     text: 'The container\'s process waits until "runt start" starts the user\'s program. The process has the standard input, output and error of runt. If create fails, nothing remains.',

@@ -1,5 +1,6 @@
 /** The flags of a command as help, man pages and completion show them. */
 import { type CommandName, commands, type FlagName, type Flags, globals } from '../command-syntax.js';
+import { flagsOf } from '../spec-flags.js';
 import { commandDescriptions, globalFlags } from './command-descriptions.js';
 import { flagValues } from './flag-values.js';
 
@@ -13,7 +14,7 @@ export interface FlagLine {
 
 /** The flags of a command, '' for the global ones, in the order of the table. */
 export function flagLines(command: CommandName | ''): FlagLine[] {
-  const flags: Flags = command === '' ? globals : commands[command].flags;
+  const flags: Flags = command === '' ? globals : flagsOf(command);
   const texts: Readonly<Record<string, string>> = command === '' ? globalFlags : commandDescriptions[command].flags;
   return Object.entries(flags).map(([key, kind]) => {
     const [name = '', short] = key.split('|');

@@ -1,10 +1,10 @@
 /** The value of each flag that takes one: a placeholder, or the words that it takes. */
-import type { CommandName, commands, FlagName, globals } from '../command-syntax.js';
+import type { CommandName, FlagName, FlagsOf, globals } from '../command-syntax.js';
 import type { Placeholder } from './placeholders.js';
 
 /** Flags whose kind does not list the words that they take. */
 type Valued<F> = FlagName<{ [K in keyof F as F[K] extends 'str' | 'list' | 'int' ? K : never]: F[K] }>;
-type ValuedFlag = Valued<typeof globals> | { [N in CommandName]: Valued<(typeof commands)[N]['flags']> }[CommandName];
+type ValuedFlag = Valued<typeof globals> | { [N in CommandName]: Valued<FlagsOf<N>> }[CommandName];
 /** Lists of words that another check than the parser's reads: Go's booleans, numbers, a repeatable flag. */
 type Words = 'true|false|auto' | '0|1' | 'network';
 

@@ -6,7 +6,8 @@ import type { Native } from '../../../src/sys/abi.js';
 import { fakeHost, fill } from '../../sys/fake-host.js';
 
 async function runt(args: string[], functions: Partial<Native> = {}) {
-  const host = fakeHost(args, functions);
+  // cgroup v1, as on a tmpfs; the directories of the bundle exist.
+  const host = fakeHost(args, { statfsType: () => 0x01021994n, mkdirAt: () => -17, ...functions });
   const status = await main();
   return { status, out: host.written(1), err: host.written(2) };
 }

@@ -9,6 +9,7 @@ import { checkArguments, parseFlags } from '../../../src/cli/arguments.js';
 import { type CommandName, commands, globals } from '../../../src/cli/command-syntax.js';
 import { commandExamples, overviewExamples } from '../../../src/cli/help/command-examples.js';
 import { shimExamples } from '../../../src/cli/man/shim-man-page.js';
+import { flagsOf } from '../../../src/cli/spec-flags.js';
 
 /** The arguments that runt receives from a line: programs of the same name record them. */
 function received(line: string): string[][] {
@@ -39,7 +40,8 @@ function received(line: string): string[][] {
 function parse(args: readonly string[]): CommandName {
   const [name = '', ...rest] = parseFlags('', globals, args, {}, true);
   assert.ok(Object.hasOwn(commands, name), name);
-  const { args: form, flags } = commands[name as CommandName];
+  const { args: form } = commands[name as CommandName];
+  const flags = flagsOf(name as CommandName);
   checkArguments(name, form, parseFlags(name, flags, rest, {}, form.includes('…')));
   return name as CommandName;
 }

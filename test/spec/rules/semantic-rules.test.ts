@@ -534,7 +534,7 @@ const cases: [string, unknown, string[]][] = [
     [
       '/linux/sysctl/net.core.somaxconn must be absent, or linux.namespaces must have an entry of type network: it would change the host',
       '/linux/sysctl/kernel.sem must be absent, or linux.namespaces must have an entry of type ipc: it would change the host',
-      '/linux/sysctl/vm.swappiness must belong to a namespace: it would change the host',
+      '/linux/sysctl/vm.swappiness must belong to a namespace: it would change the host, where sysctl(8) sets it',
       '/linux/sysctl/kernel.hostname must not be set here: hostname is the field for it',
       '/linux/sysctl/net~1..~1kernel~1core_pattern must be a kernel parameter such as net.ipv4.ip_forward',
       '/linux/sysctl/net..x must be a kernel parameter such as net.ipv4.ip_forward',
