@@ -377,12 +377,7 @@ function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: CgroupFac
     const names = v1 ? controllersOf(directory, facts) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
-    const path =
-      sub === undefined
-        ? v1
-          ? directory
-          : domainOf(directory, record.pid, record.unit !== undefined, facts)
-        : `${directory}${sub}`;
+    const path = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid, facts)) : `${directory}${sub}`;
     if (sub !== undefined && !exists(path)) throw cgroupError(sub, `there is no cgroup ${path}`);
     return { directory: path, version: v1 ? 1 : 2 };
   });
@@ -408,7 +403,7 @@ function subCgroups(requested: readonly string[]): Map<string, string> {
       .slice(colon + 1)
       .split('/')
       .filter((p) => p !== '' && p !== '.');
-    if (parts.includes('..')) throw cgroupError(text, 'it has ".." in it');
+    if (parts.includes('..')) throw cgroupError(text, 'bad sub cgroup path: it has ".." in it');
     if (colon >= 0 && controllers.includes('')) throw cgroupError(text, 'a controller has no name');
     for (const controller of controllers) {
       if (paths.has(controller))
@@ -436,13 +431,13 @@ function controllersOf(directory: string, { v1 }: CgroupFacts): readonly string[
  * v2: a cgroup that enables controllers for its children accepts no processes (cgroups(7), "no internal processes"). A
  * container with systemd has moved all of its own below. Then use the cgroup of its init process.
  */
-function domainOf(directory: string, pid: number, unit: boolean, { unified }: CgroupFacts): string {
+function domainOf(directory: string, pid: number, { unified }: CgroupFacts): string {
   const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
   if (enabled === '') return directory;
   const mountPoint = unified?.mountPoint ?? '';
   const path = `${mountPoint}${unifiedPath(pid)}`;
-  // systemd removes an empty scope's cgroup: then the init process was moved elsewhere.
-  return path.startsWith(`${directory}/`) || (enabled === undefined && unit) ? path : directory;
+  // An empty cgroup was removed (systemd does that to a scope): then the init process was moved elsewhere.
+  return path.startsWith(`${directory}/`) || enabled === undefined ? path : directory;
 }
 
 /** The pid file comes last: to engines its absence means failure. */

@@ -96,6 +96,18 @@ test('exec puts the process into the cgroup of the container', async () => {
   assert.match(members, new RegExp(`^${first.pid}\n`));
 });
 
+test("exec enters the cgroup of the first process if the container's own was removed", async () => {
+  await running(executedThen((process) => process.exit(0)));
+  const { tree } = host.kernel;
+  tree.directory('/sys/fs/cgroup/elsewhere');
+  tree.at('/sys/fs/cgroup/elsewhere/cgroup.procs')?.hooks.write?.(String(first.pid));
+  const own = tree.find(tree.root, '/sys/fs/cgroup/web', false);
+  if (typeof own === 'number') throw new Error(`no cgroup: ${own}`);
+  assert.is(tree.remove(own, true), 0);
+  await executing();
+  assert.ok(inits[0]?.frame.some((field) => field.startsWith('/sys/fs/cgroup/elsewhere')));
+});
+
 test('exec returns 128 + the signal that ended the process, and forwards signals', async () => {
   await running(
     executedThen((process) => {
@@ -234,7 +246,7 @@ test('--cgroup accepts an existing cgroup below that of the container', async ()
     return error?.message ?? '';
   };
   assert.is(await why('gone'), 'exec: --cgroup "/gone": there is no cgroup /sys/fs/cgroup/web/gone');
-  assert.is(await why('a/../../b'), 'exec: --cgroup "a/../../b": it has ".." in it');
+  assert.is(await why('a/../../b'), 'exec: --cgroup "a/../../b": bad sub cgroup path: it has ".." in it');
   assert.is(await why('cpu,:a'), 'exec: --cgroup "cpu,:a": a controller has no name');
   assert.is(await why('a', 'b'), 'exec: --cgroup "b": two paths are given');
   assert.is(await why('cpu:a', 'cpu:b'), 'exec: --cgroup "cpu:b": cpu has two paths');

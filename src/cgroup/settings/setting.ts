@@ -52,6 +52,10 @@ export function checkUsage(m: Memory, at: string, live: LiveCgroup, file: string
   for (const key of ['limit', 'swap'] as const) {
     const value = m[key];
     if (!isSet(value) || value < 0 || BigInt(value) > usage) continue;
-    throw valueError(`${at}/${key}`, value, `the new limit is not above the ${usage} bytes of memory that are in use`);
+    throw valueError(
+      `${at}/${key}`,
+      value,
+      `rejecting memory limit: it is not above the ${usage} bytes that are in use`,
+    );
   }
 }
