@@ -178,7 +178,7 @@ anywhere(
     assert.is(r.code, 1);
     assert.match(
       r.stderr,
-      /not above the \d+ bytes of memory that are in use\n {2}at {2}\/memory\/limit in standard input/,
+      /not above the \d+ bytes that are in use\n {2}at {2}\/memory\/limit in standard input/,
     );
     const [file, none] = hasCgroupV1() ? ['memory.limit_in_bytes', '9223372036854771712'] : ['memory.max', 'max'];
     assert.is(value(bed, file!), none);
