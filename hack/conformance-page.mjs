@@ -29,8 +29,8 @@ function merged(old, made, key) {
   return [...known.values()];
 }
 
-/** Parts whose numbers are in the table of engines, or of runc's own tests. */
-const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|runc's own)/;
+/** Parts whose numbers are in the table of engines, or of the peers' own tests. */
+const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|runc's own|crun's own)/;
 
 /** When each part of the engines ran, by the title of its section. */
 const titles = {
@@ -189,18 +189,33 @@ function criSection(tables, old) {
   ];
 }
 
-/** Rows of runc's own tests: as what they ran, the results of runc and of runt, both without words too, and when. */
-function runcRows(tables, when) {
+/** The sections of the peers' own tests, with the beginning of their part's name. */
+const ownTests = {
+  "runc's own tests": "runc's own tests as root",
+  "runc's own tests as an ordinary user": "runc's own tests as an ordinary user",
+  "runc's own tests on cgroup v2": "runc's own tests on cgroup v2, with",
+  "runc's own tests on cgroup v2 under systemd": "runc's own tests on cgroup v2 under systemd",
+  "crun's own tests": "crun's own tests",
+};
+
+/** Rows of the peers' own tests: which, the results of the peer and of runt, both without words too, and when. */
+function peerRows(tables, when) {
   const made = new Map();
-  for (const [title, part] of Object.entries({
-    "runc's own tests": "runc's own tests as root",
-    "runc's own tests as an ordinary user": "runc's own tests as an ordinary user",
-  }))
+  for (const [title, part] of Object.entries(ownTests))
     for (const line of section(tables, title)) {
-      const [, as, sums] = /^ {4}run[ct] as (\w+), (?:as written|without words): (.*)$/.exec(line) ?? [];
-      if (as) made.set(as, [...(made.get(as) ?? [when(part)]), sums.match(/\d+/g).join(' / ')]);
+      const [, as, sums] = /^ {4}(?:runc|crun|runt) as ([^,]+), (?:as written|without words): (.*)$/.exec(line) ?? [];
+      if (!as) continue;
+      const of = `${title.slice(0, 4)}, ${as.replace(' on cgroup', ', cgroup')}`;
+      made.set(of, [...(made.get(of) ?? [when(part)]), sums.match(/\d+/g).join(' / ')]);
     }
-  return [...made].map(([as, [date, ...sums]]) => [as, ...sums, date]);
+  return [...made].map(([of, [date, peer, own, peerAgain = '', ownAgain = '']]) => [
+    of,
+    peer,
+    own,
+    peerAgain,
+    ownAgain,
+    date,
+  ]);
 }
 
 /** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
@@ -231,7 +246,7 @@ export function page(tables, before, layout, excuses) {
   const key = ([engine, by, debian, at]) => [engine.replace(/(\d+\.\d+)\..*/, '$1'), by, debian, at].join(' | ');
   const engines = joined(merged(split(rows(section(before, 'Engines'))), engineRows(tables, when, layout), key));
   const programs = failingPrograms(tables);
-  const own = merged(rows(section(before, "runc's own tests")), runcRows(tables, when), ([as]) => as);
+  const own = merged(rows(section(before, "The peers' own tests")), peerRows(tables, when), ([as]) => as);
   const machine = /^Here, in the last run, is (.*)\.$/m.exec(tables)?.[1] ?? /"Here" is (.*)\.$/m.exec(before)?.[1];
   return `${[
     '# Conformance',
@@ -240,11 +255,6 @@ export function page(tables, before, layout, excuses) {
     '',
     'What ran where in the last `make test-all`, what fails, and why. `build/conformance/tables.md` has the long tables;',
     `[testing](testing.md) tells how each part works. "Here" is ${machine}.`,
-    '',
-    '<!-- not run: it takes an hour -->',
-    '```sh',
-    'RUNT_TEST_ALL="tests engines" make test-all',
-    '```',
     '',
     '## Results',
     '',
@@ -273,15 +283,15 @@ export function page(tables, before, layout, excuses) {
     '',
     ...criSection(tables, section(before, "Kubernetes' CRI")),
     '',
-    "## runc's own tests",
+    "## The peers' own tests",
     '',
-    'As they are, and without their assertions about words. Below: why tests that pass with runc fail without them too.',
+    "As they are, and runc's without their assertions about words. Below: why tests that pass with the peer fail even so.",
     '',
     row(
-      'as',
-      'runc: passed / failed / skipped',
-      'runt: passed / failed (runc passes) / failed (both) / skipped',
-      'runc, without words',
+      'tests, as',
+      'peer: passed / failed / skipped',
+      'runt: passed / failed (peer passes) / failed (both) / skipped',
+      'peer, without words',
       'runt, without words',
       'when',
     ),
@@ -289,5 +299,6 @@ export function page(tables, before, layout, excuses) {
     ...own.map((columns) => row(...columns)),
     '',
     ...excuses.filter(({ words }) => !words).map(({ why, tests }) => `* ${why} (${tests.length})`),
+    '* of crun: `conformance/crun/known.json` has the reason for each',
   ].join('\n')}\n`;
 }

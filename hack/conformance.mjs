@@ -163,12 +163,27 @@ const parts = {
   'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
   runc: "runc's own tests as root, with runc and with runt",
   'runc-rootless': "runc's own tests as an ordinary user, with runc and with runt",
+  'runc-v2-cgroupfs': "runc's own tests on cgroup v2, with runc and with runt, User Mode Linux",
+  'runc-v2-systemd': "runc's own tests on cgroup v2 under systemd, with runc and with runt, User Mode Linux",
+  crun: "crun's own tests, with crun and with runt",
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
-const unsummed = ['arm64', 'release', 'newcomer', 'runc', 'runc-rootless', 'fuzz', 'bench', 'density'];
+const unsummed = [
+  'arm64',
+  'release',
+  'newcomer',
+  'runc',
+  'runc-rootless',
+  'runc-v2-cgroupfs',
+  'runc-v2-systemd',
+  'crun',
+  'fuzz',
+  'bench',
+  'density',
+];
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
@@ -255,6 +270,9 @@ for (const [name, title] of [
   ['crio-v2', 'CRI-O on cgroup v2'],
   ['runc', "runc's own tests"],
   ['runc-rootless', "runc's own tests as an ordinary user"],
+  ['runc-v2-cgroupfs', "runc's own tests on cgroup v2"],
+  ['runc-v2-systemd', "runc's own tests on cgroup v2 under systemd"],
+  ['crun', "crun's own tests"],
   ['http2', 'HTTP/2'],
 ]) {
   const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: |warning: Using '/;

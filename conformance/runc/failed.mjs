@@ -1,11 +1,12 @@
-// The tests that failed, one line a file, as `FILE REGEX` for `bats --filter`: failed.mjs FILE.tap
+// The tests with certain results, one line a file, as `FILE REGEX` for `bats --filter`: failed.mjs FILE.tap STATE…
 import { readFileSync } from 'node:fs';
 import { results } from './bats.mjs';
 
-const failed = new Map();
-for (const [test, { state }] of results(readFileSync(process.argv[2], 'utf8'))) {
-  if (state !== 'failed') continue;
+const [tap, ...states] = process.argv.slice(2);
+const found = new Map();
+for (const [test, { state }] of results(readFileSync(tap, 'utf8'))) {
+  if (!states.includes(state)) continue;
   const [, file, name] = /^(\S+): (.*)$/.exec(test);
-  failed.set(file, [...(failed.get(file) ?? []), name.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')]);
+  found.set(file, [...(found.get(file) ?? []), name.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')]);
 }
-for (const [file, names] of failed) console.log(`${file} ^(${names.join('|')})$`);
+for (const [file, names] of found) console.log(`${file} ^(${names.join('|')}) *$`);

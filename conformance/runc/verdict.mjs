@@ -11,9 +11,16 @@ export function outcome([expected, own]) {
   return own === 'skipped' || expected === 'skipped' ? 'skipped' : 'both';
 }
 
-/** The excuse of `known` for a test that runs as root, rootless or plain. */
-export const excuseOf = (known, name, as) =>
-  known.find((excuse) => excuse.tests.includes(name) && (excuse.as?.includes(as) ?? true));
+/**
+ * The excuse of `known` for a test.
+ * @param as root, rootless or plain
+ * @param cgroup version and manager of cgroups: "v1", "v2 cgroupfs", "v2 systemd"
+ */
+export const excuseOf = (known, name, as, cgroup = 'v1') =>
+  known.find(
+    (excuse) =>
+      excuse.tests.includes(name) && (excuse.as?.includes(as) ?? true) && cgroup.startsWith(excuse.cgroup ?? ''),
+  );
 
 /**
  * Why a test fails the run: undefined if it does not.

@@ -96,11 +96,11 @@ const runc = (as: string, passed: number): string =>
     )
     .join('');
 
-test("runc's own tests have a row for each kind of user, with the results as written and without words", () => {
+test("the peers' own tests have a row for each kind of user and cgroups, with the results as written and without words", () => {
   const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
   try {
     const row = (as: string, passed: number) =>
-      `| ${as} | 300 / 20 / 36 | ${passed} / 8 / 20 / 40 | 301 / 20 / 36 | ${passed + 1} / 8 / 20 / 40 | 2026-12-01 |`;
+      `| runc, ${as} | 300 / 20 / 36 | ${passed} / 8 / 20 / 40 | 301 / 20 / 36 | ${passed + 1} / 8 / 20 / 40 | 2026-12-01 |`;
     const first = page(dir, { runc: runc('root', 250), 'runc-rootless': runc('rootless', 140) + runc('plain', 90) });
     for (const line of [row('root', 250), row('rootless', 140), row('plain', 90)])
       assert.ok(first.includes(line), line);
@@ -108,6 +108,16 @@ test("runc's own tests have a row for each kind of user, with the results as wri
     const second = page(dir, { runc: runc('root', 260) });
     for (const line of [row('root', 260), row('rootless', 140), row('plain', 90)])
       assert.ok(second.includes(line), line);
+    const crun = runc('root', 80)
+      .replaceAll('runc', 'crun')
+      .replaceAll(/.*without words.*\n/g, '');
+    const third = page(dir, { 'runc-v2-systemd': runc('root on cgroup v2 systemd', 200), crun });
+    for (const line of [
+      row('root, cgroup v2 systemd', 200),
+      '| crun, root | 300 / 20 / 36 | 80 / 8 / 20 / 40 |  |  | 2026-12-01 |',
+      row('plain', 90),
+    ])
+      assert.ok(third.includes(line), line);
   } finally {
     rmSync(dir, { recursive: true });
   }
