@@ -25,6 +25,8 @@ enum {
    * hook left may write, or update an access time, briefly: retry for three seconds in all. */
   READONLY_PAUSE_NS = 1000000,
   READONLY_TRIES = 3000,
+  /* Between two attempts to accept a connection when the kernel lacks memory or descriptors. */
+  ACCEPT_PAUSE_NS = 10000000,
   /* A concurrent rename or mount ends a walk of openat2(2) with EAGAIN; each try is a new race. */
   WALK_TRIES = 128,
   /* The kernel ends the load of a BPF program with EAGAIN when it has work for this thread, which

@@ -102,7 +102,11 @@ int main(int argc, char **argv) {
   /* Marks a container that waits for start, even if the command that created it has died: an exec
    * sets the process's name to that of its file, and no file name contains a slash. */
   if (init.start_socket >= 0) {
-    prctl(PR_SET_NAME, WAITING_NAME);
+    if (prctl(PR_SET_NAME, WAITING_NAME)) {
+      fail("prctl", "PR_SET_NAME");
+      report_failure(0);
+      return 1;
+    }
     if (getpid() == 1)
       end_by_signals();
   }

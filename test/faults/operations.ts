@@ -115,7 +115,7 @@ export class Subject {
     assert.equal(
       ran,
       wanted.filter((name) => !warned.includes(name)),
-      'the hooks that ran',
+      `the hooks that ran; ${stderr}`,
     );
   }
 }

@@ -112,10 +112,8 @@ class Trial {
     const killed = point.action === 'KILL' && result.code === 128 + 9;
     const succeeded = result.code === (operation.success ?? 0);
     if (killed) assert.match(bed.runt(['state', bed.id]).stderr, /^$|does not exist|was killed/);
-    // The end of a process that was killed may be seen right after the operation, as any other end.
-    else if (succeeded && !(point.action === 'KILL' && subject.status() === 'stopped'))
-      operation.succeeded(subject, result);
-    else if (!succeeded) {
+    else if (succeeded) this.#succeeded(point, result);
+    else {
       assert.match(result.stderr, /^runt: /, `exit ${result.code}`);
       assert.not.match(result.stderr, /internal error/, result.stderr);
       assert.is(result.code, operation.failure ?? 1, `the exit status; ${result.stderr}`);
@@ -125,6 +123,15 @@ class Trial {
     this.clean();
     const reports = ['before', 'command'].map((name) => join(bed.dir, name));
     return hit || reports.some((path) => existsSync(path) && readFileSync(path, 'utf8').endsWith('hit\n'));
+  }
+
+  #succeeded({ action }: Point, result: Result): void {
+    try {
+      this.operation.succeeded(this.subject, result);
+    } catch (error) {
+      // The end of a process that was killed may be seen right after the operation, as any other end.
+      if (action !== 'KILL' || this.subject.status() !== 'stopped') throw error;
+    }
   }
 
   end(): void {

@@ -168,8 +168,11 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
     drain(out);
     drain(err);
     end->si_pid = 0;
-    if (waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG | WNOWAIT) == 0 && end->si_pid)
+    int r = waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG | WNOWAIT);
+    if (r == 0 && end->si_pid)
       break;
+    if (r < 0 && errno == EINTR)
+      continue; /* no other SIGCHLD may come */
     struct timespec wait = {0, 0}, *timeout = NULL;
     uint64_t now = now_ms(), next = slow;
     if (limit && now >= limit && !late) {
@@ -202,7 +205,8 @@ static int attend(const struct op *op, pid_t pid, int *input, const struct text 
   }
   if (late)
     kill(-pid, SIGKILL); /* processes that the first signal missed; the zombie holds the pid */
-  waitid(P_PID, (id_t)pid, end, WEXITED);
+  while (waitid(P_PID, (id_t)pid, end, WEXITED) < 0 && errno == EINTR)
+    ;
   drain(out);
   drain(err);
   return late;

@@ -18,6 +18,12 @@ int op_no_new_privileges(const struct op *op) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail("prctl", "PR_SET_NO_NEW_PRIVS") : 0;
 }
 
+/* Whether the kernel has no capability i, nor any after it. Safe: only reads. Two calls must say
+ * so, because one whose EINVAL means something else would end the drops too early. */
+static bool is_past_last(unsigned i) {
+  return errno == EINVAL && prctl(PR_CAPBSET_READ, i, 0, 0, 0) < 0 && errno == EINVAL;
+}
+
 /* Safe: only drops. */
 int op_bounding(const struct op *op) {
   uint64_t mask = op->v[BOUNDING_MASK].num;
@@ -25,9 +31,10 @@ int op_bounding(const struct op *op) {
     if (mask >> i & 1)
       continue;
     if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0)) {
-      if (errno == EINVAL) /* the kernel has no capability i, nor any after it */
+      int error = errno;
+      if (is_past_last(i))
         return 0;
-      return fail("prctl", "PR_CAPBSET_DROP");
+      return fail_with(error, "prctl", "PR_CAPBSET_DROP");
     }
   }
   return 0;

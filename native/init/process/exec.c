@@ -1,6 +1,7 @@
 /* Steps from the finished container to the user's program: working directory, program, wait,
  * descriptors, execve. */
 #include "../../core/sockets/peer.h"
+#include "../../core/time-limits.h"
 #include "../init.h"
 #include <elf.h>
 #include <signal.h>
@@ -103,6 +104,19 @@ static int denied_wait(int64_t creator) {
   return 0;
 }
 
+/* Whether accept(2) may succeed later: the connection stays in the queue. Without a pause where the
+ * container's filter may deny one. Safe: only waits. */
+static bool is_passing(int error) {
+  if (error == EINTR || error == ECONNABORTED)
+    return true;
+  if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM && error != EPERM)
+    return false;
+  static const struct timespec pause = {.tv_nsec = ACCEPT_PAUSE_NS};
+  if (!filter_loaded())
+    syscall(SYS_nanosleep, &pause, NULL);
+  return true;
+}
+
 /* Safe: the socket is in the state directory (0700, of the runtime's user), and only that user or
  * root may connect (CVE-2020-15257). */
 int op_wait(const struct op *op) {
@@ -130,10 +144,11 @@ int op_wait(const struct op *op) {
   for (;;) {
     drop(&init.report);
     init.report = accept4(init.start_socket, NULL, NULL, SOCK_CLOEXEC);
-    if (init.report < 0 && errno != EINTR && errno != ECONNABORTED)
-      _exit(1);
-    if (init.report < 0)
+    if (init.report < 0) {
+      if (!is_passing(errno))
+        _exit(1);
       continue;
+    }
     /* In a separate user namespace uid 0 is the container's. */
     if (peer_is(init.report, creator, !init.user_namespace))
       break;

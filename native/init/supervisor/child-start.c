@@ -105,7 +105,8 @@ int start_child(const struct request *r, int *pidfd, struct failure *f) {
       ;
     if (f->error) {
       siginfo_t info;
-      waitid(P_PID, (id_t)pid, &info, WEXITED);
+      while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR)
+        ;
       close(*pidfd);
     } else
       *child = (struct child){.pid = (pid_t)pid, .kind = r->kind};

@@ -50,8 +50,11 @@ static void record(const struct child *child, pid_t pid, const struct end *end) 
 int reap(void) {
   for (;;) {
     siginfo_t info = {0};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG))
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG)) {
+      if (errno == EINTR)
+        continue; /* no other SIGCHLD may come */
       return errno != ECHILD;
+    }
     if (!info.si_pid)
       return 1;
     struct child child = forget(info.si_pid);

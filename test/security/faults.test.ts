@@ -1,0 +1,34 @@
+/** Faults that were findings of `make faults`: a call that fails, or a process that is killed at it. */
+import * as assert from 'uvu/assert';
+import { pointsNamed, Trials } from '../faults/trial.js';
+import { needing } from '../integration/bed/bed.js';
+
+const test = needing('faults', 'root', 'programs', 'at-speed', 'linux-5.9');
+
+const found: Readonly<Record<string, readonly string[]>> = {
+  'an EINVAL does not end the drops of the bounding set too early': ['create:init:prctl:*:EINVAL'],
+  'a process that waits for start and cannot be marked is not created': ['create:init:prctl:0:EPERM'],
+  'a container waits for start while it cannot accept a connection': ['create+supervisor:init:accept4:0:ENOMEM'],
+  'an interrupted wait for a hook or a child is repeated': [
+    'run+hooks:init:waitid:*:EINTR',
+    'delete+supervisor:supervisor:waitid:*:EINTR',
+  ],
+};
+
+for (const [name, points] of Object.entries(found)) {
+  test(name, () => {
+    const trials = new Trials();
+    try {
+      const results = points.flatMap(pointsNamed).map((point) => trials.attempt(point));
+      assert.equal(
+        results.filter((result) => typeof result === 'string'),
+        [],
+      );
+      assert.ok(results.includes(true), 'no point was reached');
+    } finally {
+      trials.end();
+    }
+  });
+}
+
+test.run();
