@@ -82,7 +82,8 @@ export async function exec(o: ExecOptions): Promise<number> {
       await launch.undo();
       throw error;
     }
-    if (!o.detach) await waitForEnd(launch, signals, terminal, terminal || stdioOwners ? undefined : false);
+    const again = terminal || stdioOwners ? undefined : false;
+    if (!o.detach) await launch.orUndo(waitForEnd(launch, signals, terminal, again));
     const status = o.detach ? 0 : endOf(launch.pidfd).status;
     launch.close();
     return status;

@@ -23,8 +23,13 @@ export function pause(o: PauseOptions): Promise<void> {
       throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
     }
     const freezer = freezerFor('pause', o.id, record.cgroups);
-    if (await setAndAwait('pause', o.id, freezer, freezer.frozen)) return;
-    setFreezer(freezer, freezer.thawed);
+    let isFrozen = false;
+    try {
+      isFrozen = await setAndAwait('pause', o.id, freezer, freezer.frozen);
+    } finally {
+      if (!isFrozen) setFreezer(freezer, freezer.thawed);
+    }
+    if (isFrozen) return;
     throw new RuntError({
       code: 'ERR_CGROUP',
       message: `pause ${o.id}: its processes do not freeze`,

@@ -43,7 +43,7 @@ export async function run(o: RunOptions): Promise<number> {
     }
     if (o.detach) return 0;
     const again = terminal || notify || stdioOwners || launch.input.record.supervisor ? undefined : !o.keep;
-    await waitForEnd(launch, signals, terminal, again);
+    await launch.orUndo(waitForEnd(launch, signals, terminal, again));
     status = await statusOf(o, launch);
     notify?.stop();
     await forwarding;

@@ -154,20 +154,20 @@ test('until the process runs, each failed call is an error that leaves nothing',
   for (const { call, error, left } of outcomes.slice(0, last + 1)) {
     assert.equal(left.filter(isTheirs), [], `${call}: ${error}`);
   }
-  // From here on the container stays, for `delete`, if run cannot wait for it or remove it.
+  // From here on it is removed if run cannot wait for it, and stays, for `delete`, if run cannot remove it.
   assert.equal(
     outcomes.slice(last + 1).map((o) => [short(o), ...o.left.filter(isTheirs)].join(', ')),
     [
-      'watch: ERR_IO, process: sh, cgroup: web, state: web',
-      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      'watch: ERR_IO',
+      'watch: ERR_IO',
       // Without one of these it waits itself, or does not reap orphans.
       'pidfdSignal: none',
       'openAt: none',
       'signalFd: none',
       'reapOrphans: none',
-      'watch: ERR_IO, process: sh, cgroup: web, state: web',
-      'watch: ERR_IO, process: sh, cgroup: web, state: web',
-      'watch: ERR_IO, process: sh, cgroup: web, state: web',
+      'watch: ERR_IO',
+      'watch: ERR_IO',
+      'watch: ERR_IO',
       // Then it is not a child of this process, and its parent reads its status.
       'waitPidfd: none, zombie: sh',
       'statfsType: ERR_CGROUP, cgroup: web, state: web',

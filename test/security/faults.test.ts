@@ -13,6 +13,8 @@ const found: Readonly<Record<string, readonly string[]>> = {
     'run+hooks:init:waitid:*:EINTR',
     'delete+supervisor:supervisor:waitid:*:EINTR',
   ],
+  'a pause that fails thaws the container': ['pause:runt:openat:*:EACCES', 'pause:runt:read:*:EIO'],
+  'run ends a process for which it cannot wait': ['run:runt:epoll_ctl:*:EPERM', 'exec:runt:epoll_ctl:*:EPERM'],
 };
 
 for (const [name, points] of Object.entries(found)) {

@@ -117,6 +117,16 @@ export class Launch {
     }
   }
 
+  /** Undoes the launch if what follows the start fails: a process without its foreground command would run on. */
+  async orUndo(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      await this.undo();
+      throw error;
+    }
+  }
+
   /** Closes the pidfd; the process keeps running. */
   close(): void {
     this.resources.process?.pidfd.close();
