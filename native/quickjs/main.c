@@ -28,11 +28,22 @@ static void put_text(const char *text) {
   }
 }
 
+/* The exit status when TypeScript cannot report a failure: 255 for `exec`, as 1 would be that of
+ * its process. An id may be "exec" too; for other commands any status but 0 is a failure. */
+static int failed = 1;
+
+static _Noreturn void die_without_memory(void) {
+  put_text("runt: allocate memory: ENOMEM (cannot allocate memory)\n");
+  _exit(failed);
+}
+
 /* Prints an exception with its stack and ends the process. */
 static _Noreturn void die(JSContext *ctx, JSValueConst error) {
   const char *text = JS_ToCString(ctx, error);
+  if (!text || strcmp(text, "InternalError: out of memory") == 0)
+    die_without_memory();
   put_text("runt: internal error: ");
-  put_text(text ? text : "(not printable)");
+  put_text(text);
   put_text("\n");
   if (JS_IsObject(error)) {
     JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
@@ -40,7 +51,7 @@ static _Noreturn void die(JSContext *ctx, JSValueConst error) {
     if (lines)
       put_text(lines);
   }
-  _exit(1);
+  _exit(failed);
 }
 
 static JSValue host_exit(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
@@ -273,10 +284,8 @@ int __wrap_gettimeofday(struct timeval *now, void *zone) {
 static void make_vm(void) {
   JSRuntime *rt = JS_NewRuntime2(&memory_functions, NULL);
   JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
-  if (!ctx) {
-    put_text("runt: out of memory\n");
-    _exit(1);
-  }
+  if (!ctx)
+    die_without_memory();
   /* Reference counting frees nearly all; a run is too short for cycles to matter below this. */
   JS_SetGCThreshold(rt, (size_t)32 << 20);
   JS_AddIntrinsicBaseObjects(ctx);
@@ -409,6 +418,9 @@ int main(int argc, char **argv) {
   if (snapshot_wanted)
     make_snapshot();
   int closed = fill_stdio();
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "exec") == 0)
+      failed = 255;
   /* If the caller ignores it, the kernel reaps the children, and their statuses are lost. */
   signal(SIGCHLD, SIG_DFL);
   int made = vm.ctx != NULL;

@@ -1,5 +1,6 @@
 /** The report of a failed command. */
 import { printable } from '../plan/printable-text.js';
+import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { clipped } from '../sys/report/clipped-text.js';
 import { reportOf } from '../sys/report/error-report.js';
@@ -37,7 +38,7 @@ async function recordFailure(e: RuntError, global: Globals, { command, id }: Fai
  * @returns the exit status
  */
 export async function reportFailure(error: unknown, global: Globals, failed?: FailedCommand): Promise<number> {
-  const e = error instanceof RuntError ? error : internalError(error);
+  const e = error instanceof RuntError ? error : isOutOfMemory(error) ? memoryError(failed) : internalError(error);
   addSuggestion(e);
   if (failed) await recordFailure(e, global, failed);
   if (e.code !== 'ERR_LOG') await openLogForFailure(global);
@@ -55,6 +56,18 @@ export async function reportFailure(error: unknown, global: Globals, failed?: Fa
 
 /** A line of a report for a terminal; shows a non-UTF-8 byte, which JSON escapes as its surrogate, as `\x…`. */
 const shown = (line: string): string => printable(line).replace(/(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])/g, '$1\\x$2');
+
+/** Whether QuickJS could not allocate memory: the kernel refused it, or RLIMIT_AS or RLIMIT_DATA did. */
+const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory';
+
+const memoryError = (failed: FailedCommand | undefined): RuntError =>
+  new RuntError({
+    code: 'ERR_MEMORY',
+    message: `${failed ? `${failed.command} ${failed.id}: ` : ''}allocate memory`,
+    errno: E.ENOMEM,
+    hint: 'free memory, or raise the limit of the address space (ulimit -v) or of the cgroup in which runt runs',
+  });
 
 /** The error for an unexpected exception: a defect of runt. */
 function internalError(error: unknown): RuntError {

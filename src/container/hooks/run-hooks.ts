@@ -93,11 +93,12 @@ export async function runHook(
   const started = now();
   const failure = (facts: Pick<HookEnd, 'how' | 'number' | 'errno'>, printed?: HookOutput): RuntError =>
     hookError(what, position, hook, { ms: now() - started, ...(printed ?? { stream: '', output: '' }), ...facts });
-  const input = openStateFile(state);
+  const failed = `${what}: error running ${position.point} hook #${position.index}`;
+  const input = openStateFile(state, failed);
   const outputs: OutputStream[] = [];
   let pidfd = -1;
   try {
-    for (const output of [hooksStdout, hooksStderr]) outputs.push(new OutputStream(output, state.annotations));
+    for (const output of [hooksStdout, hooksStderr]) outputs.push(new OutputStream(output, state.annotations, failed));
     const [out, err] = outputs as [OutputStream, OutputStream];
     const args = hook.args?.length ? hook.args : [hook.path];
     const pidfdOut = new Uint8Array(8);
@@ -157,8 +158,11 @@ class OutputStream {
   private tail = new Uint8Array(0);
   private isStopped = false;
 
-  /** A pipe, or the file in an annotation; then the runtime does not read it. */
-  constructor(name: string, annotations: HookState['annotations']) {
+  /**
+   * A pipe, or the file in an annotation; then the runtime does not read it.
+   * @param failed begins the message of an error
+   */
+  constructor(name: string, annotations: HookState['annotations'], failed: string) {
     const path = annotations?.[name];
     if (path !== undefined) {
       this.ours = -1;
@@ -173,7 +177,7 @@ class OutputStream {
     }
     const ends = new Uint8Array(16);
     const r = native.pipe(ends);
-    if (r < 0) throw new RuntError({ code: 'ERR_IO', message: 'make a pipe for a hook', errno: -r, syscall: 'pipe2' });
+    if (r < 0) throw new RuntError({ code: 'ERR_IO', message: `${failed}: make a pipe`, errno: -r, syscall: 'pipe2' });
     [this.ours, this.theirs] = fdPair(ends);
   }
 
@@ -209,9 +213,9 @@ class OutputStream {
   }
 }
 
-/** A sealed file with the state. */
-function openStateFile(state: HookState): number {
+/** A sealed file with the state. @param failed begins the message of an error */
+function openStateFile(state: HookState, failed: string): number {
   const fd = native.sealedFile(host.encode(JSON.stringify(state)));
-  if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: 'write the state for a hook', errno: -fd });
+  if (fd < 0) throw new RuntError({ code: 'ERR_IO', message: `${failed}: write the state`, errno: -fd });
   return fd;
 }
