@@ -1,7 +1,7 @@
 /** The report of a failed command. */
 import { printable } from '../plan/printable-text.js';
 import { E } from '../sys/errno.js';
-import { RuntError } from '../sys/error.js';
+import { isOutOfMemory, RuntError } from '../sys/error.js';
 import { clipped } from '../sys/report/clipped-text.js';
 import { reportOf } from '../sys/report/error-report.js';
 import { closeLog, isLogOpen, logLevel, openLogForFailure, writeLine } from './command-log.js';
@@ -56,10 +56,6 @@ export async function reportFailure(error: unknown, global: Globals, failed?: Fa
 
 /** A line of a report for a terminal; shows a non-UTF-8 byte, which JSON escapes as its surrogate, as `\x…`. */
 const shown = (line: string): string => printable(line).replace(/(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])/g, '$1\\x$2');
-
-/** Whether QuickJS could not allocate memory: the kernel refused it, or RLIMIT_AS or RLIMIT_DATA did. */
-const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory';
 
 const memoryError = (failed: FailedCommand | undefined): RuntError =>
   new RuntError({

@@ -85,6 +85,10 @@ function lowerFirst(text: string): string {
   return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
 }
 
+/** Whether QuickJS could not allocate memory: the kernel refused it, or RLIMIT_AS or RLIMIT_DATA did. */
+export const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory';
+
 /** Returns a native result; throws if it is `-errno`. */
 export function check(result: number, facts: Omit<ErrorFacts, 'errno'>): number {
   if (result < 0) throw new RuntError({ ...facts, errno: -result });

@@ -1,7 +1,7 @@
 /** The supervisor's exit records of the container and of its execs. */
 
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { isOutOfMemory, RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { O_RDONLY } from '../../sys/linux.js';
@@ -67,7 +67,8 @@ function readRecordFile(stateDir: string, exec?: ExecKey): RecordFile | undefine
   try {
     const written: unknown = JSON.parse(text);
     if (isRecordFile(written)) return written;
-  } catch {
+  } catch (error) {
+    if (isOutOfMemory(error)) throw error;
     // It is not JSON.
   }
   const path = `${stateDir}/${name}`;

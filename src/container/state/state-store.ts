@@ -2,7 +2,7 @@
 
 import type { RecordedHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { isOutOfMemory, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
@@ -201,6 +201,7 @@ export function parseState(data: Uint8Array, id: string, path: string): Containe
   try {
     parsed = JSON.parse(host.decode(data, data.length));
   } catch (e) {
+    if (isOutOfMemory(e)) throw e;
     throw corruptError(id, path, String(e));
   }
   return verifyRecord(parsed, id, path);

@@ -1,7 +1,7 @@
 /** Parser of JSON text, with an error that names the line and column of a mistake. */
 
 import { E } from '../../sys/errno.js';
-import { check, RuntError } from '../../sys/error.js';
+import { check, isOutOfMemory, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { JSON_PROBLEM, type JsonProblem } from '../../sys/protocol.js';
 import { tooDeepError } from './wide-integers.js';
@@ -11,6 +11,7 @@ export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
+    if (isOutOfMemory(cause)) throw cause;
     const error = syntaxError(text);
     // It is valid JSON that exhausts the parser's stack.
     if (!error) throw tooDeepError(name);
