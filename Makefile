@@ -60,10 +60,10 @@ FUZZ_SECONDS ?= 60
 fuzz: build
 	@hack/fuzz $(FUZZ_SECONDS)
 
-# Each system call of runt fails once, and is a point of SIGKILL (as root): SHARD=3/20 SEED=7 OF=create,exec COUNT=500
+# Each system call of runt fails once, and is a point of SIGKILL (as root): SHARD=3/20 SEED=7 OF=create,exec SKIP=1000 COUNT=500
 # ONLY=create+hooks:init:openat:12:EIO
 faults: build
-	@$(node) hack/faults.mjs $(foreach flag,SHARD SEED OF COUNT ONLY,$(if $($(flag)),'--$(flag)=$($(flag))'))
+	@$(node) hack/faults.mjs $(foreach flag,SHARD SEED OF WITH SKIP COUNT JOBS ONLY,$(if $($(flag)),'--$(flag)=$($(flag))'))
 
 bench: build
 	@$(node) hack/bench/bench.mjs

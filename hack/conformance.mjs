@@ -168,6 +168,8 @@ const parts = {
   crun: "crun's own tests, with crun and with runt",
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
+  faults: 'each system call fails, and is a point of SIGKILL',
+  'faults-v2': 'the same in part with systemd on cgroup v2, User Mode Linux',
   fuzz: 'fuzzing',
   bench: 'bench',
 };
@@ -290,6 +292,10 @@ for (const [line, command, cuts, all] of kills) {
   killed.push(`| ${command} | ${all} | ${cuts} | ${left.join(', ')} |`);
 }
 section('Killed at random moments', killed);
+section(
+  'Faults',
+  printed('faults', (l) => l.startsWith('|')),
+);
 const fuzz = text('fuzz')
   .split('\n')
   .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|seccomp_fuzz|http2_fuzz|memory_fuzz):/.test(l));

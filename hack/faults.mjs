@@ -1,12 +1,12 @@
 // Each system call of runt, runt-init and the supervisor fails once, and is a point at which they are killed (as root):
-// faults.mjs [--shard=3/20] [--seed=N] [--of=create,exec] [--count=N] [--every]
+// faults.mjs [--shard=3/20] [--seed=N] [--of=create,exec] [--with=hooks] [--skip=N] [--count=N] [--every] [--jobs=2]
 // faults.mjs --only=create+hooks:init:openat:12:EIO
 //
-// --of names operations, --count is the most points, --every takes the points of a variant that another one has too,
-// --only repeats one finding. Prints each finding with the command that repeats it, then a table; exits 1 if there is
-// one. docs/testing.md tells what is checked.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+// --of names operations, --with variants. --count is the most points, --skip goes on after an interrupted run. --every
+// takes the points of a variant that another one has too, --only repeats one finding. Prints each finding with the command that repeats
+// it, then a table; exits 1 if there is one. docs/testing.md tells what is checked.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { define } from './build.mjs';
@@ -32,12 +32,40 @@ await esbuild.build({
   define,
   logLevel: 'warning',
 });
-const { status } = spawnSync(
-  process.execPath,
-  ['--enable-source-maps', `${out}/faults.mjs`, ...process.argv.slice(2)],
-  {
-    stdio: 'inherit',
-  },
+// An interrupt is also sent to the programs, which end their containers first.
+process.on('SIGINT', () => {});
+const { jobs, rest } = jobsOf(process.argv.slice(2));
+const ended = await Promise.all(
+  Array.from({ length: jobs }, (_, i) => {
+    const own = [`--job=${i + 1}/${jobs}`, `--sums=${out}/${i}`];
+    const child = spawn(process.execPath, ['--enable-source-maps', `${out}/faults.mjs`, ...rest, ...own], {
+      stdio: 'inherit',
+    });
+    return new Promise((done) => child.on('close', (code) => done(code === 0)));
+  }),
 );
+const names = ['points', 'survived', 'missed', 'findings'];
+const sums = {};
+const all = Object.fromEntries(names.map((name) => [name, 0]));
+for (const i of ended.keys())
+  for (const [operation, sum] of Object.entries(
+    existsSync(`${out}/${i}`) ? JSON.parse(readFileSync(`${out}/${i}`)) : {},
+  ))
+    for (const name of names) {
+      sums[operation] ??= Object.fromEntries(names.map((name) => [name, 0]));
+      sums[operation][name] += sum[name];
+      all[name] += sum[name];
+    }
 rmSync(out, { recursive: true, force: true });
-process.exit(status ?? 1);
+const row = (operation, sum) => console.log(`| ${operation} | ${names.map((name) => sum[name]).join(' | ')} |`);
+console.log('\n| operation | points | survived | not reached | findings |\n|---|---|---|---|---|');
+for (const operation of Object.keys(sums).sort()) row(operation, sums[operation]);
+row('all', all);
+console.log(`${all.survived} passed, ${all.findings} failed, ${all.missed} skipped`);
+process.exit(ended.every(Boolean) && all.findings === 0 ? 0 : 1);
+
+/** The number of --jobs, and the other arguments. */
+function jobsOf(args) {
+  const found = args.find((arg) => /^--jobs=[1-9]$/i.test(arg));
+  return { jobs: Number(found?.slice('--jobs='.length) ?? 1), rest: args.filter((arg) => arg !== found) };
+}

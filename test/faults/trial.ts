@@ -170,11 +170,17 @@ function* pointsOf(operation: Operation, of: readonly Variant[], every: boolean)
   }
 }
 
-/** All points of all operations, or of some. `every`: those of a variant too that another one has. */
-export const allPoints = (names: readonly string[], every: boolean): Point[] =>
-  operations
-    .filter(({ name }) => names.length === 0 || names.includes(name))
-    .flatMap((operation) => [...pointsOf(operation, variants, every)]);
+const chosen = <T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): readonly T[] => {
+  const unknown = names.find((wanted) => !all.some(({ name }) => name === wanted));
+  if (unknown !== undefined) throw new Error(`no ${unknown} here: ${all.map(({ name }) => name).join(', ')}`);
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+};
+
+/** All points of all operations and variants, or of those named. `every`: those of a variant too that another has. */
+export const allPoints = (ofOperations: readonly string[], ofVariants: readonly string[], every: boolean): Point[] =>
+  chosen(operations, ofOperations).flatMap((operation) => [
+    ...pointsOf(operation, chosen(variants, ofVariants), every),
+  ]);
 
 /** The points of an argument of --only: `*` stands for any call, number or action. */
 export function pointsNamed(only: string): Point[] {

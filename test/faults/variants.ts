@@ -57,7 +57,13 @@ const all: readonly Variant[] = [
 ];
 
 /** By systemd's manager of cgroups; only where systemd runs. */
-const systemd: Variant = { name: 'systemd', flags: [], hooks: [], change: basic };
+const systemd: Variant = {
+  name: 'systemd',
+  globals: ['--systemd-cgroup'],
+  flags: [],
+  hooks: [],
+  change: basic,
+};
 
 /** The variants that this machine can have. */
 export const variants: readonly Variant[] = missing('systemd') === undefined ? [...all, systemd] : all;
