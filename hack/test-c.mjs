@@ -30,7 +30,7 @@ export function testPrograms() {
 }
 
 /**
- * Writes call-names.h, the names of all system calls in the kernel's headers, for calls.h. Returns false without
+ * Writes the names of all system calls in the kernel's headers, as a header for calls.h. Returns false without
  * musl-gcc.
  */
 function callNames() {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* hack/test-c.mjs writes call-names.h: CALL(name) for each name that <asm/unistd.h> defines. */
+/* hack/test-c.mjs writes the header below: CALL(name) for each name that <asm/unistd.h> defines. */
 #define CALL(name) {#name, __NR_##name},
 static const struct {
   const char *name;
