@@ -25,6 +25,7 @@ import { keyringOps } from './labels/label-compile.js';
 import { maskOps } from './masks/mask-compile.js';
 import { mountOps } from './mounts/mount-compile.js';
 import { clonesMounts, opensAsCaller, treeOps } from './mounts/mount-sources.js';
+import { usesMountTemplate } from './mounts/mount-template.js';
 import { layerOps } from './mounts/overlay-layers.js';
 import { deferReadOnly } from './mounts/readonly-mounts.js';
 import { canCloneIntoCgroup, type Join, joinOps, joins, mustFork, openJoins } from './namespaces/joined-namespaces.js';
@@ -83,7 +84,8 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   });
   const delegated = delegate(spec, facts, cgroups, inCgroups.cloneCgroup, writable?.delegation);
   const rootfs = rootfsPath(spec, options.bundle);
-  const trees = treeOps(spec, facts, options, rootfs);
+  const template = usesMountTemplate(spec, facts, options, rootfs);
+  const trees = treeOps(spec, facts, options, rootfs, template);
 
   // runt-init enters the v1 cgroups by itself, through files opened here: a task that moves itself does not need the
   // lock for whole processes, which costs an RCU grace period (milliseconds). On v2 it is cloned into its cgroup.
@@ -106,8 +108,9 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   // With a user namespace and joins, make all from inside: the new namespaces must belong to that user namespace.
   // Without either, runt-init makes what it can from inside, while the runtime makes the cgroups: a network namespace
   // takes half a millisecond, or several while the kernel tears down others.
-  const inside = isConcurrent ? flags & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) : 0;
-  const cloned = joined.length > 0 && userNamespace ? 0 : flags & ~unshared & ~inside;
+  const mountNamespace = template ? 0 : CLONE_NEWNS;
+  const inside = isConcurrent ? flags & (CLONE_NEWNET | mountNamespace | CLONE_NEWIPC | CLONE_NEWUTS) : 0;
+  const cloned = joined.length > 0 && userNamespace ? 0 : flags & ~unshared & ~inside & (template ? ~CLONE_NEWNS : ~0);
   // A process that continues as its child enters the cgroups as that child: pids.limit counts no helper. If only the
   // manager of a user's session may move processes, it moves the first process.
   const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
@@ -140,9 +143,9 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...delegated.ops,
     ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),
   ];
-  // While runt-init makes its namespaces.
+  // While runt-init makes its namespaces. With a template, the runtime opens cgroups for the container's mounts first.
   const [cgroupsBefore, cgroupsAfter] =
-    isConcurrent && !options.systemd && delegated.ops.length === 0
+    isConcurrent && !template && !options.systemd && delegated.ops.length === 0
       ? splitAtClone(allInCgroups, delegated.cloneCgroup)
       : [allInCgroups, []];
   const contents: Op[] = [
@@ -157,10 +160,13 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   // Also clone what the plan binds by itself (cgroups, an ordinary user's notify directory). Once mounts are made, a
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   const inMountNamespace = hasMountNamespace(spec);
+  const opened: Op[] = [];
   contents.forEach((op, i) => {
     if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && inMountNamespace) {
       const { at, source, recursive } = op;
-      sources.push({ op: 'cloneSource', at, nofollow: false, source, recursive, optional: false, slot });
+      const open = { at, nofollow: false, source, recursive, optional: false, slot };
+      if (template) opened.push({ op: 'openTree', ...open });
+      else sources.push({ op: 'cloneSource', ...open });
       contents[i] = { ...op, slot: slot++ };
     } else if (op.op === 'mountFs' && op.fstype === 'sysfs' && needsHostSysfs(spec)) {
       const { at } = op;
@@ -169,6 +175,10 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     }
   });
   const root = enterRoot(spec, options, trees.rootSlot, sources);
+  if (template) {
+    opened.push({ op: 'mountTemplate', at: namespacePointer(spec, 'mount'), slot });
+    root.unshift({ op: 'unshareMounts', at: namespacePointer(spec, 'mount'), slot: slot++ });
+  }
   const asCaller = opensAsCaller(spec, facts, trees) ? root : [];
 
   const loopback: Op[] =
@@ -181,6 +191,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
+    ...opened,
     ...entries.flatMap(({ path, slot }): Op[] => (slot === undefined ? [] : [{ op: 'cgroupOpen', at, path, slot }])),
     ...(lateEntry
       ? [{ ...lateEntry, op: lateEntry.op === 'cgroupFork' ? 'cgroupDirectory' : 'cgroupOpen' } as const]

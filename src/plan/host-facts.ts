@@ -45,6 +45,11 @@ export interface HostFacts {
    * it. Called only if rootless.
    */
   readonly mayClone: () => boolean;
+  /**
+   * Whether the mount namespace of the runtime has so many mounts that a copy of it costs more than all else, and the
+   * kernel has one with a single mount, which may be copied instead. Called only if the config permits that.
+   */
+  readonly hasMountTemplate: () => boolean;
   /** Whether the kernel has /proc/kcore, the target of /dev/core. */
   readonly kcore: boolean;
   /** Absolute paths of newuidmap and newgidmap, '' if missing; searched only if rootless. */

@@ -38,6 +38,7 @@ export const hostWith = (cgroup: CgroupFacts): HostFacts => ({
   cgroupParent: (_mountPoint, own) => own.slice(0, own.lastIndexOf('/')) || '/',
   realPath: (path) => path,
   mayClone: () => true,
+  hasMountTemplate: () => false,
   kcore: true,
   newuidmap: '',
   newgidmap: '',

@@ -677,6 +677,16 @@ export const abi = table({
     ],
     doc: 'open_tree(2) with OPEN_TREE_CLOEXEC',
   },
+  countMounts: {
+    ret: 'i32',
+    args: [['most', 'i32']],
+    doc: 'the number of mounts in the mount namespace of this process, at most `most` (1 to 512)',
+  },
+  mountTemplate: {
+    ret: 'i32',
+    args: [],
+    doc: 'opens the mount namespace of the kernel thread kdevtmpfs, which has one mount; -ENOENT if there is none that this process may copy',
+  },
   idMapTree: {
     ret: 'i32',
     args: [

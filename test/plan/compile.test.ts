@@ -12,7 +12,9 @@ import type { Plan } from '../../src/plan/plan-ops.js';
 import type { Spec } from '../../src/spec/config-types.js';
 import { defaultSpec } from '../../src/spec/default-config.js';
 import { toJson } from '../../src/spec/json/exact-json.js';
+import type { Propagation } from '../../src/spec/linux-types.js';
 import type { RuntError } from '../../src/sys/error.js';
+import { CLONE_NEWNS } from '../../src/sys/linux.js';
 import { compileOptions, hostFacts, none, rootlessFacts, v2 } from './facts.js';
 
 /** The template of `runt spec`, without a terminal. */
@@ -68,6 +70,12 @@ const cases: Record<string, Case> = {
       s.mounts = s.mounts!.filter((m) => m.type !== 'cgroup');
     }),
     facts: hostFacts({ cgroup: none }),
+  },
+  'mount-template': {
+    spec: base((s) => {
+      s.mounts!.push({ destination: '/data', source: '/srv/data', options: ['rbind'] });
+    }),
+    facts: hostFacts({ hasMountTemplate: () => true }),
   },
   hooks: {
     spec: base((s) => {
@@ -542,6 +550,52 @@ test('if open_tree is refused, runt-init clones the sources instead of the runti
   const notify = 'openTree /run/runt/c1/notify';
   assert.equal(trees(false), ['openTree /bundle/rootfs', 'openTree /a', 'openTree /b', notify]);
   assert.equal(trees(true), ['openTree /b', 'cloneSource /a', 'cloneSource /run/runt/c1/notify']);
+});
+
+test("on a host with many mounts the mount namespace is a copy of the kernel's, unless the host's mounts are needed", () => {
+  const bind = (source: string) => ({ destination: '/d', source, options: ['rbind'] });
+  const copies = (change: (s: Spec) => void, over: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) => {
+    const spec = base(change);
+    const facts = hostFacts({ hasMountTemplate: () => true, ...over });
+    const { ops } = compile(spec, facts, compileOptions(options)).plan;
+    const flags = ops.reduce((all, op) => all | (op.op === 'clone' || op.op === 'unshare' ? Number(op.flags) : 0), 0);
+    const names = ops.map(({ op }) => op);
+    const template = names.includes('unshareMounts');
+    assert.is((flags & CLONE_NEWNS) !== 0, !template);
+    // Nothing in the copy is of the host: no source is opened there.
+    if (template) assert.not.ok(names.includes('cloneSource'));
+    return template;
+  };
+  const propagation = (value: Propagation) => copies((s) => (s.linux!.rootfsPropagation = value));
+  assert.ok(copies(() => {}));
+  assert.ok(copies((s) => s.mounts!.push(bind('/srv/data'), { destination: '/d', options: ['remount', 'ro'] })));
+  for (const value of ['slave', 'rslave', 'private', 'rprivate', 'unbindable', 'runbindable'] as const)
+    assert.ok(propagation(value), value);
+  for (const value of ['shared', 'rshared'] as const) assert.not.ok(propagation(value), value);
+  assert.ok(copies((s) => (s.hooks = { startContainer: [{ path: '/h' }], poststop: [{ path: '/h' }] })));
+  for (const point of ['prestart', 'createRuntime', 'createContainer'] as const)
+    assert.not.ok(
+      copies((s) => (s.hooks = { [point]: [{ path: '/h' }] })),
+      point,
+    );
+  for (const type of ['overlay', 'ext4', 'nfs'])
+    assert.not.ok(
+      copies((s) => s.mounts!.push({ destination: '/d', type, source: '/dev/x' })),
+      type,
+    );
+  // A source that an earlier mount may make, or that is missing until then.
+  for (const source of ['/bundle/rootfs/later', 'rootfs/later'])
+    assert.not.ok(
+      copies((s) => s.mounts!.push(bind(source))),
+      source,
+    );
+  assert.not.ok(copies((s) => (s.mounts = Array.from({ length: 257 }, () => bind('/srv')))));
+  assert.not.ok(copies((s) => s.linux!.namespaces!.push({ type: 'user' })));
+  assert.not.ok(copies((s) => s.linux!.namespaces!.push({ type: 'time', path: '/proc/7/ns/time' })));
+  assert.not.ok(copies(() => {}, { rootless: true, euid: 1000 }));
+  assert.not.ok(copies(() => {}, { oldMounts: true }));
+  assert.not.ok(copies(() => {}, { hasMountTemplate: () => false }));
+  assert.not.ok(copies(() => {}, {}, { noPivot: true }));
 });
 
 test('an ordinary user cannot map the ids of a bind mount', () => {

@@ -1115,6 +1115,16 @@ const cases: Record<Name, Case> = {
     t.call('ready', [new Uint8Array(4), 5]);
     t.call('ready', [new Uint8Array(4)]);
   },
+  countMounts(t) {
+    t.call('countMounts', [0]);
+    t.call('countMounts', [1]);
+    t.call('countMounts', [3]);
+    t.call('countMounts', [513]);
+  },
+  mountTemplate(t) {
+    const fd = t.call('mountTemplate', [], 'fd or ENOENT');
+    if (fd >= 0) native.close(fd);
+  },
   idMapTree(t) {
     t.call('idMapTree', [9999, -1, 0]);
     t.call('idMapTree', [9999, 9998, 0]);

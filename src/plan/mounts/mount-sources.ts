@@ -47,11 +47,17 @@ export interface Trees {
 
 /**
  * Bind sources and the rootfs that the runtime opens. Root of a new user namespace may lack search permission for their
- * paths, or only the runtime may map their ids. An ordinary user may not clone mounts: runt-init does, while it still
- * has the user's ids (`opensAsCaller`).
+ * paths, or only the runtime may map their ids, or the container's mount namespace never has them (`template`). An
+ * ordinary user may not clone mounts: runt-init does, while it still has the user's ids (`opensAsCaller`).
  * @throws RuntError ERR_UNSUPPORTED for a mount whose ids the kernel would not map; ERR_SPEC_VALUE
  */
-export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, rootfs: string): Trees {
+export function treeOps(
+  spec: Spec,
+  facts: HostFacts,
+  options: CompileOptions,
+  rootfs: string,
+  template: boolean,
+): Trees {
   const ops: Op[] = [];
   const binds = new Map<number, number>();
   const layers = new Map<number, readonly MappedLayer[]>();
@@ -65,9 +71,9 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
   const inRootfs = `${cleanPath(rootfs)}/`;
   // In a joined mount namespace, paths are those of its tree.
   const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
-  const crossesUsers = !joinsMounts && hasUserNamespace(spec) && clonesMounts(facts);
+  const byRuntime = template || (!joinsMounts && hasUserNamespace(spec) && clonesMounts(facts));
   let count = 0;
-  if (crossesUsers)
+  if (byRuntime)
     ops.push({
       op: 'openTree',
       at: '/root/path',
@@ -81,7 +87,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     const s = settings[i] as MountSettings;
     const mapped =
       (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0 || s.idmap !== undefined;
-    if ((!mapped && !crossesUsers && !s.bind) || s.remount) return;
+    if ((!mapped && !byRuntime && !s.bind) || s.remount) return;
     const at = `/mounts/${i}`;
     const source = sourcePath(mount, options.bundle);
     const open = {
@@ -96,7 +102,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     const isInside = path !== '' && !(mapped && hasUserNamespace(spec)) && earlier.reach(i, path, s.recursiveBind);
     if (s.bind && isInside) inside.set(i, path);
     if (s.bind && isInside && !mapped) return;
-    if (!mapped && !crossesUsers) {
+    if (!mapped && !byRuntime) {
       if (clones) sources.set(i, open);
       return;
     }
@@ -136,7 +142,7 @@ export function treeOps(spec: Spec, facts: HostFacts, options: CompileOptions, r
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   });
-  return { ops, settings, binds, layers, maps, sources, inside, rootSlot: crossesUsers ? 0 : undefined, count };
+  return { ops, settings, binds, layers, maps, sources, inside, rootSlot: byRuntime ? 0 : undefined, count };
 }
 
 /** The lower layers of an id-mapped overlay, which rules/mount-rules.ts lets be one `lowerdir`. */

@@ -1,6 +1,6 @@
 /** Known causes of failures to make and join namespaces, and to configure them. */
 import { E } from '../../sys/errno.js';
-import { CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER } from '../../sys/linux.js';
+import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER } from '../../sys/linux.js';
 import { cgroupHint } from '../cgroup/cgroup-hints.js';
 import { type Failure, type Failures, forkHint, type Hint, hintOf } from '../failure/known-cause.js';
 import type { OpOf } from '../plan-ops.js';
@@ -14,6 +14,8 @@ export const namespaceFailures: Failures<keyof typeof namespaceTable> = {
     hint: (f, op) => makeHint(f, BigInt(op.flags)) ?? (f.syscall === 'write' ? cgroupHint(f) : undefined),
   },
   unshare: { code: 'ERR_NAMESPACE', hint: (f, op) => makeHint(f, BigInt(op.flags)) },
+  mountTemplate: { code: 'ERR_NAMESPACE' },
+  unshareMounts: { code: 'ERR_NAMESPACE', hint: (f) => makeHint(f, BigInt(CLONE_NEWNS)) },
   namespaceOpen: { code: 'ERR_NAMESPACE' },
   setns: { code: 'ERR_NAMESPACE', hint: joinHint },
   join: { code: 'ERR_NAMESPACE' },

@@ -17,6 +17,14 @@ export const namespaceMessages: Messages<keyof typeof namespaceTable> = {
     sentence: () => 'make the other namespaces of the container',
     rows: (op) => wrap('new namespaces', '', namespaces(Number(op.flags)), op.at, 'from inside'),
   },
+  mountTemplate: {
+    sentence: () => 'open a mount namespace with one mount',
+    rows: (op) => row(op, 'open namespace', 'of kdevtmpfs', list(['verified: mount', slot(op.slot)])),
+  },
+  unshareMounts: {
+    sentence: () => 'make the mount namespace of the container',
+    rows: (op) => row(op, 'new namespaces', 'mount', list(['as a copy of that of kdevtmpfs', slot(op.slot)])),
+  },
   namespaceOpen: {
     sentence: (op) => `open the ${op.type} namespace ${op.path}`,
     rows: (op) => row(op, 'open namespace', word(op.path), list([`verified: ${op.type}`, slot(op.slot)])),

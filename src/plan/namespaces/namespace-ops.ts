@@ -15,6 +15,19 @@ export const namespaceTable = table({
     fields: { flags: 'flags' },
     doc: 'unshare(2): namespaces that take their time, while the runtime makes the cgroups; the cgroup namespace, once in the cgroups',
   },
+  mountTemplate: {
+    by: 'runtime',
+    phase: 'namespaces',
+    fields: { slot: 'fd' },
+    doc: 'open the mount namespace of the kernel thread kdevtmpfs, which has one mount, where that of the host has many; runt-init finds it at slot',
+  },
+  unshareMounts: {
+    code: 156,
+    by: 'init',
+    phase: 'namespaces',
+    fields: { slot: 'fd' },
+    doc: "setns(2) into the mount namespace at slot, then unshare(2): the container's is a copy of that one; or of the host's, if setns(2) is refused",
+  },
   namespaceOpen: {
     by: 'runtime',
     phase: 'namespaces',

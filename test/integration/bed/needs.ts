@@ -3,7 +3,16 @@
  * only the needs that it lists (comma separated, may be empty) may be missing: any other one fails the test (CI).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { suite } from 'uvu';
@@ -61,6 +70,7 @@ type Need =
   | 'grpcio-tools'
   | 'dirty-tracking'
   | 'ramdisk'
+  | 'kdevtmpfs'
   | 'sys-resource';
 
 /** An id that owns nothing (user_namespaces(7), /proc/sys/kernel/overflowuid). */
@@ -150,6 +160,15 @@ function hasRealTime(): boolean {
     }
   }
   return spawnSync('chrt', ['-f', '10', 'true'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether the process is there and has this name. */
+function isNamed(pid: string, name: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8') === `${name}\n`;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the kernel is at least `version`, e.g. "6.15". */
@@ -267,6 +286,10 @@ export function missing(need: Need): string | undefined {
         ? undefined
         : 'ramdisk: the initial root file system of the kernel lacks /dev, /proc, /root or /sys (hack/vm makes them)';
     }
+    case 'kdevtmpfs':
+      return readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && isNamed(pid, 'kdevtmpfs'))
+        ? undefined
+        : 'kdevtmpfs: this pid namespace has no kernel threads, or the kernel has no devtmpfs';
     case 'linux32': {
       const machine = spawnSync('setarch', ['linux32', 'uname', '-m'], { encoding: 'utf8' }).stdout?.trim();
       return machine && machine !== 'x86_64'

@@ -14,8 +14,12 @@ import { parseMount } from '../bed/probe.js';
 
 const test = needing('propagation', 'root', 'mount', 'unshare', 'nsenter');
 
+/** With so many mounts on the host, the container's mount namespace is a copy of the kernel's own (docs/mounts.md). */
+const many = 300;
+
 /**
  * A bed whose commands run in a mount namespace of its own, in which `volume` and `volume/sub` are shared tmpfs mounts.
+ * `crowded`: with many other mounts.
  */
 class Shared {
   readonly bed = new Bed();
@@ -23,7 +27,7 @@ class Shared {
   readonly #namespace = new MountNamespace();
   readonly #program = this.#namespace.program(join(this.bed.dir, 'runt-there'));
 
-  constructor() {
+  constructor(private readonly crowded = false) {
     mkdirSync(this.volume);
     mkdirSync(join(this.bed.rootfs, 'v'));
     this.bed.config.root.readonly = false;
@@ -38,6 +42,12 @@ class Shared {
     this.host(
       `${tmpfs(this.volume)} && ${tmpfs(`${this.volume}/sub`)} && cd '${this.volume}' && mkdir h c sub/h sub/c`,
     );
+    if (this.crowded) {
+      mkdirSync(join(this.bed.dir, 'many'));
+      this.host(
+        `cd '${this.bed.dir}/many' && mount -t tmpfs many . && cd "$PWD" && for i in $(seq ${many}); do mkdir $i && mount --bind . $i; done`,
+      );
+    }
   }
 
   /** Runs a shell script on this host and returns its stdout. */
@@ -90,7 +100,11 @@ class Shared {
   }
 }
 
-const onShared = (body: (shared: Shared) => void) => onStage(() => new Shared(), body);
+/** Runs the body on both kinds of hosts: events do not depend on how many mounts there are. */
+const onShared = (body: (shared: Shared) => void) => async () => {
+  await onStage(() => new Shared(), body)();
+  await onStage(() => new Shared(true), body)();
+};
 
 for (const [value, events, root] of [
   [undefined, 'in', []],

@@ -98,6 +98,7 @@ const put = (kind: string, name: string, bytes: Uint8Array | string) => {
 const alone: Op[] = [
   { op: 'isolate', at: '', path: '/rootfs' },
   { op: 'leaveChroot', at: '' },
+  { op: 'unshareMounts', at: '', slot: 0 },
   { op: 'moveRoot', at: '' },
   { op: 'detachedRoot', at: '', path: '/rootfs' },
   { op: 'changeRoot', at: '' },

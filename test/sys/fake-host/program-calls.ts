@@ -26,5 +26,7 @@ export function programCalls() {
     schedSetAttr: () => 0,
     attachDeviceFilter: () => 0,
     idMapTree: () => 0,
+    countMounts: () => 20,
+    mountTemplate: () => -E.ENOENT,
   } satisfies Partial<Native>;
 }

@@ -88,6 +88,7 @@ const handlers: Handlers = {
   clone,
   // Slots: descriptors for runt-init.
   openTree: fillSlot,
+  mountTemplate: fillSlot,
   hookFile: fillSlot,
   cgroupOpen: fillSlot,
   cgroupDirectory: fillSlot,

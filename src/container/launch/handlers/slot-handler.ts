@@ -19,7 +19,17 @@ import type { ContainerRecord } from '../../state/state-store.js';
 
 export type SlotOp = Extract<
   Op,
-  { op: 'openTree' | 'hookFile' | 'cgroupOpen' | 'cgroupDirectory' | 'consoleConnect' | 'initProcess' | 'processRoot' }
+  {
+    op:
+      | 'openTree'
+      | 'mountTemplate'
+      | 'hookFile'
+      | 'cgroupOpen'
+      | 'cgroupDirectory'
+      | 'consoleConnect'
+      | 'initProcess'
+      | 'processRoot';
+  }
 >;
 
 /** Opens the file that hook output is appended to. @returns the descriptor, or -errno */
@@ -34,6 +44,8 @@ export function openSlot(op: SlotOp, record: ContainerRecord): number | Promise<
       const tree = native.openTree(AT_FDCWD, op.source, flags);
       return tree === -E.ENOENT && op.optional ? -1 : checkOp(op, tree, 'open_tree', op.source);
     }
+    case 'mountTemplate':
+      return checkOp(op, native.mountTemplate(), 'open');
     case 'hookFile':
       return checkOp(op, openHookFile(op.path), 'open', op.path);
     case 'cgroupOpen':
