@@ -1,6 +1,7 @@
-// Generator of C from the tables. From src/sys/abi.ts: build/gen/abi.h and build/gen/quickjs-abi.c; from
-// src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from src/plan/plan-ops.ts: build/gen/ops.h and
-// build/gen/dispatch.h. A file whose content does not change keeps its time, so that make rebuilds nothing.
+// Generator of C, and of the plan's encoders, from the tables. From src/sys/abi.ts: build/gen/abi.h and
+// build/gen/quickjs-abi.c; from src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from
+// src/plan/plan-ops.ts: build/gen/ops.h, build/gen/dispatch.h and build/gen/op-encoders.js. A file whose content does not
+// change keeps its time, so that make rebuilds nothing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -288,6 +289,84 @@ ${byInit(ops)
 `;
 }
 
+/** A field of the operation `o`, as an expression in a template. */
+function encodedField(name, type) {
+  const value = `o.${name}`;
+  switch (type) {
+    case 'str':
+    case 'int':
+    case 'flags':
+      return value;
+    case 'str?':
+    case 'int?':
+      return `${value} ?? ''`;
+    case 'bool':
+      return `${value} ? 1 : 0`;
+    case 'fd':
+      return `slot(w, ${value})`;
+    case 'fd?':
+      return `${value} === undefined ? '' : slot(w, ${value})`;
+    case 'list':
+      return `strings(w, ${value})`;
+    case 'range[]':
+      return `list(${value}.flat(), ${value}.length)`;
+    case 'int[]':
+    case 'flags[]':
+      return `list(${value}, ${value}.length)`;
+    default:
+      throw new Error(`a field of the type ${type} cannot be encoded`);
+  }
+}
+
+/**
+ * The encoders of the operations: functions of one template each. A loop over the names of the fields takes QuickJS
+ * five times as long.
+ */
+function opEncoders(ops) {
+  const encoders = byInit(ops).map(([name, o]) => {
+    const fields = Object.entries(o.fields);
+    const texts = fields
+      .filter(([, type]) => type === 'str' || type === 'str?')
+      .map(([field, type]) => (type === 'str' ? `o.${field}` : `(o.${field} ?? '')`));
+    const joined = texts.length > 1 ? `(${texts.join(' + ')})` : texts[0];
+    const check = joined ? `    if (${joined}.includes('\\0')) w.hasNul = true;\n` : '';
+    const values = ['i', ...fields.map(([field, type]) => encodedField(field, type))];
+    const parts = [o.code, ...values.map((value) => `\${${value}}`)];
+    return `  ${name}(o, i, w) {\n${check}    return \`${parts.map((part) => `${part}\\x00`).join('')}\`;\n  },`;
+  });
+  return `${banner}
+/** A slot's number; the plan's table of descriptors must have it. */
+function slot(w, number) {
+  if (w.slots <= number) w.slots = number + 1;
+  return number;
+}
+
+/** A list without its last NUL: the number of its elements, then its items. */
+const list = (items, count) => (count === 0 ? 0 : \`\${count}\\x00\${items.join('\\0')}\`);
+
+function strings(w, items) {
+  if (items.join('').includes('\\0')) w.hasNul = true;
+  return list(items, items.length);
+}
+
+export const encoders = {
+${encoders.join('\n')}
+};
+`;
+}
+
+const opEncoderTypes = `${banner}
+/** What the encoders find out. */
+export interface Encoding {
+  /** The number of slots that the plan's table of descriptors must have. */
+  slots: number;
+  /** Whether a string has a NUL. */
+  hasNul: boolean;
+}
+/** By the name of an operation that runt-init performs: its fields, each ended by NUL. i is its index in the plan. */
+export declare const encoders: { readonly [name: string]: ((o: object, i: number, w: Encoding) => string) | undefined };
+`;
+
 function checkOps(ops) {
   const seen = new Map();
   for (const [name, o] of Object.entries(ops)) {
@@ -308,3 +387,5 @@ put('protocol.h', protocolHeader(protocol, limits));
 put('reports.h', reportsHeader(protocol));
 put('ops.h', opsHeader(ops));
 put('dispatch.h', dispatchHeader(ops));
+put('op-encoders.js', opEncoders(ops));
+put('op-encoders.d.ts', opEncoderTypes);
