@@ -6,7 +6,14 @@ import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { OpFailed } from './failure/op-failed.js';
-import { type CompiledBundle, compileBundle, forSystemd, systemdScope, withoutTrees } from './launch/compile-bundle.js';
+import {
+  type CompiledBundle,
+  compileBundle,
+  forSystemd,
+  systemdScope,
+  withoutTemplate,
+  withoutTrees,
+} from './launch/compile-bundle.js';
 import type { CreateOptions } from './launch/container-options.js';
 import { Launch } from './launch/launch.js';
 import { newRecord } from './state/new-record.js';
@@ -68,8 +75,9 @@ export async function launchContainer(
       try {
         await launch.perform();
       } catch (error) {
-        if (!areTreesRefused(error)) throw error;
-        compiled = withoutTrees(compiled);
+        const again = areTreesRefused(error) ? withoutTrees : needsHostMounts(error, compiled) && withoutTemplate;
+        if (!again) throw error;
+        compiled = again(compiled);
         launch = launchOf(command, o, compiled);
         await explainFailure(command, o.id, compiled, () => launch.perform());
       }
@@ -110,6 +118,16 @@ const areTreesRefused = (error: unknown): boolean =>
   error instanceof OpFailed &&
   ['openTree', 'cloneSource', 'rootfs'].includes(error.failed.op.op) &&
   error.failed.errno === E.ENOSYS;
+
+/**
+ * Whether an operation failed that may succeed in a copy of the host's mount namespace: it opens the sources one after
+ * the other, whatever the limit of open files, and has the devices to bind where mknod(2) is refused. All of these come
+ * before anything leaves the container, such as a terminal.
+ */
+const needsHostMounts = (error: unknown, { plan }: CompiledBundle): boolean =>
+  error instanceof OpFailed &&
+  ['openTree', 'mountTemplate', 'unshareMounts', 'mountBind', 'device'].includes(error.failed.op.op) &&
+  plan.ops.some(({ op }) => op === 'unshareMounts');
 
 /** Runs f and turns the facts of a failed operation into the user's error. */
 export async function explainFailure(

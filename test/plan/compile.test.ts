@@ -589,7 +589,7 @@ test("on a host with many mounts the mount namespace is a copy of the kernel's, 
       copies((s) => s.mounts!.push(bind(source))),
       source,
     );
-  assert.not.ok(copies((s) => (s.mounts = Array.from({ length: 257 }, () => bind('/srv')))));
+  assert.not.ok(copies((s) => (s.mounts = Array.from({ length: 129 }, () => bind('/srv')))));
   assert.not.ok(copies((s) => s.linux!.namespaces!.push({ type: 'user' })));
   assert.not.ok(copies((s) => s.linux!.namespaces!.push({ type: 'time', path: '/proc/7/ns/time' })));
   assert.not.ok(copies(() => {}, { rootless: true, euid: 1000 }));

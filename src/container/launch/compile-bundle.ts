@@ -103,6 +103,11 @@ export function withoutTrees(bundle: CompiledBundle): CompiledBundle {
   return recompile({ ...bundle, facts: { ...bundle.facts, oldMounts: true } });
 }
 
+/** Compiles again for a mount namespace that is a copy of the host's. */
+export function withoutTemplate(bundle: CompiledBundle): CompiledBundle {
+  return recompile({ ...bundle, facts: { ...bundle.facts, hasMountTemplate: () => false } });
+}
+
 function recompile(bundle: CompiledBundle): CompiledBundle {
   const compiled = compile(bundle.spec, bundle.facts, bundle.options);
   return { ...bundle, ...compiled, plan: { ...bundle.plan, ...compiled.plan } };

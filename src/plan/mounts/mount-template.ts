@@ -12,8 +12,8 @@ const pathless = new Set(
   'proc sysfs tmpfs ramfs devpts mqueue cgroup cgroup2 hugetlbfs bpf debugfs tracefs securityfs configfs'.split(' '),
 );
 
-/** The runtime holds a descriptor for each bind source, of 1024 that a process usually may open. */
-const mostSources = 256;
+/** The runtime holds a descriptor for each bind source, and a supervisor gets at most 253 at once (unix(7)). */
+const mostSources = 128;
 
 /**
  * Only the runtime reaches the host's mounts then. So they may not be needed by what runs in the new namespace:
