@@ -402,6 +402,26 @@ test(
   }),
 );
 
+test(
+  "exec enters the cgroup of init when the container's own was removed",
+  onBed(async (bed) => {
+    const pid = bed.started();
+    const own = dir(bed);
+    const elsewhere = `/sys/fs/cgroup/${bed.id}-elsewhere`;
+    mkdirSync(elsewhere);
+    try {
+      writeFileSync(`${elsewhere}/cgroup.procs`, String(pid));
+      rmdirSync(own);
+      const r = bed.runt(['exec', bed.id, 'cat', '/proc/self/cgroup']);
+      assert.equal([r.code, r.stdout, r.stderr], [0, `0::/${bed.id}-elsewhere\n`, '']);
+    } finally {
+      bed.delete('--force');
+      await eventually('its end', () => readFileSync(`${elsewhere}/cgroup.procs`, 'utf8') === '');
+      rmdirSync(elsewhere);
+    }
+  }),
+);
+
 compared(
   'exec into a cgroup with children joins the same cgroup as with runc',
   onBed(async (bed) => {
