@@ -53,4 +53,12 @@ test('a text that is not JSON, or has more than one value, is refused', () => {
   refused('', 'ERR_SPEC_JSON');
 });
 
+test('shares beside idle 1, of which the kernel takes one, cause a warning', () => {
+  const warnings: string[] = [];
+  parseResources('{"cpu":{"shares":200,"idle":1}}', 'the flags', (sentence) => warnings.push(sentence));
+  parseResources('{"cpu":{"shares":200,"idle":0}}', 'the flags', (sentence) => warnings.push(sentence));
+  assert.is(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /^the flags: \/cpu\/shares should be absent with idle 1: .* unable to apply both/);
+});
+
 test.run();

@@ -49,13 +49,13 @@ export function valueError(pointer: string, value: unknown, why: string): RuntEr
 export function checkUsage(m: Memory, at: string, live: LiveCgroup, file: string): void {
   if (!m.checkBeforeUpdate) return;
   const usage = BigInt(live.read(file) || 0);
-  for (const key of ['limit', 'swap'] as const) {
+  for (const key of ['swap', 'limit'] as const) {
     const value = m[key];
     if (!isSet(value) || value < 0 || BigInt(value) > usage) continue;
     throw valueError(
       `${at}/${key}`,
       value,
-      `rejecting memory limit: it is not above the ${usage} bytes that are in use`,
+      `rejecting ${key === 'limit' ? 'memory' : 'memory+swap'} limit: it is not above the ${usage} bytes that are in use`,
     );
   }
 }

@@ -9,6 +9,7 @@ import { native } from '../../sys/host.js';
 import { readable } from '../../sys/waiting/loop.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
+import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -41,7 +42,8 @@ const maxInput = 1 << 20;
 export async function command({ global, flags, args }: Call<'update'>): Promise<number> {
   const [l3, bandwidth] = [flags['l3-cache-schema'], flags['mem-bw-schema']];
   const rdt = { ...(l3 && { l3CacheSchema: l3 }), ...(bandwidth && { memBwSchema: bandwidth }) };
-  const target = { root: rootDirectory(global), id: args[0]!, ...((l3 || bandwidth) && { rdt }) };
+  const warn = (sentence: string) => reportWarning(global, sentence);
+  const target = { root: rootDirectory(global), id: args[0]!, warn, ...((l3 || bandwidth) && { rdt }) };
   const file = flags.resources;
   if (file === undefined) {
     await update({ ...target, resources: toJson(fromFlags(flags)), document: 'the command line' });

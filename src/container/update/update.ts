@@ -18,6 +18,8 @@ interface UpdateOptions {
   readonly document: string;
   /** Schemas of its resctrl class (caches and memory bandwidth). */
   readonly rdt?: RdtSchemas;
+  /** Receives a sentence for each value that has no effect. */
+  readonly warn?: (sentence: string) => void;
 }
 
 /**
@@ -26,7 +28,7 @@ interface UpdateOptions {
  * ERR_SPEC_VALUE, ERR_CGROUP_CONTROLLER, ERR_CGROUP_NOT_DELEGATED, ERR_CGROUP, ERR_RDT
  */
 export async function update(o: UpdateOptions): Promise<void> {
-  const resources = parseResources(o.resources, o.document);
+  const resources = parseResources(o.resources, o.document, o.warn);
   await withLock(o.root, o.id, async () => {
     const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);

@@ -78,6 +78,11 @@ function cpuRules(cpu: Cpu | undefined, findings: Findings): void {
     const error = list ? listError(list) : undefined;
     if (error) findings.refuse(`/linux/resources/cpu/${key}`, list, error, 'cpuset(7)');
   }
+  // An idle cgroup has a fixed weight (sched_group_set_shares in the kernel).
+  if (cpu.shares && Number(cpu.idle ?? 0) === 1) {
+    const expected = 'be absent with idle 1: the kernel is unable to apply both, and it has no effect';
+    findings.warn('/linux/resources/cpu/shares', cpu.shares, expected, 'config-linux.md#cpu');
+  }
   const { quota = 0, burst = 0 } = cpu;
   if (quota > 0 && burst > quota) {
     findings.refuse('/linux/resources/cpu/burst', burst, `be at most the quota, ${quota}`, 'config-linux.md#cpu');

@@ -176,10 +176,7 @@ anywhere(
   running((bed) => {
     const r = apply(bed, { memory: { limit: 4096, checkBeforeUpdate: true } });
     assert.is(r.code, 1);
-    assert.match(
-      r.stderr,
-      /not above the \d+ bytes that are in use\n {2}at {2}\/memory\/limit in standard input/,
-    );
+    assert.match(r.stderr, /not above the \d+ bytes that are in use\n {2}at {2}\/memory\/limit in standard input/);
     const [file, none] = hasCgroupV1() ? ['memory.limit_in_bytes', '9223372036854771712'] : ['memory.max', 'max'];
     assert.is(value(bed, file!), none);
   }),
