@@ -168,6 +168,7 @@ const parts = {
   crun: "crun's own tests, with crun and with runt",
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
+  soak: 'containers through their whole life, four at a time, and execs: nothing grows',
   faults: 'each system call fails, and is a point of SIGKILL',
   'faults-v2': 'the same in part with systemd on cgroup v2, User Mode Linux',
   fuzz: 'fuzzing',

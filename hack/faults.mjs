@@ -3,8 +3,8 @@
 // faults.mjs --only=create+hooks:init:openat:12:EIO
 //
 // --of names operations, --with variants. --count is the most points, --skip goes on after an interrupted run. --every
-// takes the points of a variant that another one has too, --only repeats one finding. Prints each finding with the command that repeats
-// it, then a table; exits 1 if there is one. docs/testing.md tells what is checked.
+// takes the points of a variant that another one has too, --only repeats one finding. Prints each finding with the
+// command that repeats it, then a table; exits 1 if there is one. docs/testing.md tells what is checked.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

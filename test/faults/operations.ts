@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { becomesTrue } from '../deadline.js';
 import type { Bed, CommandOptions, Result } from '../integration/bed/bed.js';
-import { cgroupsNamed, hasEnded } from '../integration/bed/leftovers.js';
 import { top } from '../integration/bed/place.js';
+import { cgroupsNamed, hasEnded } from '../leaks/leftovers.js';
 import { changes, view } from './view.js';
 
 /** Processes whose calls fail: those that fail-at knows. */

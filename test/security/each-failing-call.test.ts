@@ -10,9 +10,9 @@ import { errorsOf } from '../faults/errnos.js';
 import { changes, view } from '../faults/view.js';
 import { type Bed, needing, onBed, type Result } from '../integration/bed/bed.js';
 import { withUserNamespace } from '../integration/bed/config.js';
-import { leftovers } from '../integration/bed/leftovers.js';
 import { which } from '../integration/bed/needs.js';
 import { programs, runtPath } from '../integration/bed/place.js';
+import { leftovers } from '../leaks/leftovers.js';
 
 // Linux 5.9: the listener's end is seen by poll(2).
 const needs = ['root', 'programs', 'at-speed', 'linux-5.9'] as const;

@@ -22,8 +22,8 @@ import {
   settings,
   u32,
 } from '../integration/bed/http2-peer.js';
-import { anonymous, descriptors, pss } from '../integration/bed/process-memory.js';
 import { serve, TaskClient } from '../integration/bed/task-client.js';
+import { anonymous, descriptors, pss } from '../leaks/process-use.js';
 
 const test = needing('HTTP/2 attacks', 'root');
 

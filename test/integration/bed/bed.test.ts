@@ -6,8 +6,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { leftovers } from '../../leaks/leftovers.js';
 import { Bed, eventually, needing } from './bed.js';
-import { leftovers } from './leftovers.js';
 import { top } from './place.js';
 
 const test = needing('bed');

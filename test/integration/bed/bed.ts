@@ -25,8 +25,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { becomesTrue, COMMAND_LIMIT, DEADLINE, GRACE } from '../../deadline.js';
+import { hostMounts, leftovers, type Mark, sweep } from '../../leaks/leftovers.js';
 import { type Config, defaultConfig } from './config.js';
-import { hostMounts, leftovers, type Mark, sweep } from './leftovers.js';
 import { runtPath, top } from './place.js';
 
 export { eventually } from '../../deadline.js';

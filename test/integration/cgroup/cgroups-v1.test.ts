@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, needing, onBed } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { disk } from '../bed/needs.js';
 
 const test = needing('cgroups-v1', 'root', 'cgroup-v1');

@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, needing, onBed } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 
 const test = needing('cgroups-v2', 'root', 'cgroup-v2');
 

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('freezer', 'root', 'cgroup-v1', 'mount', 'unshare', 'nsenter');

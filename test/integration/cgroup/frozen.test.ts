@@ -5,8 +5,8 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
 
 const test = needing('below a frozen cgroup', 'root', 'freezer', 'programs');

@@ -9,8 +9,8 @@ import { readStats } from '../../../src/cgroup/stats/cgroup-stats.js';
 import { statsJson } from '../../../src/cgroup/stats/stats-json.js';
 import { toJson } from '../../../src/spec/json/exact-json.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { disk } from '../bed/needs.js';
 
 const test = needing('limits on v2', 'root', 'cgroup-v2');

@@ -6,9 +6,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
 import { cgroupSettings } from '../bed/cgroup-files.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
 
 const test = needing('live on v2', 'root', 'cgroup-v2');

@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { disk, hasCgroupV1 } from '../bed/needs.js';
 
 const test = needing('update', 'root', 'cgroup-v1');

@@ -6,8 +6,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CgroupMode, type CriuOptions, Request, Type } from '../../../src/container/criu/criu-messages.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
 import { listen } from '../bed/unix.js';
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Request, Type } from '../../../src/container/criu/criu-messages.js';
 import { runcOptions, task, types } from '../../../src/shim/transport/protos.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
 import { type Engine, onEngine, readAll, refused } from '../bed/shim-engine.js';
 

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { runcOptions, task } from '../../../src/shim/transport/protos.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { eventually, needing } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { onEngine } from '../bed/shim-engine.js';
 
 const test = needing('shim and criu', 'root', 'cgroups', 'criu');

@@ -16,8 +16,9 @@ import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import type * as Library from '../../../src/library/index.js';
 import { COMMAND_LIMIT, DEADLINE, elapse } from '../../deadline.js';
+import { hasEnded } from '../../leaks/leftovers.js';
+import { descriptors } from '../../leaks/process-use.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { missing } from '../bed/needs.js';
 
 const test = needing('library', 'root');
@@ -164,8 +165,6 @@ function children(): Map<number, string> {
   return states;
 }
 
-const descriptors = (): number => readdirSync('/proc/self/fd').length;
-
 test(
   'a script that runs many containers leaves no zombie and no descriptor',
   onBed(async (bed) => {
@@ -178,9 +177,9 @@ test(
     };
     await one();
     await eventually('the first leaves a child', () => children().size === 0);
-    const before = descriptors();
+    const before = descriptors(process.pid);
     for (let i = 0; i < 10; i++) await one();
-    const rest = () => children().size === 0 && descriptors() <= before;
+    const rest = () => children().size === 0 && descriptors(process.pid) <= before;
     await eventually('ten leave nothing more than one', rest);
   }),
 );

@@ -9,9 +9,9 @@ import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed, processesOf } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { defaultConfig, withUserNamespace } from '../bed/config.js';
-import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 
 const test = needing('crash', 'root');
 

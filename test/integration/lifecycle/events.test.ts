@@ -11,8 +11,8 @@ import { statsJson } from '../../../src/cgroup/stats/stats-json.js';
 import { events } from '../../../src/container/stats-stream.js';
 import { toJson } from '../../../src/spec/json/exact-json.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { hasCgroupV1 } from '../bed/needs.js';
 
 const test = needing('events', 'root', 'cgroups');

@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { filtered } from '../../native/init/perform.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { which } from '../bed/needs.js';
 import { runtPath } from '../bed/place.js';
 

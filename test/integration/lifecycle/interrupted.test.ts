@@ -2,9 +2,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Running } from '../bed/bed.js';
 import { fullListener } from '../bed/full-listener.js';
-import { hasEnded } from '../bed/leftovers.js';
 
 const test = needing('signals before the start of the process', 'root');
 const env = [`PATH=${process.env.PATH}`];

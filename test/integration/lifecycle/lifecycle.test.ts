@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('lifecycle', 'root');

@@ -7,9 +7,9 @@ import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync } f
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { DEADLINE } from '../../deadline.js';
+import { cgroupsNamed, processesOf } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import type { Config } from '../bed/config.js';
-import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('many', 'root');

@@ -13,8 +13,8 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, DEADLINE, elapse } from '../../deadline.js';
+import { cgroupsNamed, processesOf } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
-import { cgroupsNamed, processesOf } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('robust', 'root');

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed, type Result } from '../bed/bed.js';
 import { runAsRootOfANamespace } from '../bed/callers.js';
 import type { Config } from '../bed/config.js';
 import { withUserNamespace } from '../bed/config.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('user-namespace', 'root');

@@ -13,9 +13,9 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { elapse } from '../../deadline.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { withUserNamespace } from '../bed/config.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { runtPath, top } from '../bed/place.js';
 import { onSocket, onTerminal, type Side } from '../bed/terminal.js';
 

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
+import { pss } from '../../leaks/process-use.js';
 import { type Bed, eventually, needing, ok, onBed, type Running } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
-import { pss } from '../bed/process-memory.js';
 
 const test = needing('the waiter', 'root', 'programs');
 

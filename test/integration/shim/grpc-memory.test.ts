@@ -4,9 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, elapse } from '../../deadline.js';
+import { pss } from '../../leaks/process-use.js';
 import { eventually, needing, onBed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
-import { pss } from '../bed/process-memory.js';
 import { serve, TaskClient } from '../bed/task-client.js';
 
 const test = needing('gRPC memory', 'root', 'cgroups');

@@ -4,8 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { google, runcOptions, task, types } from '../../../src/shim/transport/protos.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { eventually, needing } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { onEngine, readAll, refused } from '../bed/shim-engine.js';
 
 const test = needing('shim', 'root', 'cgroups');

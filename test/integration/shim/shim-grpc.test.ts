@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { holdSocket } from '../../../src/shim/holds/hold-socket.js';
 import { types } from '../../../src/shim/transport/protos.js';
 import { COMMAND_LIMIT, elapse } from '../../deadline.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { top } from '../bed/place.js';
 import { TaskClient } from '../bed/task-client.js';
 

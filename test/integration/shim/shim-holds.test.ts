@@ -20,8 +20,8 @@ import { fdPair } from '../../../src/sys/fds.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { COMMAND_LIMIT } from '../../deadline.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { top } from '../bed/place.js';
 import { TaskClient } from '../bed/task-client.js';
 

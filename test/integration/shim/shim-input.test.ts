@@ -1,11 +1,11 @@
 /** Invalid and hostile input to the shim: the shim and its container continue. */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type google, task, ttrpc } from '../../../src/shim/transport/protos.js';
 import { DEADLINE } from '../../deadline.js';
+import { descriptors } from '../../leaks/process-use.js';
 import { eventually, needing } from '../bed/bed.js';
 import { type Engine, onEngine, refused } from '../bed/shim-engine.js';
 
@@ -91,17 +91,14 @@ const bothGoOn = (f: (engine: Engine, address: string) => Promise<void>) =>
       return (await engine.call('Connect', r, task.ConnectResponse)).shimPid;
     };
     const before = await shim();
-    const descriptors = () => readFds(before);
-    const open = descriptors();
+    const open = descriptors(before);
     await f(engine, address);
     assert.is(await shim(), before);
     assert.is(readFileSync(`/proc/${pid}/comm`, 'utf8'), 'sleep\n');
     // The shim closes its end of a connection with a delay.
-    await eventually('no descriptor is left open', () => descriptors() === open);
+    await eventually('no descriptor is left open', () => descriptors(before) === open);
     await engine.over();
   });
-
-const readFds = (pid: number): number => Number(execFileSync('sh', ['-c', `ls /proc/${pid}/fd | wc -l`]));
 
 test(
   'the shim survives invalid frames: another protocol, 4 GiB lengths, unknown types, truncation',

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../../src/shim/transport/protos.js';
 import { DEADLINE, elapse } from '../../deadline.js';
+import { zombies } from '../../leaks/census.js';
+import { anonymous, descriptors, pss } from '../../leaks/process-use.js';
 import { eventually, needing } from '../bed/bed.js';
-import { anonymous, descriptors, pss } from '../bed/process-memory.js';
 import { type Engine, onEngine } from '../bed/shim-engine.js';
 
 const test = needing('shim memory', 'root', 'cgroups');
@@ -21,18 +22,6 @@ const plateau = 5000;
 const afterStorm = 5000;
 /** kB by which anonymous memory varies between two measurements. */
 const noise = 400;
-
-/** Zombie children of the shim. */
-function zombies(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-  return children.filter((child) => {
-    try {
-      return /\) Z /.test(readFileSync(`/proc/${child}/stat`, 'utf8'));
-    } catch {
-      return false;
-    }
-  }).length;
-}
 
 /** PSS in kB after a second, in which an idle shim returns memory; waits longer on a busy machine. */
 async function settled(shim: number, limit = 0): Promise<number> {

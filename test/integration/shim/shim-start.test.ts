@@ -9,8 +9,8 @@ import { readCgroupFacts } from '../../../src/cgroup/cgroup-facts.js';
 import { mountExtensions } from '../../../src/shim/containerd/mount-capabilities.js';
 import { bootstrap, google, linuxRunc, runcOptions, runtimeOptions, task } from '../../../src/shim/transport/protos.js';
 import { DEADLINE, elapse } from '../../deadline.js';
+import { hasEnded } from '../../leaks/leftovers.js';
 import { eventually, needing } from '../bed/bed.js';
-import { hasEnded } from '../bed/leftovers.js';
 import { programs } from '../bed/place.js';
 import { type Engine, onEngine, refused } from '../bed/shim-engine.js';
 

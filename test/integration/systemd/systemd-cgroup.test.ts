@@ -4,8 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT } from '../../deadline.js';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 import { create, directory, loaded, shown, value } from '../bed/systemd-unit.js';
 
 const test = needing('systemd manages the cgroup', 'root', 'cgroup-v2', 'systemctl', 'systemd');

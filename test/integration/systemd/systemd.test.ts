@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { withUserNamespace } from '../bed/config.js';
-import { cgroupsNamed } from '../bed/leftovers.js';
 
 const test = needing('systemd in a container', 'root', 'cgroup-v2', 'systemctl');
 const init = '/usr/lib/systemd/systemd';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { type Bed, eventually, needing, onBed } from '../../integration/bed/bed.js';
-import { leftovers, processesOf } from '../../integration/bed/leftovers.js';
 import { runtPath } from '../../integration/bed/place.js';
+import { leftovers, processesOf } from '../../leaks/leftovers.js';
 import { andRun, errorOf, filtered, intoRoot, onGround, perform } from './perform.js';
 
 const test = needing('ending', 'root', 'programs');

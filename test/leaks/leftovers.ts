@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { becomesTrue, GRACE } from '../../deadline.js';
+import { becomesTrue, GRACE } from '../deadline.js';
 
 /**
  * The host's mounts with all their options, on cgroup v2 only, where a mount can change the options of the host's; ''
@@ -46,7 +46,7 @@ function names(path: string): string[] {
 }
 
 /** Mount points in this mount namespace at or below `dir`. */
-function mountsBelow(dir: string): string[] {
+export function mountsBelow(dir: string): string[] {
   return text('/proc/self/mountinfo')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
@@ -73,6 +73,13 @@ export function cgroupsNamed(id: string): string[] {
   walk('/sys/fs/cgroup', 0);
   return found;
 }
+
+/** Session keyrings of containers whose id contains `id` (keyrings(7)); the kernel frees them a little later. */
+export const keyringsOf = (id: string): string[] =>
+  text('/proc/keys')
+    .split('\n')
+    .flatMap((line) => / keyring +(_ses\.\S+): /.exec(line)?.[1] ?? [])
+    .filter((name) => name.includes(id));
 
 /**
  * Live processes (no zombies) of the mark: in one of its cgroups, in a mount namespace whose root is in its directory,
