@@ -45,25 +45,28 @@ export function mountRules(spec: Spec, findings: Findings): void {
       const expected = 'be an absolute path; a relative one is deprecated and counts from /';
       findings.warn(`${at}/destination`, mount.destination, expected, SEE);
     }
-    if (i > 0 && DOTS.test(mount.destination)) {
+    // Before the expression: nearly every destination has a letter there.
+    const second = mount.destination.charAt(1);
+    if (i > 0 && (second === '' || second === '/' || second === '.') && DOTS.test(mount.destination)) {
       findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
     }
     const key = mount.uidMappings || mount.gidMappings ? '' : kindOf(mount);
     if (clean.has(key)) return;
     const before = findings.count;
-    optionRules(mount, at, findings, judged);
+    const options = mount.options?.map(mountOption) ?? [];
+    optionRules(mount, options, at, findings, judged);
     sysfsRule(mount, at, spec, findings);
-    idmapRules(mount, at, spec, findings);
+    idmapRules(mount, options, at, spec, findings);
     if (key !== '' && findings.count === before) clean.add(key);
   });
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
     const paths = spec.linux?.[key];
     const see = `config-linux.md#${key === 'maskedPaths' ? 'masked-paths' : 'readonly-paths'}`;
     paths?.forEach((path, i) => {
+      if (path.startsWith('/')) return;
       const at = `/linux/${key}/${i}`;
       if (key === 'maskedPaths' || path.split('/').includes('..')) findings.absolute(at, path, see);
-      else if (!path.startsWith('/'))
-        findings.warn(at, path, 'be an absolute path: it is taken from the root of the container', see);
+      else findings.warn(at, path, 'be an absolute path: it is taken from the root of the container', see);
     });
   }
 }
@@ -75,16 +78,20 @@ const kindOf = ({ type, source, options }: Mount): string => `${type}\0${!source
  * A new user namespace owns no network namespace but a new one, and the kernel only lets it mount the sysfs of that.
  */
 function sysfsRule({ type }: Mount, at: string, { linux }: Spec, findings: Findings): void {
+  if (type !== 'sysfs') return;
   const isNew = (wanted: string) => linux?.namespaces?.some((n) => n.type === wanted && !n.path) ?? false;
-  if (type !== 'sysfs' || !isNew('user') || isNew('network')) return;
+  if (!isNew('user') || isNew('network')) return;
   const expected =
     'be a recursive bind of /sys, or the container should have a new network namespace: a new user namespace cannot mount the sysfs of another one, and the /sys of the host is bound, read-only with all mounts below it';
   findings.warn(`${at}/type`, type, expected, 'user_namespaces(7)');
 }
 
-function optionRules(mount: Mount, at: string, findings: Findings, judged: JudgedOptions): void {
+/** The options of a mount, parsed; undefined is data for the file system. */
+type Parsed = readonly ReturnType<typeof mountOption>[];
+
+function optionRules(mount: Mount, parsed: Parsed, at: string, findings: Findings, judged: JudgedOptions): void {
   const options = mount.options ?? [];
-  const kinds = options.map((name) => mountOption(name)?.kind);
+  const kinds = parsed.map((option) => option?.kind);
   const bind = kinds.includes('bind') || mount.type === 'bind';
   const remount = kinds.includes('remount');
   if (bind && !remount && !mount.source) {
@@ -100,6 +107,7 @@ function optionRules(mount: Mount, at: string, findings: Findings, judged: Judge
   }
   options.forEach((option, i) => {
     const kind = kinds[i];
+    if (kind === 'attr' || kind === 'propagation') return;
     const where = `${at}/options/${i}`;
     const see = 'config.md#linux-mount-options';
     if (option.startsWith('X-runt.')) layerRule(mount, option, where, findings);
@@ -166,8 +174,9 @@ function dataError(option: string, type: string): string | undefined {
   return undefined;
 }
 
-function idmapRules(mount: Mount, at: string, { linux }: Spec, findings: Findings): void {
+function idmapRules(mount: Mount, all: Parsed, at: string, { linux }: Spec, findings: Findings): void {
   const { uidMappings, gidMappings, options = [] } = mount;
+  if (!uidMappings && !gidMappings && !all.some((parsed) => parsed?.kind === 'idmap')) return;
   if (!uidMappings?.length !== !gidMappings?.length) {
     const [present, missing] = uidMappings?.length ? ['uidMappings', 'gidMappings'] : ['gidMappings', 'uidMappings'];
     findings.refuse(`${at}/${missing}`, undefined, `be given along with ${present}`, 'config.md#posix-platform-mounts');
@@ -178,7 +187,7 @@ function idmapRules(mount: Mount, at: string, { linux }: Spec, findings: Finding
   const user = linux?.namespaces?.find(({ type }) => type === 'user');
   let mapped = own;
   options.forEach((option, i) => {
-    const parsed = mountOption(option);
+    const parsed = all[i];
     if (parsed?.kind !== 'idmap') return;
     mapped = true;
     const where = `${at}/options/${i}`;
