@@ -1,7 +1,7 @@
 // Generator of C, and of the plan's encoders, from the tables. From src/sys/abi.ts: build/gen/abi.h and
 // build/gen/quickjs-abi.c; from src/sys/protocol.ts: build/gen/protocol.h and build/gen/reports.h; from
-// src/plan/plan-ops.ts: build/gen/ops.h, build/gen/dispatch.h and build/gen/op-encoders.js. A file whose content does not
-// change keeps its time, so that make rebuilds nothing.
+// src/plan/plan-ops.ts: build/gen/ops.h, build/gen/dispatch.h and build/gen/op-encoders.js. A file keeps its time if
+// its content does not change, so that make rebuilds nothing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
