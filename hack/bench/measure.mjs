@@ -10,7 +10,8 @@ export const PAUSE = 20_000;
 
 /**
  * Runs `contenders` ({name: steps}) alternately. A step is a list of arguments, or `reap`.
- * @param o rounds; warmup; count and parallel: runs of a round, and how many at a time; pause in µs; log: a path
+ * @param o rounds; warmup; count and parallel: runs of a round, and how many at a time; pause in µs; log: a path; step:
+ * the index of the one step whose time counts, instead of all
  * @returns {name: summary}
  */
 export function measure(contenders, o) {
@@ -35,13 +36,13 @@ export function measure(contenders, o) {
     const [name, ...numbers] = text.split('\t');
     rounds[name].push(numbers.map(Number));
   }
-  return Object.fromEntries(Object.entries(rounds).map(([name, list]) => [name, summary(list, o.count ?? 1)]));
+  return Object.fromEntries(Object.entries(rounds).map(([name, list]) => [name, summary(list, o.count ?? 1, o.step)]));
 }
 
 /** Times in ms, memory in KiB. With several runs a round, the median and the quantiles are those of single runs. */
-function summary(rounds, count) {
+function summary(rounds, count, step) {
   const column = (i) => rounds.map((r) => r[i]);
-  const ms = count === 1 ? column(0) : rounds.flatMap((r) => r.slice(4));
+  const ms = step !== undefined ? column(4 + step) : count === 1 ? column(0) : rounds.flatMap((r) => r.slice(4));
   return {
     median: quantile(ms, 0.5) / 1e6,
     p95: quantile(ms, 0.95) / 1e6,

@@ -59,6 +59,7 @@ export async function measureRows(commands, o, done) {
 
   row('create + start + delete', all, steps);
   row('create + start + delete, back to back', all, steps, { pause: 0 });
+  row('start alone', all, steps, { pause: 0, step: 1, rounds: o.quick ? o.rounds : 1000 });
   row('run', all, run(plain));
   row('run, back to back', all, run(plain), { pause: 0 });
   const batch = o.quick ? 16 : 200;
