@@ -14,6 +14,7 @@ import {
   rootfsWithTargets,
   withoutCgroups,
 } from './bundles.mjs';
+import { Containerd, podman } from './engines.mjs';
 import { compile, top } from './machine.mjs';
 import { measure, PAUSE, syscalls } from './measure.mjs';
 
@@ -116,6 +117,8 @@ export async function measureRows(commands, o, done) {
     }
   }
 
+  await rowsOfEngines(commands, o, names, row);
+
   if (o.wants('waiting')) done('waiting', await waiting(commands, sleeper));
   if (o.wants('system calls')) {
     const counted = {};
@@ -126,6 +129,29 @@ export async function measureRows(commands, o, done) {
 }
 
 const lastLine = (text) => text.trim().split('\n').at(-1);
+
+/** What an engine's `run --rm` takes with each runtime, and with runt's own shim. */
+async function rowsOfEngines({ programs, work }, o, names, row) {
+  const wanted = ['podman run --rm', 'ctr run --rm', "ctr run --rm, runt's shim"].filter(o.wants);
+  if (o.quick || wanted.length === 0) return;
+  // podman writes into it.
+  const rootfs = rootfsWithTargets(join(work, 'engines'), o.rootfs, 0);
+  const rounds = Math.ceil(o.rounds / 3);
+  const podmanRun = wanted.includes('podman run --rm') && podman(work, rootfs);
+  if (podmanRun) row('podman run --rm', names, (name) => podmanRun(programs[name]), { rounds });
+  const containerd =
+    wanted.some((name) => name.startsWith('ctr')) && (await Containerd.start(work, programs[names[0]]));
+  if (!containerd) return;
+  try {
+    const byRunc = (name) => containerd.run(rootfs, '--runc-binary', programs[name]);
+    const own = (name) =>
+      name === 'runt' ? containerd.run(rootfs, '--runtime', 'io.containerd.runt.v1') : byRunc(name);
+    row('ctr run --rm', names, byRunc, { rounds });
+    row("ctr run --rm, runt's shim", names, own, { rounds });
+  } finally {
+    await containerd.stop();
+  }
+}
 
 /** Beside 1, 100, … containers of runt's: what one more costs, and `state` and `list`. */
 function rowsOfMany(commands, o, row) {
