@@ -60,8 +60,8 @@ FUZZ_SECONDS ?= 60
 fuzz: build
 	@hack/fuzz $(FUZZ_SECONDS)
 
-# Each system call of runt fails once, and is a point of SIGKILL (as root): SHARD=3/20 SEED=7 OF=create,exec SKIP=1000 COUNT=500
-# ONLY=create+hooks:init:openat:12:EIO
+# Each system call of runt fails once, and is a point of SIGKILL (as root): SHARD=3/20 SEED=7 OF=create,exec WITH=hooks
+# SKIP=1000 COUNT=500 JOBS=2 ONLY=create+hooks:init:openat:12:EIO
 faults: build
 	@$(node) hack/faults.mjs $(foreach flag,SHARD SEED OF WITH SKIP COUNT JOBS ONLY,$(if $($(flag)),'--$(flag)=$($(flag))'))
 

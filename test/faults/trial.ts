@@ -1,7 +1,9 @@
 /** An operation that is tried with one fault after another, and all the faults of an operation. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { becomesTrue } from '../deadline.js';
 import { Bed, type Result } from '../integration/bed/bed.js';
 import { programs } from '../integration/bed/place.js';
 import { leftovers } from '../leaks/leftovers.js';
@@ -90,6 +92,10 @@ class Trial {
   clean(): void {
     this.subject.must(['delete', '--force', this.subject.bed.id]);
     assert.equal(leftovers(this.subject.bed.mark, GRACE), [], 'left behind after delete --force');
+    // A unit that runt could not stop ends with its last process: there was a warning.
+    const unit = `runt-${this.subject.bed.id}.scope`;
+    const isGone = () => spawnSync('systemctl', ['--quiet', 'is-active', unit]).status !== 0;
+    if (this.subject.variant.globals) assert.ok(becomesTrue(isGone, GRACE), `${unit} is left`);
   }
 
   /** The calls of a run without a fault, and its result as that to compare with. */

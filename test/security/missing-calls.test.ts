@@ -19,7 +19,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../integration/bed/bed.js';
 import { withUserNamespace } from '../integration/bed/config.js';
+import { hasController } from '../integration/bed/needs.js';
 import { programs, top } from '../integration/bed/place.js';
+import { cgroupsNamed } from '../leaks/leftovers.js';
 import { filtered, mountApi } from '../native/init/perform.js';
 
 const test = needing('missing calls', 'root', 'programs');
@@ -77,6 +79,12 @@ function wholeLife(bed: Bed, program: string, flags: readonly string[]): void {
     assert.is(bed.state().status, 'paused');
     works(bed.runt(['resume', bed.id], o), 'resume');
   }
+  if (hasController('pids')) {
+    works(bed.runt(['update', '--pids-limit', '77', bed.id], o), 'update');
+    const limits = cgroupsNamed(bed.id).map((path) => join(path, 'pids.max'));
+    const set = limits.filter(existsSync).map((path) => readFileSync(path, 'utf8'));
+    assert.equal([...new Set(set)], ['77\n']);
+  }
   works(bed.runt(['ps', bed.id], o), 'ps');
   works(bed.runt(['kill', bed.id, 'TERM'], o), 'kill');
   if (flags.includes('--supervise')) assert.is(bed.runt(['wait', bed.id], o).stdout, '3\n');
@@ -88,10 +96,12 @@ function wholeLife(bed: Bed, program: string, flags: readonly string[]): void {
   assert.is(`${run.code} ${run.stdout}`, '4 run\n', run.stderr);
 }
 
-const lives: Record<string, readonly string[]> = Object.fromEntries(fallsBack.map((call) => [call, [call]]));
-lives['all of them'] = [...fallsBack, 'move_mount', 'fspick'];
+const lives: Record<string, readonly string[]> = Object.fromEntries(
+  [...fallsBack, 'keyctl', 'io_uring_setup'].map((call) => [call, [call]]),
+);
+lives['all of them'] = [...fallsBack, 'move_mount', 'fspick', 'io_uring_setup'];
 for (const [name, calls] of Object.entries(lives)) {
-  for (const errno of name === 'all of them' ? [1, 38] : [1]) {
+  for (const errno of name === 'keyctl' ? [38] : [1, 38]) {
     test(
       `with ${name} failing with errno ${errno}, every command of a container's life works`,
       onBed((bed) => wholeLife(bed, filtered(bed.dir, rules(calls, errno)), ['--supervise'])),
@@ -216,6 +226,17 @@ for (const { what, calls, says, pointer, flags = [], ask } of refused) {
     );
   }
 }
+
+test(
+  'with keyctl refused, a container is refused by its name, and made with --no-new-keyring',
+  onBed((bed) => {
+    const o = { program: filtered(bed.dir, ['keyctl=1']) };
+    const r = bed.sh('true', [], o);
+    assert.is(r.code, 1, r.stdout);
+    assert.match(r.stderr, /join the session keyring .*: EPERM .*\n +fix +use --no-new-keyring: .* keyctl\(2\)/);
+    works(bed.sh('true', ['--no-new-keyring'], o), 'run --no-new-keyring');
+  }),
+);
 
 /** The executable of a container's init while it waits for start. */
 function imageOf(bed: Bed, calls: readonly string[]) {

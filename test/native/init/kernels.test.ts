@@ -23,7 +23,8 @@ const lacks: Record<string, string[]> = {
   'memfd_create and the mount API': ['memfd_create', ...mountApi],
   'all newer calls, which an old Docker refuses': [...mountApi, ...others, 'close_range'],
 };
-for (const call of [...mountApi, ...others, 'close_range', 'statx']) if (call !== 'move_mount') lacks[call] = [call];
+for (const call of [...mountApi, ...others, 'close_range', 'statx', 'io_uring_setup'])
+  if (call !== 'move_mount') lacks[call] = [call];
 
 function prepare(bed: Bed): void {
   const data = join(bed.dir, 'data');

@@ -63,7 +63,8 @@ export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): s
 
 /** A script that runs dist/runt under a filter, for a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
-  const path = join(dir, `runt-${rules.join('-')}`);
+  // A name has at most 255 bytes.
+  const path = join(dir, `runt-${rules.join('-').slice(0, 200)}`);
   writeFileSync(
     path,
     `#!/bin/sh\nexec ${program('filter')} ${rules.map((rule) => `'${rule}'`).join(' ')} -- ${runtPath} "$@"\n`,
