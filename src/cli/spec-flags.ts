@@ -1,5 +1,4 @@
-/** Flags of `spec`, and the flags of any command. */
-import { type CommandName, commands, type Flags } from './command-syntax.js';
+/** Flags of `spec`, in the form of the table in command-syntax.ts. */
 
 export const specFlags = {
   'bundle|b': 'str',
@@ -24,7 +23,4 @@ export const specFlags = {
   'uid-map': 'list',
   'gid-map': 'list',
   'help|h': 'bool',
-} as const satisfies Flags;
-
-/** The flags of a command, for what reads all of them: help, completion, man pages. */
-export const flagsOf = (name: CommandName): Flags => (name === 'spec' ? specFlags : commands[name].flags);
+} as const;

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../src/cli/arguments.js';
 import { commands, globals } from '../../src/cli/command-syntax.js';
-import { flagsOf } from '../../src/cli/spec-flags.js';
+import { flagsOf } from '../../src/cli/help/command-flags.js';
 import { addSuggestion } from '../../src/cli/suggestion.js';
 import type { RuntError } from '../../src/sys/error.js';
 

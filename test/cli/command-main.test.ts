@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { main } from '../../src/cli/command-main.js';
 import { type CommandName, commands, globals } from '../../src/cli/command-syntax.js';
 import { commandExamples } from '../../src/cli/help/command-examples.js';
+import { flagsOf } from '../../src/cli/help/command-flags.js';
 import { usageLines } from '../../src/cli/help/flag-lines.js';
-import { flagsOf } from '../../src/cli/spec-flags.js';
 import type { Native } from '../../src/sys/abi.js';
 import { fakeHost } from '../sys/fake-host.js';
 

@@ -1,7 +1,7 @@
 /** Statistics without the numbers that the kernel writes on v1 for "no limit". */
 import type { Count, Stats } from './stats-types.js';
 
-/** The kernel writes LONG_MAX, rounded down to a page, of any size. No host has the memory for a limit of 2^53 bytes. */
+/** The kernel writes LONG_MAX, rounded down to a page of any size. No host has memory for a limit of 2^53 bytes. */
 const isLimit = (count: Count | undefined): boolean => typeof count === 'number';
 
 /** The same statistics, in which an absent limit means none, as on v2; JSON.stringify refuses the bigints of v1. */

@@ -1,7 +1,7 @@
 /** The flags of a command as help, man pages and completion show them. */
 import { type CommandName, commands, type FlagName, type Flags, globals } from '../command-syntax.js';
-import { flagsOf } from '../spec-flags.js';
 import { commandDescriptions, globalFlags } from './command-descriptions.js';
+import { flagsOf } from './command-flags.js';
 import { flagValues } from './flag-values.js';
 
 export interface FlagLine {

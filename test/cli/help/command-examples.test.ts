@@ -8,8 +8,8 @@ import * as assert from 'uvu/assert';
 import { checkArguments, parseFlags } from '../../../src/cli/arguments.js';
 import { type CommandName, commands, globals } from '../../../src/cli/command-syntax.js';
 import { commandExamples, overviewExamples } from '../../../src/cli/help/command-examples.js';
+import { flagsOf } from '../../../src/cli/help/command-flags.js';
 import { shimExamples } from '../../../src/cli/man/shim-man-page.js';
-import { flagsOf } from '../../../src/cli/spec-flags.js';
 
 /** The arguments that runt receives from a line: programs of the same name record them. */
 function received(line: string): string[][] {
