@@ -4,6 +4,17 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Linux 6.8 and newer: the kernel's headers may be older. */
+#ifndef __NR_statmount
+#define __NR_statmount 457
+#endif
+#ifndef __NR_listmount
+#define __NR_listmount 458
+#endif
+#ifndef __NR_open_tree_attr
+#define __NR_open_tree_attr 467
+#endif
+
 /* hack/test-c.mjs writes the header below: CALL(name) for each name that <asm/unistd.h> defines. */
 #define CALL(name) {#name, __NR_##name},
 static const struct {
@@ -11,7 +22,7 @@ static const struct {
   unsigned number;
 } calls[] = {
 #include "call-names.h"
-};
+    CALL(statmount) CALL(listmount) CALL(open_tree_attr)};
 #undef CALL
 
 #define NO_CALL 0xffffffffu
