@@ -29,10 +29,10 @@ const points = flags.only
   : allPoints(flags.of?.split(',') ?? [], flags.with?.split(',') ?? [], flags.every !== undefined)
       .filter((point) => hashOf(named(point)) % shards === shard - 1)
       .sort((a, b) => hashOf(named(a)) - hashOf(named(b)));
-const skipped = Number(flags.skip || 0);
-const chosen = points
-  .slice(skipped, skipped + Number(flags.count || points.length))
-  .filter((_, i) => i % jobs === job - 1);
+// By the hash too: the lists of two jobs differ, because not each run makes the same calls.
+const mine = points.filter((point) => Math.floor(hashOf(named(point)) / shards) % jobs === job - 1);
+const skipped = Math.floor(Number(flags.skip || 0) / jobs);
+const chosen = mine.slice(skipped, skipped + Math.ceil(Number(flags.count || points.length * jobs) / jobs));
 console.log(`faults: ${chosen.length} of ${points.length} points (shard ${shard}/${shards}, seed ${seed})`);
 
 interface Sum {
