@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+// The deadlines of a program that answers when it likes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { which } from './machine.mjs';
 
@@ -53,6 +54,7 @@ address = "${socket}"
     const started = new Containerd(child, socket);
     for (let n = 0; n < 300 && child.exitCode === null; n++) {
       if (existsSync(socket) && spawnSync(which('ctr'), ['--address', socket, 'version']).status === 0) return started;
+      // Until containerd listens, for at most 30 s.
       await sleep(100);
     }
     process.stdout.write(`bench: ${row} is left out: containerd does not answer; its log is ${dir}/log\n`);
