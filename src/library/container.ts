@@ -23,12 +23,39 @@ import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import type { Resources } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
 import { RuntError } from '../sys/error.js';
+import { native } from '../sys/host.js';
 import { signalNumber } from '../sys/kernel-names.js';
+import { SIGKILL } from '../sys/linux.js';
 import { statsInterval } from '../sys/waiting/time-limits.js';
-import { openStreams, type StdioOption } from './process-streams.js';
+import { checkOptions, checkWords, type OptionTypes } from './option-checks.js';
+import { type EndOptions, endedBy, Run } from './process-run.js';
+import { openStreams, type StdioOption, type Streams } from './process-streams.js';
 
 export type { ContainerState } from '../container/state.js';
+export { type EndOptions, type Output, Run } from './process-run.js';
 export type { StdioOption } from './process-streams.js';
+
+const containerTypes: OptionTypes = {
+  stdio: 'stdio',
+  noPivot: 'boolean',
+  noNewKeyring: 'boolean',
+  systemdCgroup: 'boolean',
+  unsafeAnnotations: 'string',
+  hookTimeout: 'number',
+  onWarning: 'function',
+};
+const endTypes: OptionTypes = { signal: 'signal', timeout: 'number' };
+const runTypes: OptionTypes = { ...containerTypes, ...endTypes, keep: 'boolean' };
+const execTypes: OptionTypes = {
+  ...endTypes,
+  stdio: 'stdio',
+  env: 'list',
+  cwd: 'string',
+  user: 'string',
+  additionalGids: 'numbers',
+  capabilities: 'list',
+  unsafeAnnotations: 'string',
+};
 
 export interface ContainerOptions {
   /** Descriptors 0, 1 and 2 of the process; `inherit` when absent. */
@@ -47,20 +74,9 @@ export interface ContainerOptions {
   onWarning?: (sentence: string) => void;
 }
 
-export interface RunOptions extends ContainerOptions {
+export interface RunOptions extends ContainerOptions, EndOptions {
   /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
   keep?: boolean;
-}
-
-/** A started process, with our ends of its pipes; null for streams that are not pipes. */
-export interface Run {
-  /** Pid on the host. */
-  readonly pid: number;
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
-  /** Exit of the process; rejects with a RuntError if it is unknown. */
-  readonly exit: Promise<ExitRecord>;
 }
 
 /** A started process whose stdio is three pipes: that of `run` and `exec` without `stdio`. */
@@ -73,7 +89,7 @@ export interface PipedRun extends Run {
 /** Options that leave the stdio as it is by default. */
 export type Piped<O> = O & { stdio?: undefined };
 
-export interface ExecOptions {
+export interface ExecOptions extends EndOptions {
   /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
   /** `NAME=value`, in addition to the container's. */
@@ -89,6 +105,11 @@ export interface ExecOptions {
 }
 
 export class Container {
+  /** Our ends of the pipes that `create` was asked for; else null. */
+  stdin: Writable | null = null;
+  stdout: Readable | null = null;
+  stderr: Readable | null = null;
+
   constructor(
     /** Directory of the state of all containers. */
     readonly root: string,
@@ -98,13 +119,20 @@ export class Container {
 
   /** See `Runtime.create`. */
   async create(bundle: string, options: ContainerOptions = {}): Promise<void> {
-    (await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit'])).closeProcessEnds();
+    checkOptions('create', options, containerTypes);
+    const streams = await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit']);
+    streams.closeProcessEnds();
+    this.stdin = streams.stdin;
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
   }
 
   /** See `Runtime.run`. */
   run(bundle: string, options?: Piped<RunOptions>): Promise<PipedRun>;
   run(bundle: string, options: RunOptions): Promise<Run>;
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
+    checkOptions('run', options, runTypes);
+    options.signal?.throwIfAborted();
     const streams = await this.prepare(bundle, options, ['pipe', 'pipe', 'pipe']);
     try {
       await this.start();
@@ -114,16 +142,20 @@ export class Container {
       throw error;
     }
     streams.closeProcessEnds();
-    const { stdin, stdout, stderr } = streams;
     const { pid } = loadRecord(this.root, this.id);
     const exit = this.wait().then(async (record) => {
       if (!options.keep) await this.delete({ force: true });
       return record;
     });
-    return { pid, stdin, stdout, stderr, exit };
+    const end = endedBy(`run ${this.id}`, options, exit, () => this.kill('KILL'));
+    return new Run(pid, streams, end);
   }
 
-  private async prepare(bundle: string, o: ContainerOptions, defaultStdio: Required<ContainerOptions>['stdio']) {
+  private async prepare(
+    bundle: string,
+    o: ContainerOptions,
+    defaultStdio: Required<ContainerOptions>['stdio'],
+  ): Promise<Streams> {
     const streams = openStreams(o.stdio ?? defaultStdio);
     try {
       await create({
@@ -177,6 +209,11 @@ export class Container {
     return remove({ root: this.root, id: this.id, force: options.force === true });
   }
 
+  /** `await using container = await runtime.create(…)`: kills and removes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.delete({ force: true });
+  }
+
   /** Freezes all its processes. */
   pause(): Promise<void> {
     return pause({ root: this.root, id: this.id });
@@ -213,6 +250,9 @@ export class Container {
   exec(args: readonly string[], options: ExecOptions): Promise<Run>;
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
+    checkWords('exec', args);
+    checkOptions('exec', options, execTypes);
+    options.signal?.throwIfAborted();
     const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
     try {
       const { launch } = await startExec({
@@ -231,11 +271,12 @@ export class Container {
         ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
       });
       streams.closeProcessEnds();
-      const { stdin, stdout, stderr } = streams;
       const { pid, pidfd } = launch;
       const { execKey } = launch.resources;
       const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitChild(pidfd, pid).then(exitRecord);
-      return { pid, stdin, stdout, stderr, exit };
+      // The wait closes the pidfd, and the end stops the kill, in one turn of the event loop.
+      const end = endedBy(`exec ${id}`, options, exit, async () => void native.pidfdSignal(pidfd, SIGKILL));
+      return new Run(pid, streams, end);
     } catch (error) {
       streams.abandon();
       throw error;

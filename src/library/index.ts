@@ -37,18 +37,35 @@ export {
   Container,
   type ContainerOptions,
   type ContainerState,
+  type EndOptions,
   type ExecOptions,
+  type Output,
   type Piped,
   type PipedRun,
-  type Run,
+  Run,
   type RunOptions,
   type StdioOption,
 } from './container.js';
 
 useNodeHost();
-Object.defineProperty(RuntError.prototype, 'report', {
-  value(this: RuntError) {
-    return reportOf(this);
+Object.defineProperties(RuntError.prototype, {
+  report: {
+    value(this: RuntError) {
+      return reportOf(this);
+    },
+  },
+  // JSON.stringify leaves out the message of an error, which is not enumerable.
+  toJSON: {
+    value(this: RuntError) {
+      const { cause, value, ...facts } = this as RuntError & { cause?: unknown };
+      return {
+        ...facts,
+        message: this.message,
+        // JSON has no such integers.
+        ...(value !== undefined && { value: typeof value === 'bigint' ? String(value) : value }),
+        ...(cause !== undefined && { cause: cause instanceof Error ? cause.message : cause }),
+      };
+    },
   },
 });
 
@@ -104,6 +121,11 @@ export class Runtime {
   /** @throws RuntError ERR_NO_CONTAINER … */
   async state(id: string): Promise<ContainerState> {
     return state({ root: this.root, id });
+  }
+
+  /** Handles of all containers, by id. */
+  async containers(): Promise<Container[]> {
+    return (await this.list()).map(({ id }) => this.container(id));
   }
 
   /** The states of all containers, by id. */

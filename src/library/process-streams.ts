@@ -40,6 +40,8 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
     theirs.push(fd);
   });
   const [stdin, stdout, stderr] = ours as [Socket | null, Socket | null, Socket | null];
+  // A process that has ended does not read: EPIPE there must not end this program. A callback of write() still gets it.
+  stdin?.on('error', () => {});
   const closeProcessEnds = () => {
     for (const fd of owned.splice(0)) closeSync(fd);
   };

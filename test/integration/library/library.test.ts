@@ -26,6 +26,16 @@ const telling = needing('library and statuses of the kernel', 'root', 'linux-6.1
 const library = resolve('dist/index.js');
 const { Runtime, RuntError, bundle, compile, explain, validate } = (await import(library)) as typeof Library;
 
+/** The error that a promise rejects with. */
+const failure = async (promise: Promise<unknown>): Promise<Library.RuntError> => {
+  const error = await promise.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  assert.instance(error, RuntError);
+  return error as Library.RuntError;
+};
+
 async function text(stream: AsyncIterable<Buffer> | null): Promise<string> {
   let all = '';
   for await (const chunk of stream ?? []) all += chunk;
@@ -267,6 +277,102 @@ test(
       .state('nobody')
       .catch((e: { code: string }) => e.code);
     assert.is(none, 'ERR_NO_CONTAINER');
+  }),
+);
+
+test(
+  'output() has all that a process wrote and how it ended, of run and exec',
+  onBed(async (bed) => {
+    const big = 'i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done';
+    bed.config.process.args = ['/bin/sh', '-c', `cat; ${big}; echo end >&2; exit 3`];
+    bed.write();
+    const run = await runtime(bed).run(bed.id, bed.bundle);
+    const { stdout, stderr, exitCode, signal } = await run.output();
+    assert.equal([stdout.length > 200_000, stderr, exitCode, signal], [true, 'end\n', 3, 0]);
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const container = await runtime(bed).create(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    await container.start();
+    const exec = await container.exec(['/bin/sh', '-c', 'kill -9 $$']);
+    assert.equal((await exec.output()).signal, 9);
+    const handles = await runtime(bed).containers();
+    assert.equal(
+      handles.map(({ id }) => id),
+      [bed.id],
+    );
+    await container[Symbol.asyncDispose]();
+    assert.equal(await runtime(bed).list(), []);
+    await container[Symbol.asyncDispose]();
+  }),
+);
+
+test(
+  'an AbortSignal and a timeout kill the process, clean up, and have codes of their own',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const r = runtime(bed);
+    const timed = await r.run(bed.id, bed.bundle, { timeout: 50, stdio: ['ignore', 'ignore', 'ignore'] });
+    assert.is((await failure(timed.exit)).code, 'ERR_TIMEOUT');
+    assert.equal(await r.list(), []);
+    const abort = new AbortController();
+    const aborted = await r.run(bed.id, bed.bundle, { signal: abort.signal });
+    abort.abort(new Error('the user left'));
+    const error = await failure(aborted.output());
+    assert.equal([error.code, (error.cause as Error).message], ['ERR_ABORTED', 'the user left']);
+    assert.equal(await r.list(), []);
+    assert.is(String(await r.run(bed.id, bed.bundle, { signal: abort.signal }).catch(String)), 'Error: the user left');
+    const container = await r.create(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    await container.start();
+    const exec = await container.exec(['/bin/sleep', '1000'], { timeout: 50 });
+    assert.is((await failure(exec.exit)).code, 'ERR_TIMEOUT');
+    const quick = await container.exec(['/bin/true'], { timeout: 60_000 });
+    assert.is((await quick.exit).status, 0);
+    assert.is((await container.state()).status, 'running');
+    await container.delete({ force: true });
+  }),
+);
+
+test(
+  'the streams of create are reachable, and a process that does not read ends no program',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sh', '-c', 'read line; echo got $line'];
+    bed.write();
+    const container = await runtime(bed).create(bed.id, bed.bundle, { stdio: ['pipe', 'pipe', 'ignore'] });
+    await container.start();
+    container.stdin!.write('a line\n');
+    assert.is(await text(container.stdout!), 'got a line\n');
+    await container.wait();
+    // EPIPE, without a listener of ours.
+    container.stdin!.write(Buffer.alloc(1 << 20));
+    await container.delete();
+    assert.is(container.stderr, null);
+  }),
+);
+
+test(
+  'unknown options, wrong types and a command line in one string are refused by name',
+  onBed(async (bed) => {
+    bed.write();
+    const r = runtime(bed);
+    const message = async (call: Promise<unknown>) => (await failure(call)).message;
+    assert.is(
+      await message(r.run(bed.id, bed.bundle, { stdoi: ['pipe', 'pipe', 'pipe'] } as object)),
+      'run: unknown option stdoi; did you mean stdio?',
+    );
+    assert.is(
+      await message(r.create(bed.id, bed.bundle, { hookTimeout: '5' } as object)),
+      'create: option hookTimeout must be a number',
+    );
+    assert.match(await message(r.run(bed.id, bed.bundle, { stdio: 'pipe' } as object)), /a list of three/);
+    const container = r.container(bed.id);
+    assert.is(
+      await message(container.exec('ls -l' as never)),
+      'exec: the command must be a list of words: write ["ls","-l"], or ["sh", "-c", …] for a shell',
+    );
+    const error = await failure(r.state('nobody'));
+    const { code, message: said, path } = JSON.parse(JSON.stringify(error));
+    assert.equal([code, said, typeof path], ['ERR_NO_CONTAINER', error.message, 'string']);
   }),
 );
 
