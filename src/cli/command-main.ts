@@ -2,8 +2,11 @@
 import { host } from '../sys/host.js';
 import { checkArguments, parseFlags, usageError } from './arguments.js';
 import { printError } from './command-output.js';
-import { type Call, type CommandName, commands, globals, type Values } from './command-syntax.js';
+import { type Call, type CommandName, commands, globals, rare, type Values } from './command-syntax.js';
 import type { FailedCommand } from './failure-report.js';
+import type { rareFlags } from './rare-flags.js';
+
+type RareCommand = keyof typeof rareFlags;
 
 type Loaders = { [N in CommandName]: () => Promise<{ command(call: Call<N>): number | Promise<number> }> };
 
@@ -69,7 +72,7 @@ async function dispatch(global: Values<typeof globals>, context: { command?: Fai
   const command = name as CommandName;
   const flags: Record<string, unknown> = {};
   const { args: form, flags: own } = commands[command];
-  const known = command === 'spec' ? (await import('./spec-flags.js')).specFlags : own;
+  const known = own === rare ? (await import('./rare-flags.js')).rareFlags[command as RareCommand] : own;
   const args = parseFlags(name, known, rest, flags, form.includes('…'));
   if (flags.help) return help([name]);
   checkArguments(name, form, args);

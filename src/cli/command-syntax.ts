@@ -1,6 +1,6 @@
 /** The table of all commands with their arguments and flags, for the parser and `--help`. */
 import type { Placeholder } from './help/placeholders.js';
-import type { specFlags } from './spec-flags.js';
+import type { rareFlags } from './rare-flags.js';
 
 /**
  * Flags. Their descriptions are in `cli/help/command-descriptions.ts`, their placeholders in `cli/help/flag-values.ts`;
@@ -46,24 +46,17 @@ const createFlags = {
 } as const;
 
 const help = { 'help|h': 'bool' } as const;
-
-const criuFlags = {
-  'image-path': 'str',
-  'work-path': 'str',
-  'tcp-established': 'bool',
-  'ext-unix-sk': 'bool',
-  'shell-job': 'bool',
-  'file-locks': 'bool',
-  'auto-dedup': 'bool',
-  'lazy-pages': 'bool',
-  'manage-cgroups-mode': 'soft|full|strict|ignore',
-  'empty-ns': 'list',
-} as const;
+/** The flags are in rare-flags.ts. */
+export const rare = {};
 
 type Argument = Extract<Placeholder, 'ID' | 'DIR' | 'SIGNAL' | 'COMMAND' | 'PS-OPTION'> | 'DIR|FILE' | 'bash|zsh|fish';
 type FormPart = Argument | `[${Argument}]` | `[${Argument}…]`;
 
-/** `X` is a required argument, `[X]` an optional one; `[X…]` is everything after the first argument, flags too. */
+/**
+ * `X` is a required argument, `[X]` an optional one; `[X…]` is everything after the first argument, flags too.
+ *
+ * This table is in every command's bytecode: those that engines seldom run have their flags elsewhere.
+ */
 export const commands = {
   create: { args: 'ID', flags: { ...createFlags, ...help } },
   start: { args: 'ID', flags: { trace: 'str', ...help } },
@@ -99,100 +92,21 @@ export const commands = {
     },
   },
   ps: { args: 'ID [PS-OPTION…]', flags: { 'format|f': 'table|json', ...help } },
-  checkpoint: {
-    args: 'ID',
-    flags: {
-      ...criuFlags,
-      'parent-path': 'str',
-      'leave-running': 'bool',
-      'pre-dump': 'bool',
-      'link-remap': 'bool',
-      'tcp-skip-in-flight': 'bool',
-      'page-server': 'str',
-      'status-fd': 'int',
-      ...help,
-    },
-  },
-  restore: {
-    args: 'ID',
-    flags: {
-      'bundle|b': 'str',
-      'config|f': 'str',
-      ...criuFlags,
-      'tcp-close': 'bool',
-      'lsm-profile': 'str',
-      'lsm-mount-context': 'str',
-      'detach|d': 'bool',
-      'pid-file': 'str',
-      'console-socket': 'str',
-      'no-pivot': 'bool',
-      'no-new-keyring': 'bool',
-      'no-subreaper': 'bool',
-      ...help,
-    },
-  },
+  checkpoint: { args: 'ID', flags: rare },
+  restore: { args: 'ID', flags: rare },
   pause: { args: 'ID', flags: help },
   resume: { args: 'ID', flags: help },
-  update: {
-    args: 'ID',
-    flags: {
-      'resources|r': 'str',
-      'blkio-weight': 'str',
-      'cpu-period': 'str',
-      'cpu-quota': 'str',
-      'cpu-burst': 'str',
-      'cpu-share': 'str',
-      'cpu-rt-period': 'str',
-      'cpu-rt-runtime': 'str',
-      'cpu-idle': 'str',
-      'cpuset-cpus': 'str',
-      'cpuset-mems': 'str',
-      'kernel-memory': 'str',
-      'kernel-memory-tcp': 'str',
-      memory: 'str',
-      'memory-reservation': 'str',
-      'memory-swap': 'str',
-      'pids-limit': 'str',
-      'l3-cache-schema': 'str',
-      'mem-bw-schema': 'str',
-      ...help,
-    },
-  },
+  update: { args: 'ID', flags: rare },
   events: { args: 'ID', flags: { interval: 'str', stats: 'bool', ...help } },
   kill: { args: 'ID [SIGNAL]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
   delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
-  // Its other flags are in spec-flags.ts: this table is in every command's bytecode.
-  spec: { args: '[COMMAND…]', flags: help },
+  spec: { args: '[COMMAND…]', flags: rare },
   version: { args: '', flags: { 'format|f': 'text|json', ...help } },
   validate: { args: '[DIR|FILE]', flags: { strict: 'bool', format: 'text|json', ...help } },
-  explain: {
-    args: '[DIR] [DIR]',
-    flags: {
-      'config|f': 'str',
-      diff: 'bool',
-      format: 'text|json',
-      id: 'str',
-      'no-pivot': 'bool',
-      'no-new-keyring': 'bool',
-      'preserve-fds': 'int',
-      ...help,
-    },
-  },
+  explain: { args: '[DIR] [DIR]', flags: rare },
   features: { args: '', flags: help },
-  serve: {
-    args: '',
-    flags: {
-      listen: 'str',
-      containerd: 'str',
-      'containerd-root': 'str',
-      'containerd-state': 'str',
-      api: 'str',
-      streaming: 'bool',
-      keeper: 'str',
-      ...help,
-    },
-  },
+  serve: { args: '', flags: rare },
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },
@@ -201,7 +115,9 @@ export const commands = {
 export type CommandName = keyof typeof commands;
 
 /** The table of a command's flags. */
-export type FlagsOf<N extends CommandName> = N extends 'spec' ? typeof specFlags : (typeof commands)[N]['flags'];
+export type FlagsOf<N extends CommandName> = N extends keyof typeof rareFlags
+  ? (typeof rareFlags)[N]
+  : (typeof commands)[N]['flags'];
 
 type Long<K> = K extends `${infer N}|${string}` ? N : K & string;
 type Choice<K> = K extends `${infer A}|${infer B}` ? A | Choice<B> : K;

@@ -3,7 +3,7 @@ import type { RuntError } from '../sys/error.js';
 import { nearestWord } from '../sys/nearest-word.js';
 import { findFlag, type UnknownWord } from './arguments.js';
 import { type Flags, globals } from './command-syntax.js';
-import { specFlags } from './spec-flags.js';
+import { rareFlags } from './rare-flags.js';
 
 /** Commands of engines, and the equivalent of runt. */
 const equivalents: Readonly<Record<string, string>> = {
@@ -50,7 +50,7 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
     }
     if (error.hint) return;
   }
-  if ((where === 'run' || where === 'create') && flag !== wrong && findFlag(specFlags, flag)) {
+  if ((where === 'run' || where === 'create') && flag !== wrong && findFlag(rareFlags.spec, flag)) {
     error.hint = `set it in config.json, as runt spec ${wrong} does: ${where} reads such values from the bundle`;
     return;
   }
