@@ -1,7 +1,8 @@
 /** The config.json that `runt spec` and the library's `bundle()` make of options, checked against the host. */
 
 import type { Spec } from '../spec/config-types.js';
-import { type SpecCaller, type SpecOptions, specOf } from '../spec/spec-options.js';
+import type { SpecCaller, SpecOptions } from '../spec/options/option-types.js';
+import { specOf } from '../spec/options/spec-options.js';
 import { check, RuntError } from '../sys/error.js';
 import { makeDir, makeParents, stat, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';

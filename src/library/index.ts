@@ -18,7 +18,7 @@ import type { Plan } from '../plan/plan-ops.js';
 import type { Features, Spec } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
 import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
-import type { SpecOptions } from '../spec/spec-options.js';
+import type { SpecOptions } from '../spec/options/option-types.js';
 import { callerIds } from '../sys/caller-ids.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
@@ -31,7 +31,7 @@ export type { ContainerEvent } from '../container/stats-stream.js';
 export type { AnnotationPolicy } from '../plan/annotation-policy.js';
 export type { Op, Plan } from '../plan/plan-ops.js';
 export type * from '../spec/config-types.js';
-export type { SpecOptions } from '../spec/spec-options.js';
+export type { SpecOptions } from '../spec/options/option-types.js';
 export { RuntError, type Violation } from '../sys/error.js';
 export {
   Container,

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundleSpec } from '../../src/container/write-bundle.js';
-import type { SpecOptions } from '../../src/spec/spec-options.js';
+import type { SpecOptions } from '../../src/spec/options/option-types.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { eachFailure as ofKernel } from '../sys/fake-host/each-failure.js';

@@ -3,7 +3,7 @@
 import { hasOnlyV2 } from '../../cgroup/cgroup-facts.js';
 import { bundleSpec } from '../../container/write-bundle.js';
 import { defaultSpec } from '../../spec/default-config.js';
-import type { SpecOptions } from '../../spec/spec-options.js';
+import type { SpecOptions } from '../../spec/options/option-types.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';

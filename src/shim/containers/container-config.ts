@@ -2,7 +2,7 @@
 
 import { bundleSpec } from '../../container/write-bundle.js';
 import { loadSpec } from '../../spec/load-config.js';
-import type { SpecOptions } from '../../spec/spec-options.js';
+import type { SpecOptions } from '../../spec/options/option-types.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';

@@ -1,11 +1,12 @@
 /** The options of `spec` and `bundle()`: what each writes into the config, and what each refuses. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Spec } from '../../src/spec/config-types.js';
-import { defaultSpec } from '../../src/spec/default-config.js';
-import { type SpecOptions, specOf } from '../../src/spec/spec-options.js';
-import { RuntError } from '../../src/sys/error.js';
-import { complaints } from './sample.js';
+import type { Spec } from '../../../src/spec/config-types.js';
+import { defaultSpec } from '../../../src/spec/default-config.js';
+import type { SpecOptions } from '../../../src/spec/options/option-types.js';
+import { specOf } from '../../../src/spec/options/spec-options.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { complaints } from '../sample.js';
 
 const caller = {
   uid: 1000,

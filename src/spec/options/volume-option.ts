@@ -1,8 +1,8 @@
 /** `SRC:DST[:OPTIONS]` of `runt spec --volume` → a bind mount. */
 
-import type { Mount } from './config-types.js';
-import { suggestion } from './judge/findings.js';
-import { mountOption, mountOptionNames } from './mount-options.js';
+import type { Mount } from '../config-types.js';
+import { suggestion } from '../judge/findings.js';
+import { mountOption, mountOptionNames } from '../mount-options.js';
 
 /** Properties of the container: it has a user namespace; an ordinary user makes it. */
 interface Owner {

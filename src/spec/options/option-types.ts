@@ -1,0 +1,56 @@
+/** Options of `runt spec` and of the library's `bundle()`, and what their values depend on. */
+
+export interface SpecOptions {
+  /** For an ordinary user: a user namespace that maps the caller's ids to root; needs no root. */
+  readonly rootless?: boolean;
+  /** Directory of the rootfs; `rootfs` in the bundle if absent. */
+  readonly rootfs?: string;
+  /** Keeps the rootfs unchanged: writes go into `upper` of this directory (overlayfs). */
+  readonly overlay?: string;
+  /** Keeps the rootfs unchanged: each container writes a fresh layer, on disk or, with a size, on a tmpfs. */
+  readonly ephemeral?: boolean | string;
+  /** Directory of the layers of `ephemeral` on disk; `/var/lib/runt/layers` if absent. */
+  readonly layerDir?: string;
+  /** `SRC:DST[:OPTION,…]` each: binds SRC of the host to DST. Options are those of bind mounts. */
+  readonly volume?: readonly string[];
+  /** `NAME=VALUE` each; replaces the template's value. */
+  readonly env?: readonly string[];
+  /** Working directory, absolute; `/` when absent. */
+  readonly cwd?: string;
+  /** `UID[:GID]`, numbers; `0:0` when absent. */
+  readonly user?: string;
+  /** Host name inside; `runt` when absent. */
+  readonly hostname?: string;
+  /** Whether there is a terminal. If absent: not for a command, but for the template's shell (`bundle()`: never). */
+  readonly tty?: boolean;
+  /** Whether the root is read-only; if absent, it is unless there is an overlay or a fresh layer. */
+  readonly readOnly?: boolean;
+  /** Uses the host's network namespace instead of a new one. */
+  readonly hostNetwork?: boolean;
+  /** Memory limit: bytes, or a number with k, m, g, t or p; -1 means none. */
+  readonly memory?: string | number;
+  /** CPU limit on average, such as 1.5. */
+  readonly cpus?: string | number;
+  /** Maximum number of processes; -1 means no limit. */
+  readonly pids?: string | number;
+  /** `CONTAINER:HOST:SIZE` each: a user namespace with these user ids. */
+  readonly uidMap?: readonly string[];
+  /** The same for groups; same as `uidMap` if absent. */
+  readonly gidMap?: readonly string[];
+  /** The command and its arguments; `sh` when absent. */
+  readonly args?: readonly string[];
+}
+
+/** Properties of the caller. */
+export interface SpecCaller {
+  readonly uid: number;
+  readonly gid: number;
+  /** As `DefaultOptions.cgroupV2`. */
+  readonly cgroupV2?: boolean;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Resolves a path of the caller's to an absolute one. */
+  readonly absolute: (path: string) => string;
+  /** Name of an option in errors: `--read-only`, or `readOnly`. */
+  readonly name: (option: keyof SpecOptions) => string;
+}

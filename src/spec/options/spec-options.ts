@@ -1,0 +1,96 @@
+/** The config that `runt spec` and the library's `bundle()` make of options. Pure. */
+import { nearestWord } from '../../sys/nearest-word.js';
+import type { Spec } from '../config-types.js';
+import { defaultSpec } from '../default-config.js';
+import { overlayMount, unusablePath, writtenLayer } from './layer-options.js';
+import { limitOptions } from './limit-options.js';
+import { fitUserNamespace, mapOptions } from './namespace-options.js';
+import type { SpecCaller, SpecOptions } from './option-types.js';
+import { processOptions } from './process-options.js';
+import { refusal, resolvePath, usageError } from './refusal.js';
+import { volumeMount } from './volume-option.js';
+
+const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
+  rootless: 'boolean',
+  rootfs: 'string',
+  overlay: 'string',
+  ephemeral: 'boolean string',
+  layerDir: 'string',
+  volume: 'list',
+  env: 'list',
+  cwd: 'string',
+  user: 'string',
+  hostname: 'string',
+  tty: 'boolean',
+  readOnly: 'boolean',
+  hostNetwork: 'boolean',
+  memory: 'string number',
+  cpus: 'string number',
+  pids: 'string number',
+  uidMap: 'list',
+  gidMap: 'list',
+  args: 'list',
+};
+
+/**
+ * The config made from the options.
+ * @throws RuntError ERR_USAGE, which names the option and its value
+ */
+export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
+  checkTypes(options);
+  const refuse = refusal(caller);
+  const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
+  const { process, root, linux } = spec as Required<Spec>;
+  processOptions(process, options, refuse);
+  if (options.hostname !== undefined) {
+    if (options.hostname === '') throw refuse('hostname', '', 'is empty');
+    spec.hostname = options.hostname;
+  }
+  if (options.hostNetwork) linux.namespaces = linux.namespaces!.filter(({ type }) => type !== 'network');
+  mapOptions(linux, options, refuse);
+  const mapped = linux.namespaces!.some(({ type }) => type === 'user');
+  if (mapped) fitUserNamespace(spec);
+
+  const image = options.rootfs === undefined ? undefined : resolvePath(caller, 'rootfs', options.rootfs);
+  if (image !== undefined) root.path = image;
+  const layer = writtenLayer(options, caller, refuse);
+  root.readonly = options.readOnly ?? layer === undefined;
+  if (layer) {
+    root.path = image ?? `${caller.bundle}/${root.path}`;
+    // These characters separate layers and options in the kernel's format.
+    if (/[:,\\]/.test(root.path)) throw refuse(layer.option, root.path, unusablePath);
+    spec.mounts!.unshift(overlayMount(root.path, layer.options, mapped));
+  }
+  const volumes = options.volume ?? [];
+  for (const text of volumes) {
+    const mount = volumeMount(text, caller.absolute, { mapped, rootless: options.rootless === true });
+    if (typeof mount === 'string') throw refuse('volume', text, mount);
+    if (/^[/.]*$/.test(mount.destination)) {
+      if (layer) throw refuse('volume', text, `excludes ${caller.name(layer.option)}: each gives the root`);
+      // It covers what is mounted before it.
+      spec.mounts!.unshift(mount);
+    } else spec.mounts!.push(mount);
+    // A mount below it in the container only reaches the host while our copy of the host's tree is its peer. Not
+    // `rshared`, which would override the options of other volumes.
+    if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
+  }
+  const resources = limitOptions(options, refuse);
+  if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
+  return spec;
+}
+
+/** For callers without a compiler: checks that every option is known and has its type. */
+function checkTypes(options: SpecOptions): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (!Object.hasOwn(types, key)) {
+      const near = nearestWord(key, Object.keys(types));
+      throw usageError(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
+    }
+    const wanted = types[key as keyof SpecOptions];
+    const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
+    if (value === undefined || (wanted === 'list' ? isList : wanted.split(' ').includes(typeof value))) continue;
+    throw usageError(
+      `option ${key} must be a ${wanted === 'list' ? 'list of strings' : wanted.replace(' ', ' or a ')}`,
+    );
+  }
+}
