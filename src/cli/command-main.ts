@@ -25,6 +25,7 @@ const loaders: Loaders = {
   update: () => import('./commands/update-command.js'),
   events: () => import('./commands/events-command.js'),
   kill: () => import('./commands/kill-command.js'),
+  stop: () => import('./commands/stop-command.js'),
   delete: () => import('./commands/delete-command.js'),
   list: () => import('./commands/list-command.js'),
   spec: () => import('./commands/spec-command.js'),

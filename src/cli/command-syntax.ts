@@ -65,7 +65,7 @@ export const commands = {
     flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool', ...help },
   },
   state: { args: 'ID', flags: help },
-  wait: { args: 'ID', flags: { pid: 'int', 'format|f': 'text|json', ...help } },
+  wait: { args: 'ID', flags: { pid: 'int', timeout: 'str', 'format|f': 'text|json', ...help } },
   exec: {
     args: 'ID [COMMAND…]',
     flags: {
@@ -98,8 +98,12 @@ export const commands = {
   resume: { args: 'ID', flags: help },
   update: { args: 'ID', flags: rare },
   events: { args: 'ID', flags: { interval: 'str', stats: 'bool', ...help } },
-  kill: { args: 'ID [SIGNAL]', flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', ...help } },
-  delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', ...help } },
+  kill: {
+    args: 'ID [SIGNAL]',
+    flags: { 'all|a': 'bool', 'regex|r': 'bool', 'signal|s': 'str', wait: 'bool', ...help },
+  },
+  stop: { args: 'ID', flags: rare },
+  delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', wait: 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
   spec: { args: '[COMMAND…]', flags: rare },
   version: { args: '', flags: { 'format|f': 'text|json', ...help } },

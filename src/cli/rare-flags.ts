@@ -83,5 +83,6 @@ export const rareFlags = {
     keeper: 'str',
     'help|h': 'bool',
   },
+  stop: { 'timeout|t': 'str', 'signal|s': 'str', 'help|h': 'bool' },
   spec: specFlags,
 } as const;

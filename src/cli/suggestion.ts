@@ -11,7 +11,6 @@ const equivalents: Readonly<Record<string, string>> = {
   ls: 'runt list',
   info: 'runt features, or runt debug ID',
   restart: 'runt delete --force ID, then runt run ID',
-  stop: 'runt kill ID KILL, then runt delete ID: TERM ends the first process of a pid namespace only if it handles TERM',
   inspect: 'runt state ID, or runt debug ID for all that is known',
   stats: 'runt events --stats ID',
   top: 'runt ps ID',

@@ -1,21 +1,10 @@
 /** `delete`: removal of a container's remains (runtime.md#delete). */
 import { checkMounted } from '../cgroup/cgroup-facts.js';
-import { findFrozen, thaw } from '../cgroup/freezer.js';
-import { E } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
-import { SIGKILL } from '../sys/linux.js';
-import { killedProcessTime } from '../sys/waiting/time-limits.js';
-import { killAll, killTree } from './cgroups/kill-all.js';
-import { holdProcess, statusOf } from './state/recorded-process.js';
+import { RuntError } from '../sys/error.js';
+import { endProcess } from './cgroups/end-process.js';
+import { statusOf } from './state/recorded-process.js';
 import { openRoot } from './state/state-directory.js';
-import {
-  type ContainerRecord,
-  isEntry,
-  loadRecord,
-  removeStateDir,
-  type Status,
-  withLock,
-} from './state/state-store.js';
+import { type ContainerRecord, isEntry, loadRecord, removeStateDir, withLock } from './state/state-store.js';
 import { recordedParts, teardown } from './teardown.js';
 
 interface DeleteOptions {
@@ -86,7 +75,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     id: o.id,
     warn: o.warn,
     ...recordedParts(record),
-    endProcesses: [() => endProcess(record, status)],
+    endProcesses: [() => endProcess('delete', record, status)],
     // A killed create left a runt-init, which ends by itself.
     othersInCgroups: !record.pidNamespace || record.status === 'creating',
     endOccupants: async () => {
@@ -94,34 +83,4 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     },
   });
   return record;
-}
-
-/** Kills the container's process and waits for its end. @throws RuntError ERR_PROCESS, ERR_CGROUP */
-async function endProcess(record: ContainerRecord, status: Status): Promise<void> {
-  const { id, pid, cgroups } = record;
-  const process = holdProcess(record);
-  if (!process) return;
-  try {
-    const r = process.signal(SIGKILL, () => cgroups.some(killTree));
-    if (r !== -E.ESRCH)
-      check(r, { code: 'ERR_PROCESS', message: `delete ${id}: kill its process ${pid}`, syscall: 'kill' });
-    if (status !== 'created') {
-      // Frozen processes end only when thawed; any not yet killed would run on.
-      if (!record.pidNamespace) killAll(cgroups, SIGKILL);
-      thaw(cgroups);
-    }
-    // On v1 it ends only when the cgroup above is thawed, which may never happen.
-    const freezer = findFrozen(cgroups);
-    if (await process.waitForEnd(freezer && !freezer.v2 ? 0 : killedProcessTime)) return;
-    if (freezer) {
-      const { frozenError } = await import('../cgroup/frozen-ancestor.js');
-      throw frozenError(`delete ${id}: its process ${pid} was killed, and is frozen`, freezer.directory);
-    }
-    throw new RuntError({
-      code: 'ERR_PROCESS',
-      message: `delete ${id}: its process ${pid} was killed and does not end`,
-    });
-  } finally {
-    process.close();
-  }
 }

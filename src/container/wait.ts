@@ -3,6 +3,7 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { Protocol } from '../sys/protocol.js';
 import { readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
+import { timeoutStatus } from '../sys/waiting/time-limits.js';
 import { awaitEnd, openUnreaped } from './launch/supervisor-heir.js';
 import { listPids } from './ps.js';
 import {
@@ -22,11 +23,14 @@ interface WaitOptions {
   readonly id: string;
   /** Pid of a detached exec, the last one with this number; the init process when absent. */
   readonly pid?: number;
+  /** ms; no limit when absent. */
+  readonly timeout?: number;
 }
 
 /**
  * Waits until the process has ended. The status is always the one that its parent saw.
- * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST if the supervisor was killed first
+ * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST if the supervisor was killed first,
+ *   ERR_TIMEOUT
  */
 export async function wait(o: WaitOptions): Promise<ExitRecord> {
   const record = loadRecord(o.root, o.id);
@@ -44,8 +48,9 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   if (exec && !recorded) refuseOther(o, exec);
   const pidfd = recorded ? openUnreaped(recorded) : -1;
   try {
-    if (pidfd >= 0) await awaitEnd(stateDir, pidfd);
-    else if (recorded) await holdProcess(recorded)?.waitForEnd();
+    const ended =
+      pidfd >= 0 ? awaitEnd(stateDir, pidfd, o.timeout) : recorded && holdProcess(recorded)?.waitForEnd(o.timeout);
+    if ((await ended) === false) throw timeoutError(o);
     const exit = await exitOfEnded(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
     if (exit) return exitRecord(exit);
   } finally {
@@ -91,3 +96,10 @@ function refuseOther(o: WaitOptions, { pid }: ExecKey): void {
     hint: 'wait for each exec as soon as it ends: the kernel uses pids again',
   });
 }
+
+const timeoutError = ({ id, pid, timeout = 0 }: WaitOptions): RuntError =>
+  new RuntError({
+    code: 'ERR_TIMEOUT',
+    message: `wait ${id}: ${pid === undefined ? 'the container' : `process ${pid}`} has not ended within ${timeout / 1000} s`,
+    exit: timeoutStatus,
+  });

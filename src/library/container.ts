@@ -17,6 +17,7 @@ import { awaitChild, type ExitRecord, exitRecord } from '../container/state/exit
 import { loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats-stream.js';
+import { AwaitedEnd, awaitStop, stop } from '../container/stop.js';
 import { update } from '../container/update/update.js';
 import { wait, waitForExec } from '../container/wait.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
@@ -189,24 +190,48 @@ export class Container {
     return state({ root: this.root, id: this.id });
   }
 
-  /** Waits until it ends. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST */
-  wait(): Promise<ExitRecord> {
-    return wait({ root: this.root, id: this.id });
+  /** Waits until it ends, at most `timeout` ms. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST, ERR_TIMEOUT */
+  wait(options: { timeout?: number } = {}): Promise<ExitRecord> {
+    const { timeout } = options;
+    return wait({ root: this.root, id: this.id, ...(timeout !== undefined && { timeout }) });
   }
 
   /**
-   * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG.
-   * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
+   * Ends it: its stop signal, and KILL after `timeout` ms (10 s when absent). Resolves when it has ended. The signal is
+   * that of the annotation `org.opencontainers.image.stopSignal`, else TERM, unless it is given here.
+   * @throws RuntError ERR_NO_CONTAINER, ERR_SPEC_VALUE for the annotation, ERR_USAGE for an unknown signal
    */
-  async kill(signal: number | string = 'TERM', options: { all?: boolean } = {}): Promise<void> {
-    const number = typeof signal === 'number' ? signal : signalNumber(signal);
-    if (number === undefined) throw new RuntError({ code: 'ERR_USAGE', message: `unknown signal ${signal}` });
-    await kill({ root: this.root, id: this.id, signal: number, all: options.all === true });
+  async stop(options: { timeout?: number; signal?: number | string } = {}): Promise<void> {
+    const { timeout, signal } = options;
+    await stop({
+      root: this.root,
+      id: this.id,
+      ...(timeout !== undefined && { timeout }),
+      ...(signal !== undefined && { signal: signalOf(signal) }),
+    });
   }
 
-  /** Removes it. `force` kills it first, and ignores a missing container. */
-  delete(options: { force?: boolean } = {}): Promise<void> {
-    return remove({ root: this.root, id: this.id, force: options.force === true });
+  /**
+   * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG. With
+   * `wait` it resolves when the container has ended.
+   * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
+   */
+  async kill(signal: number | string = 'TERM', options: { all?: boolean; wait?: boolean } = {}): Promise<void> {
+    const { root, id } = this;
+    const number = signalOf(signal);
+    const end = options.wait ? new AwaitedEnd(root, loadRecord(root, id)) : undefined;
+    try {
+      await kill({ root, id, signal: number, all: options.all === true });
+      await end?.wait();
+    } finally {
+      end?.close();
+    }
+  }
+
+  /** Removes it. `force` kills it first, and ignores a missing container; `wait` waits until it has ended. */
+  async delete(options: { force?: boolean; wait?: boolean } = {}): Promise<void> {
+    if (options.wait && !options.force) await awaitStop(this.root, this.id);
+    await remove({ root: this.root, id: this.id, force: options.force === true });
   }
 
   /** `await using container = await runtime.create(…)`: kills and removes it at the end of the block. */
@@ -282,4 +307,11 @@ export class Container {
       throw error;
     }
   }
+}
+
+/** @throws RuntError ERR_USAGE for an unknown signal */
+function signalOf(signal: number | string): number {
+  const number = typeof signal === 'number' ? signal : signalNumber(signal);
+  if (number === undefined) throw new RuntError({ code: 'ERR_USAGE', message: `unknown signal ${signal}` });
+  return number;
 }

@@ -23,6 +23,9 @@ export const delegateCgroup = 'run.oci.delegate-cgroup';
 /** runt's own: `true` lets the container manage cgroups below its limits (plan/cgroup/writable-cgroup.ts). */
 export const cgroupWritable = 'io.runt.cgroup-writable';
 
+/** The image's stop signal, as engines copy it into the config (image-spec, annotations.md). `stop` reads it. */
+export const stopSignalAnnotation = 'org.opencontainers.image.stopSignal';
+
 /** Operations that read an annotation: create, with systemd too, exec, and checkpoint. */
 export type AnnotationUse = 'create' | 'systemd' | 'exec' | 'checkpoint';
 

@@ -104,7 +104,6 @@ test('--format before a command is refused: it belongs to --version', async () =
 
 test('a command that only engines have is refused with the command of runt or the engine to use', async () => {
   assert.match((await runt(['rm', 'x'])).err, 'runt: unknown command rm\n  fix use runt delete ID\n');
-  assert.match((await runt(['stop', 'x'])).err, 'use runt kill ID KILL, then runt delete ID: TERM ends');
   assert.match((await runt(['inspect', 'x'])).err, 'use runt state ID');
   assert.match((await runt(['logs', 'x'])).err, 'use podman logs, docker logs or nerdctl logs');
   assert.match((await runt(['help', 'rm'])).err, 'use runt delete');

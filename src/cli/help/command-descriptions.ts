@@ -82,6 +82,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     text: 'The container must have been created with --supervise. The status is 128+N if signal N killed the process.',
     flags: {
       pid: 'wait for this process, which exec --detach started, instead of the container',
+      timeout: 'exit with 124 if it has not ended after this time',
       format: 'text: the status; json: pid, status, signal, exitedAt and oom (default: text)',
     },
   },
@@ -195,6 +196,15 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       all: 'send the signal to every process of the container',
       regex: 'treat the ID as an extended regular expression, and signal every container that it matches',
       signal: 'signal to send, instead of the argument SIGNAL',
+      wait: 'return when the container has ended',
+    },
+  },
+  stop: {
+    summary: 'end a container: its stop signal, then KILL',
+    text: 'runt returns when the container has ended. The container and its exit status stay until "runt delete".',
+    flags: {
+      timeout: 'time before KILL (default: 10s)',
+      signal: 'first signal (default: annotation org.opencontainers.image.stopSignal, else TERM)',
     },
   },
   delete: {
@@ -202,6 +212,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     flags: {
       force: 'kill a running container first; do not fail if the container does not exist',
       regex: 'treat the ID as an extended regular expression, and delete every container that it matches',
+      wait: 'wait until a running container has ended',
     },
   },
   list: {

@@ -32,6 +32,7 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
   state: [example('Print the state of a container', 'runt state web')],
   wait: [
     example('Print the exit status of a container', 'runt wait web'),
+    example('Wait for at most a minute', 'runt wait --timeout 1m web'),
     example('Print how a process of exec --detach ended', 'runt wait --pid 4242 --format json web'),
   ],
   exec: [
@@ -71,9 +72,14 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
     example('Kill all of its processes', 'runt kill --all web KILL'),
     example('Signal every container whose ID begins with job-', "runt kill --regex '^job-' HUP"),
   ],
+  stop: [
+    example('End a container, by force after 10 seconds', 'runt stop web'),
+    example('Give it a minute', 'runt stop --timeout 1m web'),
+  ],
   delete: [
     example('Delete a stopped container', 'runt delete web'),
     example('Kill a container and delete it', 'runt delete --force web'),
+    example('Delete a container when it has ended', 'runt delete --wait web'),
   ],
   list: [
     example('List all containers', 'runt list'),

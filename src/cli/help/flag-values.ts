@@ -73,6 +73,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   schema: 'URL',
   signal: 'SIGNAL',
   'status-fd': 'FD',
+  timeout: 'DURATION',
   trace: 'FILE',
   'uid-map': 'CONTAINER:HOST:SIZE',
   user: 'UID[:GID]',

@@ -38,7 +38,7 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
     related: ['create', 'start', 'exec', 'delete'],
   },
   wait: {
-    status: '0 if the exit status was printed, whatever it is; 1 otherwise.',
+    status: '0 if the exit status was printed, whatever it is; 124 if the time of --timeout has passed; 1 otherwise.',
     related: ['run', 'exec', 'state'],
   },
   state: { related: ['list', 'debug', 'ps'] },
@@ -65,8 +65,9 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
   resume: { related: ['pause'] },
   update: { variables: ['DBUS_SESSION_BUS_ADDRESS'], related: ['events', 'spec'] },
   events: { related: ['update', 'ps'] },
-  kill: { related: ['delete', 'ps', 'list'] },
-  delete: { variables: ['DBUS_SESSION_BUS_ADDRESS'], related: ['kill', 'list', 'create'] },
+  kill: { related: ['stop', 'delete', 'ps', 'list'] },
+  stop: { related: ['kill', 'wait', 'delete'] },
+  delete: { variables: ['DBUS_SESSION_BUS_ADDRESS'], related: ['stop', 'kill', 'list', 'create'] },
   list: {
     status: '0 on success; 1 if the state of a container cannot be determined. The other containers are printed.',
     related: ['state', 'ps'],

@@ -6,5 +6,5 @@ export const notStopped = (id: string, status: string): RuntError =>
   new RuntError({
     code: 'ERR_CONTAINER_STATUS',
     message: `cannot delete container ${id} that is not stopped: ${status}`,
-    hint: `run "runt delete --force ${id}", or "runt kill ${id} KILL" first: TERM ends the first process of a pid namespace only if it handles TERM`,
+    hint: `run "runt stop ${id}" first, or "runt delete --force ${id}", which kills it`,
   });

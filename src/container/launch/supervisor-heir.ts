@@ -8,7 +8,7 @@ import { fdList } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import { processStat } from '../../sys/procfs.js';
 import { type ChildKind, Protocol } from '../../sys/protocol.js';
-import { firstReadable, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
+import { firstReadable, now, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
 import { supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import {
   type ExecKey,
@@ -145,8 +145,11 @@ function oomFileOf({ cgroups, unit }: ContainerRecord): string {
 /**
  * Waits until a process of the container has ended. Replaces a supervisor that is killed meanwhile, so that later
  * callers can still ask for the exit status.
+ * @param timeout ms, -1 for no limit @returns whether it has ended
  */
-export async function awaitEnd(stateDir: string, pidfd: number): Promise<void> {
+export async function awaitEnd(stateDir: string, pidfd: number, timeout = -1): Promise<boolean> {
+  const end = now() + timeout;
+  const rest = (): number => (timeout < 0 ? -1 : Math.max(0, end - now()));
   for (let tries = 0; tries < maxTries && native.isReadable(pidfd) === 0; tries++) {
     const supervisor = supervisorOf(stateDir);
     const process = supervisor && holdProcess(supervisor);
@@ -160,10 +163,10 @@ export async function awaitEnd(stateDir: string, pidfd: number): Promise<void> {
       continue;
     }
     try {
-      if (process.fd < 0 || (await firstReadable([pidfd, process.fd])) !== 1) break;
+      if (process.fd < 0 || (await firstReadable([pidfd, process.fd], rest())) !== 1) break;
     } finally {
       process.close();
     }
   }
-  await readableOrPolled(pidfd);
+  return readableOrPolled(pidfd, rest());
 }

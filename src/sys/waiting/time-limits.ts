@@ -1,5 +1,8 @@
 /** Time limits and pauses, in milliseconds unless the name has another unit; those of C: native/core/time-limits.h. */
 
+/** Exit status of a command whose time limit has passed, as of timeout(1). */
+export const timeoutStatus = 124;
+
 // sys
 
 /** A listener with a full queue accepts older connections in this time. */
@@ -36,6 +39,8 @@ export const recentOomEvent = 1_000;
 
 /** A foreground command whose process runs for this long becomes a waiter, which needs less memory. */
 export const waiterAfter = 200;
+/** Between a container's stop signal and KILL, as for engines. */
+export const stopTime = 10_000;
 /** A killed process that does not end in this time is stuck in the kernel; the cleanup continues without it. */
 export const killedProcessTime = 10_000;
 /** The same for all processes of a container's cgroups. */

@@ -78,7 +78,7 @@ test('bash completes commands, flags, and the choices of a flag', () =>
     assert.equal(complete('--log-format', ''), ['text', 'json']);
     assert.equal(complete('--log-format', '=', 'j'), ['json']);
     assert.equal(complete('--log-format', '='), ['text', 'json']);
-    assert.equal(complete('--log', 'x', 'st'), ['start', 'state']);
+    assert.equal(complete('--log', 'x', 'st'), ['start', 'state', 'stop']);
     assert.equal(complete('--debug', '--root', '=', '/r', 'li'), ['list']);
     // In one word, where = does not break words.
     assert.equal(complete('--log-format=j'), ['--log-format=json']);

@@ -1,0 +1,17 @@
+/** Flags that take a duration. */
+import { parseDuration } from '../sys/duration.js';
+import { usageError } from './arguments.js';
+
+/** A flag's duration as an option of the same name, in ms; no option without the flag. Throws ERR_USAGE. */
+export function durationOption<N extends string>(
+  where: string,
+  name: N,
+  text: string | undefined,
+): { readonly [K in N]?: number } {
+  if (text === undefined) return {};
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    throw usageError(where, `flag --${name} needs a duration, such as 90s, 1m30s or 100ms, not "${text}"`);
+  }
+  return { [name]: ms } as { readonly [K in N]?: number };
+}
