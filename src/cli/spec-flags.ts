@@ -22,5 +22,11 @@ export const specFlags = {
   pids: 'str',
   'uid-map': 'list',
   'gid-map': 'list',
+  profile: 'docker|podman|unprivileged|builder',
+  'cap-add': 'list',
+  'cap-drop': 'list',
+  'no-new-privs': 'bool',
+  seccomp: 'str',
+  ulimit: 'list',
   'help|h': 'bool',
 } as const;

@@ -3,13 +3,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { hasOnlyV2 } from '../cgroup/cgroup-facts.js';
+import { bundleSpec } from '../container/bundle/write-bundle.js';
 import { compilePlan } from '../container/launch/compile-bundle.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { list } from '../container/list.js';
 import { defaultRoot } from '../container/state/default-root.js';
 import { onStateWarning } from '../container/state/state-directory.js';
 import { type ContainerState, state } from '../container/state.js';
-import { bundleSpec } from '../container/write-bundle.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { explainText } from '../plan/explain/explain-plan.js';
 import { features as featuresOf } from '../plan/features-document.js';

@@ -1,8 +1,9 @@
 /** `runt spec`: writes a config.json, from the template or from the flags. */
 
 import { hasOnlyV2 } from '../../cgroup/cgroup-facts.js';
-import { bundleSpec } from '../../container/write-bundle.js';
+import { bundleSpec } from '../../container/bundle/write-bundle.js';
 import { defaultSpec } from '../../spec/default-config.js';
+import { toJson } from '../../spec/json/exact-json.js';
 import type { SpecOptions } from '../../spec/options/option-types.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { E } from '../../sys/errno.js';
@@ -33,7 +34,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
   makeParents(path);
   // O_EXCL: never overwrite an existing config.json.
   const named = schema === undefined ? spec : { $schema: schema, ...spec };
-  const text = host.encode(`${JSON.stringify(named, null, '\t')}\n`);
+  const text = host.encode(`${isPlain ? JSON.stringify(named, null, '\t') : toJson(named, '\t')}\n`);
   const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
   if (result < 0) {
     throw new RuntError({

@@ -245,6 +245,12 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       pids: 'limit of processes and threads; -1: unlimited',
       'uid-map': 'create a user namespace that maps these user IDs',
       'gid-map': 'map these group IDs (default: as --uid-map)',
+      profile: 'capabilities, seccomp profile, limits and masked paths of an engine (default: as runc spec)',
+      'cap-add': 'add a capability, or ALL',
+      'cap-drop': 'drop a capability, or ALL',
+      'no-new-privs': 'ignore setuid bits and file capabilities (default: as the profile; true without one)',
+      seccomp: 'filter of system calls (default: default with --profile, else unconfined)',
+      ulimit: 'set a resource limit, such as nofile=1024:4096',
     },
   },
   version: {

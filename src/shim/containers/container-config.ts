@@ -1,6 +1,7 @@
 /** What a client wants to run: a bundle, or a config made of options. */
 
-import { bundleSpec } from '../../container/write-bundle.js';
+import { bundleSpec } from '../../container/bundle/write-bundle.js';
+import { toJson } from '../../spec/json/exact-json.js';
 import { loadSpec } from '../../spec/load-config.js';
 import type { SpecOptions } from '../../spec/options/option-types.js';
 import { callerIds } from '../../sys/caller-ids.js';
@@ -49,7 +50,7 @@ async function madeOf(options: Options): Promise<Source> {
     spec.mounts.push({ destination: destination ?? '', type: 'tmpfs', source: 'tmpfs', options: list ?? [] });
   }
   if (annotations && Object.keys(annotations).length > 0) spec.annotations = annotations;
-  const fd = check(native.sealedFile(host.encode(JSON.stringify(spec))), {
+  const fd = check(native.sealedFile(host.encode(toJson(spec))), {
     code: 'ERR_IO',
     message: 'make a file for the config',
     syscall: 'memfd_create',

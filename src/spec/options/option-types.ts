@@ -1,5 +1,7 @@
 /** Options of `runt spec` and of the library's `bundle()`, and what their values depend on. */
 
+import type { ProfileName } from './profiles.js';
+
 export interface SpecOptions {
   /** For an ordinary user: a user namespace that maps the caller's ids to root; needs no root. */
   readonly rootless?: boolean;
@@ -37,6 +39,18 @@ export interface SpecOptions {
   readonly uidMap?: readonly string[];
   /** The same for groups; same as `uidMap` if absent. */
   readonly gidMap?: readonly string[];
+  /** Capabilities, seccomp profile, limits and masked paths of an engine; `runc spec`'s when absent. */
+  readonly profile?: ProfileName;
+  /** Capabilities to add, with or without `CAP_`, or `ALL`. */
+  readonly capAdd?: readonly string[];
+  /** Capabilities to remove, with or without `CAP_`, or `ALL`. */
+  readonly capDrop?: readonly string[];
+  /** Whether setuid programs and file capabilities give nothing; if absent, as the profile has it. */
+  readonly noNewPrivs?: boolean;
+  /** `default`, `unconfined` or a file with a seccomp profile; with `profile` the default is `default`. */
+  readonly seccomp?: string;
+  /** `NAME=SOFT[:HARD]` each: resource limits, such as `nofile=1024:4096`. */
+  readonly ulimit?: readonly string[];
   /** The command and its arguments; `sh` when absent. */
   readonly args?: readonly string[];
 }

@@ -4,10 +4,14 @@ import type { Spec } from '../config-types.js';
 import { defaultSpec } from '../default-config.js';
 import { overlayMount, unusablePath, writtenLayer } from './layer-options.js';
 import { limitOptions } from './limit-options.js';
+import type { HostLookups } from './lookups.js';
 import { fitUserNamespace, mapOptions } from './namespace-options.js';
 import type { SpecCaller, SpecOptions } from './option-types.js';
+import { privilegeOptions } from './privilege-options.js';
 import { processOptions } from './process-options.js';
+import { applyProfile, profileNames } from './profiles.js';
 import { refusal, resolvePath, usageError } from './refusal.js';
+import { ulimitOptions } from './ulimit-option.js';
 import { volumeMount } from './volume-option.js';
 
 const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
@@ -29,6 +33,12 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
   pids: 'string number',
   uidMap: 'list',
   gidMap: 'list',
+  profile: 'string',
+  capAdd: 'list',
+  capDrop: 'list',
+  noNewPrivs: 'boolean',
+  seccomp: 'string',
+  ulimit: 'list',
   args: 'list',
 };
 
@@ -36,7 +46,7 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
  * The config made from the options.
  * @throws RuntError ERR_USAGE, which names the option and its value
  */
-export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
+export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLookups): Spec {
   checkTypes(options);
   const refuse = refusal(caller);
   const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
@@ -50,6 +60,15 @@ export function specOf(options: SpecOptions, caller: SpecCaller): Spec {
   mapOptions(linux, options, refuse);
   const mapped = linux.namespaces!.some(({ type }) => type === 'user');
   if (mapped) fitUserNamespace(spec);
+
+  if (options.profile !== undefined) {
+    if (!profileNames.includes(options.profile)) {
+      throw refuse('profile', options.profile, `is not one of ${profileNames.join(', ')}`);
+    }
+    applyProfile(options.profile, spec, { mapped, rootless: options.rootless === true }, lookups);
+  }
+  privilegeOptions(spec, options, caller, lookups, refuse);
+  ulimitOptions(process, options.ulimit ?? [], refuse);
 
   const image = options.rootfs === undefined ? undefined : resolvePath(caller, 'rootfs', options.rootfs);
   if (image !== undefined) root.path = image;

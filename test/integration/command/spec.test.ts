@@ -3,29 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed } from '../bed/bed.js';
+import { needing, onBed } from '../bed/bed.js';
 import { missing } from '../bed/needs.js';
 import { runtPath } from '../bed/place.js';
+import { ranBySpec as ran } from '../bed/spec-bundle.js';
 
 const test = needing('spec', 'root');
 const unified = needing('spec on cgroup v2', 'root', 'cgroup-v2');
 const mounting = needing('spec beside shared mounts', 'root', 'mount', 'unshare');
-
-/** Writes a bundle by `spec` with these options, in the bed's directory, runs it and returns stdout. */
-function ran(bed: Bed, ...options: string[]): string {
-  const bundle = join(bed.dir, `spec-${++count}`);
-  mkdirSync(bundle);
-  for (const args of [
-    ['spec', '--bundle', bundle, '--rootfs', 'bundle/rootfs', ...options],
-    ['run', '--bundle', bundle, bed.id],
-  ]) {
-    const r = bed.runt(args);
-    if (r.code !== 0 || r.stderr !== '') throw new Error(`${args.join(' ')}: exit ${r.code}: ${r.stderr}${r.stdout}`);
-    if (args[0] === 'run') return r.stdout;
-  }
-  return '';
-}
-let count = 0;
 
 test(
   'spec sets the command, environment, working directory, user and hostname',

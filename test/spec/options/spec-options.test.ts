@@ -7,6 +7,7 @@ import type { SpecOptions } from '../../../src/spec/options/option-types.js';
 import { specOf } from '../../../src/spec/options/spec-options.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { complaints } from '../sample.js';
+import { lookups } from './lookups.js';
 
 const caller = {
   uid: 1000,
@@ -15,7 +16,7 @@ const caller = {
   absolute: (path: string) => (path.startsWith('/') ? path : `/here/${path}`),
   name: (option: string) => `option ${option}`,
 };
-const of = (options: SpecOptions) => specOf(options, caller);
+const of = (options: SpecOptions) => specOf(options, caller, lookups);
 type Whole = Required<Spec>;
 const plain = () => defaultSpec({ rootless: false, uid: 1000, gid: 100 });
 

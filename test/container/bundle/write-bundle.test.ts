@@ -1,12 +1,12 @@
 /** Bundles from options: the config, checks of the named paths, and the directories of an overlay. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bundleSpec } from '../../src/container/write-bundle.js';
-import type { SpecOptions } from '../../src/spec/options/option-types.js';
-import { E } from '../../src/sys/errno.js';
-import { RuntError } from '../../src/sys/error.js';
-import { eachFailure as ofKernel } from '../sys/fake-host/each-failure.js';
-import { FakeKernel } from '../sys/fake-host/fake-kernel.js';
+import { bundleSpec } from '../../../src/container/bundle/write-bundle.js';
+import type { SpecOptions } from '../../../src/spec/options/option-types.js';
+import { E } from '../../../src/sys/errno.js';
+import { RuntError } from '../../../src/sys/error.js';
+import { eachFailure as ofKernel } from '../../sys/fake-host/each-failure.js';
+import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 
 const test = suite('write a bundle');
 

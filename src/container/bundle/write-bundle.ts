@@ -1,19 +1,21 @@
 /** The config.json that `runt spec` and the library's `bundle()` make of options, checked against the host. */
 
-import type { Spec } from '../spec/config-types.js';
-import type { SpecCaller, SpecOptions } from '../spec/options/option-types.js';
-import { specOf } from '../spec/options/spec-options.js';
-import { check, RuntError } from '../sys/error.js';
-import { makeDir, makeParents, stat, tryStat } from '../sys/fs.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD, S_IFDIR, S_IFMT } from '../sys/linux.js';
+import type { Spec } from '../../spec/config-types.js';
+import { toJson } from '../../spec/json/exact-json.js';
+import type { SpecCaller, SpecOptions } from '../../spec/options/option-types.js';
+import { specOf } from '../../spec/options/spec-options.js';
+import { check, RuntError } from '../../sys/error.js';
+import { makeDir, makeParents, stat, tryStat } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
+import { AT_FDCWD, S_IFDIR, S_IFMT } from '../../sys/linux.js';
+import { hostLookups } from './host-lookups.js';
 
 /**
  * Makes a config of options. Host paths in them must exist; makes the directories of an overlay.
  * @throws RuntError ERR_USAGE for a bad value or a missing path, ERR_SPEC_INVALID for one that the spec forbids
  */
 export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Promise<Spec> {
-  const spec = specOf(options, caller);
+  const spec = specOf(options, caller, hostLookups);
   for (const option of ['rootfs', 'overlay'] as const) {
     const text = options[option];
     if (text === undefined) continue;
@@ -28,8 +30,8 @@ export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Prom
   }
   if (options.rootless !== true) mapLowerLayer(spec);
   // Loaded on demand: the plain template is valid.
-  const { parseSpec } = await import('../spec/load-config.js');
-  const json = host.encode(JSON.stringify(spec));
+  const { parseSpec } = await import('../../spec/load-config.js');
+  const json = host.encode(toJson(spec));
   parseSpec(json, json.length, 'the config of these options');
   if (options.overlay !== undefined) makeOverlay(spec, caller.absolute(options.overlay), caller.uid);
   return spec;
