@@ -31,10 +31,14 @@ import { statsInterval } from '../sys/waiting/time-limits.js';
 import { checkOptions, checkWords, type OptionTypes } from './option-checks.js';
 import { type EndOptions, endedBy, Run } from './process-run.js';
 import { openStreams, type StdioOption, type Streams } from './process-streams.js';
+import { ConsoleSocket, type TerminalStream } from './terminal-stream.js';
 
 export type { ContainerState } from '../container/state.js';
 export { type EndOptions, type Output, Run } from './process-run.js';
 export type { StdioOption } from './process-streams.js';
+export type { TerminalStream } from './terminal-stream.js';
+
+const noStreams = ['ignore', 'ignore', 'ignore'] as const;
 
 const containerTypes: OptionTypes = {
   stdio: 'stdio',
@@ -45,7 +49,7 @@ const containerTypes: OptionTypes = {
   hookTimeout: 'number',
   onWarning: 'function',
 };
-const endTypes: OptionTypes = { signal: 'signal', timeout: 'number' };
+const endTypes: OptionTypes = { signal: 'signal', timeout: 'number', tty: 'boolean' };
 const runTypes: OptionTypes = { ...containerTypes, ...endTypes, keep: 'boolean' };
 const execTypes: OptionTypes = {
   ...endTypes,
@@ -75,7 +79,13 @@ export interface ContainerOptions {
   onWarning?: (sentence: string) => void;
 }
 
-export interface RunOptions extends ContainerOptions, EndOptions {
+/** A process with a terminal. */
+interface TerminalOptions {
+  /** The process has a terminal, `terminal` of the result. For a container, its config must have process.terminal. */
+  tty?: boolean;
+}
+
+export interface RunOptions extends ContainerOptions, EndOptions, TerminalOptions {
   /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
   keep?: boolean;
 }
@@ -90,7 +100,7 @@ export interface PipedRun extends Run {
 /** Options that leave the stdio as it is by default. */
 export type Piped<O> = O & { stdio?: undefined };
 
-export interface ExecOptions extends EndOptions {
+export interface ExecOptions extends EndOptions, TerminalOptions {
   /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
   /** `NAME=value`, in addition to the container's. */
@@ -134,11 +144,20 @@ export class Container {
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
     checkOptions('run', options, runTypes);
     options.signal?.throwIfAborted();
-    const streams = await this.prepare(bundle, options, ['pipe', 'pipe', 'pipe']);
+    const console = options.tty ? new ConsoleSocket() : undefined;
+    let terminal: TerminalStream | undefined;
+    let streams: Streams;
+    try {
+      streams = await this.prepare(bundle, options, console ? noStreams : ['pipe', 'pipe', 'pipe'], console?.path);
+      terminal = console?.receive();
+    } finally {
+      console?.close();
+    }
     try {
       await this.start();
     } catch (error) {
       streams.abandon();
+      terminal?.destroy();
       await this.delete({ force: true });
       throw error;
     }
@@ -149,13 +168,14 @@ export class Container {
       return record;
     });
     const end = endedBy(`run ${this.id}`, options, exit, () => this.kill('KILL'));
-    return new Run(pid, streams, end);
+    return new Run(pid, streams, end, terminal);
   }
 
   private async prepare(
     bundle: string,
     o: ContainerOptions,
     defaultStdio: Required<ContainerOptions>['stdio'],
+    consoleSocket?: string,
   ): Promise<Streams> {
     const streams = openStreams(o.stdio ?? defaultStdio);
     try {
@@ -165,6 +185,7 @@ export class Container {
         bundle,
         supervise: true,
         stdio: streams.stdio,
+        ...(consoleSocket !== undefined && { consoleSocket }),
         ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
         noPivot: o.noPivot === true,
         noNewKeyring: o.noNewKeyring === true,
@@ -278,7 +299,8 @@ export class Container {
     checkWords('exec', args);
     checkOptions('exec', options, execTypes);
     options.signal?.throwIfAborted();
-    const streams = openStreams(options.stdio ?? ['pipe', 'pipe', 'pipe']);
+    const console = options.tty ? new ConsoleSocket() : undefined;
+    const streams = openStreams(options.stdio ?? (console ? noStreams : ['pipe', 'pipe', 'pipe']));
     try {
       const { launch } = await startExec({
         root,
@@ -289,22 +311,26 @@ export class Container {
         ...(options.user !== undefined && { user: options.user }),
         additionalGids: (options.additionalGids ?? []).map(String),
         capabilities: [...(options.capabilities ?? [])],
-        terminal: false,
+        terminal: console !== undefined,
+        ...(console && { consoleSocket: console.path }),
         detach: true,
         stdio: streams.stdio,
         rootless: this.rootless,
         ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
       });
       streams.closeProcessEnds();
+      const terminal = console?.receive();
       const { pid, pidfd } = launch;
       const { execKey } = launch.resources;
       const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitChild(pidfd, pid).then(exitRecord);
       // The wait closes the pidfd, and the end stops the kill, in one turn of the event loop.
       const end = endedBy(`exec ${id}`, options, exit, async () => void native.pidfdSignal(pidfd, SIGKILL));
-      return new Run(pid, streams, end);
+      return new Run(pid, streams, end, terminal);
     } catch (error) {
       streams.abandon();
       throw error;
+    } finally {
+      console?.close();
     }
   }
 }

@@ -45,6 +45,7 @@ export {
   Run,
   type RunOptions,
   type StdioOption,
+  type TerminalStream,
 } from './container.js';
 
 useNodeHost();

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExitRecord } from '../container/state/exit-records.js';
 import { RuntError } from '../sys/error.js';
 import type { Streams } from './process-streams.js';
+import type { TerminalStream } from './terminal-stream.js';
 
 /** What a process wrote and how it ended. */
 export interface Output {
@@ -31,6 +32,7 @@ export class Run {
   readonly stderr: Readable | null;
 
   /**
+   * @param terminal with `tty`, both directions of the terminal; else null
    * @param pid on the host
    * @param exit of the process; rejects with a RuntError if it is unknown, ERR_ABORTED or ERR_TIMEOUT after a kill
    */
@@ -38,6 +40,7 @@ export class Run {
     readonly pid: number,
     { stdin, stdout, stderr }: Streams,
     readonly exit: Promise<ExitRecord>,
+    readonly terminal: TerminalStream | null = null,
   ) {
     this.stdin = stdin;
     this.stdout = stdout;
@@ -47,12 +50,14 @@ export class Run {
   }
 
   /**
-   * Closes stdin if it was not used, and resolves with all output once the process has ended.
+   * Closes stdin if it was not used, and resolves with all output once the process has ended; that of a terminal is
+   * stdout.
    * @throws RuntError as `exit`
    */
   async output(): Promise<Output> {
     if (this.stdin && !this.stdin.writableEnded) this.stdin.end();
-    const [stdout, stderr, { status, signal }] = await Promise.all([text(this.stdout), text(this.stderr), this.exit]);
+    const outputs = [text(this.terminal ?? this.stdout), text(this.stderr), this.exit] as const;
+    const [stdout, stderr, { status, signal }] = await Promise.all(outputs);
     return { stdout, stderr, exitCode: status, signal };
   }
 }

@@ -377,6 +377,37 @@ test(
 );
 
 test(
+  'tty gives the terminal of run and exec as a stream, with a window size',
+  onBed(async (bed) => {
+    const temporary = () => readdirSync(tmpdir()).filter((name) => name.startsWith('runt-console-'));
+    const before = temporary();
+    bed.config.process.terminal = true;
+    bed.config.process.args = ['/bin/sh', '-c', 'read line; stty size; echo "got $line"; [ -t 1 ]'];
+    bed.write();
+    const run = await runtime(bed).run(bed.id, bed.bundle, { tty: true });
+    run.terminal!.resize(100, 40);
+    run.terminal!.write('a line\r');
+    const { stdout, exitCode } = await run.output();
+    assert.is(exitCode, 0);
+    assert.match(stdout, /a line\r\n[\s\S]*40 100\r\n[\s\S]*got a line\r\n/);
+    assert.is(run.stdin, null);
+    bed.config.process.terminal = false;
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const container = await runtime(bed).create(bed.id, bed.bundle, { stdio: ['ignore', 'ignore', 'ignore'] });
+    await container.start();
+    const shell = await container.exec(['/bin/sh', '-c', '[ -t 0 ] && echo terminal; cat'], { tty: true });
+    shell.terminal!.write('typed\r');
+    shell.terminal!.write('\x04');
+    assert.match((await shell.output()).stdout, /terminal\r\n[\s\S]*typed\r\n/);
+    const error = await failure(runtime(bed).run(`${bed.id}-b`, bed.bundle, { tty: true }));
+    assert.equal([error.code, /process\.terminal to true/.test(error.hint ?? '')], ['ERR_TERMINAL', true]);
+    await container.delete({ force: true });
+    assert.equal(temporary(), before);
+  }),
+);
+
+test(
   'bundle, validate, compile and explain work',
   onBed(async (bed) => {
     const spec = await bundle(bed.bundle, (s) => {
