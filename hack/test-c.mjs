@@ -8,8 +8,19 @@ import { filesBelow, musl, warnings } from './build.mjs';
 const OUT = 'build/test-programs';
 /** Headers that several of the programs include. */
 const SHARED = 'test/integration/programs';
-/** Switches of native/init that the product never has, by the name of the program. */
-const WEAK = { 'weak-mounts': '-DRUNT_WEAK_MOUNTS' };
+/** Switches RUNT_WEAK_… of native/init that the product never has, by the name of the program. */
+const WEAK = {
+  'weak-mounts': ['MOUNTS'],
+  'weak-resolve': ['RESOLVE', 'MOUNTS'],
+  'weak-null': ['NULL'],
+  'weak-console': ['CONSOLE'],
+  'weak-dumpable': ['DUMPABLE'],
+  'weak-ids': ['IDS'],
+  'weak-capabilities': ['CAPABILITIES'],
+  'weak-procfs': ['PROCFS'],
+  'weak-cwd': ['CWD'],
+  'weak-remount': ['REMOUNT'],
+};
 
 /**
  * Builds programs that are older than their sources. Without musl-gcc it builds nothing, and the tests that need it
@@ -26,7 +37,10 @@ export function testPrograms() {
   if (!callNames()) return;
   const shared = filesBelow('test', '.h');
   for (const f of programs) if (!build(basename(f, '.c'), [`test/${f}`], shared, [`-I${OUT}`, `-I${SHARED}`])) return;
-  for (const [name, flag] of Object.entries(WEAK)) if (!build(name, sources, headers, [flag, '-Ibuild/gen'])) return;
+  for (const [name, switches] of Object.entries(WEAK)) {
+    const flags = switches.map((word) => `-DRUNT_WEAK_${word}`);
+    if (!build(name, sources, headers, [...flags, '-Ibuild/gen'])) return;
+  }
 }
 
 /**

@@ -442,6 +442,15 @@ int op_mount_attrs(const struct op *op) {
   int fd CLEANUP_CLOSE = resolve(path, 0, 0, found);
   if (fd < 0)
     return fail("openat2", path);
+#ifdef RUNT_WEAK_REMOUNT
+  /* Only for the runt-init that test/security attacks: names the descriptor in the container's
+   * /proc. */
+  char name[64];
+  struct text t = TEXT_IN(name);
+  text_add(&t, "/proc/self/fd/");
+  text_add_number(&t, (uint64_t)fd);
+  return mount(NULL, name, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) ? fail("mount", path) : 0;
+#endif
   int recursive = op->v[MOUNT_ATTRS_RECURSIVE].on, covering = init.detached >= 0;
   /* Below a detached root a clone with these attributes covers the mount. */
   int clone CLEANUP_CLOSE = covering ? clone_mount(fd, "", AT_EMPTY_PATH | AT_RECURSIVE) : -1;

@@ -44,8 +44,12 @@ int op_bounding(const struct op *op) {
  * (CVE-2022-29162, CVE-2022-27650). */
 int op_capabilities(const struct op *op) {
   const struct value *v = op->v;
-  if (set_capabilities(v[CAPABILITIES_EFFECTIVE].num, v[CAPABILITIES_PERMITTED].num,
-                       v[CAPABILITIES_INHERITABLE].num))
+  uint64_t inheritable = v[CAPABILITIES_INHERITABLE].num;
+#ifdef RUNT_WEAK_CAPABILITIES
+  /* Only for the runt-init that test/security attacks: inheritable as the old runtimes had it. */
+  inheritable = v[CAPABILITIES_PERMITTED].num;
+#endif
+  if (set_capabilities(v[CAPABILITIES_EFFECTIVE].num, v[CAPABILITIES_PERMITTED].num, inheritable))
     return fail("capset", NULL);
   uint64_t ambient = v[CAPABILITIES_AMBIENT].num;
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && ambient)

@@ -24,8 +24,10 @@ int op_cwd(const struct op *op) {
   char here[PATH_MAX];
   if (syscall(SYS_getcwd, here, sizeof here) < 0)
     return fail("getcwd", path);
+#ifndef RUNT_WEAK_CWD /* the runt-init that test/security attacks has this switch */
   if (here[0] != '/')
     return fail_with(ENOENT, "getcwd", "the working directory is outside of the container's root");
+#endif
   entered = 1;
   return 0;
 }

@@ -40,6 +40,8 @@ export interface Performing {
   awaited?: () => void;
   /** Its limit of open descriptors. */
   descriptors?: number;
+  /** Slot 0 is a socket, which receives the terminal's master and drops it. */
+  socket?: boolean;
   /** A process in whose mount namespace it starts, with the mounts that are shared there. */
   inside?: number;
 }
@@ -52,14 +54,14 @@ export const frame = (body: Uint8Array): Uint8Array => {
 };
 
 /** The encoded form of operations. */
-export const encoded = (ops: readonly Op[], trace = false): Uint8Array =>
-  encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots: [] });
+export const encoded = (ops: readonly Op[], trace = false, slots: number[] = []): Uint8Array =>
+  encodePlan({ version: 1, ops }, { trace, startSocket: -1, slots });
 
 /** The mount API of Linux 5.2, and mount_setattr(2) of 5.12. */
 export const mountApi = ['open_tree', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick', 'mount_setattr'];
 
 /** The path of the program built from the C file `name` beside this one; tests that use it need `programs`. */
-export const program = (name: 'filter' | 'exchange' | 'swap' | 'weak-mounts'): string => join(programs, name);
+export const program = (name: 'filter' | 'exchange' | 'swap' | `weak-${string}`): string => join(programs, name);
 
 /** A script that runs dist/runt under a filter, for a bed's `program`. */
 export function filtered(dir: string, rules: readonly string[]): string {
@@ -100,7 +102,7 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
   const enter = o.inside === undefined ? [] : ['nsenter', '--mount', '--target', String(o.inside), '--'];
   const [file = '', ...args] = [...enter, 'unshare', ...namespaces, ...command];
   const child = spawn(file, args, {
-    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe', ...(o.socket ? (['pipe'] as const) : [])],
     timeout: COMMAND_LIMIT,
     killSignal: 'SIGKILL',
   });
@@ -121,7 +123,7 @@ export function perform(ops: readonly Op[], o: Performing = {}): Promise<Outcome
     }
   });
   sync.on('error', () => {});
-  sync.write(o.raw ?? frame(encoded(ops, o.trace)));
+  sync.write(o.raw ?? frame(encoded(ops, o.trace, o.socket ? [4] : [])));
   if (o.words) sync.write('g'.repeat(o.words));
   if (o.hangUp) sync.end();
   return new Promise((settle, reject) => {

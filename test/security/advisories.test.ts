@@ -1,4 +1,4 @@
-/** Advisories of container runtimes, each tried on runt. Races are in race.test.ts, paths in resolve.test.ts. */
+/** Advisories of container runtimes, each tried on the static binary. Live attackers are in live-attacks.test.ts. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -17,13 +17,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { mountFs } from '../../../src/plan/mounts/mount-op.js';
-import type { Op } from '../../../src/plan/plan-ops.js';
-import { COMMAND_LIMIT } from '../../deadline.js';
-import { type Bed, needing, onBed } from '../../integration/bed/bed.js';
-import { withUserNamespace } from '../../integration/bed/config.js';
-import { runtPath } from '../../integration/bed/place.js';
-import { andRun, errorOf, intoRoot, onGround, perform } from './perform.js';
+import { mountFs } from '../../src/plan/mounts/mount-op.js';
+import type { Op } from '../../src/plan/plan-ops.js';
+import { COMMAND_LIMIT } from '../deadline.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { withUserNamespace } from '../integration/bed/config.js';
+import { runtPath } from '../integration/bed/place.js';
+import { andRun, errorOf, intoRoot, onGround, perform } from '../native/init/perform.js';
 
 const test = needing('advisories', 'root', 'programs');
 const otherUser = needing('advisories with another user', 'root', 'programs', 'open-checkout');

@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed } from '../../integration/bed/bed.js';
-import { filtered, program } from './perform.js';
+import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { filtered, program } from '../native/init/perform.js';
 
 const test = needing('race', 'root', 'programs');
 const DURATION = 1200;
