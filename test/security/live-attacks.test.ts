@@ -132,6 +132,20 @@ const attacks: Attack[] = [
     },
   },
   {
+    title:
+      'CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2025-54867: /proc that is swapped for a link is not mounted elsewhere',
+    weak: 'weak-resolve',
+    prepare: (ground) => {
+      for (const name of ['proc', 'elsewhere']) mkdirSync(join(ground.rootfs, name), { recursive: true });
+      symlinkSync('elsewhere', join(ground.rootfs, 'link'));
+      return { dir: ground.rootfs, names: ['proc', 'link'] };
+    },
+    async works(ground, init) {
+      const script = 'if [ -e /elsewhere/self ]; then echo redirected; fi';
+      return (await attempt(plan(ground, [proc], [], script), { init })).stdout === 'redirected\n';
+    },
+  },
+  {
     title: 'CVE-2025-31133, CVE-2025-62161: a /dev/null that is swapped for a link is not bound as a mask',
     weak: 'weak-null',
     prepare: (ground) => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, onBed } from '../integration/bed/bed.js';
 import { filtered, program } from '../native/init/perform.js';
+import { ROUNDS } from './rounds.js';
 
 const test = needing('race', 'root', 'programs');
 const DURATION = 1200;
@@ -20,7 +21,7 @@ function attack(dir: string, name: string, host: string): ChildProcess {
 }
 
 /**
- * Creates containers for a while, and at least ten, during the attack; returns how many were made and refused, and the
+ * Creates containers for a while, and at least ROUNDS, during the attack; returns how many were made and refused, and the
  * number of exchanges.
  */
 async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
@@ -38,7 +39,7 @@ async function besieged(bed: Bed, dir: string, name: string, host: string, runt?
   const mounts = ours();
   const counts = { ran: 0, refused: 0, turns: 0, messages: new Set<string>() };
   try {
-    for (const until = Date.now() + DURATION; Date.now() < until || counts.ran + counts.refused < 10; ) {
+    for (const until = Date.now() + DURATION; Date.now() < until || counts.ran + counts.refused < ROUNDS; ) {
       const r = bed.run([], runt ? { program: runt } : {});
       assert.not.match(r.stderr, 'outside');
       if (r.code === 0) counts.ran++;
