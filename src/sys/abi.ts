@@ -138,6 +138,15 @@ export const abi = table({
     ],
     doc: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path is dirfd itself; -1 does not change an id',
   },
+  chmodAt: {
+    ret: 'i32',
+    args: [
+      ['dirfd', 'i32'],
+      ['path', 'str'],
+      ['mode', 'i32'],
+    ],
+    doc: 'fchmodat(2), which follows a symlink: for what this process has just made in a directory that no other user may write',
+  },
   unlinkAt: {
     ret: 'i32',
     args: [

@@ -251,6 +251,13 @@ const cases: Record<Name, Case> = {
     t.call('chownAt', [AT_FDCWD, file, -2n, 0n]);
     t.call('chownAt', [AT_FDCWD, file, 0n, 1n << 32n]);
   },
+  chmodAt(t, dir, file) {
+    const out = new Uint8Array(64);
+    t.call('chmodAt', [AT_FDCWD, file, 0o640]);
+    native.stat(AT_FDCWD, file, 0, out);
+    t.note('mode', Number(longs(out)[0]) & 0o777);
+    t.call('chmodAt', [AT_FDCWD, `${dir}/none`, 0o600]);
+  },
   unlinkAt(t, dir, file) {
     native.mkdirAt(AT_FDCWD, `${dir}/e`, 0o755);
     t.call('unlinkAt', [AT_FDCWD, `${dir}/e`, 0]);

@@ -173,6 +173,10 @@ int32_t runt_chownAt(int32_t dirfd, const char *path, int64_t uid, int64_t gid) 
   return result(fchownat(dirfd, path, (uid_t)uid, (gid_t)gid, flags));
 }
 
+int32_t runt_chmodAt(int32_t dirfd, const char *path, int32_t mode) {
+  return result(fchmodat(dirfd, path, (mode_t)mode, 0));
+}
+
 int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) {
   return result(unlinkat(dirfd, path, flags));
 }

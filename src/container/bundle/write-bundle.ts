@@ -65,7 +65,11 @@ function makeOverlay(spec: Spec, directory: string, euid: number): void {
   makeParents(`${directory}/`);
   for (const name of ['upper', 'work']) {
     const path = `${directory}/${name}`;
-    if (!makeDir(path) || euid !== 0 || (uid === 0 && gid === 0)) continue;
+    if (!makeDir(path)) continue;
+    // The mode of `upper` is that of the container's root directory, whatever the umask.
+    const r = native.chmodAt(AT_FDCWD, path, 0o755);
+    check(r, { code: 'ERR_IO', message: `set the mode of ${path}`, path, syscall: 'fchmodat' });
+    if (euid !== 0 || (uid === 0 && gid === 0)) continue;
     const message = `make the container's root the owner of ${path}`;
     check(native.chownAt(AT_FDCWD, path, BigInt(uid), BigInt(gid)), {
       code: 'ERR_IO',

@@ -177,14 +177,16 @@ export async function makeLayer(op: OpOf<'makeLayer'>, user: User): Promise<void
     sweep(all.number, user);
     const [uid, gid] = [BigInt(op.uid), BigInt(op.gid)];
     const isMapped = uid !== 0n || gid !== 0n;
-    checkOp(op, native.mkdirAt(all.number, name, isMapped ? 0o710 : 0o700), 'mkdir', op.path);
+    const make = (dir: number, entry: string, mode: number) =>
+      checkOp(op, native.mkdirAt(dir, entry, mode) || native.chmodAt(dir, entry, mode), 'mkdir', `${op.path}/${entry}`);
+    make(all.number, name, isMapped ? 0o710 : 0o700);
     layer = new OwnedFd(checkOp(op, native.openDirectory(all.number, name, O_RDONLY), 'openat', op.path));
     checkOp(op, native.replaceFile(layer.number, ownName, 0o600, recordText(user)), 'openat', `${op.path}/${ownName}`);
     for (const [entry, mode] of [
       ['upper', 0o755],
       ['work', 0o700],
     ] as const) {
-      checkOp(op, native.mkdirAt(layer.number, entry, mode), 'mkdir', `${op.path}/${entry}`);
+      make(layer.number, entry, mode);
       if (isMapped) checkOp(op, native.chownAt(layer.number, entry, uid, gid), 'fchownat', `${op.path}/${entry}`);
     }
     if (isMapped) checkOp(op, native.chownAt(layer.number, '', -1n, gid), 'fchownat', op.path);

@@ -164,7 +164,8 @@ export function openPath(path: string, mode?: number): number {
       checkParent(at, current || '/');
       let next = native.openDirectory(at, name, O_PATH);
       if (next === -E.ENOENT && mode !== undefined) {
-        const made = native.mkdirAt(at, name, mode);
+        // The umask must not close a directory that others are to search.
+        const made = native.mkdirAt(at, name, mode) || native.chmodAt(at, name, mode);
         next = made < 0 && made !== -E.EEXIST ? made : native.openDirectory(at, name, O_PATH);
       }
       const target = next === -E.ENOTDIR ? linkTarget(at, name, `${current}/${name}`) : undefined;

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -194,6 +195,28 @@ for (const [name, flags] of [
     }),
   );
 }
+
+mapped(
+  'a strict umask of the caller closes no layer to the container',
+  onBed((bed) => {
+    chmodSync(bed.dir, 0o755);
+    const before = process.umask(0o077);
+    try {
+      for (const flags of [[], ['--uid-map', '0:100000:65536']]) {
+        rmSync(join(bed.bundle, 'fresh.json'), { force: true });
+        ephemeral(bed, ...flags);
+        assert.is(bed.out('stat -c %a /'), '755\n');
+      }
+      const spec = ['spec', '--bundle', join(bed.dir, 'strict'), '--rootfs', bed.rootfs];
+      const layer = ['--overlay', join(bed.dir, 'strict-layer'), '--user', '7', '--', '/bin/ls', '/'];
+      assert.is(bed.runt([...spec, ...layer]).code, 0);
+      const r = bed.runt(['run', '--bundle', join(bed.dir, 'strict'), bed.id]);
+      assert.is(r.code, 0, r.stderr);
+    } finally {
+      process.umask(before);
+    }
+  }),
+);
 
 test(
   'a layer is removed after a failed create, with a tree of any depth, and after a killed process',

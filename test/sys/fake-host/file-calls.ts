@@ -130,6 +130,12 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
       if (gid >= 0n) inode.gid = Number(gid);
       return 0;
     },
+    chmodAt(dirfd, path, mode) {
+      const inode = inodeAt(dirfd, path, 0);
+      if (typeof inode === 'number') return inode;
+      inode.mode = (inode.mode & ~0o7777) | mode;
+      return 0;
+    },
     unlinkAt(dirfd, path, flags) {
       const found = find(dirfd, path, false);
       return typeof found === 'number' ? found : tree.remove(found, (flags & AT_REMOVEDIR) !== 0);
