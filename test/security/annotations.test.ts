@@ -31,7 +31,7 @@ const attacks = (bed: Bed): Record<string, string> => ({
 const hook = { path: '/bin/sh', args: ['sh', '-c', 'echo attacked'] };
 
 test(
-  'deny refuses each with its JSON pointer before anything is made, for create, run, explain and validate',
+  'CVE-2026-53488, CVE-2026-53489, CVE-2026-53492, CVE-2026-50195: deny refuses each with its JSON pointer before anything is made, for create, run, explain and validate',
   onBed((bed) => {
     bed.config.hooks = { createRuntime: [hook], createContainer: [hook] };
     for (const [name, value] of Object.entries(attacks(bed))) {

@@ -21,8 +21,8 @@ function attack(dir: string, name: string, host: string): ChildProcess {
 }
 
 /**
- * Creates containers for a while, and at least ROUNDS, during the attack; returns how many were made and refused, and the
- * number of exchanges.
+ * Creates containers for a while, and at least ROUNDS, during the attack; returns how many were made and refused, and
+ * the number of exchanges.
  */
 async function besieged(bed: Bed, dir: string, name: string, host: string, runt?: string) {
   const attacker = attack(dir, name, host);

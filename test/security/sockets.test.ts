@@ -135,7 +135,7 @@ function connectRequest(id: string): Uint8Array {
 }
 
 test(
-  "the shim's ttrpc socket responds to root and not to another user",
+  "CVE-2020-15257: the shim's ttrpc socket responds to root and not to another user",
   onBed(async (bed) => {
     const engine = new Engine(bed);
     bed.write();
