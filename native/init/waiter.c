@@ -3,9 +3,12 @@
  *
  * The runtime executed it, so it is still the parent of the process, under the same pid, with the
  * signals to forward blocked. It forwards them, and at the end executes the runtime again, which
- * removes the container. docs/internals.md, "The waiter". */
+ * removes the container. It does so too when a time limit has passed or another process has ended:
+ * the runtime then ends the process. docs/internals.md, "The waiter". */
+#include "../core/clock.h"
 #include "../core/process/reap.h"
 #include "init.h"
+#include "text.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,15 +19,20 @@ static struct {
   int pid, process; /* of the child; process is a pidfd */
   int signals;      /* signalfd of the signals to forward */
   int orphans;      /* signalfd of SIGCHLD */
-  int program;      /* executed at the end; -1: only the exit status counts */
+  int parent;       /* pidfd of a process whose end ends the child; -1 for none */
+  int program;      /* the runtime; -1: it is not executed */
+  int at_end;       /* 1: it is executed when the child has ended */
+  uint64_t limit;   /* ns on CLOCK_MONOTONIC at which the child is to end; 0 for none */
   struct command command;
 } waiter;
 
-/* WAIT_MAGIC, the descriptors, the command if there is a program. */
+/* WAIT_MAGIC, the descriptors, the limit, the command if there is a program. */
 static int parse(char *data, size_t length) {
   struct cursor c = {data + sizeof WAIT_MAGIC, data + length};
   if (next_descriptor(&c, &waiter.pid) || next_descriptor(&c, &waiter.process) ||
-      next_descriptor(&c, &waiter.signals) || next_descriptor(&c, &waiter.program))
+      next_descriptor(&c, &waiter.signals) || next_descriptor(&c, &waiter.parent) ||
+      next_number(&c, &waiter.limit) || next_descriptor(&c, &waiter.at_end) ||
+      next_descriptor(&c, &waiter.program))
     return -1;
   return waiter.program < 0 ? 0 : next_command(&c, &waiter.command);
 }
@@ -65,13 +73,45 @@ static int status_of_child(void) {
   return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
-/* The runtime removes the container and reaps the child. */
-static int execute_runtime(void) {
-  static const char message[] = "runt: runt could not be executed to remove the container\n";
+/* The runtime removes the container and reaps the child. Its name gets the reason. Returns if it
+ * cannot be executed. */
+static void execute_runtime(const char *reason) {
+  static const char message[] = "runt: runt could not be executed to end the container\n";
+  static char name[64];
+  struct text t = TEXT_IN(name);
+  text_add(&t, waiter.command.words[0]);
+  text_add_char(&t, ':');
+  text_add(&t, reason);
+  waiter.command.words[0] = name;
   if (fcntl(waiter.process, F_SETFD, 0) == 0)
     syscall(SYS_execveat, waiter.program, "", waiter.command.words, waiter.command.environment,
             AT_EMPTY_PATH);
-  return write(STDERR_FILENO, message, sizeof message - 1) < 0 ? 255 : 1;
+  (void)!write(STDERR_FILENO, message, sizeof message - 1);
+}
+
+/* Safe: the pidfd is of the child. If the runtime cannot end it in its own way, KILL does: a
+ * container must not outlive its limit. */
+static void end_child(const char *reason) {
+  execute_runtime(reason);
+  syscall(SYS_pidfd_send_signal, waiter.process, SIGKILL, NULL, 0);
+  waiter.limit = 0;
+  waiter.parent = waiter.program = -1;
+}
+
+/* ms until the limit, rounded up; -1 without one. */
+static int time_left(void) {
+  if (!waiter.limit)
+    return -1;
+  int64_t left = (int64_t)waiter.limit - clock_ns(CLOCK_MONOTONIC);
+  int64_t ms = left <= 0 ? 0 : (left + 999999) / 1000000;
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static int end_of_child(void) {
+  if (waiter.program < 0 || !waiter.at_end)
+    return status_of_child();
+  execute_runtime("");
+  return 1;
 }
 
 int await_end(char *data, size_t length) {
@@ -80,19 +120,27 @@ int await_end(char *data, size_t length) {
     return 255;
   if (waiter.program >= 0 && fcntl(waiter.program, F_SETFD, FD_CLOEXEC))
     return 255;
+  if (waiter.parent >= 0 && fcntl(waiter.parent, F_SETFD, FD_CLOEXEC))
+    return 255;
   close(init.report);
   prctl(PR_SET_NAME, "runt");
   reap_orphans(waiter.pid);
   for (;;) {
-    struct pollfd fds[] = {
-        {waiter.process, POLLIN, 0}, {waiter.signals, POLLIN, 0}, {waiter.orphans, POLLIN, 0}};
-    if (poll(fds, 3, -1) < 0) {
+    struct pollfd fds[] = {{waiter.process, POLLIN, 0},
+                           {waiter.signals, POLLIN, 0},
+                           {waiter.orphans, POLLIN, 0},
+                           {waiter.parent, POLLIN, 0}};
+    if (poll(fds, 4, time_left()) < 0) {
       if (errno == EINTR)
         continue;
       return 255;
     }
     if (fds[0].revents)
-      return waiter.program >= 0 ? execute_runtime() : status_of_child();
+      return end_of_child();
+    if (fds[3].revents)
+      end_child(WAIT_REASON_PARENT);
+    else if (!time_left())
+      end_child(WAIT_REASON_TIMEOUT);
     if (fds[1].revents)
       forward_signal();
     if (fds[2].revents)

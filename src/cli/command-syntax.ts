@@ -45,6 +45,7 @@ const createFlags = {
   trace: 'str',
 } as const;
 
+const limitFlags = { timeout: 'str', 'stop-timeout': 'str' } as const;
 const help = { 'help|h': 'bool' } as const;
 /** The flags are in rare-flags.ts. */
 export const rare = {};
@@ -62,7 +63,7 @@ export const commands = {
   start: { args: 'ID', flags: { trace: 'str', ...help } },
   run: {
     args: 'ID',
-    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool', ...help },
+    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool', ...limitFlags, ...help },
   },
   state: { args: 'ID', flags: help },
   wait: { args: 'ID', flags: { pid: 'int', timeout: 'str', 'format|f': 'text|json', ...help } },
@@ -88,6 +89,7 @@ export const commands = {
       apparmor: 'str',
       'pidfd-socket': 'str',
       trace: 'str',
+      ...limitFlags,
       ...help,
     },
   },

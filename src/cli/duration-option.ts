@@ -15,3 +15,15 @@ export function durationOption<N extends string>(
   }
   return { [name]: ms } as { readonly [K in N]?: number };
 }
+
+/** `--timeout` and `--stop-timeout`. Throws ERR_USAGE. */
+export function limitOptions(
+  where: string,
+  flags: { readonly timeout?: string; readonly 'stop-timeout'?: string },
+): { readonly timeout?: number; readonly stopTimeout?: number } {
+  const limit = durationOption(where, 'timeout', flags.timeout);
+  const stop = durationOption(where, 'stop-timeout', flags['stop-timeout'])['stop-timeout'];
+  if (stop === undefined) return limit;
+  if (limit.timeout === undefined) throw usageError(where, '--stop-timeout has no effect without --timeout');
+  return { ...limit, stopTimeout: stop };
+}

@@ -28,12 +28,13 @@ import { readHostFacts } from './launch/read-host-facts.js';
 import type { Stdio } from './launch/spawn-init.js';
 import { holdProcess, isAlive, statusOf, unifiedPath } from './state/recorded-process.js';
 import { type ContainerRecord, loadRecord, storedConfigPath } from './state/state-store.js';
+import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
 import type { StdioOwners } from './stdio/stdio-owner.js';
 
-export interface ExecOptions extends Omit<ExecRequest, 'process'> {
+export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
   readonly root: string;
   readonly id: string;
   /** Path of a JSON file with a process, */
@@ -83,14 +84,26 @@ export async function exec(o: ExecOptions): Promise<number> {
       throw error;
     }
     const again = terminal || stdioOwners ? undefined : false;
-    if (!o.detach) await launch.orUndo(waitForEnd(launch, signals, terminal, again));
+    const limit = o.timeout === undefined || o.detach ? undefined : await limitOf(o, launch);
+    if (!o.detach) await launch.orUndo(waitForEnd(launch, signals, terminal, again, limit));
     const status = o.detach ? 0 : endOf(launch.pidfd).status;
     launch.close();
+    limit?.check();
     return status;
   } finally {
     terminal?.close();
     stdioOwners?.restore();
   }
+}
+
+async function limitSupervised(o: ExecOptions, launch: Launch): Promise<void> {
+  const { limitProcess } = await import('./launch/supervisor.js');
+  await limitProcess(launch.resources.directory, launch.pid, o);
+}
+
+async function limitOf(o: ExecOptions, { pid, pidfd }: Launch): Promise<EndLimit> {
+  const { EndLimit } = await import('./stdio/end-limit.js');
+  return new EndLimit(o, { what: `exec ${o.id}`, pid, pidfd, cgroups: [] });
 }
 
 /** Starts the process and resolves after its execve. The caller closes its pidfd or waits for it. */
@@ -118,6 +131,13 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   if (status === 'paused' && !o.ignorePaused) {
     await refuseFrozen(o, record.cgroups, record.cgroups);
     throw statusError('cannot exec in a paused container (use --ignore-paused to override)', o.id);
+  }
+  if (o.detach && o.timeout !== undefined && !record.supervisor) {
+    throw new RuntError({
+      code: 'ERR_NOT_SUPERVISED',
+      message: `exec ${o.id}: the container has no supervisor, so nothing can end a detached process`,
+      hint: 'create it with --supervise, or run exec without --detach',
+    });
   }
   if (status === 'stopped' || status === 'creating') throw statusError(`cannot exec in a ${status} container`, o.id);
   // Ignore the warnings: create has issued them.
@@ -215,6 +235,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   try {
     if (withSupervisor) await (await import('./launch/supervisor.js')).withSupervisor(`${o.root}/${o.id}`, perform);
     else await perform();
+    if (withSupervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
     await startProcess(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();

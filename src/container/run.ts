@@ -4,11 +4,13 @@ import { explainFailure, launchContainer, writeFiles } from './create.js';
 import { endOf } from './launch/child-end.js';
 import type { CreateOptions } from './launch/container-options.js';
 import type { Launch } from './launch/launch.js';
+import type { Exit } from './state/exit-records.js';
+import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Notify } from './stdio/notify-socket.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
 
-export interface RunOptions extends CreateOptions {
+export interface RunOptions extends CreateOptions, TimeLimit {
   readonly detach: boolean;
   /** Keep the stopped container for `state` and `delete`. */
   readonly keep: boolean;
@@ -25,11 +27,15 @@ export async function run(o: RunOptions): Promise<number> {
   const { launch, compiled, terminal, stdioOwners } = await interruptibly(() =>
     launchContainer('run', o, false, !o.detach),
   );
-  let status: number | undefined;
+  let end: End | undefined;
+  let limit: EndLimit | undefined;
   let notify: Notify | undefined;
   let forwarding: Promise<void> | undefined;
+  const { supervisor } = launch.input.record;
   try {
     await interruptibly(async () => {
+      // Before the start: if runt is killed, the process still has its limit.
+      if (supervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
       await explainFailure('run', o.id, compiled, () => launch.start(terminal));
       await writeFiles(o, launch, compiled);
       await launch.poststart();
@@ -42,9 +48,10 @@ export async function run(o: RunOptions): Promise<number> {
       if (o.detach) await forwarding;
     }
     if (o.detach) return 0;
-    const again = terminal || notify || stdioOwners || launch.input.record.supervisor ? undefined : !o.keep;
-    await launch.orUndo(waitForEnd(launch, signals, terminal, again));
-    status = await statusOf(o, launch);
+    const again = terminal || notify || stdioOwners || supervisor ? undefined : !o.keep;
+    limit = o.timeout === undefined || supervisor ? undefined : await limitOf(o, launch);
+    await launch.orUndo(waitForEnd(launch, signals, terminal, again, limit));
+    end = await endOfRun(o, launch);
     notify?.stop();
     await forwarding;
   } finally {
@@ -53,15 +60,30 @@ export async function run(o: RunOptions): Promise<number> {
     stdioOwners?.restore();
   }
   if (!o.keep) await (await import('./teardown.js')).removeEnded('run', o, launch.input.record);
-  if (status === undefined) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
-  return status;
+  if (!end) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
+  if (limit?.timedOut || end.reason === 'timeout') {
+    throw (await import('./stdio/end-limit.js')).timeoutError(`run ${o.id}`, o);
+  }
+  return end.status;
 }
 
-/** Exit status of the process; undefined if its supervisor was killed and the kernel no longer has it. */
-async function statusOf(o: RunOptions, launch: Launch): Promise<number | undefined> {
-  if (!launch.input.record.supervisor) return endOf(launch.pidfd).status;
+type End = Pick<Exit, 'status' | 'reason'>;
+
+/** The end of the process; undefined if its supervisor was killed and the kernel no longer has it. */
+async function endOfRun(o: RunOptions, launch: Launch): Promise<End | undefined> {
+  if (!launch.input.record.supervisor) return endOf(launch.pidfd);
   const { exitOfEnded } = await import('./state/exit-records.js');
-  return (await exitOfEnded(`${o.root}/${o.id}`, launch))?.status;
+  return exitOfEnded(`${o.root}/${o.id}`, launch);
+}
+
+async function limitOf(o: RunOptions, { pid, pidfd, input }: Launch): Promise<EndLimit> {
+  const { EndLimit } = await import('./stdio/end-limit.js');
+  return new EndLimit(o, { what: `run ${o.id}`, pid, pidfd, cgroups: input.record.cgroups });
+}
+
+async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
+  const { limitProcess } = await import('./launch/supervisor.js');
+  await limitProcess(launch.resources.directory, launch.pid, o);
 }
 
 /** Only warns on failure: the container runs. In the foreground MAINPID is this process, which waits for it. */

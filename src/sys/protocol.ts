@@ -11,9 +11,11 @@ export enum Protocol {
   /** First field of the frame that makes runt-init hold the answer of a shim's `delete`. */
   HOLD_MAGIC = 'runt-hold-1',
   /** First field of the frame with which a foreground command becomes runt-init until its process ends. */
-  WAIT_MAGIC = 'runt-wait-1',
-  /** The name of runt when the waiter executes it; the pid and the pidfd of the child follow, after colons. */
+  WAIT_MAGIC = 'runt-wait-2',
+  /** The name of runt when the waiter executes it; after colons: the child's pid and pidfd, and why it is to end. */
   RUN_END_PROGRAM = 'runt-run-end',
+  WAIT_REASON_TIMEOUT = 'timeout',
+  WAIT_REASON_PARENT = 'parent',
   /** Limit of a frame in bytes; no config comes near it. */
   PLAN_MAX = 16 << 20,
   /** Limit of the slots of a plan. */
@@ -38,6 +40,7 @@ export enum Protocol {
   FORGET_REQUEST = 'runt-forget-1',
   WATCH_REQUEST = 'runt-watch-1',
   UNREAD_REQUEST = 'runt-unread-1',
+  LIMIT_REQUEST = 'runt-limit-1',
 
   // ── records of the supervisor, in the state directory ──
 

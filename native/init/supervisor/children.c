@@ -3,6 +3,7 @@
 #include "../../core/process/pidfd.h"
 #include "../../core/time-limits.h"
 #include "supervisor.h"
+#include <signal.h>
 #include <sys/wait.h>
 
 static struct child children[CHILDREN_MAX];
@@ -47,6 +48,35 @@ static void record(const struct child *child, pid_t pid, const struct end *end) 
   write_init_end(pid, end);
 }
 
+/* Safe: a child that is not watched is ours, and only this thread reaps it, so no other process has
+ * its pid; a watched one is signalled by its pidfd. An error means that it has ended. */
+static void signal_child(const struct child *child, int signal) {
+  if (child->watched)
+    syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0);
+  else
+    kill(child->pid, signal);
+}
+
+int end_late_children(void) {
+  uint64_t now = (uint64_t)clock_ns(CLOCK_MONOTONIC), next = UINT64_MAX;
+  for (int i = 0; i < children_end; i++) {
+    struct child *child = &children[i];
+    if (!child->pid || !child->limit)
+      continue;
+    if (child->limit <= now) {
+      signal_child(child, child->timed_out ? SIGKILL : SIGTERM);
+      child->limit = child->timed_out ? 0 : now + child->stop_time;
+      child->timed_out = 1;
+    }
+    if (child->limit && child->limit < next)
+      next = child->limit;
+  }
+  if (next == UINT64_MAX)
+    return -1;
+  uint64_t ms = next <= now ? 0 : (next - now + 999999) / 1000000;
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
 int reap(void) {
   for (;;) {
     siginfo_t info = {0};
@@ -58,7 +88,8 @@ int reap(void) {
     if (!info.si_pid)
       return 1;
     struct child child = forget(info.si_pid);
-    struct end end = {.by_signal = info.si_code != CLD_EXITED,
+    struct end end = {.timed_out = child.timed_out,
+                      .by_signal = info.si_code != CLD_EXITED,
                       .number = info.si_status,
                       .at = (uint64_t)clock_ns(CLOCK_REALTIME)};
     record(&child, info.si_pid, &end);
@@ -80,6 +111,7 @@ static void check_watched(struct child *child, short events) {
   if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))
     return;
   struct end end = {.lost = r != 1,
+                    .timed_out = child->timed_out,
                     .by_signal = (status & 0x7f) != 0,
                     .number = status & 0x7f ? status & 0x7f : status >> 8 & 0xff,
                     .at = child->ended};

@@ -47,7 +47,10 @@ static int write_end(const char *name, pid_t pid, const struct end *end) {
   }
   text_add(&t, ",\"exitedAtNs\":\"");
   text_add_number(&t, end->at);
-  text_add(&t, oom_happened() ? "\",\"oom\":true}\n" : "\",\"oom\":false}\n");
+  text_add(&t, oom_happened() ? "\",\"oom\":true" : "\",\"oom\":false");
+  if (end->timed_out)
+    text_add(&t, ",\"reason\":\"timeout\"");
+  text_add(&t, "}\n");
   return write_json(name, &t);
 }
 

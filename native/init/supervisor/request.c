@@ -11,6 +11,9 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+/* ms: a century fits into ns of 64 bits. */
+#define LIMIT_TIME_MAX (100ull * 366 * 24 * 3600 * 1000)
+
 enum { REQUEST_MAX = 8192 };
 
 /* Splits a request into its NUL-terminated fields. Returns how many, or -1. */
@@ -187,6 +190,20 @@ static int forget_exec(const char *const fields[], int n) {
   return (int)pid;
 }
 
+/* LIMIT_REQUEST, pid, ms until TERM, ms from TERM to KILL: the time limit of a child. */
+static int limit_child(const char *const fields[], int n) {
+  uint64_t pid, time, stop_time;
+  if (n != 4 || number(fields[1], INT_MAX, &pid) || !pid ||
+      number(fields[2], LIMIT_TIME_MAX, &time) || number(fields[3], LIMIT_TIME_MAX, &stop_time))
+    return -EBADMSG;
+  struct child *child = find_child((pid_t)pid);
+  if (!child)
+    return -ESRCH;
+  child->limit = (uint64_t)clock_ns(CLOCK_MONOTONIC) + time * 1000000;
+  child->stop_time = stop_time * 1000000;
+  return (int)pid;
+}
+
 static void answer(int connection, int result, int pidfd, const char *call,
                    uint64_t registered_at) {
   char text[96];
@@ -245,6 +262,8 @@ int serve(int connection) {
     result = forget_exec(fields, count);
   else if (count > 0 && !strcmp(fields[0], WATCH_REQUEST))
     result = inherit(fields, count, &r);
+  else if (count > 0 && !strcmp(fields[0], LIMIT_REQUEST))
+    result = limit_child(fields, count);
   else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
     result = inherit_unread(fields, count);
   answer(connection, result, pidfd, f.call, registered_at);

@@ -28,7 +28,10 @@ static int turn(int signals) {
   fds[OOM] = (struct pollfd){oom_events(), POLLIN, 0};
   int late;
   size_t n = poll_watched(fds + FIXED, &late);
-  if (poll(fds, FIXED + n, late ? REAP_POLL_INTERVAL : -1) < 0)
+  int ms = end_late_children();
+  if (late && (ms < 0 || ms > REAP_POLL_INTERVAL))
+    ms = REAP_POLL_INTERVAL;
+  if (poll(fds, FIXED + n, ms) < 0)
     return errno != EINTR;
   if (fds[OOM].revents)
     oom_happened();

@@ -13,6 +13,9 @@ enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
 struct child {
   pid_t pid;
   enum kind kind;
+  /* Its time limit, in ns on CLOCK_MONOTONIC; 0 for none. */
+  uint64_t limit, stop_time;
+  int timed_out;          /* TERM was sent for it */
   uint64_t registered_at; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never reused */
   /* If its parent was a supervisor that was killed: */
   int pidfd;
@@ -33,6 +36,7 @@ extern struct supervisor {
 /* How a process ended. */
 struct end {
   int lost; /* the status is not known */
+  int timed_out;
   int by_signal, number;
   uint64_t at; /* ns since 1970 */
 };
@@ -72,6 +76,8 @@ void note_unread(pid_t pid, uint64_t registered_at);
 struct child *find_child(pid_t pid);
 /* Watches a process that is not our child. Its pid, or -errno. */
 int watch_child(struct child *slot, struct child child, int pidfd);
+/* Signals the children whose time has passed. Returns ms until the next one; -1 for none. */
+int end_late_children(void);
 /* Reaps all ended children. 0 when no child is left. */
 int reap(void);
 /* Fills in what to poll for the watched processes. Returns how many; *late: one has ended that its

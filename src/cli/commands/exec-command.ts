@@ -3,11 +3,13 @@
 import { exec } from '../../container/exec.js';
 import { listenFds } from '../../container/stdio/preserved-descriptors.js';
 import { host } from '../../sys/host.js';
+import { Protocol } from '../../sys/protocol.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
 import { annotationPolicyOption, loggingOf, rootlessMode } from '../create-options.js';
+import { limitOptions } from '../duration-option.js';
 import { reportFailure } from '../failure-report.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -35,6 +37,11 @@ async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
       '--interactive=false has no effect: the process reads the standard input of runt; redirect that from /dev/null',
     );
   }
+  const limit = limitOptions('exec', flags);
+  const { program: name = '' } = host;
+  if (name.startsWith(Protocol.RUN_END_PROGRAM)) {
+    return (await import('../../container/run-end.js')).endExec({ id, ...limit }, name);
+  }
   const listen = listenFds(host.env);
   return exec({
     root: rootDirectory(global),
@@ -58,6 +65,7 @@ async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     ...(listen && { listen }),
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     ignorePaused: flags['ignore-paused'] === true,
+    ...limit,
     rootless: rootlessMode('exec', global.rootless),
     ...annotationPolicyOption(global),
     ...(trace !== undefined && { trace: absolute(trace) }),

@@ -4,6 +4,7 @@ import { host } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import type { Call } from '../command-syntax.js';
 import { createOptions, loggingOf } from '../create-options.js';
+import { limitOptions } from '../duration-option.js';
 
 export async function command(call: Call<'run'>): Promise<number> {
   const { flags } = call;
@@ -13,7 +14,10 @@ export async function command(call: Call<'run'>): Promise<number> {
     detach: flags.detach === true,
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
+    ...limitOptions('run', flags),
   };
+  // The supervisor ends a detached container, which has no command that waits.
+  if (options.detach && options.timeout !== undefined) options.supervise = true;
   const { program = '' } = host;
   if (!program.startsWith(Protocol.RUN_END_PROGRAM)) return run(options);
   return (await import('../../container/run-end.js')).endRun(options, program);

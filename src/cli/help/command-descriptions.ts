@@ -42,6 +42,11 @@ const createFlags: Description<(typeof commands)['create']['flags']>['flags'] = 
   trace: 'write the duration of each operation to this file, in Chrome trace format',
 };
 
+const limitFlags = {
+  timeout: 'end the process after this time: TERM, then KILL; the exit status is 124',
+  'stop-timeout': 'time between TERM and KILL (default: 10s)',
+};
+
 const noSubreaper = "do not adopt the container's orphaned processes while waiting";
 
 const criuFlags = {
@@ -75,6 +80,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       detach: 'return when the program has started',
       keep: 'keep the stopped container for "runt state" and "runt delete"',
       'no-subreaper': noSubreaper,
+      ...limitFlags,
     },
   },
   wait: {
@@ -83,7 +89,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     flags: {
       pid: 'wait for this process, which exec --detach started, instead of the container',
       timeout: 'exit with 124 if it has not ended after this time',
-      format: 'text: the status; json: pid, status, signal, exitedAt and oom (default: text)',
+      format: 'text: the status; json: pid, status, signal, exitedAt, oom, and reason if it is timeout (default: text)',
     },
   },
   state: { summary: 'print the state of a container as JSON', flags: {} },
@@ -111,6 +117,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       apparmor: 'AppArmor profile of the process',
       'pidfd-socket': createFlags['pidfd-socket'],
       trace: createFlags.trace,
+      ...limitFlags,
     },
   },
   ps: {

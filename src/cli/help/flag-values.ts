@@ -76,6 +76,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   seccomp: 'FILE|default|unconfined',
   signal: 'SIGNAL',
   'status-fd': 'FD',
+  'stop-timeout': 'DURATION',
   timeout: 'DURATION',
   trace: 'FILE',
   ulimit: 'NAME=SOFT[:HARD]',

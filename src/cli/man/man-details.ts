@@ -32,7 +32,7 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
   start: { variables: ['NOTIFY_SOCKET'], related: ['create', 'run'] },
   run: {
     status:
-      'In the foreground: the exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the container was not created or not started: 1.',
+      'In the foreground: the exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If the container was not created or not started: 1.',
     variables: creation,
     files: config,
     related: ['create', 'start', 'exec', 'delete'],
@@ -44,7 +44,7 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
   state: { related: ['list', 'debug', 'ps'] },
   exec: {
     status:
-      'The exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the process was not executed: 255.',
+      'The exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If the process was not executed: 255.',
     variables: ['RUNT_UNSAFE_ANNOTATIONS', 'LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'],
     related: ['run', 'wait', 'ps'],
   },

@@ -9,10 +9,11 @@ import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import { readable, readableInBackground, sleep } from '../../sys/waiting/loop.js';
-import { supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
+import { stopTime, supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import { type ExecKey, splitStateDir, withStateAt } from '../state/exit-records.js';
 import { recordProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
+import type { TimeLimit } from '../stdio/end-limit.js';
 import { endOf } from './child-end.js';
 import type { StartResult } from './start-init.js';
 import { endMode, type ModeProcess, startFailure, startMode } from './start-mode.js';
@@ -172,6 +173,18 @@ async function adoptAs(
     fdList([pidfd]),
   );
   return { answer, registeredAt };
+}
+
+/** Lets the supervisor end a process that it started: TERM after `timeout` ms, and KILL after the other time. */
+export async function limitProcess(stateDir: string, pid: number, o: TimeLimit): Promise<void> {
+  const times = [Math.ceil(o.timeout ?? 0), Math.ceil(o.stopTimeout ?? stopTime)];
+  const { pid: answer } = await sendRequest(stateDir, [Protocol.LIMIT_REQUEST, pid, ...times], fdList([]));
+  if (answer >= 0 || answer === -E.ESRCH) return;
+  throw new RuntError({
+    code: 'ERR_SUPERVISOR',
+    message: `give the supervisor the time limit of process ${pid}`,
+    errno: -answer,
+  });
 }
 
 /** Lets the supervisor drop an exec's record. If it has ended, the record stays until it expires. */

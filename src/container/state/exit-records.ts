@@ -25,6 +25,8 @@ export interface ExitRecord {
   readonly exitedAt: string;
   /** An OOM kill had happened in the container's cgroup. */
   readonly oom: boolean;
+  /** `timeout`: its time limit had passed. */
+  readonly reason?: 'timeout';
 }
 
 /** An exit record with its time in nanoseconds since 1970. */
@@ -85,6 +87,7 @@ function isRecordFile(value: unknown): value is RecordFile {
   if (w.running !== undefined) return w.running === true && typeof w.startTime === 'string';
   if (w.lost !== undefined) return w.lost === true;
   const numbers = Number.isInteger(w.status) && Number.isInteger(w.signal) && typeof w.oom === 'boolean';
+  if (w.reason !== undefined && w.reason !== 'timeout') return false;
   return numbers && typeof w.exitedAtNs === 'string' && /^[0-9]{1,20}$/.test(w.exitedAtNs);
 }
 
@@ -95,8 +98,8 @@ export function readExit(stateDir: string, exec?: ExecKey): Exit | undefined {
 
 function exitOf(written: RecordFile | undefined): Exit | undefined {
   if (!written || written.running || written.lost) return undefined;
-  const { pid, status, signal, exitedAtNs, oom } = written;
-  return { pid, status, signal, exitedAtNs: BigInt(exitedAtNs), oom };
+  const { pid, status, signal, exitedAtNs, oom, reason } = written;
+  return { pid, status, signal, exitedAtNs: BigInt(exitedAtNs), oom, ...(reason && { reason }) };
 }
 
 /** The process of an exec that has not ended. @throws RuntError ERR_STATE_CORRUPT */
@@ -138,8 +141,8 @@ export function removeUnfinished(stateDir: string): void {
       withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, name, 0));
 }
 
-export function exitRecord({ pid, status, signal, exitedAtNs, oom }: Exit): ExitRecord {
-  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom };
+export function exitRecord({ pid, status, signal, exitedAtNs, oom, reason }: Exit): ExitRecord {
+  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom, ...(reason && { reason }) };
 }
 
 /** Waits for a child of this process that no supervisor records. Closes the pidfd. */

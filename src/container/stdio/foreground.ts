@@ -7,6 +7,7 @@ import {
   firstReadable,
   forget,
   interruptWaits,
+  now,
   readable,
   readableInBackground,
   sleep,
@@ -14,8 +15,11 @@ import {
 } from '../../sys/waiting/loop.js';
 import { waiterAfter } from '../../sys/waiting/time-limits.js';
 import { signalProcess } from '../state/recorded-process.js';
+import type { EndLimit } from './end-limit.js';
 
 const signalInfoSize = 128;
+/** ms; no timer is longer. */
+const maxTime = 2 ** 31 - 1;
 
 /** A terminal that is relayed meanwhile. */
 interface RelayedTerminal {
@@ -100,12 +104,14 @@ function nextSignal(signals: number): [number: number, from: number] | undefined
  * its parent, this program or a supervisor, does.
  * @param again for a child without terminal: this program may become a waiter that runs the command again at the end
  *   (true), or ends with the child's status (false); see waiter.ts
+ * @param limit ends the process before
  */
 export async function waitForEnd(
   { pid, pidfd }: { readonly pid: number; readonly pidfd: number },
   signals: number,
   terminal?: RelayedTerminal,
   again?: boolean,
+  limit?: EndLimit,
 ): Promise<void> {
   trimWhenIdle();
   const forwardSignal = (signal = nextSignal(signals)): void => {
@@ -115,14 +121,21 @@ export async function waitForEnd(
   let orphans = -1;
   const forward = async (ms?: number): Promise<boolean> => {
     for (;;) {
-      const first = await firstReadable(orphans < 0 ? [pidfd, signals] : [pidfd, signals, orphans], ms);
+      const left = limit ? Math.max(0, limit.deadline - now()) : Number.POSITIVE_INFINITY;
+      const fds = orphans < 0 ? [pidfd, signals] : [pidfd, signals, orphans];
+      const isLimited = left < (ms ?? Number.POSITIVE_INFINITY);
+      const first = await firstReadable(fds, isLimited ? Math.min(left, maxTime) : ms);
+      if (first < 0 && isLimited) {
+        if (left <= maxTime) limit?.pass();
+        continue;
+      }
       if (first <= 0) return first === 0;
       if (first === 1) forwardSignal();
       else if (nextSignal(orphans)) native.reapOrphans(pid);
     }
   };
   if (again === undefined || !(await forward(waiterAfter))) {
-    if (again !== undefined) (await import('./waiter.js')).becomeWaiter({ pid, pidfd }, signals, again);
+    if (again !== undefined) (await import('./waiter.js')).becomeWaiter({ pid, pidfd }, signals, again, limit);
     // Node.js owns SIGCHLD.
     if (host.name === 'quickjs') orphans = native.signalFd(1n << BigInt(SIGCHLD - 1));
     if (orphans >= 0) native.reapOrphans(pid);

@@ -11,6 +11,7 @@ import { nulList } from '../../sys/nul-list.js';
 import { Protocol } from '../../sys/protocol.js';
 import { environment } from '../environment.js';
 import { frameOf } from '../launch/init-channel.js';
+import type { EndLimit } from './end-limit.js';
 
 interface AwaitedChild {
   readonly pid: number;
@@ -22,17 +23,20 @@ interface AwaitedChild {
  * ends with the child's exit status, or executes this command line again (run-end.ts). Returns if that is not possible
  * here: the caller then waits itself.
  * @param signals signalfd of the signals to forward @param again whether there is something to do after the end
+ * @param limit after which it executes this command line again too
  */
-export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, again: boolean): void {
+export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, again: boolean, limit?: EndLimit): void {
   // It has no other way to signal the child.
-  if (host.name !== 'quickjs' || native.pidfdSignal(pidfd, 0) === -E.ENOSYS) return;
-  const program = again ? native.openAt(AT_FDCWD, '/proc/self/exe', O_RDONLY, 0) : -1;
-  if (again && program < 0) return;
+  if (host.name !== 'quickjs' || native.pidfdSignal(pidfd, 0) === -E.ENOSYS || limit?.passed) return;
+  const returns = again || limit !== undefined;
+  const program = returns ? native.openAt(AT_FDCWD, '/proc/self/exe', O_RDONLY, 0) : -1;
+  if (returns && program < 0) return;
   const words = [[Protocol.RUN_END_PROGRAM, pid, pidfd].join(':'), ...host.args];
-  const command = again ? [program, words.length, ...words, ...environment()] : [''];
-  const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, ...command]);
+  const deadline = Number.isFinite(limit?.deadline) ? Math.ceil((limit?.deadline ?? 0) * 1e6) : 0;
+  const command = returns ? [program, words.length, ...words, ...environment()] : [''];
+  const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, '', deadline, again ? 1 : 0, ...command]);
   const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frameOf(data)) : -E.E2BIG;
-  const kept = again ? [pidfd, signals, program] : [pidfd, signals];
+  const kept = returns ? [pidfd, signals, program] : [pidfd, signals];
   if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, fdList(kept));
   for (const fd of [file, program]) if (fd >= 0) native.close(fd);
 }
