@@ -44,8 +44,14 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
     return loadRecord(o.root, o.id);
   } catch (error) {
     if (!o.force || !(error instanceof RuntError)) throw error;
-    if (error.code !== 'ERR_STATE_CORRUPT' && error.code !== 'ERR_STATE_VERSION') throw error;
-    return (await import('./state/salvaged-cgroups.js')).salvagedRecord(o.root, o.id, error.message, o.warn);
+    let why = error;
+    if (why.code === 'ERR_NO_CONTAINER') {
+      const found = await (await import('./state/unfinished-create.js')).awaitRecord(o.root, o.id);
+      if (!(found instanceof RuntError)) return found;
+      why = found;
+    }
+    if (why.code !== 'ERR_STATE_CORRUPT' && why.code !== 'ERR_STATE_VERSION') throw why;
+    return (await import('./state/salvaged-cgroups.js')).salvagedRecord(o.root, o.id, why.message, o.warn);
   }
 }
 
@@ -54,7 +60,9 @@ const endsSoon = async (record: ContainerRecord): Promise<boolean> =>
 
 /** @returns the removed record; undefined if it was unreadable */
 async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefined> {
-  const record = await recordOf(o);
+  let record = await recordOf(o);
+  if (o.force && record?.creator)
+    record = await (await import('./state/unfinished-create.js')).endUnfinishedCreate(o.root, record);
   if (!record) {
     removeStateDir(o.root, o.id);
     return undefined;

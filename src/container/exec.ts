@@ -112,9 +112,18 @@ export async function startExec(o: ExecOptions): Promise<StartedExec> {
   try {
     return await launchExec(o, fileFields);
   } catch (error) {
+    if (error instanceof RuntError && /^ERR_(IO|SPEC_MISSING|STATE)$/.test(error.code)) await checkStillRuns(o, error);
     const { withExecOrigin } = await import('./failure/exec-pointer.js');
     throw withExecOrigin(error, o, fileFields, processName(o));
   }
+}
+
+/**
+ * A file that cannot be read may be one of a container that is just ending or was just deleted.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS
+ */
+async function checkStillRuns(o: ExecOptions, error: RuntError): Promise<void> {
+  if (await isEnding(loadRecord(o.root, o.id), error)) throw statusError('cannot exec in a stopped container', o.id);
 }
 
 interface StartedExec {

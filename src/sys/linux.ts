@@ -109,6 +109,7 @@ export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 0x10;
 export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20;
 
 // flock(2)
+export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 

@@ -2,7 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
-import { loadRecord, makeStateDir } from '../../src/container/state/state-store.js';
+import { makeStateDir } from '../../src/container/state/claim-id.js';
+import { loadRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { SIGKILL, SIGSYS } from '../../src/sys/linux.js';

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
+import { removeStateDir, saveRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
 import { SIGKILL } from '../../src/sys/linux.js';
@@ -33,6 +34,32 @@ test('delete removes a stopped or created container, and refuses a running or cr
     'running: ERR_CONTAINER_STATUS cannot delete container web that is not stopped: running',
     'creating: ERR_CONTAINER_STATUS cannot delete container web that is not stopped: creating',
   ]);
+});
+
+/** A container without a process whose create, in process 77, goes on. */
+function beingCreated(): FakeContainer {
+  const creator = { pid: 77, startTime: '5' };
+  const c = new FakeContainer({ status: 'creating', record: { pid: 0, startTime: '', creator } });
+  c.process?.signal(SIGKILL);
+  c.kernel.processes.add({ ...creator, name: 'runt' });
+  return c;
+}
+
+test('delete refuses a container whose create has made no process yet', async () => {
+  const c = beingCreated();
+  assert.match(await outcomeOf(c), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: creating');
+});
+
+test('delete --force waits for the end of a create, and goes on without it after 2 s', async () => {
+  const ended = beingCreated();
+  ended.kernel.clock.after(500, () => saveRecord(ended.root, { ...ended.record, status: 'created' }));
+  const from = ended.kernel.clock.now;
+  assert.is(await outcomeOf(ended, true), 'removed');
+  assert.ok(ended.kernel.clock.now - from < 1000);
+  const undone = beingCreated();
+  undone.kernel.clock.after(500, () => removeStateDir(undone.root, 'web'));
+  assert.is(await outcomeOf(undone, true), 'removed');
+  assert.is(await outcomeOf(beingCreated(), true), 'removed');
 });
 
 test('delete --force kills and removes a container in any status, on both versions of cgroups', async () => {
@@ -105,6 +132,7 @@ test('delete takes the lock, sends the signal, awaits the end, then removes the 
       'writeFile(AT_FDCWD, /sys/fs/cgroup/web/cgroup.freeze, 0x0, 0o0, 1 bytes)',
       'ready(256 bytes, 10000)',
       'removeCgroup(/sys/fs/cgroup/web)',
+      'flock(<~/web>, 6)',
       'unlinkAt(<~/web>, state.json, 0x0)',
       'unlinkAt(<~>, web, 0x200)',
     ],

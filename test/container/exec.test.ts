@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../src/container/create.js';
 import { type ExecOptions, exec } from '../../src/container/exec.js';
-import { loadRecord, saveRecord } from '../../src/container/state/state-store.js';
+import { loadRecord, removeStateDir, saveRecord } from '../../src/container/state/state-store.js';
 import type { Spec } from '../../src/spec/config-types.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
@@ -205,6 +205,25 @@ test('if the container ends during exec, that is the error, whatever the kernel 
     'the process is not executed after the end of the container',
   );
   assert.ok(inits[0]?.process.end);
+});
+
+test('after a delete before any call, exec reports that the container has ended or does not exist', async () => {
+  const seen = new Set<string>();
+  for (let n = 1; ; n++) {
+    await running(executedThen((process) => process.exit(0)));
+    const { kernel } = host;
+    let isDeleted = false;
+    kernel.before('*', n, () => {
+      isDeleted = true;
+      first.signal(SIGKILL);
+      for (const init of inits) init.process.signal(SIGKILL);
+      removeStateDir(kernel.root, 'web');
+    });
+    const error = await host.failure(() => exec(options()));
+    if (!isDeleted) break;
+    seen.add(error?.message.replace(/:.*/, '') ?? 'none');
+  }
+  assert.equal([...seen].sort(), ['cannot exec in a stopped container', 'container does not exist', 'none']);
 });
 
 test('until the process runs, each failed call is an error that leaves only the container', async () => {

@@ -1,5 +1,6 @@
 /** A container on the fake kernel, with its record, process and cgroups, for tests of the commands. */
-import { type ContainerRecord, makeStateDir, saveRecord } from '../../src/container/state/state-store.js';
+import { makeStateDir } from '../../src/container/state/claim-id.js';
+import { type ContainerRecord, saveRecord } from '../../src/container/state/state-store.js';
 import { RuntError } from '../../src/sys/error.js';
 import { mountCgroups } from '../sys/fake-host/cgroups.js';
 import { type Outcome, eachFailure as ofKernel } from '../sys/fake-host/each-failure.js';

@@ -1,7 +1,8 @@
 /** The shim's program on the fake host: -v, -info, `delete` after a killed shim, and its errors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { makeStateDir, saveRecord } from '../../src/container/state/state-store.js';
+import { makeStateDir } from '../../src/container/state/claim-id.js';
+import { saveRecord } from '../../src/container/state/state-store.js';
 import { shim } from '../../src/shim/shim-main.js';
 import { task, types } from '../../src/shim/transport/protos.js';
 import { E } from '../../src/sys/errno.js';

@@ -10,9 +10,10 @@ import { endKilled } from '../launch/child-end.js';
 import type { CompiledBundle } from '../launch/compile-bundle.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import type { Supervisor } from '../launch/supervisor.js';
+import { claimId } from '../state/claim-id.js';
 import { claimLayer } from '../state/layer-record.js';
 import { openProcess, recordProcess } from '../state/recorded-process.js';
-import { type ContainerRecord, criuRoot, makeStateDir, saveRecord, storeConfig } from '../state/state-store.js';
+import { type ContainerRecord, criuRoot, saveRecord, storeConfig } from '../state/state-store.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { descriptorsFile, readLog } from './criu-directory.js';
 import { bindMounts, cgroupMounts, externalNamespaces, isInheritable } from './criu-external.js';
@@ -55,9 +56,9 @@ export class Restoration {
   /** @throws RuntError ERR_CRIU, ERR_CONTAINER_EXISTS, ERR_CGROUP_*, ERR_HOOK …; OpFailed */
   async perform(facts: { imageFd: number; workFd: number; configFile: string | undefined }): Promise<void> {
     const { o, record, compiled, what } = this;
-    makeStateDir(o.root, o.id);
-    this.stateDir = true;
-    saveRecord(o.root, record);
+    claimId(o.root, record, () => {
+      this.stateDir = true;
+    });
     storeConfig(o.root, o.id, compiled.text);
     for (const op of compiled.plan.ops)
       if (op.op === 'claimLayer') await claimLayer(op, { command: 'restore', ...o, record });

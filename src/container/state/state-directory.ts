@@ -251,10 +251,10 @@ export function openState(root: string, id: string, flags: number = O_PATH): num
 }
 
 /** Calls f with a container's state directory, or -errno if it cannot be opened; closes it afterwards. */
-export function withState<T>(root: string, id: string, f: (dir: number) => T): T {
+export function withState<T>(root: string, id: string, f: (dir: number) => T, flags: number = O_PATH): T {
   const locked = lockedDirectories.get(`${root}/${id}`);
   if (locked !== undefined) return f(locked);
-  const dir = openState(root, id);
+  const dir = openState(root, id, flags);
   try {
     return f(dir);
   } finally {
@@ -290,17 +290,29 @@ export function isSameDirectory(root: string, id: string, fd: number): boolean {
   return ours[4] === named[4] && ours[5] === named[5];
 }
 
-/** Whether another process holds a state directory's lock. @throws RuntError ERR_STATE if neither is certain */
+/** Attempts to lock: only another process in `isLocked` holds a lock for so short a time. */
+export const lockAttempts = 100;
+
+/**
+ * Whether another process holds a state directory's lock, or makes any state directory (claim-id.ts).
+ * @throws RuntError ERR_STATE if neither is certain
+ */
 export function isLocked(root: string, id: string): boolean {
-  const path = `${root}/${id}`;
-  if (lockedDirectories.has(path)) return false;
-  const dir = openState(root, id, O_RDONLY);
-  if (dir === -E.ENOENT || dir === -E.ENOTDIR) return false;
-  const facts = { code: 'ERR_STATE', message: `lock the state ${path}`, path };
-  const r = native.flock(check(dir, facts), LOCK_EX | LOCK_NB);
-  native.close(dir);
-  if (r !== -E.EAGAIN) check(r, { ...facts, syscall: 'flock' });
-  return r < 0;
+  return (lockedDirectories.has(`${root}/${id}`) ? ['.'] : ['.', id]).some((name) => {
+    const path = `${root}/${name}`;
+    const parent = openRoot(root);
+    const dir = parent < 0 ? parent : openBelow(parent, name, path, O_RDONLY);
+    if (dir === -E.ENOENT || dir === -E.ENOTDIR) return false;
+    const facts = { code: 'ERR_STATE', message: `lock the state ${path}`, path };
+    let r = check(dir, facts);
+    for (let i = 0; i < lockAttempts; i++) {
+      r = native.flock(dir, LOCK_EX | LOCK_NB);
+      if (r !== -E.EAGAIN) break;
+    }
+    native.close(dir);
+    if (r !== -E.EAGAIN) check(r, { ...facts, syscall: 'flock' });
+    return r < 0;
+  });
 }
 
 /** Content of a file in a state directory, or the reason it is unusable: an errno, or a fault of the file. */

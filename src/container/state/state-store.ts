@@ -4,11 +4,10 @@ import type { RecordedHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
 import { isOutOfMemory, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
+import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
 import { configPath } from './config-path.js';
 import {
-  forgetRemoved,
   isLocked,
   isSameDirectory,
   openRoot,
@@ -100,29 +99,8 @@ export function checkId(id: string): void {
 }
 
 /** The error of an operation on a path of the state; `r` is -errno. */
-const stateError = (verb: string, path: string, r: number): RuntError =>
+export const stateError = (verb: string, path: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r });
-
-/**
- * Makes a new container's state directory, and thereby claims the id.
- * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
- */
-export function makeStateDir(root: string, id: string): void {
-  const path = `${root}/${id}`;
-  const make = (): number => {
-    const dir = openRoot(root, true);
-    if (dir < 0) {
-      throw stateError('make the state root', root, dir);
-    }
-    return native.mkdirAt(dir, id, 0o700);
-  };
-  let r = make();
-  if (r === -E.ENOENT && forgetRemoved(root)) r = make();
-  if (r === -E.EEXIST) {
-    throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
-  }
-  if (r < 0) throw stateError('make the state directory', path, r);
-}
 
 /** Writes state.json atomically. */
 export function saveRecord(root: string, record: ContainerRecord): void {
@@ -182,13 +160,19 @@ export function loadRecord(root: string, id: string): ContainerRecord {
   return withState(root, id, (dir) => {
     const path = `${root}/${id}/${stateFile}`;
     if (isMissing(dir)) throw unknownError(root, id);
-    const content = readEntry(dir, stateFile);
+    let content = readEntry(dir, stateFile);
+    if ('errno' in content && content.errno === E.ENOENT) {
+      // A create makes it, or a delete removes it.
+      if (isLocked(root, id)) throw unknownError(root, id);
+      // A create may have just written it.
+      content = readEntry(dir, stateFile);
+    }
     if ('why' in content) throw corruptError(id, path, content.why);
     if ('errno' in content) {
       const { errno } = content;
       if (errno !== E.ENOENT) throw stateError('read the state', path, -errno);
-      // A delete is removing it or has done so; or its create or delete was killed.
-      if (isLocked(root, id) || !isSameDirectory(root, id, dir)) throw unknownError(root, id);
+      // A delete has removed it; or its create or delete was killed.
+      if (!isSameDirectory(root, id, dir)) throw unknownError(root, id);
       throw corruptError(id, path, 'it has no state.json, because its create or delete was killed');
     }
     return parseState(content.data, id, path);
@@ -292,13 +276,15 @@ export async function withLock<T>(root: string, id: string, f: () => Promise<T>)
  * @throws RuntError ERR_STATE, ERR_STATE_UNSAFE
  */
 export function removeStateDir(root: string, id: string): void {
-  const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)));
+  const r = withState(root, id, (dir) => (dir < 0 ? dir : removeDirectory(openRoot(root), id, dir)), O_RDONLY);
   if (r < 0 && r !== -E.ENOENT) {
     throw stateError('remove the state', `${root}/${id}`, r);
   }
 }
 
 function removeDirectory(parent: number, id: string, dir: number): number {
+  // An undo has no lock: others must not take what it removes for the rest of a killed command.
+  native.flock(dir, LOCK_EX | LOCK_NB);
   for (const name of [startSocket, planRestFile, configFile, stateFile]) native.unlinkAt(dir, name, 0);
   let r = native.unlinkAt(parent, id, AT_REMOVEDIR);
   // The mount of a killed restore: its files are the bundle's.

@@ -41,6 +41,8 @@ export const recentOomEvent = 1_000;
 export const waiterAfter = 200;
 /** Between a container's stop signal and KILL, as for engines. */
 export const stopTime = 10_000;
+/** A create whose process was killed undoes itself in this time, unless it waits for a hook. */
+export const unfinishedCreateTime = 2_000;
 /** A killed process that does not end in this time is stuck in the kernel; the cleanup continues without it. */
 export const killedProcessTime = 10_000;
 /** The same for all processes of a container's cgroups. */

@@ -7,8 +7,9 @@ import {
   notStartedError,
   startedBeforeError,
 } from '../../../src/container/failure/start-failure.js';
+import { makeStateDir } from '../../../src/container/state/claim-id.js';
 import { storedOp, storePlanRest } from '../../../src/container/state/plan-rest.js';
-import { makeStateDir, storeConfig } from '../../../src/container/state/state-store.js';
+import { storeConfig } from '../../../src/container/state/state-store.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { E } from '../../../src/sys/errno.js';
 import { mountCgroups } from '../../sys/fake-host/cgroups.js';

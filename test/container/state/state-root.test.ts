@@ -3,9 +3,10 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { makeStateDir } from '../../../src/container/state/claim-id.js';
 import { defaultRoot } from '../../../src/container/state/default-root.js';
 import { openRoot } from '../../../src/container/state/state-directory.js';
-import { loadRecord, makeStateDir, saveRecord } from '../../../src/container/state/state-store.js';
+import { loadRecord, saveRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';

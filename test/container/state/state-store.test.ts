@@ -2,10 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { list, names } from '../../../src/container/list.js';
+import { makeStateDir } from '../../../src/container/state/claim-id.js';
 import {
   type ContainerRecord,
   loadRecord,
-  makeStateDir,
   removeStateDir,
   saveRecord,
   storeConfig,
@@ -178,6 +178,20 @@ test('only a missing directory means that there is no container', () => {
   assert.is(failure(() => loadRecord(kernel.root, '../web')).code, 'ERR_CONTAINER_ID');
 });
 
+test('a directory without a record that a running create makes, or an undo removes, is not a container', () => {
+  const kernel = withContainer();
+  const directory = kernel.tree.at(`${kernel.root}/web`)!;
+  const [name, record] = [...directory.entries!][0]!;
+  directory.entries!.delete(name);
+  kernel.tree.at(kernel.root)!.lock = true;
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_NO_CONTAINER');
+  kernel.tree.at(kernel.root)!.lock = undefined;
+  assert.is(failure(() => loadRecord(kernel.root, 'web')).code, 'ERR_STATE_CORRUPT');
+  // It is written between the two looks.
+  kernel.before('flock', 1, () => directory.entries!.set(name, record));
+  assert.is(loadRecord(kernel.root, 'web').id, 'web');
+});
+
 test('a directory without a record is damaged; one that is removed meanwhile is not a container', () => {
   const kernel = withContainer();
   const directory = `${kernel.root}/web`;
@@ -329,8 +343,9 @@ test('removeStateDir removes the files of runt, then the directory', () => {
   kernel.calls.length = 0;
   removeStateDir(kernel.root, 'web');
   assert.equal(callsOf(kernel), [
-    'openDirectory(<~>, web, 0x200000) = fd',
+    'openDirectory(<~>, web, 0x0) = fd',
     'stat(<~/web>, , 0x1000, 64 bytes) = 0',
+    'flock(<~/web>, 6) = 0',
     'unlinkAt(<~/web>, start.sock, 0x0) = ENOENT',
     'unlinkAt(<~/web>, plan-rest.json, 0x0) = ENOENT',
     'unlinkAt(<~/web>, config.json, 0x0) = 0',
@@ -367,6 +382,7 @@ test('a failed call of removeStateDir is an error only if the directory stays', 
   assert.equal(await failures(withContainer, ({ root }) => removeStateDir(root, 'web')), [
     'openDirectory: ERR_STATE remove the state ~/web',
     'stat: ERR_STATE stat an open file',
+    'flock: none',
     'unlinkAt: none',
     'unlinkAt: none',
     'unlinkAt: none',

@@ -1,7 +1,8 @@
 /** `delete` of the gRPC shim on the fake host: held by runt-init if the server has the container, else done at once. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { makeStateDir, saveRecord } from '../../../src/container/state/state-store.js';
+import { makeStateDir } from '../../../src/container/state/claim-id.js';
+import { saveRecord } from '../../../src/container/state/state-store.js';
 import { serverSocket } from '../../../src/shim/holds/delete-holder.js';
 import { holdNo, holdSocket, holdYes } from '../../../src/shim/holds/hold-socket.js';
 import { shim } from '../../../src/shim/shim-main.js';

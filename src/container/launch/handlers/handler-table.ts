@@ -5,9 +5,10 @@ import { fdPair, OwnedFd } from '../../../sys/fds.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_FDCWD, AT_RECURSIVE } from '../../../sys/linux.js';
 import { checkOp, OpFailed } from '../../failure/op-failed.js';
+import { claimId } from '../../state/claim-id.js';
 import { recordProcess } from '../../state/recorded-process.js';
 import { withState } from '../../state/state-directory.js';
-import { makeStateDir, saveRecord, startSocket } from '../../state/state-store.js';
+import { startSocket } from '../../state/state-store.js';
 import type { LaunchResources } from '../launch-resources.js';
 import { applyCgroupOp, type CgroupOp } from './cgroup-handler.js';
 import { clone } from './clone-handler.js';
@@ -69,9 +70,9 @@ function writeProc(op: Op, pid: number, file: string, value: string): void {
 const handlers: Handlers = {
   stateDir(_op, launch) {
     const { root, record } = launch.input;
-    makeStateDir(root, record.id);
-    launch.stateDirectory = true;
-    saveRecord(root, record);
+    claimId(root, record, () => {
+      launch.stateDirectory = true;
+    });
     return undefined;
   },
   startSocket(op, launch) {
