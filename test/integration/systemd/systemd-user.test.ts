@@ -32,6 +32,11 @@ async function inSession(bus: boolean, f: () => void): Promise<void> {
 
 const directory = (unit: string): string => `${managerCgroup}/user.slice/${unit}`;
 
+/** Without a cgroup namespace, the container sees the path of its cgroup. */
+function showCgroup({ config: { linux } }: Bed): void {
+  linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'cgroup');
+}
+
 function lifecycle(bed: Bed, from: From): void {
   const call = usersBed(bed, from);
   const ok = (...args: string[]) => {
@@ -40,6 +45,7 @@ function lifecycle(bed: Bed, from: From): void {
     return r.stdout;
   };
   bed.config.process.args = ['sleep', '1000'];
+  showCgroup(bed);
   bed.config.linux.resources = {
     memory: { limit: 64 * MiB, reservation: MiB },
     cpu: { shares: 1024, quota: 20000, period: 100000 },
@@ -96,6 +102,7 @@ test(
     inSession(true, () => {
       const call = usersBed(bed, 'outside');
       bed.config.process.args = ['sleep', '1000'];
+      showCgroup(bed);
       // As with podman: the user namespace exists already.
       bed.config.linux.namespaces = bed.config.linux.namespaces?.filter(({ type }) => type !== 'user');
       delete bed.config.linux.uidMappings;
