@@ -165,7 +165,7 @@ export function openPath(path: string, mode?: number): number {
       let next = native.openDirectory(at, name, O_PATH);
       if (next === -E.ENOENT && mode !== undefined) {
         // The umask must not close a directory that others are to search.
-        const made = native.mkdirAt(at, name, mode) || native.chmodAt(at, name, mode);
+        const made = native.mkdirAt(at, name, mode) || (mode === 0o700 ? 0 : native.chmodAt(at, name, mode));
         next = made < 0 && made !== -E.EEXIST ? made : native.openDirectory(at, name, O_PATH);
       }
       const target = next === -E.ENOTDIR ? linkTarget(at, name, `${current}/${name}`) : undefined;
