@@ -8,7 +8,6 @@ import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { firstReadable, readableOrPolled } from '../../sys/waiting/loop.js';
 import { criuEndTime, criuVersionTime, killedProcessTime } from '../../sys/waiting/time-limits.js';
-import { environment } from '../environment.js';
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';
@@ -21,7 +20,11 @@ const maxAnswer = 64 << 10;
 /** Number of the first descriptor of `Criu.startSupervised`: criu's socket is 3. */
 export const firstPassedFd = 4;
 
-const criuEnvironment = (): string[] => environment({ PATH: searchPath() });
+/**
+ * PATH alone, for the host programs that criu runs (ip, iptables). The caller's HOME would name a file that
+ * configures root's criu (criu(8), "Configuration files").
+ */
+const criuEnvironment = (): string[] => [`PATH=${searchPath()}`];
 
 const runError = (what: string, path: string, syscall: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_CRIU', message: `${what}: run ${path}`, path, errno: -r, syscall });

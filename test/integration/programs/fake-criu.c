@@ -1,10 +1,10 @@
 /* A criu that needs no support in the kernel: `fake-criu swrk FD` responds to one request as
- * criu does, and saves nothing. Environment: FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a
- * request fails with this message), FAKE_OUT (file for the request's bytes), FAKE_SCRIPTS (file
- * for each notification and its response), FAKE_PTY (a restore sends a terminal), FAKE_ENDS (the
- * restored process is killed at once), FAKE_HANG (a restore does nothing until the requester
- * exits), FAKE_HEIR (ends at once, while a child holds the socket open until the requester
- * exits). */
+ * criu does, and saves nothing. Variables of the requester, as criu has none of them: FAKE_ENV
+ * (file for its own environment), FAKE_VERSION (MAJOR.MINOR, 3.17), FAKE_ERROR (a request fails
+ * with this message), FAKE_OUT (file for the request's bytes), FAKE_SCRIPTS (file for each
+ * notification and its response), FAKE_PTY (a restore sends a terminal), FAKE_ENDS (the restored
+ * process is killed at once), FAKE_HANG (a restore does nothing until the requester exits),
+ * FAKE_HEIR (ends at once, while a child holds the socket open until the requester exits). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -154,10 +154,36 @@ static pid_t sibling(void) {
   return pid;
 }
 
+/* Writes the environment to the file FAKE_ENV of the requester, then takes over its FAKE_*. */
+static void take_variables(void) {
+  static char own[65536], theirs[65536];
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  char path[64];
+  int fd = open("/proc/self/environ", O_RDONLY);
+  ssize_t n = read(fd, own, sizeof own);
+  close(fd);
+  getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+  snprintf(path, sizeof path, "/proc/%d/environ", peer.pid);
+  fd = open(path, O_RDONLY);
+  ssize_t size = read(fd, theirs, sizeof theirs - 1);
+  close(fd);
+  for (char *entry = theirs; entry < theirs + size; entry += strlen(entry) + 1)
+    if (!strncmp(entry, "FAKE_", 5))
+      putenv(entry);
+  if (getenv("FAKE_ENV")) {
+    fd = open(getenv("FAKE_ENV"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (write(fd, own, (size_t)n) != n)
+      exit(6);
+    close(fd);
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc != 3 || strcmp(argv[1], "swrk") != 0)
     return 2;
   sock = atoi(argv[2]);
+  take_variables();
   static uint8_t request[65536];
   ssize_t n = recv(sock, request, sizeof request, 0);
   if (n <= 0)
