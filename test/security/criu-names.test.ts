@@ -107,6 +107,8 @@ real(
   onBed((bed) => {
     const side = new Side(bed, runtPath);
     bed.config.root.readonly = false;
+    // As `runt spec` on cgroup v2: otherwise the host's cgroup mount is bound, which criu may refuse.
+    bed.config.linux.namespaces.push({ type: 'cgroup' });
     for (const path of crafted) bind(bed, path);
     side.started(['/kept', 'memory', '1']);
     side.goesOn();
