@@ -61,6 +61,29 @@ for (const [name, programOf] of Object.entries(hosts)) {
   }
 
   test(
+    `CVE-2024-21626, ${name}: no descriptor that the caller leaks, or that the program opens, is a working directory`,
+    onBed((bed) => {
+      const program = programOf(bed);
+      const wrapped = ['sh', '-c', 'exec 5</ 7</etc 9</; exec "$@"', 'sh'];
+      bed.started();
+      for (let fd = 3; fd < 20; fd++) {
+        const r = bed.runt(['exec', '--cwd', `/proc/self/fd/${fd}`, bed.id, 'ls', '-a'], { program, wrapped });
+        // One of them may be the container's own root.
+        if (r.code === 0) assert.equal(r.stdout.split('\n').slice(0, 3), ['.', '..', 'bin'], `${fd}: ${r.stdout}`);
+        else assert.equal([r.code, r.stdout], [255, ''], `${fd}`);
+        assert.not.match(r.stdout, /^(?:boot|passwd|srv|work)$/m);
+      }
+      assert.is(bed.delete('--force').code, 0);
+      for (const fd of [5, 7, 9]) {
+        bed.config.process.cwd = `/proc/self/fd/${fd}`;
+        bed.config.process.args = ['/bin/ls', '-a'];
+        const r = bed.run([], { program, wrapped });
+        assert.equal([r.code, r.stdout], [1, ''], `${fd}`);
+      }
+    }),
+  );
+
+  test(
     `CVE-2026-30892, CVE-2024-40635, CVE-2026-46680, ${name}: exec takes digits for a uid, and refuses one out of range`,
     onBed((bed) => {
       const program = programOf(bed);
