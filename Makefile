@@ -16,6 +16,7 @@ for-test-all := test lint fuzz
 for-coverage := test
 for-faults := test
 for-fuzz := fuzz
+for-sanitize := test
 for-bench := demo
 for-pictures := demo
 for-lint := lint
@@ -55,7 +56,11 @@ COVERAGE ?=
 coverage: deps
 	@$(node) hack/coverage.mjs $(COVERAGE)
 
-# Fuzzes what reads bytes in C, the plan's decoder for FUZZ_SECONDS.
+# The static binary's C with ASan and UBSan, and a shard of the tests with it (as root).
+sanitize: build
+	@$(node) hack/sanitize.mjs $(PARTS)
+
+# Fuzzes what reads bytes in C, the plan's decoder for FUZZ_SECONDS, and whole configs.
 FUZZ_SECONDS ?= 60
 fuzz: build
 	@hack/fuzz $(FUZZ_SECONDS)
@@ -109,4 +114,4 @@ release: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz faults bench pictures lint fmt install release clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz sanitize faults bench pictures lint fmt install release clean
