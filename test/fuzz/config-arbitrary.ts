@@ -208,7 +208,8 @@ export function configs(schema: unknown): fc.Arbitrary<Record<string, unknown>> 
   );
   return fc.tuple(fc.boolean(), changes).map(([user, list]) => {
     const config = (user ? withUserNamespace(defaultConfig()) : defaultConfig()) as unknown as Record<string, unknown>;
-    for (const { path, value } of list) put(config, path, value);
+    // Changes may go into values of other changes, which are shared.
+    for (const { path, value } of list) put(config, path, structuredClone(value));
     return config;
   });
 }
