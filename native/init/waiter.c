@@ -3,8 +3,8 @@
  *
  * The runtime executed it, so it is still the parent of the process, under the same pid, with the
  * signals to forward blocked. It forwards them, and at the end executes the runtime again, which
- * removes the container. It does so too when a time limit has passed or another process has ended:
- * the runtime then ends the process. docs/internals.md, "The waiter". */
+ * removes the container. It does so too when a time limit has passed: the runtime then ends the
+ * process. docs/internals.md, "The waiter". */
 #include "../core/clock.h"
 #include "../core/process/reap.h"
 #include "init.h"
@@ -19,7 +19,6 @@ static struct {
   int pid, process; /* of the child; process is a pidfd */
   int signals;      /* signalfd of the signals to forward */
   int orphans;      /* signalfd of SIGCHLD */
-  int parent;       /* pidfd of a process whose end ends the child; -1 for none */
   int program;      /* the runtime; -1: it is not executed */
   int at_end;       /* 1: it is executed when the child has ended */
   uint64_t limit;   /* ns on CLOCK_MONOTONIC at which the child is to end; 0 for none */
@@ -30,9 +29,8 @@ static struct {
 static int parse(char *data, size_t length) {
   struct cursor c = {data + sizeof WAIT_MAGIC, data + length};
   if (next_descriptor(&c, &waiter.pid) || next_descriptor(&c, &waiter.process) ||
-      next_descriptor(&c, &waiter.signals) || next_descriptor(&c, &waiter.parent) ||
-      next_number(&c, &waiter.limit) || next_descriptor(&c, &waiter.at_end) ||
-      next_descriptor(&c, &waiter.program))
+      next_descriptor(&c, &waiter.signals) || next_number(&c, &waiter.limit) ||
+      next_descriptor(&c, &waiter.at_end) || next_descriptor(&c, &waiter.program))
     return -1;
   return waiter.program < 0 ? 0 : next_command(&c, &waiter.command);
 }
@@ -95,7 +93,7 @@ static void end_child(const char *reason) {
   execute_runtime(reason);
   syscall(SYS_pidfd_send_signal, waiter.process, SIGKILL, NULL, 0);
   waiter.limit = 0;
-  waiter.parent = waiter.program = -1;
+  waiter.program = -1;
 }
 
 /* ms until the limit, rounded up; -1 without one. */
@@ -120,27 +118,21 @@ int await_end(char *data, size_t length) {
     return 255;
   if (waiter.program >= 0 && fcntl(waiter.program, F_SETFD, FD_CLOEXEC))
     return 255;
-  if (waiter.parent >= 0 && fcntl(waiter.parent, F_SETFD, FD_CLOEXEC))
-    return 255;
   close(init.report);
   prctl(PR_SET_NAME, "runt");
   reap_orphans(waiter.pid);
   for (;;) {
-    struct pollfd fds[] = {{waiter.process, POLLIN, 0},
-                           {waiter.signals, POLLIN, 0},
-                           {waiter.orphans, POLLIN, 0},
-                           {waiter.parent, POLLIN, 0}};
-    if (poll(fds, 4, time_left()) < 0) {
+    struct pollfd fds[] = {
+        {waiter.process, POLLIN, 0}, {waiter.signals, POLLIN, 0}, {waiter.orphans, POLLIN, 0}};
+    if (poll(fds, 3, time_left()) < 0) {
       if (errno == EINTR)
         continue;
       return 255;
     }
     if (fds[0].revents)
       return end_of_child();
-    if (fds[3].revents)
-      end_child(WAIT_REASON_PARENT);
-    else if (!time_left())
-      end_child(WAIT_REASON_TIMEOUT);
+    if (!time_left())
+      end_child(REASON_TIMEOUT);
     if (fds[1].revents)
       forward_signal();
     if (fds[2].revents)

@@ -63,7 +63,15 @@ export const commands = {
   start: { args: 'ID', flags: { trace: 'str', ...help } },
   run: {
     args: 'ID',
-    flags: { ...createFlags, 'detach|d': 'bool', keep: 'bool', 'no-subreaper': 'bool', ...limitFlags, ...help },
+    flags: {
+      ...createFlags,
+      'detach|d': 'bool',
+      keep: 'bool',
+      'no-subreaper': 'bool',
+      'die-with-parent': 'bool',
+      ...limitFlags,
+      ...help,
+    },
   },
   state: { args: 'ID', flags: help },
   wait: { args: 'ID', flags: { pid: 'int', timeout: 'str', 'format|f': 'text|json', ...help } },

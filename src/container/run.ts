@@ -15,11 +15,14 @@ export interface RunOptions extends CreateOptions, TimeLimit {
   /** Keep the stopped container for `state` and `delete`. */
   readonly keep: boolean;
   readonly noSubreaper: boolean;
+  /** Kill the container when the parent of this process, or in the foreground this process, has ended. Supervised. */
+  readonly dieWithParent?: boolean;
 }
 
 /** @returns the exit status, or 128 + the signal that killed the process; 0 if detached */
 export async function run(o: RunOptions): Promise<number> {
   checkPreserved(o);
+  const parent = o.dieWithParent ? (await import('./launch/followed-processes.js')).openParent(`run ${o.id}`) : -1;
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
@@ -36,6 +39,7 @@ export async function run(o: RunOptions): Promise<number> {
     await interruptibly(async () => {
       // Before the start: if runt is killed, the process still has its limit.
       if (supervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
+      if (parent >= 0) await launch.orUndo(followParent(o, launch, parent));
       await explainFailure('run', o.id, compiled, () => launch.start(terminal));
       await writeFiles(o, launch, compiled);
       await launch.poststart();
@@ -84,6 +88,17 @@ async function limitOf(o: RunOptions, { pid, pidfd, input }: Launch): Promise<En
 async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
   const { limitProcess } = await import('./launch/supervisor.js');
   await limitProcess(launch.resources.directory, launch.pid, o);
+}
+
+/** Closes the pidfd of the parent. */
+async function followParent(o: RunOptions, { resources, pid, input }: Launch, parent: number): Promise<void> {
+  const { follow, openSelf } = await import('./launch/followed-processes.js');
+  const pidfds = o.detach ? [parent] : [parent, openSelf(`run ${o.id}`)];
+  try {
+    await follow(resources.directory, pid, pidfds, input.record.cgroups);
+  } finally {
+    for (const fd of pidfds) native.close(fd);
+  }
 }
 
 /** Only warns on failure: the container runs. In the foreground MAINPID is this process, which waits for it. */

@@ -14,8 +14,6 @@ export enum Protocol {
   WAIT_MAGIC = 'runt-wait-2',
   /** The name of runt when the waiter executes it; after colons: the child's pid and pidfd, and why it is to end. */
   RUN_END_PROGRAM = 'runt-run-end',
-  WAIT_REASON_TIMEOUT = 'timeout',
-  WAIT_REASON_PARENT = 'parent',
   /** Limit of a frame in bytes; no config comes near it. */
   PLAN_MAX = 16 << 20,
   /** Limit of the slots of a plan. */
@@ -41,6 +39,7 @@ export enum Protocol {
   WATCH_REQUEST = 'runt-watch-1',
   UNREAD_REQUEST = 'runt-unread-1',
   LIMIT_REQUEST = 'runt-limit-1',
+  FOLLOW_REQUEST = 'runt-follow-1',
 
   // ── records of the supervisor, in the state directory ──
 
@@ -49,6 +48,9 @@ export enum Protocol {
   /** The parts of the name of an exec's record before and after "PID-TIME". */
   EXEC_RECORD = 'exec-',
   EXEC_RECORD_END = '.json',
+  /** Why the supervisor, or the waiter, ended a process. */
+  REASON_TIMEOUT = 'timeout',
+  REASON_PARENT = 'parent',
   /** Limit of unread records; docs/cli.md has this number. */
   UNREAD_MAX = 1024,
 

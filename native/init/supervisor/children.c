@@ -64,9 +64,10 @@ int end_late_children(void) {
     if (!child->pid || !child->limit)
       continue;
     if (child->limit <= now) {
-      signal_child(child, child->timed_out ? SIGKILL : SIGTERM);
-      child->limit = child->timed_out ? 0 : now + child->stop_time;
-      child->timed_out = 1;
+      signal_child(child, child->stopping ? SIGKILL : SIGTERM);
+      child->limit = child->stopping ? 0 : now + child->stop_time;
+      child->stopping = 1;
+      child->reason = REASON_TIMEOUT;
     }
     if (child->limit && child->limit < next)
       next = child->limit;
@@ -75,6 +76,23 @@ int end_late_children(void) {
     return -1;
   uint64_t ms = next <= now ? 0 : (next - now + 999999) / 1000000;
   return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Safe: the file is of the container's cgroup, which the runtime opened; this process is not in it.
+ */
+void end_follower(void) {
+  struct child *child = find_child(supervisor.follower);
+  if (child) {
+    signal_child(child, SIGKILL);
+    child->reason = REASON_PARENT;
+  }
+  if (supervisor.kill_file >= 0)
+    (void)!write(supervisor.kill_file, "1", 1);
+  for (int i = 0; i < FOLLOWED_MAX; i++)
+    close_cleanup(&supervisor.followed[i]);
+  close_cleanup(&supervisor.kill_file);
+  supervisor.followed[0] = supervisor.followed[1] = supervisor.kill_file = -1;
+  supervisor.follower = 0;
 }
 
 int reap(void) {
@@ -88,7 +106,7 @@ int reap(void) {
     if (!info.si_pid)
       return 1;
     struct child child = forget(info.si_pid);
-    struct end end = {.timed_out = child.timed_out,
+    struct end end = {.reason = child.reason,
                       .by_signal = info.si_code != CLD_EXITED,
                       .number = info.si_status,
                       .at = (uint64_t)clock_ns(CLOCK_REALTIME)};
@@ -111,7 +129,7 @@ static void check_watched(struct child *child, short events) {
   if (r != 1 && !late && !(r < 0 ? events : events & POLLHUP))
     return;
   struct end end = {.lost = r != 1,
-                    .timed_out = child->timed_out,
+                    .reason = child->reason,
                     .by_signal = (status & 0x7f) != 0,
                     .number = status & 0x7f ? status & 0x7f : status >> 8 & 0xff,
                     .at = child->ended};

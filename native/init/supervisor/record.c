@@ -48,8 +48,11 @@ static int write_end(const char *name, pid_t pid, const struct end *end) {
   text_add(&t, ",\"exitedAtNs\":\"");
   text_add_number(&t, end->at);
   text_add(&t, oom_happened() ? "\",\"oom\":true" : "\",\"oom\":false");
-  if (end->timed_out)
-    text_add(&t, ",\"reason\":\"timeout\"");
+  if (end->reason) {
+    text_add(&t, ",\"reason\":\"");
+    text_add(&t, end->reason);
+    text_add_char(&t, '"');
+  }
   text_add(&t, "}\n");
   return write_json(name, &t);
 }

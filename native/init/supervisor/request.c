@@ -204,6 +204,27 @@ static int limit_child(const char *const fields[], int n) {
   return (int)pid;
 }
 
+/* FOLLOW_REQUEST, pid, "1" if the last descriptor is of a cgroup.kill or "0", with one or two
+ * pidfds before that: the init process ends when one of these processes has ended. */
+static int follow(const char *const fields[], int n, struct request *r) {
+  uint64_t pid, kills;
+  if (n != 3 || number(fields[1], INT_MAX, &pid) || !pid || number(fields[2], 1, &kills) ||
+      r->count <= kills || r->count - kills > FOLLOWED_MAX || supervisor.follower)
+    return -EBADMSG;
+  struct child *child = find_child((pid_t)pid);
+  if (!child || child->kind == KIND_EXEC)
+    return -ESRCH;
+  size_t pidfds = r->count - kills;
+  for (size_t i = 0; i < r->count; i++) {
+    int fd = sys_duplicate(r->fds[i]);
+    if (fd < 0)
+      return -errno;
+    *(i < pidfds ? &supervisor.followed[i] : &supervisor.kill_file) = fd;
+  }
+  supervisor.follower = (pid_t)pid;
+  return (int)pid;
+}
+
 static void answer(int connection, int result, int pidfd, const char *call,
                    uint64_t registered_at) {
   char text[96];
@@ -264,6 +285,8 @@ int serve(int connection) {
     result = inherit(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], LIMIT_REQUEST))
     result = limit_child(fields, count);
+  else if (count > 0 && !strcmp(fields[0], FOLLOW_REQUEST))
+    result = follow(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
     result = inherit_unread(fields, count);
   answer(connection, result, pidfd, f.call, registered_at);

@@ -14,11 +14,12 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-struct supervisor supervisor = {.sync = -1, .listener = -1, .state = -1};
+struct supervisor supervisor = {
+    .sync = -1, .listener = -1, .state = -1, .followed = {-1, -1}, .kill_file = -1};
 
 /* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {
-  enum { SIGNALS, LISTENER, SYNC, OOM, FIXED };
+  enum { SIGNALS, LISTENER, SYNC, OOM, FOLLOWED, FIXED = FOLLOWED + FOLLOWED_MAX };
   static struct pollfd fds[FIXED + CHILDREN_MAX];
   /* Until the handover is complete a request waits in the queue. */
   int serves = !supervisor.heir || supervisor.started;
@@ -26,6 +27,8 @@ static int turn(int signals) {
   fds[LISTENER] = (struct pollfd){serves ? supervisor.listener : -1, POLLIN, 0};
   fds[SYNC] = (struct pollfd){supervisor.sync, POLLIN, 0};
   fds[OOM] = (struct pollfd){oom_events(), POLLIN, 0};
+  for (int i = 0; i < FOLLOWED_MAX; i++)
+    fds[FOLLOWED + i] = (struct pollfd){supervisor.followed[i], POLLIN, 0};
   int late;
   size_t n = poll_watched(fds + FIXED, &late);
   int ms = end_late_children();
@@ -33,6 +36,8 @@ static int turn(int signals) {
     ms = REAP_POLL_INTERVAL;
   if (poll(fds, FIXED + n, ms) < 0)
     return errno != EINTR;
+  if (fds[FOLLOWED].revents || fds[FOLLOWED + 1].revents)
+    end_follower();
   if (fds[OOM].revents)
     oom_happened();
   check_all_watched(fds + FIXED, n);

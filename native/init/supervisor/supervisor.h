@@ -6,6 +6,8 @@
 
 /* An untouched table costs no memory. */
 enum { CHILDREN_MAX = 4096 };
+/* Processes that the init process ends with: the parent of the runtime, and the runtime. */
+enum { FOLLOWED_MAX = 2 };
 /* A sibling is a process that a child made by CLONE_PARENT and that no request has named. A process
  * of the container can make such ones too, so nothing is recorded about them. */
 enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
@@ -15,7 +17,8 @@ struct child {
   enum kind kind;
   /* Its time limit, in ns on CLOCK_MONOTONIC; 0 for none. */
   uint64_t limit, stop_time;
-  int timed_out;          /* TERM was sent for it */
+  int stopping;           /* TERM was sent */
+  const char *reason;     /* why it was signalled, or NULL */
   uint64_t registered_at; /* ns on CLOCK_MONOTONIC; of an exec: unlike its pid it is never reused */
   /* If its parent was a supervisor that was killed: */
   int pidfd;
@@ -31,12 +34,15 @@ extern struct supervisor {
   int started; /* a container was started, or taken over */
   int awaited; /* its init process is a sibling of the started process, and not known yet */
   int ended;   /* and its init process has ended */
+  int followed[FOLLOWED_MAX]; /* pidfds; -1 for none */
+  int kill_file;              /* cgroup.kill of the container; -1 for none */
+  pid_t follower;             /* the init process, if anything is followed */
 } supervisor;
 
 /* How a process ended. */
 struct end {
-  int lost; /* the status is not known */
-  int timed_out;
+  int lost;           /* the status is not known */
+  const char *reason; /* why we signalled it, or NULL */
   int by_signal, number;
   uint64_t at; /* ns since 1970 */
 };
@@ -78,6 +84,8 @@ struct child *find_child(pid_t pid);
 int watch_child(struct child *slot, struct child child, int pidfd);
 /* Signals the children whose time has passed. Returns ms until the next one; -1 for none. */
 int end_late_children(void);
+/* Kills the init process, because a followed process has ended, and follows no more. */
+void end_follower(void);
 /* Reaps all ended children. 0 when no child is left. */
 int reap(void);
 /* Fills in what to poll for the watched processes. Returns how many; *late: one has ended that its

@@ -15,9 +15,10 @@ export async function command(call: Call<'run'>): Promise<number> {
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
     ...limitOptions('run', flags),
+    dieWithParent: flags['die-with-parent'] === true,
   };
-  // The supervisor ends a detached container, which has no command that waits.
-  if (options.detach && options.timeout !== undefined) options.supervise = true;
+  // The supervisor ends a container without a command that waits, and if that command is killed.
+  if (options.dieWithParent || (options.detach && options.timeout !== undefined)) options.supervise = true;
   const { program = '' } = host;
   if (!program.startsWith(Protocol.RUN_END_PROGRAM)) return run(options);
   return (await import('../../container/run-end.js')).endRun(options, program);

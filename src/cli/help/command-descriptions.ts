@@ -80,6 +80,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       detach: 'return when the program has started',
       keep: 'keep the stopped container for "runt state" and "runt delete"',
       'no-subreaper': noSubreaper,
+      'die-with-parent': 'kill the container when the process that runs runt has ended',
       ...limitFlags,
     },
   },
@@ -89,7 +90,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     flags: {
       pid: 'wait for this process, which exec --detach started, instead of the container',
       timeout: 'exit with 124 if it has not ended after this time',
-      format: 'text: the status; json: pid, status, signal, exitedAt, oom, and reason if it is timeout (default: text)',
+      format: 'text: the status; json: pid, status, signal, exitedAt, oom, and reason if runt ended it (default: text)',
     },
   },
   state: { summary: 'print the state of a container as JSON', flags: {} },

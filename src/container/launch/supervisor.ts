@@ -193,7 +193,7 @@ export async function forgetExec(stateDir: string, { pid, registeredAt }: ExecKe
 }
 
 /** Sends one request with descriptors and reads the answer. @throws RuntError ERR_SUPERVISOR if none arrives */
-async function sendRequest(
+export async function sendRequest(
   stateDir: string,
   fields: readonly (string | number)[],
   fds: Uint8Array,

@@ -25,8 +25,8 @@ export interface ExitRecord {
   readonly exitedAt: string;
   /** An OOM kill had happened in the container's cgroup. */
   readonly oom: boolean;
-  /** `timeout`: its time limit had passed. */
-  readonly reason?: 'timeout';
+  /** Why it was ended: its time limit had passed, or the process that ran runt had ended. */
+  readonly reason?: 'timeout' | 'parent';
 }
 
 /** An exit record with its time in nanoseconds since 1970. */
@@ -87,7 +87,7 @@ function isRecordFile(value: unknown): value is RecordFile {
   if (w.running !== undefined) return w.running === true && typeof w.startTime === 'string';
   if (w.lost !== undefined) return w.lost === true;
   const numbers = Number.isInteger(w.status) && Number.isInteger(w.signal) && typeof w.oom === 'boolean';
-  if (w.reason !== undefined && w.reason !== 'timeout') return false;
+  if (w.reason !== undefined && w.reason !== 'timeout' && w.reason !== 'parent') return false;
   return numbers && typeof w.exitedAtNs === 'string' && /^[0-9]{1,20}$/.test(w.exitedAtNs);
 }
 

@@ -34,7 +34,7 @@ export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, agai
   const words = [[Protocol.RUN_END_PROGRAM, pid, pidfd].join(':'), ...host.args];
   const deadline = Number.isFinite(limit?.deadline) ? Math.ceil((limit?.deadline ?? 0) * 1e6) : 0;
   const command = returns ? [program, words.length, ...words, ...environment()] : [''];
-  const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, '', deadline, again ? 1 : 0, ...command]);
+  const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, deadline, again ? 1 : 0, ...command]);
   const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frameOf(data)) : -E.E2BIG;
   const kept = returns ? [pidfd, signals, program] : [pidfd, signals];
   if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, fdList(kept));
