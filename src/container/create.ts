@@ -60,6 +60,15 @@ export async function launchContainer(
   }
   let terminal: Terminal | undefined;
   const isTerminal = spec.process?.terminal === true;
+  // The library's create has descriptors and a terminal: those are of the hooks.
+  if (isTerminal && o.stdio && command === 'run') {
+    throw new RuntError({
+      code: 'ERR_TERMINAL',
+      message: `run ${o.id}: the process has a terminal, so its streams cannot be files`,
+      pointer: '/process/terminal',
+      value: true,
+    });
+  }
   if (isTerminal || o.consoleSocket !== undefined) {
     const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');
     checkConsole(`${command} ${o.id}`, isTerminal, o.consoleSocket, foreground);

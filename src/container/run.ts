@@ -9,19 +9,23 @@ import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Notify } from './stdio/notify-socket.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
+import type { StdioFiles } from './stdio/stdio-files.js';
 
 export interface RunOptions extends CreateOptions, TimeLimit {
   readonly detach: boolean;
   /** Keep the stopped container for `state` and `delete`. */
   readonly keep: boolean;
   readonly noSubreaper: boolean;
+  /** Instead of this process's streams. */
+  readonly stdioFiles?: StdioFiles;
   /** Kill the container when the parent of this process, or in the foreground this process, has ended. Supervised. */
   readonly dieWithParent?: boolean;
 }
 
 /** @returns the exit status, or 128 + the signal that killed the process; 0 if detached */
-export async function run(o: RunOptions): Promise<number> {
-  checkPreserved(o);
+export async function run(options: RunOptions): Promise<number> {
+  checkPreserved(options);
+  const o = options.stdioFiles ? await withFiles(options, options.stdioFiles) : options;
   const parent = o.dieWithParent ? (await import('./launch/followed-processes.js')).openParent(`run ${o.id}`) : -1;
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
@@ -88,6 +92,10 @@ async function limitOf(o: RunOptions, { pid, pidfd, input }: Launch): Promise<En
 async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
   const { limitProcess } = await import('./launch/supervisor.js');
   await limitProcess(launch.resources.directory, launch.pid, o);
+}
+
+async function withFiles(o: RunOptions, files: StdioFiles): Promise<RunOptions> {
+  return { ...o, stdio: (await import('./stdio/stdio-files.js')).openStdioFiles(files) };
 }
 
 /** Closes the pidfd of the parent. */

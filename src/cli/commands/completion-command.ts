@@ -30,6 +30,7 @@ type Value = 'none' | 'directory' | 'file' | 'text' | readonly string[];
 const placeholderValues: { readonly [P in Placeholder]?: () => Value } = {
   DIR: () => 'directory',
   FILE: () => 'file',
+  'FILE|null': () => 'file',
   SOCKET: () => 'file',
   SIGNAL: signalNames,
   CAPABILITY: capabilityNames,

@@ -1,7 +1,9 @@
 /** `runt run`: create, start and, in the foreground, wait and delete. The exit status is the container's. */
 import { run } from '../../container/run.js';
+import type { StdioFiles } from '../../container/stdio/stdio-files.js';
 import { host } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
+import { absolute } from '../absolute-path.js';
 import type { Call } from '../command-syntax.js';
 import { createOptions, loggingOf } from '../create-options.js';
 import { limitOptions } from '../duration-option.js';
@@ -15,6 +17,7 @@ export async function command(call: Call<'run'>): Promise<number> {
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
     ...limitOptions('run', flags),
+    ...stdioFiles(flags),
     dieWithParent: flags['die-with-parent'] === true,
   };
   // The supervisor ends a container without a command that waits, and if that command is killed.
@@ -22,4 +25,17 @@ export async function command(call: Call<'run'>): Promise<number> {
   const { program = '' } = host;
   if (!program.startsWith(Protocol.RUN_END_PROGRAM)) return run(options);
   return (await import('../../container/run-end.js')).endRun(options, program);
+}
+
+/** `--stdin`, `--stdout` and `--stderr`: paths, or the word null. */
+function stdioFiles({ stdin, stdout, stderr }: Call<'run'>['flags']): { stdioFiles?: StdioFiles } {
+  if (stdin === undefined && stdout === undefined && stderr === undefined) return {};
+  const pathOf = (value: string): string => (value === 'null' ? value : absolute(value));
+  return {
+    stdioFiles: {
+      ...(stdin !== undefined && { stdin: pathOf(stdin) }),
+      ...(stdout !== undefined && { stdout: pathOf(stdout) }),
+      ...(stderr !== undefined && { stderr: pathOf(stderr) }),
+    },
+  };
 }
