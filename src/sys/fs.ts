@@ -14,13 +14,15 @@ export const LONG_FILE = 4 << 20;
 const MAX_SIZE = 16 << 20;
 
 /** The results of stat(2). */
-interface Stat {
+export interface Stat {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
   readonly ino: bigint;
   readonly dev: bigint;
+  /** Device number of a node. */
+  readonly rdev: bigint;
 }
 
 /** The output buffer, which the next call reuses. */
@@ -128,7 +130,7 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
   const result = native.stat(dirfd, path, flags, out);
   if (isMissing(result)) return undefined;
   if (result < 0) throwError(result, 'stat', path, 'newfstatat');
-  const [mode, uid, gid, size, ino, dev] = new BigInt64Array(out.buffer) as unknown as bigint[];
+  const [mode, uid, gid, size, ino, dev, rdev] = new BigInt64Array(out.buffer) as unknown as bigint[];
   return {
     mode: Number(mode),
     uid: Number(uid),
@@ -136,6 +138,7 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
     size: Number(size),
     ino: BigInt.asUintN(64, ino as bigint),
     dev: BigInt.asUintN(64, dev as bigint),
+    rdev: BigInt.asUintN(64, rdev as bigint),
   };
 }
 

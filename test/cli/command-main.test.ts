@@ -111,18 +111,18 @@ test('a command that only engines have is refused with the command of runt or th
 
 test('with --log the error is also on standard error, and the log has one JSON line', async () => {
   const opened: unknown[] = [];
-  const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pid', '1', 'x'], {
+  const { status, err, log } = await runt(['--log', '/l', '--log-format', 'json', 'create', '--pod', '1', 'x'], {
     openAt: (...a) => {
       opened.push(a);
       return 9;
     },
   });
   assert.is(status, 1);
-  assert.is(err, 'runt: create: unknown flag --pid\n');
+  assert.is(err, 'runt: create: unknown flag --pod\n');
   assert.equal(log.split('\n').length, 2);
   assert.equal(JSON.parse(log), {
     level: 'error',
-    msg: 'create: unknown flag --pid',
+    msg: 'create: unknown flag --pod',
     time: '2023-11-14T22:13:20.123456789Z',
     code: 'ERR_USAGE',
   });

@@ -14,28 +14,37 @@ import { AT_FDCWD, O_CREAT, O_EXCL } from '../../sys/linux.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
+import { findRoot } from '../root-flag.js';
 
-export async function command({ flags, args }: Call<'spec'>): Promise<number> {
-  const { bundle = '.', file = 'config.json', schema, ...specFlags } = flags;
+export async function command({ global, flags, args }: Call<'spec'>): Promise<number> {
+  const { bundle = '.', file = 'config.json', schema, force = false, workdir, ...specFlags } = flags;
   if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
+  if (workdir !== undefined) {
+    if (flags.cwd !== undefined) throw usageError('spec', '--workdir and --cwd are the same flag: choose one');
+    specFlags.cwd = workdir;
+  }
   const caller = { ...callerIds(), cgroupV2: hasOnlyV2() };
   const options: Record<string, unknown> = args.length > 0 ? { args } : {};
   for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
   const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
+  const root = findRoot(global);
   const isPlain = Object.keys(options).every((key) => key === 'rootless');
   const spec = isPlain
     ? defaultSpec({ rootless: flags.rootless === true, ...caller })
     : await bundleSpec(options as SpecOptions, {
         ...caller,
+        ...(root !== undefined && { root }),
         bundle: absolute(bundle),
         absolute,
         name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
       });
   makeParents(path);
-  // O_EXCL: never overwrite an existing config.json.
+  // O_EXCL: only --force replaces an existing config.json, and then whole or not at all.
   const named = schema === undefined ? spec : { $schema: schema, ...spec };
   const text = host.encode(`${isPlain ? JSON.stringify(named, null, '\t') : toJson(named, '\t')}\n`);
-  const result = native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
+  const result = force
+    ? native.replaceFile(AT_FDCWD, path, 0o644, text)
+    : native.writeFile(AT_FDCWD, path, O_CREAT | O_EXCL, 0o644, text);
   if (result < 0) {
     throw new RuntError({
       code: result === -E.EEXIST ? 'ERR_SPEC_EXISTS' : 'ERR_SPEC_WRITE',
@@ -43,7 +52,7 @@ export async function command({ flags, args }: Call<'spec'>): Promise<number> {
       path,
       errno: -result,
       syscall: 'openat',
-      ...(result === -E.EEXIST ? { hint: 'remove the file first: spec never overwrites one' } : {}),
+      ...(result === -E.EEXIST ? { hint: 'add --force to replace the file' } : {}),
     });
   }
   return 0;

@@ -22,7 +22,7 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
     return {
       name,
       ...(short !== undefined && { short }),
-      value: shownValue(name, kind),
+      value: shownValue(command, name, kind),
       text: kind === 'list' ? repeatable(text) : text,
     };
   });
@@ -32,8 +32,10 @@ export function flagLines(command: CommandName | ''): FlagLine[] {
 const repeatable = (text: string): string =>
   text.endsWith(')') ? `${text.slice(0, -1)}; repeatable)` : `${text} (repeatable)`;
 
-function shownValue(name: string, kind: string): string {
+function shownValue(command: string, name: string, kind: string): string {
   if (kind === 'bool' || kind === 'opt') return '';
+  // `wait --pid` is a process, `spec --pid` a namespace.
+  if (command === 'spec' && name === 'pid') return flagValues.net;
   return kind.includes('|') ? kind : flagValues[name as FlagName<typeof flagValues>];
 }
 

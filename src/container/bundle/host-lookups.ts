@@ -1,10 +1,12 @@
 /** What the options of `spec` need to know of the host. */
-import type { HostLookups } from '../../spec/options/lookups.js';
-import { readText, tryReadText } from '../../sys/fs.js';
-import { native } from '../../sys/host.js';
+import type { HostDevice, HostLookups } from '../../spec/options/lookups.js';
+import { RuntError } from '../../sys/error.js';
+import { exists, listDir, readText, type Stat, tryReadText, tryStat } from '../../sys/fs.js';
+import { host, native } from '../../sys/host.js';
 import { capabilityNames } from '../../sys/kernel-names.js';
-import { AT_FDCWD, O_RDONLY } from '../../sys/linux.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from '../../sys/linux.js';
 import { isInUserNamespace } from '../launch/user-namespace.js';
+import { state } from '../state.js';
 
 /** CAP_SYS_RESOURCE in a mask of capabilities (capabilities(7)). */
 const mayRaiseLimits = 1n << 24n;
@@ -15,9 +17,15 @@ const limitLines: Readonly<Record<string, string>> = {
   RLIMIT_NPROC: 'Max processes',
 };
 
-export const hostLookups: HostLookups = {
+/** @param root the state root of containers that are named by their id */
+export const hostLookups = (root: string | undefined): HostLookups => ({
+  containerPid: (id) => pidOf(root, id),
   text: (path) => tryReadText(path),
   machine: () => tryReadText('/proc/sys/kernel/arch')?.trim() ?? machineOfProgram(),
+  environment: (name) => host.env[name],
+  devices: devicesBelow,
+  exists,
+  bindsDevices: isInUserNamespace,
   release: () => readText('/proc/sys/kernel/osrelease').trim(),
   capabilities(mapped) {
     const last = Number(readText('/proc/sys/kernel/cap_last_cap'));
@@ -32,7 +40,7 @@ export const hostLookups: HostLookups = {
     const hard = line?.slice(limitLines[type]!.length).trim().split(/ +/)[1];
     return hard === undefined || hard === 'unlimited' ? undefined : Number(hard);
   },
-};
+});
 
 /** A set of this process's capabilities, from proc_pid_status(5). */
 function capabilityMask(set: string): bigint {
@@ -52,3 +60,38 @@ function machineOfProgram(): string {
 
 /** EM_X86_64 and EM_AARCH64. */
 const machines: Readonly<Record<number, string>> = { 62: 'x86_64', 183: 'aarch64' };
+
+function pidOf(root: string | undefined, id: string): number {
+  if (root === undefined)
+    throw new RuntError({ code: 'ERR_USAGE', message: `find the container ${id}: there is no state root` });
+  return state({ root, id }).pid;
+}
+
+/** The device nodes at or below a path, sorted. No symlink is followed below it. */
+function devicesBelow(path: string): HostDevice[] | undefined {
+  const found = tryStat(path);
+  if (!found) return undefined;
+  if ((found.mode & S_IFMT) === S_IFDIR) return listed(path);
+  return nodeAt(path, found);
+}
+
+function listed(directory: string): HostDevice[] {
+  return listDir(directory)
+    .sort()
+    .flatMap((name) => {
+      const path = `${directory}/${name}`;
+      // udev makes and removes nodes at any time.
+      const found = tryStat(path, AT_FDCWD, AT_SYMLINK_NOFOLLOW);
+      if (!found) return [];
+      return (found.mode & S_IFMT) === S_IFDIR ? listed(path) : nodeAt(path, found);
+    });
+}
+
+function nodeAt(path: string, { mode, uid, gid, rdev }: Stat): HostDevice[] {
+  const type = { [S_IFCHR]: 'c', [S_IFBLK]: 'b' }[mode & S_IFMT] as 'b' | 'c' | undefined;
+  if (!type) return [];
+  // makedev(3).
+  const major = Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn));
+  const minor = Number((rdev & 0xffn) | ((rdev >> 12n) & ~0xffn));
+  return [{ path, type, major, minor, mode: mode & 0o777, uid, gid }];
+}

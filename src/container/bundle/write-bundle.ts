@@ -2,12 +2,15 @@
 
 import type { Spec } from '../../spec/config-types.js';
 import { toJson } from '../../spec/json/exact-json.js';
+import { hooksOf } from '../../spec/options/metadata-options.js';
 import type { SpecCaller, SpecOptions } from '../../spec/options/option-types.js';
+import { refusal } from '../../spec/options/refusal.js';
 import { specOf } from '../../spec/options/spec-options.js';
 import { check, RuntError } from '../../sys/error.js';
 import { makeDir, makeParents, stat, tryStat } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, S_IFDIR, S_IFMT } from '../../sys/linux.js';
+import { defaultRoot } from '../state/default-root.js';
 import { hostLookups } from './host-lookups.js';
 
 /**
@@ -15,7 +18,7 @@ import { hostLookups } from './host-lookups.js';
  * @throws RuntError ERR_USAGE for a bad value or a missing path, ERR_SPEC_INVALID for one that the spec forbids
  */
 export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Promise<Spec> {
-  const spec = specOf(options, caller, hostLookups);
+  const spec = specOf(options, caller, hostLookups(caller.root ?? defaultRoot()));
   for (const option of ['rootfs', 'overlay'] as const) {
     const text = options[option];
     if (text === undefined) continue;
@@ -27,6 +30,9 @@ export async function bundleSpec(options: SpecOptions, caller: SpecCaller): Prom
   for (const text of options.volume ?? []) {
     const source = text.slice(0, text.indexOf(':'));
     if (!tryStat(caller.absolute(source))) throw absent(caller, 'volume', text, `: ${source} does not exist`);
+  }
+  for (const { point, path, text } of hooksOf(options.hook ?? [], caller, refusal(caller))) {
+    if (point !== 'startContainer' && !tryStat(path)) throw absent(caller, 'hook', text, `: ${path} does not exist`);
   }
   if (options.rootless !== true) mapLowerLayer(spec);
   // Loaded on demand: the plain template is valid.

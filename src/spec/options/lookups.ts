@@ -11,4 +11,26 @@ export interface HostLookups {
   readonly capabilities: (mapped: boolean) => readonly string[];
   /** The most that a hard limit (`RLIMIT_…`) can be set to; undefined if there is no bound. */
   readonly hardLimit: (type: string) => number | undefined;
+  /** A variable of the caller. */
+  readonly environment: (name: string) => string | undefined;
+  /** The device at a path, or those below a directory; undefined if it does not exist. */
+  readonly devices: (path: string) => readonly HostDevice[] | undefined;
+  /** Whether a path exists. */
+  readonly exists: (path: string) => boolean;
+  /** Whether the kernel lets nobody here make device nodes: the caller is in a user namespace. */
+  readonly bindsDevices: () => boolean;
+  /** Process of a container, 0 if it does not run. */
+  readonly containerPid: (id: string) => number;
+}
+
+/** A device node of the host. */
+export interface HostDevice {
+  readonly path: string;
+  readonly type: 'b' | 'c';
+  readonly major: number;
+  readonly minor: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }

@@ -15,8 +15,10 @@ export interface SpecOptions {
   readonly layerDir?: string;
   /** `SRC:DST[:OPTION,…]` each: binds SRC of the host to DST. Options are those of bind mounts. */
   readonly volume?: readonly string[];
-  /** `NAME=VALUE` each; replaces the template's value. */
+  /** `NAME=VALUE` each, or `NAME` for the caller's value; replaces the template's value. */
   readonly env?: readonly string[];
+  /** Files with a line `NAME=VALUE` or `NAME` for each variable; `env` goes first. */
+  readonly envFile?: readonly string[];
   /** Working directory, absolute; `/` when absent. */
   readonly cwd?: string;
   /** `UID[:GID]`, numbers; `0:0` when absent. */
@@ -51,6 +53,28 @@ export interface SpecOptions {
   readonly seccomp?: string;
   /** `NAME=SOFT[:HARD]` each: resource limits, such as `nofile=1024:4096`. */
   readonly ulimit?: readonly string[];
+  /** `DST[:OPTION,…]` each: a tmpfs, nosuid, nodev and noexec unless an option says otherwise. */
+  readonly tmpfs?: readonly string[];
+  /** Size of /dev/shm: bytes, or a number with k, m, g, t or p. */
+  readonly shmSize?: string | number;
+  /** `HOST[:CONTAINER[:rwm]]` each: a device, or all devices below a directory. */
+  readonly device?: readonly string[];
+  /** `NAME=VALUE` each: a sysctl of the container's namespaces. */
+  readonly sysctl?: readonly string[];
+  /** `NAME=VALUE` each. */
+  readonly annotation?: readonly string[];
+  /** `NAME[=VALUE]` each: an annotation, as engines store labels of images. */
+  readonly label?: readonly string[];
+  /** `POINT=PATH` each: a program for a hook, such as `createRuntime=/usr/bin/setup`. */
+  readonly hook?: readonly string[];
+  /** `new`, `host`, `container:ID` or a path; the same for the five below. */
+  readonly pid?: string;
+  readonly net?: string;
+  readonly ipc?: string;
+  readonly uts?: string;
+  /** `new` needs `uidMap`. */
+  readonly userns?: string;
+  readonly cgroupns?: string;
   /** The command and its arguments; `sh` when absent. */
   readonly args?: readonly string[];
 }
@@ -63,6 +87,8 @@ export interface SpecCaller {
   readonly cgroupV2?: boolean;
   /** Absolute path of the bundle. */
   readonly bundle: string;
+  /** State root of the containers that options name; the default one if absent. */
+  readonly root?: string;
   /** Resolves a path of the caller's to an absolute one. */
   readonly absolute: (path: string) => string;
   /** Name of an option in errors: `--read-only`, or `readOnly`. */

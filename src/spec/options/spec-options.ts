@@ -2,15 +2,19 @@
 import { nearestWord } from '../../sys/nearest-word.js';
 import type { Spec } from '../config-types.js';
 import { defaultSpec } from '../default-config.js';
+import { deviceOptions } from './device-option.js';
 import { overlayMount, unusablePath, writtenLayer } from './layer-options.js';
 import { limitOptions } from './limit-options.js';
 import type { HostLookups } from './lookups.js';
-import { fitUserNamespace, mapOptions } from './namespace-options.js';
+import { metadataOptions } from './metadata-options.js';
+import { namespaceChoices } from './namespace-choices.js';
+import { fitNamespaces, mapOptions } from './namespace-options.js';
 import type { SpecCaller, SpecOptions } from './option-types.js';
 import { privilegeOptions } from './privilege-options.js';
 import { processOptions } from './process-options.js';
 import { applyProfile, profileNames } from './profiles.js';
 import { refusal, resolvePath, usageError } from './refusal.js';
+import { shmSizeOption, tmpfsMount } from './tmpfs-option.js';
 import { ulimitOptions } from './ulimit-option.js';
 import { volumeMount } from './volume-option.js';
 
@@ -39,6 +43,20 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
   noNewPrivs: 'boolean',
   seccomp: 'string',
   ulimit: 'list',
+  envFile: 'list',
+  tmpfs: 'list',
+  shmSize: 'string number',
+  device: 'list',
+  sysctl: 'list',
+  annotation: 'list',
+  label: 'list',
+  hook: 'list',
+  pid: 'string',
+  net: 'string',
+  ipc: 'string',
+  uts: 'string',
+  userns: 'string',
+  cgroupns: 'string',
   args: 'list',
 };
 
@@ -51,15 +69,16 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
   const refuse = refusal(caller);
   const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
   const { process, root, linux } = spec as Required<Spec>;
-  processOptions(process, options, refuse);
+  processOptions(process, options, caller, lookups, refuse);
+  namespaceChoices(spec, options, caller, lookups, refuse);
   if (options.hostname !== undefined) {
     if (options.hostname === '') throw refuse('hostname', '', 'is empty');
     spec.hostname = options.hostname;
   }
-  if (options.hostNetwork) linux.namespaces = linux.namespaces!.filter(({ type }) => type !== 'network');
   mapOptions(linux, options, refuse);
   const mapped = linux.namespaces!.some(({ type }) => type === 'user');
-  if (mapped) fitUserNamespace(spec);
+  fitNamespaces(spec, lookups);
+  shmSizeOption(spec, options.shmSize, refuse);
 
   if (options.profile !== undefined) {
     if (!profileNames.includes(options.profile)) {
@@ -93,6 +112,14 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
     // `rshared`, which would override the options of other volumes.
     if (mount.options!.some((o) => o === 'shared' || o === 'rshared')) linux.rootfsPropagation = 'shared';
   }
+  for (const text of options.tmpfs ?? []) {
+    const mount = tmpfsMount(text);
+    if (typeof mount === 'string') throw refuse('tmpfs', text, mount);
+    spec.mounts!.push(mount);
+  }
+  const owner = { mapped, rootless: options.rootless === true };
+  deviceOptions(spec, options.device ?? [], caller, owner, lookups, refuse);
+  metadataOptions(spec, options, caller, refuse);
   const resources = limitOptions(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
   return spec;

@@ -40,7 +40,7 @@ function bundle(config: unknown): Partial<Native> {
   };
 }
 
-test('spec writes a config.json that validate accepts, and never overwrites a file', async () => {
+test('spec writes a config.json that validate accepts, and overwrites no file', async () => {
   for (const flags of [[], ['--rootless']]) {
     const file = await written('--bundle', '/b', ...flags);
     assert.is(file.path, '/b/config.json');
@@ -52,7 +52,7 @@ test('spec writes a config.json that validate accepts, and never overwrites a fi
   const { status, err } = await runt(['spec'], { writeFile: () => -17 });
   assert.is(status, 1);
   assert.match(err, 'runt: write /work dir/config.json: EEXIST');
-  assert.match(err, 'spec never overwrites one');
+  assert.match(err, 'add --force to replace the file');
 });
 
 test('spec --rootless adds a user namespace with the ids of the caller', async () => {

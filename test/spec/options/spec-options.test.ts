@@ -228,7 +228,7 @@ test('an invalid value is refused with the option, the value and the expected fo
     [{ user: 'bob' }, /user "bob" is not UID\[:GID\], .*holds no names/],
     [{ user: '4294967295' }, /numbers from 0 to 4294967294/],
     [{ user: '1:' }, /is not UID/],
-    [{ env: ['X'] }, /env "X" is not NAME=VALUE/],
+    [{ env: [''] }, /env "" is not NAME=VALUE/],
     [{ env: ['=x'] }, /is not NAME=VALUE/],
     [{ cwd: 'tmp' }, /cwd "tmp" is not an absolute path/],
     [{ hostname: '' }, /hostname "" is empty/],
