@@ -166,6 +166,7 @@ const parts = {
   'runc-v2-cgroupfs': "runc's own tests on cgroup v2, with runc and with runt, User Mode Linux",
   'runc-v2-systemd': "runc's own tests on cgroup v2 under systemd, with runc and with runt, User Mode Linux",
   crun: "crun's own tests, with crun and with runt",
+  servers: 'Servers and tools of Debian, each from one line of `spec`',
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
   soak: 'containers through their whole life, four at a time, and execs: nothing grows',
@@ -276,6 +277,7 @@ for (const [name, title] of [
   ['runc-v2-cgroupfs', "runc's own tests on cgroup v2"],
   ['runc-v2-systemd', "runc's own tests on cgroup v2 under systemd"],
   ['crun', "crun's own tests"],
+  ['servers', 'Servers of Debian'],
   ['http2', 'HTTP/2'],
 ]) {
   const noise = /^$|^(passed +){2,}|^(cri|engines|vm): build|^engines: built|^go: |warning: Using '/;
