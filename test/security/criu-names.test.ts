@@ -107,8 +107,9 @@ real(
   onBed((bed) => {
     const side = new Side(bed, runtPath);
     bed.config.root.readonly = false;
-    // As `runt spec` on cgroup v2: otherwise the host's cgroup mount is bound, which criu may refuse.
+    // No mount is a slave of the host's: this test is about names alone.
     bed.config.linux.namespaces.push({ type: 'cgroup' });
+    bed.config.linux.rootfsPropagation = 'private';
     for (const path of crafted) bind(bed, path);
     side.started(['/kept', 'memory', '1']);
     side.goesOn();
