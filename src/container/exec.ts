@@ -139,7 +139,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   const status = statusOf(o.root, record);
   if (status === 'paused' && !o.ignorePaused) {
     await refuseFrozen(o, record.cgroups, record.cgroups);
-    throw statusError('cannot exec in a paused container (use --ignore-paused to override)', o.id);
+    throw pausedError(o.id);
   }
   if (o.detach && o.timeout !== undefined && !record.supervisor) {
     throw new RuntError({
@@ -174,11 +174,11 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   const facts = readHostFacts(o.rootless);
   const target = await readTarget(o, record, facts);
   // The process would freeze in it.
-  if (!o.ignorePaused)
-    await refuseFrozen(
-      o,
-      target.entries.map(({ directory }) => directory),
-    );
+  if (!o.ignorePaused) {
+    const directories = target.entries.map(({ directory }) => directory);
+    // A pause since the status was read.
+    if (await refuseFrozen(o, directories, record.cgroups)) throw pausedError(o.id);
+  }
   const unitCgroup = record.unit?.bus && (await cgroupByUnit(target));
   const preserveFds = (o.preserveFds ?? 0) + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = unitCgroup ? [] : target.entries) =>
@@ -276,17 +276,14 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
 /**
  * Refuses cgroups that are frozen, themselves or by an ancestor.
  * @param own the container's, whose own freezer the caller handles: `pause` froze them
+ * @returns whether those are frozen
  * @throws RuntError ERR_CGROUP
  */
-async function refuseFrozen(
-  o: ExecOptions,
-  directories: readonly string[],
-  own: readonly string[] = [],
-): Promise<void> {
+async function refuseFrozen(o: ExecOptions, directories: readonly string[], own: readonly string[]): Promise<boolean> {
   const freezer = findFrozen(directories);
-  if (!freezer) return;
+  if (!freezer) return false;
   const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
-  if (own.includes(frozenAncestor(freezer.directory) ?? '')) return;
+  if (own.includes(frozenAncestor(freezer.directory) ?? '')) return true;
   throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
 
@@ -344,6 +341,9 @@ async function startProcess(
 
 const statusError = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
+
+const pausedError = (id: string): RuntError =>
+  statusError('cannot exec in a paused container (use --ignore-paused to override)', id);
 
 /** Name of the JSON process in errors; undefined without one. */
 const processName = (o: ExecOptions): string | undefined => (o.processText ? 'the process document' : o.process);

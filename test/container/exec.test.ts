@@ -226,6 +226,23 @@ test('after a delete before any call, exec reports that the container has ended 
   assert.equal([...seen].sort(), ['cannot exec in a stopped container', 'container does not exist', 'none']);
 });
 
+test('a pause before any call of exec is an error about the paused container, or comes too late', async () => {
+  const seen = new Set<string>();
+  for (let n = 1; ; n++) {
+    await running(executedThen((process) => process.exit(0)));
+    let isFrozen = false;
+    host.kernel.before('*', n, () => {
+      isFrozen = true;
+      host.kernel.tree.at('/sys/fs/cgroup/web/cgroup.freeze')?.hooks.write?.('1');
+    });
+    const error = await host.failure(() => exec(options()));
+    if (!isFrozen) break;
+    seen.add(error?.message ?? 'none');
+  }
+  const paused = 'cannot exec in a paused container (use --ignore-paused to override): web';
+  assert.equal([...seen].sort(), [paused, 'none']);
+});
+
 test('until the process runs, each failed call is an error that leaves only the container', async () => {
   const outcomes = await failuresOf(
     () => running(executedThen((process) => process.exit(0))),
