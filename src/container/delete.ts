@@ -44,14 +44,7 @@ async function recordOf(o: DeleteOptions): Promise<ContainerRecord | undefined> 
     return loadRecord(o.root, o.id);
   } catch (error) {
     if (!o.force || !(error instanceof RuntError)) throw error;
-    let why = error;
-    if (why.code === 'ERR_NO_CONTAINER') {
-      const found = await (await import('./state/unfinished-create.js')).awaitRecord(o.root, o.id);
-      if (!(found instanceof RuntError)) return found;
-      why = found;
-    }
-    if (why.code !== 'ERR_STATE_CORRUPT' && why.code !== 'ERR_STATE_VERSION') throw why;
-    return (await import('./state/salvaged-cgroups.js')).salvagedRecord(o.root, o.id, why.message, o.warn);
+    return (await import('./state/unfinished-create.js')).recordOfRest(o, error);
   }
 }
 

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { list, listIds } from '../../src/container/list.js';
 import { forEach, matchingIds } from '../../src/container/matching-ids.js';
+import { saveRecord } from '../../src/container/state/state-store.js';
 import { state } from '../../src/container/state.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
@@ -29,6 +30,19 @@ test('the owner is empty if the user has no name, or if /etc/passwd is missing',
   assert.is(state(c.options).owner, '');
   c.kernel.tree.file('/etc/passwd', 'root:x:0:0::/root:/bin/sh\n');
   assert.is(state(c.options).owner, '');
+});
+
+test('a container whose create ends after the record was read is created, not stopped', () => {
+  const creator = { pid: 77, startTime: '5' };
+  const c = new FakeContainer({ status: 'created', record: { status: 'creating', pid: 0, startTime: '', creator } });
+  const { creator: _, ...record } = {
+    ...c.record,
+    status: 'created' as const,
+    pid: 2500,
+    startTime: c.process!.startTime,
+  };
+  c.kernel.before('processStat', 1, () => saveRecord(c.root, record));
+  assert.is(statusOf(c), 'created');
 });
 
 test('state reports each status, with pid 0 for a stopped container', () => {

@@ -11,7 +11,14 @@ import { isDead, type ProcessStat, processStat } from '../../sys/procfs.js';
 import { Protocol } from '../../sys/protocol.js';
 import { pollUntil, readableOrPolled } from '../../sys/waiting/loop.js';
 import { withState } from './state-directory.js';
-import { type ContainerRecord, isEntry, type RecordedProcess, type Status, startSocket } from './state-store.js';
+import {
+  type ContainerRecord,
+  isEntry,
+  loadRecord,
+  type RecordedProcess,
+  type Status,
+  startSocket,
+} from './state-store.js';
 
 /** Path of a process's v2 cgroup, relative to the root that this process sees; '' if it has none or has ended. */
 export function unifiedPath(pid: number | 'self'): string {
@@ -24,8 +31,12 @@ export function unifiedPath(pid: number | 'self'): string {
 export function statusOf(root: string, record: ContainerRecord): Status {
   const stat = liveStat(record);
   // Before the clone, the creator decides: a killed one does not continue.
-  if (record.status === 'creating')
-    return stat || isAlive({ ...record, ...(record.creator ?? noProcess) }) ? 'creating' : 'stopped';
+  if (record.status === 'creating') {
+    if (stat || isAlive({ ...record, ...(record.creator ?? noProcess) })) return 'creating';
+    // The create may have ended well since the record was read.
+    const latest = loadRecord(root, record.id);
+    return latest.status === 'creating' ? 'stopped' : statusOf(root, latest);
+  }
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
   // A killed start leaves the socket, although the process may run.

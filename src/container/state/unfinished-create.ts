@@ -37,7 +37,7 @@ function isCreating(root: string, { id, creator }: ContainerRecord): boolean {
  * The record of a directory that has none, under the container's lock: a create that goes on may be the one that made
  * it. An error as of loadRecord if there is none; ERR_STATE_CORRUPT if creates of others go on until the deadline.
  */
-export async function awaitRecord(root: string, id: string): Promise<ContainerRecord | RuntError> {
+async function awaitRecord(root: string, id: string): Promise<ContainerRecord | RuntError> {
   let result: ContainerRecord | RuntError | undefined;
   const isKnown = await pollUntil(() => {
     try {
@@ -52,4 +52,22 @@ export async function awaitRecord(root: string, id: string): Promise<ContainerRe
   if (isKnown && result) return result;
   const message = `the state of container ${id} cannot be used: it has no state.json`;
   return new RuntError({ code: 'ERR_STATE_CORRUPT', message, path: `${root}/${id}` });
+}
+
+/**
+ * The record for `delete --force` after the error of loadRecord. Undefined if the state names no process.
+ * @throws RuntError the error, if it is another one than that of a damaged state; those of salvagedRecord
+ */
+export async function recordOfRest(
+  o: { readonly root: string; readonly id: string; readonly warn?: (sentence: string) => void },
+  error: RuntError,
+): Promise<ContainerRecord | undefined> {
+  let why = error;
+  if (why.code === 'ERR_NO_CONTAINER') {
+    const found = await awaitRecord(o.root, o.id);
+    if (!(found instanceof RuntError)) return found;
+    why = found;
+  }
+  if (why.code !== 'ERR_STATE_CORRUPT' && why.code !== 'ERR_STATE_VERSION') throw why;
+  return (await import('./salvaged-cgroups.js')).salvagedRecord(o.root, o.id, why.message, o.warn);
 }
