@@ -19,7 +19,7 @@ import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
-import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
+import { cgroupMovePause, cgroupMoveTime, endAfterExec, killedProcessTime } from '../sys/waiting/time-limits.js';
 import { OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';
@@ -311,10 +311,12 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
   const held = holdProcess(record);
   if (!held) return true;
   const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
-  const left = (op?.op === 'join' && errno === E.ESRCH) || (op?.op === 'fork' && errno === E.ENOMEM);
+  // Its namespaces are gone: it ends for certain, on a busy machine later.
+  const isLeaving = op?.op === 'join' && errno === E.ESRCH;
+  const left = op?.op === 'fork' && errno === E.ENOMEM;
   // Or its namespaces were no longer readable, or the new process was killed first.
   const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await held.waitForEnd(left || killed ? endAfterExec : 0);
+  const ended = await held.waitForEnd(isLeaving ? killedProcessTime : left || killed ? endAfterExec : 0);
   held.close();
   return ended;
 }
