@@ -168,8 +168,12 @@ const parts = {
   crun: "crun's own tests, with crun and with runt",
   servers: 'Servers and tools of Debian, each from one line of `spec`',
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
-  'shim-memory': 'the memory of a shim after 3,000 containers and 10,000 execs',
-  soak: 'containers through their whole life, four at a time, and execs: nothing grows',
+  'shim-memory': 'the memory of a shim after 10,000 containers and 10,000 execs',
+  'soak-containers': 'containers through their whole life, four at a time: nothing grows',
+  'soak-supervised': 'the same with a supervisor and a user namespace',
+  'soak-execs': 'execs in one container, four at a time: nothing grows',
+  random: 'random commands of eight clients: each answer is one of the model',
+  sanitize: 'a shard of the tests with ASan and UBSan',
   faults: 'each system call fails, and is a point of SIGKILL',
   'faults-v2': 'the same in part with systemd on cgroup v2, User Mode Linux',
   fuzz: 'fuzzing',
@@ -301,7 +305,7 @@ section(
 );
 const fuzz = text('fuzz')
   .split('\n')
-  .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|seccomp_fuzz|http2_fuzz|memory_fuzz):/.test(l));
+  .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|seccomp_fuzz|http2_fuzz|memory_fuzz|random-configs):/.test(l));
 section('Fuzzing', fuzz.length > 0 ? ['```', ...fuzz, '```'] : []);
 const bench = text('bench')
   .trimEnd()

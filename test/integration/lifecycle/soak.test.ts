@@ -1,6 +1,7 @@
 /**
  * Soak: containers through their whole life, four at a time, and execs in one of them; nothing grows. RUNT_SOAK sets
- * the number of containers, five times as many execs follow; `make test-all` sets 20,000.
+ * the number of containers, half of them supervised, five times as many execs follow; `make test-all` sets 20,000.
+ * RUNT_SOAK_OF=containers, supervised or execs does one of the three.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +14,9 @@ import { runtPath } from '../bed/place.js';
 
 const test = needing('soak', 'root', 'programs', 'cgroups', 'freezer', 'pids');
 const containers = Number(process.env.RUNT_SOAK ?? 12);
+const only = process.env.RUNT_SOAK_OF;
+if (only && !['containers', 'supervised', 'execs'].includes(only)) throw new Error(`no soak of ${only}`);
+const isWanted = (name: string): boolean => only === undefined || only === name;
 /** Containers, or execs, between two checks. */
 const ROUND = 1000;
 
@@ -54,6 +58,7 @@ for (const [name, flags, change] of [
   ['containers', [], () => {}],
   ['containers with a supervisor and a user namespace', ['--supervise'], (bed) => withUserNamespace(bed.config)],
 ] as const satisfies readonly (readonly [string, readonly string[], (bed: Bed) => void])[]) {
+  if (!isWanted(flags.length > 0 ? 'supervised' : 'containers')) continue;
   test(
     `${containers / 2} ${name} leave nothing`,
     onBed(async (bed) => {
@@ -76,7 +81,7 @@ for (const [name, flags, change] of [
   );
 }
 
-for (const flags of [[], ['--supervise']]) {
+for (const flags of isWanted('execs') ? [[], ['--supervise']] : []) {
   test(
     `${(5 * containers) / 2} execs leave nothing ${flags.join()}`,
     onBed(async (bed) => {
