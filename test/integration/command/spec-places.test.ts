@@ -26,10 +26,7 @@ test(
       '--workdir',
       '/tmp',
     ];
-    assert.is(
-      ran(bed, ...options, ...sh('echo "$A|$B|$(set | grep -c ^NOT_SET)|$PWD"')),
-      '1 2|4|0|/tmp\n',
-    );
+    assert.is(ran(bed, ...options, ...sh('echo "$A|$B|$(set | grep -c ^NOT_SET)|$PWD"')), '1 2|4|0|/tmp\n');
     const twice = bed.runt(['spec', '--cwd', '/', '-w', '/tmp']);
     assert.equal([twice.code, twice.stderr], [1, 'runt: spec: --workdir and --cwd are the same flag: choose one\n']);
   }),
