@@ -33,6 +33,7 @@ export const specFlags = {
   tmpfs: 'list',
   'shm-size': 'str',
   device: 'list',
+  'cdi-spec-dir': 'list',
   sysctl: 'list',
   annotation: 'list',
   'label|l': 'list',

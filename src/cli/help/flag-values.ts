@@ -18,6 +18,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   cap: 'CAPABILITY',
   'cap-add': 'CAPABILITY',
   'cap-drop': 'CAPABILITY',
+  'cdi-spec-dir': 'DIR',
   cgroup: 'CGROUP',
   cgroupns: 'new|host|container:ID|PATH',
   config: 'FILE',

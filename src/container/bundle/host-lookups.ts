@@ -1,7 +1,7 @@
 /** What the options of `spec` need to know of the host. */
 import type { HostDevice, HostLookups } from '../../spec/options/lookups.js';
 import { RuntError } from '../../sys/error.js';
-import { exists, listDir, readText, type Stat, tryReadText, tryStat } from '../../sys/fs.js';
+import { exists, listDir, readText, type Stat, tryListDir, tryReadText, tryStat } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { capabilityNames } from '../../sys/kernel-names.js';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from '../../sys/linux.js';
@@ -25,6 +25,7 @@ export const hostLookups = (root: string | undefined): HostLookups => ({
   environment: (name) => host.env[name],
   devices: devicesBelow,
   exists,
+  names: (directory) => (tryListDir(directory) ?? []).sort(),
   bindsDevices: isInUserNamespace,
   release: () => readText('/proc/sys/kernel/osrelease').trim(),
   capabilities(mapped) {

@@ -5,7 +5,7 @@ import type { SpecCaller } from './option-types.js';
 import type { Refuse } from './refusal.js';
 
 /** Properties of the container: it has a user namespace; an ordinary user makes it. */
-interface Owner {
+export interface DeviceOwner {
   readonly mapped: boolean;
   readonly rootless: boolean;
 }
@@ -14,7 +14,7 @@ export function deviceOptions(
   spec: Spec,
   values: readonly string[],
   caller: SpecCaller,
-  owner: Owner,
+  owner: DeviceOwner,
   lookups: HostLookups,
   refuse: Refuse,
 ): void {
@@ -35,12 +35,12 @@ export function deviceOptions(
 }
 
 /** In a user namespace no node can be made, so the host's is bound. */
-function addDevice(
+export function addDevice(
   spec: Spec,
   device: HostDevice,
   path: string,
   access: string,
-  owner: Owner,
+  owner: DeviceOwner,
   lookups: HostLookups,
 ): void {
   const linux = spec.linux!;

@@ -15,6 +15,8 @@ export interface HostLookups {
   readonly environment: (name: string) => string | undefined;
   /** The device at a path, or those below a directory; undefined if it does not exist. */
   readonly devices: (path: string) => readonly HostDevice[] | undefined;
+  /** Names in a directory, sorted; none if it does not exist. */
+  readonly names: (directory: string) => readonly string[];
   /** Whether a path exists. */
   readonly exists: (path: string) => boolean;
   /** Whether the kernel lets nobody here make device nodes: the caller is in a user namespace. */

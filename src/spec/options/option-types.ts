@@ -57,8 +57,10 @@ export interface SpecOptions {
   readonly tmpfs?: readonly string[];
   /** Size of /dev/shm: bytes, or a number with k, m, g, t or p. */
   readonly shmSize?: string | number;
-  /** `HOST[:CONTAINER[:rwm]]` each: a device, or all devices below a directory. */
+  /** `HOST[:CONTAINER[:rwm]]` each: a device, or all devices below a directory; or a name of CDI. */
   readonly device?: readonly string[];
+  /** Directories of CDI's spec files; `/etc/cdi` and `/var/run/cdi` if absent. */
+  readonly cdiSpecDir?: readonly string[];
   /** `NAME=VALUE` each: a sysctl of the container's namespaces. */
   readonly sysctl?: readonly string[];
   /** `NAME=VALUE` each. */

@@ -2,6 +2,7 @@
 import { nearestWord } from '../../sys/nearest-word.js';
 import type { Spec } from '../config-types.js';
 import { defaultSpec } from '../default-config.js';
+import { cdiDevice, cdiDirectories, isCdiName } from './cdi-device.js';
 import { deviceOptions } from './device-option.js';
 import { overlayMount, unusablePath, writtenLayer } from './layer-options.js';
 import { limitOptions } from './limit-options.js';
@@ -47,6 +48,7 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
   tmpfs: 'list',
   shmSize: 'string number',
   device: 'list',
+  cdiSpecDir: 'list',
   sysctl: 'list',
   annotation: 'list',
   label: 'list',
@@ -118,7 +120,10 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
     spec.mounts!.push(mount);
   }
   const owner = { mapped, rootless: options.rootless === true };
-  deviceOptions(spec, options.device ?? [], caller, owner, lookups, refuse);
+  const directories = (options.cdiSpecDir ?? cdiDirectories).map((path) => caller.absolute(path));
+  const [named, paths] = [true, false].map((cdi) => (options.device ?? []).filter((text) => isCdiName(text) === cdi));
+  for (const text of named!) cdiDevice(spec, text, directories, owner, lookups, refuse);
+  deviceOptions(spec, paths!, caller, owner, lookups, refuse);
   metadataOptions(spec, options, caller, refuse);
   const resources = limitOptions(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };

@@ -77,6 +77,25 @@ test(
   }),
 );
 
+test(
+  'a device of CDI, with its variables and mounts',
+  onBed((bed) => {
+    const edits = {
+      env: ['GPU=1'],
+      deviceNodes: [{ path: '/dev/gpu', hostPath: '/dev/zero' }],
+      mounts: [{ hostPath: bed.rootfs, containerPath: '/home', options: ['ro'] }],
+    };
+    const devices = [{ name: 'one', containerEdits: edits }];
+    writeFileSync(join(bed.dir, 'v.json'), JSON.stringify({ cdiVersion: '0.6.0', kind: 'v.com/gpu', devices }));
+    const script =
+      'echo $GPU; head -c 3 /dev/gpu | wc -c; ls -d /home/bin; touch /home/x 2>/dev/null || echo read-only';
+    for (const more of [[], maps]) {
+      const out = ran(bed, ...more, '--cdi-spec-dir', '.', '--device', 'v.com/gpu=one', ...sh(script));
+      assert.is(out, '1\n3\n/home/bin\nread-only\n');
+    }
+  }),
+);
+
 const kinds = { pid: 'pid', net: 'net', ipc: 'ipc', uts: 'uts', cgroupns: 'cgroup' } as const;
 
 test(

@@ -19,6 +19,10 @@ export const lookups: HostLookups = {
           ? []
           : undefined,
   exists: () => true,
+  names: (directory) =>
+    Object.keys(files)
+      .filter((path) => path.startsWith(`${directory}/`))
+      .map((path) => path.slice(directory.length + 1)),
   bindsDevices: () => false,
   containerPid: (id) => (id === 'web' ? 42 : 0),
   hardLimit: () => undefined,
