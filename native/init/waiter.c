@@ -35,12 +35,27 @@ static int parse(char *data, size_t length) {
   return waiter.program < 0 ? 0 : next_command(&c, &waiter.command);
 }
 
+/* Whether a signal is the third Ctrl-C, which the kernel sends, within two seconds. */
+static int is_third_interrupt(const struct signalfd_siginfo *info) {
+  static int64_t earlier[2];
+  if (info->ssi_signo != SIGINT || info->ssi_code != SI_KERNEL)
+    return 0;
+  int64_t now = clock_ns(CLOCK_MONOTONIC), first = earlier[0];
+  earlier[0] = earlier[1];
+  earlier[1] = now;
+  return first && now - first <= INTERRUPTS_TIME * 1000000ll;
+}
+
 /* Safe: the pidfd is of the child, so no other process gets the signal. An error means that the
  * child has ended, which its pidfd shows too. */
 static void forward_signal(void) {
   struct signalfd_siginfo info;
-  if (read(waiter.signals, &info, sizeof info) == sizeof info)
-    syscall(SYS_pidfd_send_signal, waiter.process, info.ssi_signo, NULL, 0);
+  if (read(waiter.signals, &info, sizeof info) != sizeof info)
+    return;
+  int kills = is_third_interrupt(&info);
+  if (kills)
+    (void)!write(STDERR_FILENO, INTERRUPTED_TEXT, sizeof INTERRUPTED_TEXT - 1);
+  syscall(SYS_pidfd_send_signal, waiter.process, kills ? SIGKILL : info.ssi_signo, NULL, 0);
 }
 
 /* As a subreaper this process gets the orphans of a container that shares its pid namespace. */

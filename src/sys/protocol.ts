@@ -48,6 +48,9 @@ export enum Protocol {
   /** The parts of the name of an exec's record before and after "PID-TIME". */
   EXEC_RECORD = 'exec-',
   EXEC_RECORD_END = '.json',
+  /** The third Ctrl-C in this time (ms) kills the process of a foreground command, which writes this. */
+  INTERRUPTS_TIME = 2000,
+  INTERRUPTED_TEXT = 'runt: the third Ctrl-C within two seconds kills the process\n',
   /** Why the supervisor, or the waiter, ended a process. */
   REASON_TIMEOUT = 'timeout',
   REASON_PARENT = 'parent',

@@ -2,7 +2,8 @@
 import { check, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
-import { SIGCHLD, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
+import { SIGCHLD, SIGINT, SIGKILL, SIGSTOP, SIGURG } from '../../sys/linux.js';
+import { Protocol } from '../../sys/protocol.js';
 import {
   firstReadable,
   forget,
@@ -90,6 +91,16 @@ function interruptedError(what: string, number: number): RuntError {
   });
 }
 
+/** Times of Ctrl-C: SIGINT of the kernel, which has no sender. */
+const interrupts: number[] = [];
+
+/** Whether a signal is the third Ctrl-C within two seconds: whoever types it means the end. */
+function isThirdInterrupt([number, from]: [number, number]): boolean {
+  if (number !== SIGINT || from !== 0) return false;
+  interrupts.push(now());
+  return now() - (interrupts.at(-3) ?? Number.NEGATIVE_INFINITY) <= Protocol.INTERRUPTS_TIME;
+}
+
 /** The next signal of a signalfd and its sender; undefined if none is pending. */
 function nextSignal(signals: number): [number: number, from: number] | undefined {
   const info = new Uint8Array(signalInfoSize);
@@ -115,7 +126,10 @@ export async function waitForEnd(
 ): Promise<void> {
   trimWhenIdle();
   const forwardSignal = (signal = nextSignal(signals)): void => {
-    if (signal && !terminal?.handlesSignal(...signal)) signalProcess(pidfd, pid, signal[0]);
+    if (!signal || terminal?.handlesSignal(...signal)) return;
+    const kills = isThirdInterrupt(signal);
+    if (kills) native.write(2, host.encode(Protocol.INTERRUPTED_TEXT));
+    signalProcess(pidfd, pid, kills ? SIGKILL : signal[0]);
   };
   for (const signal of earlySignals.splice(0)) forwardSignal(signal);
   let orphans = -1;

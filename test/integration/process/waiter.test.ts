@@ -7,7 +7,8 @@ import * as assert from 'uvu/assert';
 import { cgroupsNamed } from '../../leaks/leftovers.js';
 import { pss } from '../../leaks/process-use.js';
 import { type Bed, eventually, needing, ok, onBed, type Running } from '../bed/bed.js';
-import { programs } from '../bed/place.js';
+import { programs, runtPath } from '../bed/place.js';
+import { onTerminal } from '../bed/terminal.js';
 
 const test = needing('the waiter', 'root', 'programs');
 
@@ -146,5 +147,32 @@ test(
     assert.is((await exit).code, 137);
   }),
 );
+
+// In the first 200 ms, and as a waiter, the first two go to the container.
+for (const waits of [false, true]) {
+  test(
+    `the third Ctrl-C within two seconds kills a process that ignores it${waits ? ', from a waiter too' : ''}`,
+    onBed(async (bed) => {
+      bed.config.process.args = ['/bin/sh', '-c', `trap "echo INT" INT; echo up; ${loop}`];
+      bed.write();
+      // A supervised run does not become a waiter.
+      const flags = waits ? [] : ['--supervise'];
+      const command = [runtPath, '--root', bed.root, 'run', ...flags, '--bundle', bed.bundle, bed.id];
+      const side = onTerminal(command, bed.dir);
+      await side.shows(/up/);
+      const pid = Number(
+        execFileSync('pgrep', ['-f', '-n', `run .*--bundle ${bed.bundle} ${bed.id}`], { encoding: 'utf8' }),
+      );
+      if (waits) await eventually('the command waits as runt-init', () => isWaiter(pid));
+      side.type('\x03');
+      await side.shows(/INT/);
+      side.type('\x03');
+      await side.shows(/INT.*INT/s);
+      side.type('\x03');
+      await side.shows(/runt: the third Ctrl-C within two seconds kills the process/);
+      assert.is((await side.ended()).code, 137);
+    }),
+  );
+}
 
 test.run();
