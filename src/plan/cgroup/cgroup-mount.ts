@@ -3,7 +3,7 @@ import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../../cgro
 import { type CgroupPaths, shownCgroup } from '../../cgroup/cgroup-paths.js';
 import type { Mount } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
-import { MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
+import { MOUNT_ATTR_RDONLY, MS_PRIVATE } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
 import { mountBind, mountFs } from '../mounts/mount-op.js';
 import type { MountSettings } from '../mounts/mount-settings.js';
@@ -53,7 +53,11 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
     // it.
     const source = view.userNamespace && own?.writable ? own.path : hosts;
     const { clearAttrs } = settings;
-    return [mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation })];
+    // As a new mount: a slave of the host's mount is one that criu cannot dump.
+    const apart = propagation.length > 0 ? propagation : [MS_PRIVATE];
+    return [
+      mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation: apart }),
+    ];
   }
   const plain = attrs & ~MOUNT_ATTR_RDONLY;
   const ops: Op[] = [
