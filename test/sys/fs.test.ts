@@ -65,6 +65,7 @@ test('stat returns the same values as that of Node.js', ({ dir }) => {
     size: 5,
     ino: wanted.ino,
     dev: wanted.dev,
+    rdev: wanted.rdev,
   });
   assert.is(fs.stat(join(dir, 'link'), -100, 0x100).mode & 0o170000, 0o120000);
   assert.is(fs.readLink(join(dir, 'link')), 'a');

@@ -29,12 +29,10 @@ test('C has every constant of the protocol with the same value as TypeScript', (
     ];
     writeFileSync(source, `#include "protocol.h"\n#include <stdio.h>\nint main(void) { ${prints.join('\n')} }\n`);
     execFileSync('gcc', ['-Wall', '-Werror', '-Ibuild/gen', source, '-o', program], { stdio: 'pipe' });
-    const printed = execFileSync(program, { encoding: 'utf8' }).trimEnd().split('\n');
-    assert.equal(
-      printed,
-      [...strings, ...numbers].map(([, value]) => String(value)),
-    );
-    assert.ok(printed.length > 50);
+    // A message may end with a newline.
+    const values = [...strings, ...numbers].map(([, value]) => `${value}\n`);
+    assert.is(execFileSync(program, { encoding: 'utf8' }), values.join(''));
+    assert.ok(values.length > 50);
   } finally {
     rmSync(dir, { recursive: true });
   }
