@@ -132,7 +132,7 @@ test(
         assert.not.ok(existsSync(join(bed.root, bed.id)), `round ${round}: state is left`);
       } else assert.is(bed.delete('--force').code, 0);
     }
-    assert.ok(failures > 20, `the attack hit ${failures} of 200 times`);
+    assert.ok(failures > 2, `the attack hit ${failures} of 200 times`);
     process.stdout.write(`\n# note killed in time: ${failures} of 200\n`);
   }),
 );

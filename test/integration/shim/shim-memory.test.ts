@@ -18,8 +18,8 @@ const test = needing('shim memory', 'root', 'cgroups');
 const containers = Number(process.env.RUNT_CONTAINERS ?? 150);
 const execs = Number(process.env.RUNT_EXECS ?? 300);
 /** kB that a shim may use after any number of containers, and one second after any number of execs. */
-const plateau = 5000;
-const afterStorm = 5000;
+const plateau = 5500;
+const afterStorm = 5500;
 /** kB by which anonymous memory varies between two measurements. */
 const noise = 400;
 
@@ -75,7 +75,7 @@ async function exec(engine: Engine, execId: string): Promise<void> {
 }
 
 test(
-  'an idle shim uses at most 5 MB, and each of ten containers in a pod adds at most 1 MB with its supervisor',
+  'an idle shim uses at most 5.5 MB, and each of ten containers in a pod adds at most 1 MB with its supervisor',
   onEngine(async (engine, bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.config.annotations = { 'io.kubernetes.cri.sandbox-id': bed.id };
@@ -102,13 +102,13 @@ test(
     };
     try {
       await run(ids[0] as string);
-      const one = await settled(shimPid, 5000);
+      const one = await settled(shimPid, 5500);
       for (const id of ids.slice(1)) await run(id);
       const ten = await settled(shimPid, one + 4500);
       const all = ten + supervisors.reduce((sum, pid) => sum + pss(pid), 0);
       const each = (all - one - pss(supervisors[0] as number)) / 9;
       note(`PSS in kB: no container ${idle}, one ${one}, ten ${ten}; each more ${each.toFixed(0)}`);
-      assert.ok(one <= 5000, `one container: ${one} kB`);
+      assert.ok(one <= 5500, `one container: ${one} kB`);
       assert.ok(each <= 1000, `each more: ${each} kB`);
     } finally {
       for (const fd of readers) closeSync(fd);
