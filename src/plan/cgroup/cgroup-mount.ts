@@ -3,7 +3,7 @@ import { hierarchyDirectory, hierarchyLinks, hierarchyOptions } from '../../cgro
 import { type CgroupPaths, shownCgroup } from '../../cgroup/cgroup-paths.js';
 import type { Mount } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
-import { MOUNT_ATTR_RDONLY, MS_PRIVATE } from '../../sys/linux.js';
+import { MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
 import { mountBind, mountFs } from '../mounts/mount-op.js';
 import type { MountSettings } from '../mounts/mount-settings.js';
@@ -54,7 +54,7 @@ export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMoun
     const source = view.userNamespace && own?.writable ? own.path : hosts;
     const { clearAttrs } = settings;
     // As a new mount: a slave of the host's mount is one that criu cannot dump.
-    const apart = propagation.length > 0 ? propagation : [MS_PRIVATE];
+    const apart = propagation.length > 0 ? propagation : [MS_PRIVATE | MS_REC];
     return [
       mountBind({ at, target, source, setAttrs: guarded, clearAttrs: clearAttrs & ~guarded, propagation: apart }),
     ];
