@@ -36,3 +36,10 @@ export function idRanges(
   const { uids, gids } = found;
   return uids && gids ? { uids, gids } : 'both uids=… and gids=… must be given';
 }
+
+/** The host's ids of root in a user namespace with these mappings; 0 if root is not mapped. */
+export function rootIds(linux: Pick<Linux, 'uidMappings' | 'gidMappings'> | undefined): { uid: number; gid: number } {
+  const first = (mappings: IdMapping[] | undefined): number =>
+    mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
+  return { uid: first(linux?.uidMappings), gid: first(linux?.gidMappings) };
+}

@@ -1,6 +1,7 @@
 /** The config.json that `runt spec` and the library's `bundle()` make of options, checked against the host. */
 
 import type { Spec } from '../../spec/config-types.js';
+import { rootIds } from '../../spec/id-ranges.js';
 import { toJson } from '../../spec/json/exact-json.js';
 import { hooksOf } from '../../spec/options/metadata-options.js';
 import type { SpecCaller, SpecOptions } from '../../spec/options/option-types.js';
@@ -65,9 +66,7 @@ function absent(caller: SpecCaller, option: keyof SpecOptions, text: string, pro
 
 /** In a user namespace, its root must own both: overlayfs writes into them, and takes the root's owner from `upper`. */
 function makeOverlay(spec: Spec, directory: string, euid: number): void {
-  const first = (mappings: NonNullable<Spec['linux']>['uidMappings']): number =>
-    mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
-  const [uid, gid] = [first(spec.linux?.uidMappings), first(spec.linux?.gidMappings)];
+  const { uid, gid } = rootIds(spec.linux);
   makeParents(`${directory}/`);
   for (const name of ['upper', 'work']) {
     const path = `${directory}/${name}`;

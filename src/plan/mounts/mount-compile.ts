@@ -45,7 +45,7 @@ function opsOfMounts(spec: Spec, facts: HostFacts, options: CompileOptions, tree
     else if (settings.bind) ops.push(bindOp(compiled, trees.binds.get(i), trees.inside.get(i), trees.maps.get(i)));
     else if (mount.type === 'cgroup' || mount.type === 'cgroup2') append(ops, cgroupMountOps(facts, view, compiled));
     else {
-      const layer = overlayLayers(mount, i, options, trees.layers.get(i));
+      const layer = overlayLayers(mount, i, settings.data, options, trees.layers.get(i));
       if (layer) append(ops, layer.ops);
       ops.push(fsOp(compiled, trees.maps.get(i), facts, spec, layer));
     }
@@ -102,10 +102,7 @@ function fsOp(
     source: source.includes('..') && /^\/(.*\/)?\.\.(\/|$)/.test(source) ? real(source) : source,
     options:
       fstype === 'overlay'
-        ? [
-            ...overlayOptions(layered ? s.data.filter((d) => layered.kept.includes(d)) : s.data, bundle, real),
-            ...(layered?.layers ?? []),
-          ]
+        ? [...overlayOptions(layered?.kept ?? s.data, bundle, real), ...(layered?.layers ?? [])]
         : s.data,
     // A new mount has no mounts below it: recursive and plain attributes are equivalent.
     attrs: (s.setAttrs | s.setAttrsRec) >>> 0,

@@ -2,6 +2,7 @@
 
 import type { Mount, Spec } from '../../spec/config-types.js';
 import { ephemeralLayer } from '../../spec/ephemeral-layer.js';
+import { rootIds } from '../../spec/id-ranges.js';
 import { CLONE_NEWNS, CLONE_NEWUSER } from '../../sys/linux.js';
 import type { CompileOptions } from '../host-facts.js';
 import { joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
@@ -36,13 +37,8 @@ const freshPath = (directory: string, options: CompileOptions, index: number): s
   `${directory}/${options.layerName ?? options.id}-${index}`;
 
 /** The host's ids of the container's root, which must own `upper` and `work`. */
-function rootOwner(spec: Spec): { uid: number; gid: number } {
-  const { linux } = spec;
-  if (!(newNamespaces(spec) & CLONE_NEWUSER)) return { uid: 0, gid: 0 };
-  const first = (mappings: NonNullable<Spec['linux']>['uidMappings']): number =>
-    mappings?.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
-  return { uid: first(linux?.uidMappings), gid: first(linux?.gidMappings) };
-}
+const rootOwner = (spec: Spec): { uid: number; gid: number } =>
+  newNamespaces(spec) & CLONE_NEWUSER ? rootIds(spec.linux) : { uid: 0, gid: 0 };
 
 /** What precedes an overlay whose layers are not those of its options. */
 export interface LayeredOverlay {
@@ -56,12 +52,14 @@ export interface LayeredOverlay {
 /**
  * Id-mapped lower layers and a fresh layer in memory are mounted on a tmpfs on the container's root, below the overlay.
  * The kernel resolves `/..` to what is mounted over the host's root in this mount namespace: the tmpfs.
+ * @param data options of the file system
  * @param mapped lower layers whose ids are mapped
  * @returns undefined if the options name all layers
  */
 export function overlayLayers(
   mount: Mount,
   index: number,
+  data: readonly string[],
   options: CompileOptions,
   mapped: readonly { readonly path: string; readonly slot: number }[] = [],
 ): LayeredOverlay | undefined {
@@ -70,14 +68,14 @@ export function overlayLayers(
   const fresh = own.findIndex(ephemeralLayer);
   const layer = fresh < 0 ? undefined : ephemeralLayer(own[fresh]!);
   if (!layer && mapped.length === 0) return undefined;
-  const kept = own.filter((option, i) => i !== fresh && !(mapped.length > 0 && option.startsWith('lowerdir=')));
+  const kept = data.filter((d) => !ephemeralLayer(d) && !(mapped.length > 0 && d.startsWith('lowerdir=')));
   const layers = mapped.length > 0 ? [`lowerdir=${mapped.map((_, i) => `/../lower${i}`).join(':')}`] : [];
   const ops: Op[] = [];
   const at = `/mounts/${index}${layer ? `/options/${fresh}` : ''}`;
   if (layer?.size !== undefined || mapped.length > 0) {
     // Mount points alone need no more than inodes.
-    const data = ['mode=0755', `size=${layer?.size ?? '4k'}`];
-    ops.push(mountFs({ at, target: '/', fstype: 'tmpfs', source: 'layers', options: data, attrs: 0 }));
+    const size = `size=${layer?.size ?? '4k'}`;
+    ops.push(mountFs({ at, target: '/', fstype: 'tmpfs', source: 'layers', options: ['mode=0755', size], attrs: 0 }));
   }
   mapped.forEach(({ path, slot }, i) => {
     ops.push(mountBind({ at, target: `/lower${i}`, source: path, slot, recursive: false }));
