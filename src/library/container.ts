@@ -28,7 +28,7 @@ import { native } from '../sys/host.js';
 import { signalNumber } from '../sys/kernel-names.js';
 import { SIGKILL } from '../sys/linux.js';
 import { statsInterval } from '../sys/waiting/time-limits.js';
-import { checkOptions, checkWords, type OptionTypes } from './option-checks.js';
+import { checkOptions, checkWords, type OptionTypes } from './call-checks.js';
 import { type EndOptions, endedBy, Run } from './process-run.js';
 import { openStreams, type StdioOption, type Streams } from './process-streams.js';
 import { ConsoleSocket, type TerminalStream } from './terminal-stream.js';

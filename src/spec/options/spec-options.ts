@@ -1,5 +1,5 @@
 /** The config that `runt spec` and the library's `bundle()` make of options. Pure. */
-import { nearestWord } from '../../sys/nearest-word.js';
+
 import type { Spec } from '../config-types.js';
 import { defaultSpec } from '../default-config.js';
 import { cdiDevice, cdiDirectories, isCdiName } from './cdi-device.js';
@@ -10,6 +10,7 @@ import type { HostLookups } from './lookups.js';
 import { metadataOptions } from './metadata-options.js';
 import { namespaceChoices } from './namespace-choices.js';
 import { fitNamespaces, mapOptions } from './namespace-options.js';
+import { checkOptionTypes } from './option-checks.js';
 import type { SpecCaller, SpecOptions } from './option-types.js';
 import { privilegeOptions } from './privilege-options.js';
 import { processOptions } from './process-options.js';
@@ -67,7 +68,7 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
  * @throws RuntError ERR_USAGE, which names the option and its value
  */
 export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLookups): Spec {
-  checkTypes(options);
+  checkOptionTypes(options, types, usageError);
   const refuse = refusal(caller);
   const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
   const { process, root, linux } = spec as Required<Spec>;
@@ -128,20 +129,4 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
   const resources = limitOptions(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
   return spec;
-}
-
-/** For callers without a compiler: checks that every option is known and has its type. */
-function checkTypes(options: SpecOptions): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (!Object.hasOwn(types, key)) {
-      const near = nearestWord(key, Object.keys(types));
-      throw usageError(`unknown option ${key}${near === undefined ? '' : `; did you mean ${near}?`}`);
-    }
-    const wanted = types[key as keyof SpecOptions];
-    const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
-    if (value === undefined || (wanted === 'list' ? isList : wanted.split(' ').includes(typeof value))) continue;
-    throw usageError(
-      `option ${key} must be a ${wanted === 'list' ? 'list of strings' : wanted.replace(' ', ' or a ')}`,
-    );
-  }
 }
