@@ -31,9 +31,17 @@ export async function roundsUntil(works: () => boolean | Promise<boolean>): Prom
   throw new Error(`the attack did not work within ${EFFECT_LIMIT / 1000} s`);
 }
 
-/** Repeats an attack ROUNDS times, and requires that it never works. */
-export async function neverWorks(works: () => boolean | Promise<boolean>): Promise<void> {
-  for (let round = 0; round < ROUNDS; round++) {
+/**
+ * Repeats an attack ROUNDS times, and on until `isEnough` (a race can be lost each time in ROUNDS); requires that it
+ * never works. Throws if `isEnough` is not true in time.
+ */
+export async function neverWorks(
+  works: () => boolean | Promise<boolean>,
+  isEnough: () => boolean = () => true,
+): Promise<void> {
+  const deadline = Date.now() + EFFECT_LIMIT;
+  for (let round = 0; round < ROUNDS || !isEnough(); round++) {
+    assert.ok(Date.now() < deadline || round < ROUNDS, `not enough in ${round} rounds`);
     assert.is(await works(), false, `the attack works in round ${round}`);
     await new Promise((next) => setImmediate(next));
   }
