@@ -67,7 +67,7 @@ void JS_MakeImmortal(JSContext *ctx)
 `;
 
 /** Its file, the text that is replaced, how often the file has it, and what replaces it. */
-const changes = [
+export const immortal = [
   ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${declarations}${old}`],
   ['quickjs.h', 'if (--p->ref_count <= 0) {', 2, () => 'if (!JS_IS_IMMORTAL(p) && --p->ref_count <= 0) {'],
   ['quickjs.h', '        p->ref_count++;', 2, () => '        if (!JS_IS_IMMORTAL(p)) p->ref_count++;'],
@@ -92,18 +92,3 @@ const changes = [
     (old) => `${old}    if (JS_IS_IMMORTAL(p)) return;\n`,
   ]),
 ];
-
-/** The text of a file of QuickJS with its changes. Throws when they do not fit this version. */
-export function withImmortals(file, text) {
-  let changed = text;
-  for (const [name, from, times, to] of changes) {
-    if (name !== file) continue;
-    let found = 0;
-    changed = changed.replaceAll(from, (...match) => {
-      found++;
-      return to(...match);
-    });
-    if (found !== times) throw new Error(`${name} of QuickJS has ${found} times, expected ${times}: ${from}`);
-  }
-  return changed;
-}

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hardened } from './flags.mjs';
-import { withImmortals } from './quickjs-immortal.mjs';
+import { fast } from './quickjs-fast.mjs';
+import { immortal } from './quickjs-immortal.mjs';
 
 export const VERSION = '2025.04.26';
 // The upstream tarball: Debian's revision of the package may change, but not this.
@@ -83,14 +84,30 @@ function sourceTarball(dir) {
 }
 
 const dir = 'build/quickjs';
-/** The sources with the changes of quickjs-immortal.mjs. */
+/** The sources with the changes of quickjs-immortal.mjs and quickjs-fast.mjs. */
 const tree = `${dir}/source`;
+
+/** The text of a file of QuickJS with its changes. Throws when they do not fit this version. */
+function withChanges(file, text) {
+  let changed = text;
+  for (const [name, from, times, to] of [...immortal, ...fast]) {
+    if (name !== file) continue;
+    let found = 0;
+    changed = changed.replaceAll(from, (...match) => {
+      found++;
+      return to(...match);
+    });
+    if (found !== times) throw new Error(`${name} of QuickJS has ${found} times, expected ${times}: ${from}`);
+  }
+  return changed;
+}
 
 /** Makes the tree, unless it was made from the same sources with the same changes. */
 function source() {
   mkdirSync(dir, { recursive: true });
   const own = process.env.QUICKJS_DIR;
-  const stamp = createHash('sha256').update(readFileSync('hack/quickjs-immortal.mjs'));
+  const stamp = createHash('sha256');
+  for (const list of ['immortal', 'fast']) stamp.update(readFileSync(`hack/quickjs-${list}.mjs`));
   if (own) for (const f of FILES) stamp.update(readFileSync(`${own}/${f}.c`)).update(readFileSync(`${own}/${f}.h`));
   else stamp.update(SHA256);
   const made = stamp.digest('hex');
@@ -104,7 +121,7 @@ function source() {
   }
   for (const file of ['quickjs.h', 'quickjs.c']) {
     const path = `${tree}.tmp/${file}`;
-    writeFileSync(path, withImmortals(file, readFileSync(path, 'utf8')));
+    writeFileSync(path, withChanges(file, readFileSync(path, 'utf8')));
   }
   writeFileSync(`${tree}.tmp/.made`, made);
   rmSync(tree, { recursive: true, force: true });

@@ -12,7 +12,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -358,6 +361,37 @@ static void evaluate_main(void) {
     die(ctx, JS_GetException(ctx));
 }
 
+/* Evaluates the pieces for that. */
+static void evaluate(int ready) {
+  for (uint32_t i = 1; i < piece_count; i++) {
+    if (pieces[i].ready != ready)
+      continue;
+    JS_FreeValue(vm.ctx, JS_LoadModule(vm.ctx, "", pieces[i].name));
+    run_jobs();
+  }
+}
+
+/* Makes the shapes that objects have in the rehearsal (src/entry/snapshot-rehearsal.ts), which a
+ * copy of this process performs: nothing else of it comes back. The copy ends without a SIGCHLD, at
+ * which the debugger would stop this process. */
+static void add_shapes(void) {
+  enum { ROOM = 1 << 20 };
+  uint8_t *list = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (list == MAP_FAILED)
+    _exit(1);
+  pid_t copy = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+  if (copy == 0) {
+    JS_KeepShapes(vm.ctx);
+    evaluate(2);
+    _exit(JS_WriteShapes(vm.ctx, list, ROOM) ? 0 : 1);
+  }
+  int status;
+  if (copy < 0 || waitpid(copy, &status, __WALL) != copy || status != 0)
+    _exit(1);
+  JS_MakeShapes(vm.ctx, list);
+  munmap(list, ROOM);
+}
+
 /* Does everything that does not need the arguments. Modules only define, so the result is the same
  * in each process. */
 static void make_snapshot(void) {
@@ -367,12 +401,8 @@ static void make_snapshot(void) {
   }
   make_vm();
   evaluate_main();
-  for (uint32_t i = 1; i < piece_count; i++) {
-    if (!pieces[i].ready)
-      continue;
-    JS_FreeValue(vm.ctx, JS_LoadModule(vm.ctx, "", pieces[i].name));
-    run_jobs();
-  }
+  evaluate(1);
+  add_shapes();
   JS_MakeImmortal(vm.ctx);
   memory_scatter();
   js_immortal_size = (unsigned)(memory_gathered_end - (uint8_t *)GATHERED_AT);

@@ -1,0 +1,324 @@
+/**
+ * Changes to QuickJS: shorter ways for what a command does thousands of times. Each gives the same result as the
+ * general way, to which it leaves every other case.
+ */
+
+const properties = `
+/* Adds a data property that the object does not have; -1 when memory is exhausted. Takes the value. Only for an object
+   that is extensible, and neither exotic nor an array. */
+static int add_data_property(JSContext *ctx, JSObject *p, JSAtom prop, JSValue val, int prop_flags)
+{
+    JSProperty *pr = add_property(ctx, p, prop, prop_flags);
+    if (unlikely(!pr)) {
+        JS_FreeValue(ctx, val);
+        return -1;
+    }
+    pr->u.value = val;
+    return TRUE;
+}
+
+`;
+
+/** A field of an object literal, and the next element of an array literal. */
+const define = `
+    if (likely(JS_VALUE_GET_TAG(this_obj) == JS_TAG_OBJECT && (flags & ~(JS_PROP_C_W_E | JS_PROP_THROW)) == 0)) {
+        JSObject *p = JS_VALUE_GET_OBJ(this_obj);
+        if (likely(!p->is_exotic)) {
+            if (likely(p->extensible && !p->fast_array && !find_own_property1(p, prop)))
+                return add_data_property(ctx, p, prop, val, flags & JS_PROP_C_W_E);
+        } else if (p->class_id == JS_CLASS_ARRAY && p->fast_array && p->extensible && __JS_AtomIsTaggedInt(prop) &&
+                   __JS_AtomToUInt32(prop) == p->u.array.count && (flags & JS_PROP_C_W_E) == JS_PROP_C_W_E) {
+            return add_fast_array_element(ctx, p, val, flags);
+        }
+    }
+`;
+
+/** \`{ ...object }\` into an object without properties: the same shape. */
+const spread = `
+/* Gives an empty object the properties of another of the same prototype. Returns whether that was possible. -1: memory
+   is exhausted. */
+static int share_properties(JSContext *ctx, JSObject *to, JSObject *from)
+{
+    JSShape *sh = from->shape;
+    JSProperty *props;
+    uint32_t index;
+    int i;
+    if (to->class_id != JS_CLASS_OBJECT || from->class_id != JS_CLASS_OBJECT || !to->extensible ||
+        to->shape->prop_count != 0 || to->shape->proto != sh->proto || !sh->is_hashed || sh->deleted_prop_count != 0)
+        return 0;
+    for (i = 0; i < sh->prop_count; i++)
+        if (sh->prop[i].flags != JS_PROP_C_W_E || JS_AtomGetKind(ctx, sh->prop[i].atom) != JS_ATOM_KIND_STRING ||
+            JS_AtomIsArrayIndex(ctx, &index, sh->prop[i].atom)) /* those come first, and in their order */
+            return 0;
+    props = js_malloc(ctx, sizeof(props[0]) * sh->prop_size);
+    if (!props)
+        return -1;
+    for (i = 0; i < sh->prop_count; i++)
+        props[i].u.value = JS_DupValue(ctx, from->prop[i].u.value);
+    js_free(ctx, to->prop);
+    to->prop = props;
+    sh = js_dup_shape(sh);
+    js_free_shape(ctx->rt, to->shape);
+    to->shape = sh;
+    return 1;
+}
+
+`;
+
+/** A template of strings: one block for the result. */
+const concat = `
+    if (JS_VALUE_GET_TAG(this_val) == JS_TAG_STRING) {
+        uint32_t len = JS_VALUE_GET_STRING(this_val)->len;
+        BOOL is_narrow = !JS_VALUE_GET_STRING(this_val)->is_wide_char;
+        for (i = 0; is_narrow && i < argc && len <= JS_STRING_ROPE_SHORT_LEN; i++) {
+            is_narrow = JS_VALUE_GET_TAG(argv[i]) == JS_TAG_STRING && !JS_VALUE_GET_STRING(argv[i])->is_wide_char;
+            if (is_narrow)
+                len += JS_VALUE_GET_STRING(argv[i])->len;
+        }
+        if (is_narrow && i == argc && len <= JS_STRING_ROPE_SHORT_LEN) {
+            JSString *whole = js_alloc_string(ctx, len, 0), *part = JS_VALUE_GET_STRING(this_val);
+            uint8_t *at;
+            if (!whole)
+                return JS_EXCEPTION;
+            at = whole->u.str8;
+            for (i = 0;; part = JS_VALUE_GET_STRING(argv[i++])) {
+                memcpy(at, part->u.str8, part->len);
+                at += part->len;
+                if (i == argc)
+                    break;
+            }
+            *at = 0;
+            return JS_MKPTR(JS_TAG_STRING, whole);
+        }
+    }
+`;
+
+/**
+ * A new function: the shape of the one before, which has the same prototype and `length` and `name` in that order. No
+ * program changes these: a function's prototype is changed by changing its shape, and this one is shared.
+ */
+const closure = `
+    if (b->func_kind == JS_FUNC_NORMAL && function_shape) {
+        JSObject *p;
+        func_obj = JS_NewObjectFromShape(ctx, js_dup_shape(function_shape), JS_CLASS_BYTECODE_FUNCTION);
+        if (JS_IsException(func_obj)) {
+            JS_FreeValue(ctx, bfunc);
+            return JS_EXCEPTION;
+        }
+        p = JS_VALUE_GET_OBJ(func_obj);
+        p->prop[0].u.value = JS_NewInt32(ctx, b->defined_arg_count);
+        p->prop[1].u.value = JS_AtomToString(ctx, b->func_name == JS_ATOM_NULL ? JS_ATOM_empty_string : b->func_name);
+        func_obj = js_closure2(ctx, func_obj, b, cur_var_refs, sf);
+        if (JS_IsException(func_obj))
+            return JS_EXCEPTION;
+        goto with_properties;
+    }
+`;
+
+/** Keeps the shape for the next function. */
+const keepFunctionShape = `
+    if (b->func_kind == JS_FUNC_NORMAL && !function_shape) {
+        JSShape *sh = JS_VALUE_GET_OBJ(func_obj)->shape;
+        if (sh->is_hashed && sh->prop_count == 2)
+            function_shape = js_dup_shape(sh);
+    }
+ with_properties:
+`;
+
+const shapeFunctions = `
+void JS_KeepShapes(JSContext *ctx);
+int JS_WriteShapes(JSContext *ctx, uint8_t *at, size_t room);
+void JS_MakeShapes(JSContext *ctx, const uint8_t *at);
+`;
+
+/** Shapes without objects, for those to come. A process writes them into a buffer, its parent makes the same ones. */
+const shapes = `
+enum { MOST_KEPT = 32 }; /* properties */
+static int keeps_shapes; /* a hashed shape that loses its last object, or is left by it for another, stays */
+
+static struct list_head *before_kept; /* the last object before those that are kept */
+
+/* Begins to collect shapes. */
+void JS_KeepShapes(JSContext *ctx)
+{
+    keeps_shapes = 1;
+    before_kept = ctx->rt->gc_obj_list.prev;
+}
+
+/* Writes the collected shapes: a prototype's address, then the flags and names of the properties, and 0xff. Returns
+   whether they have room. */
+int JS_WriteShapes(JSContext *ctx, uint8_t *at, size_t room)
+{
+    const uint8_t *end = at + room;
+    for (const struct list_head *el = before_kept->next; el != &ctx->rt->gc_obj_list; el = el->next) {
+        const JSShape *sh = list_entry(el, JSShape, header.link);
+        int i;
+        /* Without a prototype, as the end of the list is. Only once made: a long one, with all that lead to it. */
+        if (sh->header.gc_obj_type != JS_GC_OBJ_TYPE_SHAPE || !sh->is_hashed || !sh->proto || sh->prop_count > MOST_KEPT)
+            continue;
+        for (i = 0; i < sh->prop_count; i++)
+            if ((sh->prop[i].flags & JS_PROP_TMASK) || JS_AtomGetKind(ctx, sh->prop[i].atom) != JS_ATOM_KIND_STRING)
+                break;
+        if (i < sh->prop_count)
+            continue;
+        if ((size_t)(end - at) < 2 * sizeof sh->proto)
+            return 0;
+        memcpy(at, &sh->proto, sizeof sh->proto);
+        at += sizeof sh->proto;
+        for (i = 0; i < sh->prop_count; i++) {
+            const char *name = JS_AtomToCString(ctx, sh->prop[i].atom);
+            size_t len = strlen(name) + 1;
+            if ((size_t)(end - at) < len + 2 + sizeof sh->proto)
+                return 0;
+            *at++ = sh->prop[i].flags;
+            memcpy(at, name, len);
+            at += len;
+            JS_FreeCString(ctx, name);
+        }
+        *at++ = 0xff;
+    }
+    return 1;
+}
+
+/* Makes those shapes whose prototype is an object of this process, too. */
+void JS_MakeShapes(JSContext *ctx, const uint8_t *at)
+{
+    JSObject *proto;
+    keeps_shapes = 1;
+    for (;; at++) {
+        struct list_head *el;
+        JSValue object = JS_UNDEFINED;
+        memcpy(&proto, at, sizeof proto);
+        at += sizeof proto;
+        if (!proto)
+            break;
+        list_for_each(el, &ctx->rt->gc_obj_list)
+            if (list_entry(el, JSGCObjectHeader, link) == &proto->header)
+                break;
+        if (el != &ctx->rt->gc_obj_list && proto->header.gc_obj_type == JS_GC_OBJ_TYPE_JS_OBJECT)
+            object = JS_NewObjectProto(ctx, JS_MKPTR(JS_TAG_OBJECT, proto));
+        for (; *at != 0xff; at += strlen((const char *)at) + 1) {
+            int flags = *at++;
+            if (!JS_IsUndefined(object))
+                JS_DefinePropertyValueStr(ctx, object, (const char *)at, JS_UNDEFINED, flags);
+        }
+        JS_FreeValue(ctx, object);
+    }
+    keeps_shapes = 0;
+}
+`;
+
+/** Its file, the text that is replaced, how often the file has it, and what replaces it. */
+export const fast = [
+  // Most objects have more than two properties, most arrays more than one element.
+  ['quickjs.c', '#define JS_PROP_INITIAL_SIZE 2', 1, () => '#define JS_PROP_INITIAL_SIZE 4'],
+  [
+    'quickjs.c',
+    '    new_size = max_int(new_len, p->u.array.u1.size * 3 / 2);\n    new_array_prop',
+    1,
+    () => '    new_size = max_int(new_len, max_int(3, p->u.array.u1.size * 3 / 2));\n    new_array_prop',
+  ],
+  [
+    'quickjs.c',
+    '\nint JS_DefinePropertyValue(JSContext *ctx, JSValueConst this_obj,\n',
+    1,
+    (old) => `${properties}${old}`,
+  ],
+  [
+    'quickjs.c',
+    `                           JSAtom prop, JSValue val, int flags)
+{
+    int ret;
+`,
+    1,
+    (old) => `${old}${define}`,
+  ],
+  // Strings of different lengths differ.
+  [
+    'quickjs.c',
+    `                res = (js_string_compare(ctx, JS_VALUE_GET_STRING(op1),
+                                         JS_VALUE_GET_STRING(op2)) == 0);`,
+    1,
+    () => `                JSString *s1 = JS_VALUE_GET_STRING(op1), *s2 = JS_VALUE_GET_STRING(op2);
+                res = s1 == s2 || (s1->len == s2->len && js_string_memcmp(s1, 0, s2, 0, s1->len) == 0);`,
+  ],
+  [
+    'quickjs.c',
+    `                                int argc, JSValueConst *argv)
+{
+    JSValue r;
+    int i;
+`,
+    1,
+    (old) => `${old}${concat}`,
+  ],
+  [
+    'quickjs.c',
+    `    if (start >= 0 && start <= stop) {
+        for (i = start;; i++) {
+`,
+    1,
+    (old) => `    if (start >= 0 && start < stop && v_len > 0 && !p->is_wide_char && !p1->is_wide_char) {
+        /* The first place where it can begin. */
+        const uint8_t *at = memchr(p->u.str8 + start, p1->u.str8[0], stop - start + 1);
+        start = at ? at - p->u.str8 : stop;
+    }
+${old}`,
+  ],
+  [
+    'quickjs.c',
+    `
+static JSValue js_closure(JSContext *ctx, JSValue bfunc,
+                          JSVarRef **cur_var_refs,
+                          JSStackFrame *sf)
+`,
+    1,
+    (old) => `\nstatic JSShape *function_shape; /* of the one context */\n${old}`,
+  ],
+  [
+    'quickjs.c',
+    `
+    b = JS_VALUE_GET_PTR(bfunc);
+    func_obj = JS_NewObjectClass(ctx, func_kind_to_class_id[b->func_kind]);
+`,
+    1,
+    (old) => old.replace('bfunc);\n', `bfunc);\n${closure}`),
+  ],
+  [
+    'quickjs.c',
+    `    js_function_set_properties(ctx, func_obj, name_atom,
+                               b->defined_arg_count);
+`,
+    1,
+    (old) => `${old}${keepFunctionShape}`,
+  ],
+  ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${shapeFunctions}${old}`],
+  ['quickjs.c', '\nstatic void js_free_shape0(JSRuntime *rt, JSShape *sh)\n', 1, (old) => `${shapes}${old}`],
+  [
+    'quickjs.c',
+    '    if (unlikely(drop_reference(sh) <= 0)) {\n        js_free_shape0',
+    1,
+    () => '    if (unlikely(drop_reference(sh) <= 0) && !(keeps_shapes && sh->is_hashed)) {\n        js_free_shape0',
+  ],
+  [
+    'quickjs.c',
+    '        } else if (sh->header.ref_count != 1) {\n            /* if the shape is shared, clone it */',
+    1,
+    (old) => old.replace('ref_count != 1', 'ref_count != 1 || keeps_shapes'),
+  ],
+  ['quickjs.c', '\nstatic __exception int JS_CopyDataProperties(JSContext *ctx,\n', 1, (old) => `${spread}${old}`],
+  [
+    'quickjs.c',
+    `    p = JS_VALUE_GET_OBJ(source);
+
+    gpn_flags = JS_GPN_STRING_MASK | JS_GPN_SYMBOL_MASK | JS_GPN_ENUM_ONLY;
+`,
+    1,
+    (old) => `${old}    if (!pexcl && !setprop) {
+        ret = share_properties(ctx, JS_VALUE_GET_OBJ(target), p);
+        if (ret)
+            return ret < 0 ? -1 : 0;
+    }
+`,
+  ],
+];

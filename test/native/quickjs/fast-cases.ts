@@ -1,0 +1,168 @@
+/** What QuickJS has shorter ways for (hack/quickjs-fast.mjs), and cases that it leaves to the general way. */
+
+const thrown = (f: () => unknown): string => {
+  try {
+    return `no error: ${JSON.stringify(f())}`;
+  } catch (error) {
+    return (error as Error).name;
+  }
+};
+const described = (object: object): [string, PropertyDescriptor | undefined][] =>
+  Reflect.ownKeys(object).map((key) => [String(key), Object.getOwnPropertyDescriptor(object, key)]);
+const repeated = (text: string, times: number): string => {
+  let all = '';
+  for (let i = 0; i < times; i++) all += text;
+  return all;
+};
+
+function literals(): unknown[] {
+  const key = 'computed';
+  const again: string = 'a';
+  const grown: Record<string, number> = {};
+  for (let i = 0; i < 40; i++) grown[`field${i}`] = i;
+  const frozen = Object.freeze([1, 2]);
+  const fixed: number[] = [];
+  Object.defineProperty(fixed, 'length', { writable: false });
+  return [
+    described({ a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7 }),
+    described({ z: 1, 2: 'two', a: 2, 1: 'one', [key]: 3, [Symbol('s')]: 4 }),
+    described({ a: 1, b: 2, [again]: 3 }),
+    described({
+      get a() {
+        return 1;
+      },
+      set b(_: number) {},
+      c() {},
+    }),
+    Object.getPrototypeOf({ __proto__: null, a: 1 }),
+    described(JSON.parse('{"__proto__":1,"a":2}')),
+    Object.entries(grown),
+    [1, 'two', [3], { four: 4 }, 5, 6, 7, 8, 9],
+    described(Object.assign([1], { 2: 3 })),
+    thrown(() => (frozen as number[]).push(3)),
+    thrown(() => fixed.push(1)),
+    [...frozen, 3, ...'äb', ...new Set([1]), ...[]],
+    Array.from({ length: 9 }, (_, i) => i * i),
+  ];
+}
+
+function spreads(): unknown[] {
+  class Base {
+    own = 1;
+    get inherited() {
+      return 2;
+    }
+  }
+  const source: Record<string, unknown> = { a: 1, b: { deep: 2 }, c: 'three' };
+  const copy = { ...source };
+  copy.a = 9;
+  copy.d = 4;
+  const deleted: Record<string, number> = { a: 1, b: 2, c: 3 };
+  delete deleted.b;
+  const hidden = Object.defineProperty({ a: 1 }, 'b', { value: 2, enumerable: false });
+  const readOnly = { ...Object.freeze({ a: Number('1') }) };
+  readOnly.a += 1;
+  const bare = Object.assign(Object.create(null), { a: 1 });
+  const more = { ...{ a: 1, b: 2 }, b: 3, ...{ c: 4, a: 5 } };
+  const { a: _, ...rest } = { a: 1, b: 2, c: 3 };
+  return [
+    described(copy),
+    described(source),
+    described({ ...deleted }),
+    described({ ...hidden }),
+    described(readOnly),
+    [Object.getPrototypeOf({ ...bare }) === Object.prototype, described({ ...bare })],
+    described({ ...new Base() }),
+    [{ ...new Base() } instanceof Base],
+    described({ ...{ b: 1, 2: 2, a: 3, 1: 4, 3000000000: 5 } }),
+    described({ ...{ [Symbol('s')]: 1, a: 2 } }),
+    described({
+      ...{
+        get a() {
+          return 7;
+        },
+      },
+    }),
+    described({
+      ...[1, 2],
+      ...(null as unknown as object),
+      ...(5 as unknown as object),
+    }),
+    described({ ...JSON.parse('{"__proto__":{"x":1},"a":2}') }),
+    described(more),
+    described(rest),
+    described({ ...{ ...{ ...{} } } }),
+  ];
+}
+
+function strings(): unknown[] {
+  const [narrow, wide, empty] = ['narrow', 'wide Ω', ''];
+  const long = repeated('0123456789', 900);
+  const rope = `${long}${long}${long}`;
+  const same = repeated('0123456789', 2700);
+  return [
+    `${narrow}`,
+    `<${narrow}-${narrow}>`,
+    `${wide}/${narrow}/é`,
+    `${empty}${empty}`,
+    `${1}${-0}${1.5}${undefined}${null}${true}${12n}${[1, 2]}${{ toString: () => 'object' }}`,
+    thrown(() => `${Symbol('s') as unknown as string}`),
+    [rope.length, rope === same, rope === `${same}!`.slice(0, -1), rope < `${same}!`],
+    ['a'.concat('b', 1 as unknown as string, wide), 'a'.concat()],
+    ['abc' === narrow.slice(0, 3), narrow === 'narrow', narrow === `na${'rrow'}`, wide === `wide ${'Ω'}`],
+    [`${'é'}` === String('e'), 'Ω'.slice(0, 0) === empty, ['abc', 'abd'].indexOf('abd'), new Set(['a', `${'a'}`]).size],
+    ...['', 'n', 'w', 'row', 'rrow', 'x', 'narrow', 'narrower', 'Ω'].map((part) => [
+      narrow.includes(part),
+      wide.includes(part),
+      narrow.includes(part, 2),
+      narrow.startsWith(part),
+      narrow.endsWith(part),
+      narrow.startsWith(part, 2),
+      narrow.endsWith(part, 5),
+    ]),
+    ['aab'.includes('ab'), 'aaab'.includes('aab'), 'abab'.includes('abc'), 'a'.includes('a', 1), 'a'.includes('', 9)],
+    thrown(() => 'a'.includes(/a/ as unknown as string)),
+  ];
+}
+
+function functions(): unknown[] {
+  const make = (n: number) => (a: number, b: number) => a + b + n;
+  const first = make(1);
+  Object.setPrototypeOf(first, { odd: true });
+  const second = make(2);
+  Object.defineProperty(second, 'name', { value: 'renamed' });
+  const third = Object.assign(make(3), { extra: 1 });
+  const fourth = make(4) as ((a: number, b: number) => number) & { name?: string };
+  delete (fourth as { name?: string }).name;
+  const last = make(5);
+  async function later(_: number) {}
+  function* counted(_a: number, _b: number) {
+    yield 1;
+  }
+  function Plain(this: { x: number }, x: number) {
+    this.x = x;
+  }
+  return [
+    [first(1, 1), second(1, 1), third(1, 1), fourth(1, 1), last(1, 1)],
+    [first, second, third, fourth, last].map((f) => described(f).length),
+    [second.name, typeof last.name, last.length, later.length, counted.length],
+    [Object.getPrototypeOf(last) === Function.prototype, last instanceof Function, 'odd' in first, 'odd' in last],
+    described(last).map(([name]) => name),
+    Object.getOwnPropertyDescriptor(last, 'length'),
+    { ...Object.getOwnPropertyDescriptor(last, 'name'), value: '' },
+    [
+      new (Plain as unknown as new (x: number) => { x: number })(3).x,
+      (Plain.prototype as object).constructor === Plain,
+    ],
+    [...counted(1, 2)],
+    [((x = 1, ...rest: number[]) => [x, rest]).length],
+  ];
+}
+
+/** What all of it gives, as JSON with the values that JSON lacks. */
+export const results = (): string =>
+  JSON.stringify([literals(), spreads(), strings(), functions()], (_, value) =>
+    typeof value === 'bigint' || typeof value === 'function' || typeof value === 'undefined' || Object.is(value, -0)
+      ? `${typeof value} ${typeof value === 'function' ? value.length : value}`
+      : value,
+  );
