@@ -19,7 +19,7 @@ import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
-import { cgroupMovePause, cgroupMoveTime, endAfterExec, killedProcessTime } from '../sys/waiting/time-limits.js';
+import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
 import { OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';
@@ -306,19 +306,21 @@ function isCgroupMoving(error: unknown): boolean {
   return entering && (errno === E.EBUSY || errno === E.ENODEV || errno === E.ENOENT);
 }
 
-/** Whether the container has ended or is ending: an exiting process leaves its namespaces first. */
+/** Whether the container has ended, or ends within the usual limits: an exiting process leaves its namespaces first. */
 async function isEnding(record: ContainerRecord, error: unknown): Promise<boolean> {
   const held = holdProcess(record);
   if (!held) return true;
-  const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
-  // Its namespaces are gone: it ends for certain, on a busy machine later.
-  const isLeaving = op?.op === 'join' && errno === E.ESRCH;
-  const left = op?.op === 'fork' && errno === E.ENOMEM;
-  // Or its namespaces were no longer readable, or the new process was killed first.
-  const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
-  const ended = await held.waitForEnd(isLeaving ? killedProcessTime : left || killed ? endAfterExec : 0);
-  held.close();
-  return ended;
+  try {
+    const { endsSoon } = await import('./state/ending-process.js');
+    if (await endsSoon(record)) return true;
+    // The new process may have been killed first; after ENOMEM the pid namespace accepts no process.
+    const { op, errno } = error instanceof OpFailed ? error.failed : { op: undefined, errno: 0 };
+    const killed = error instanceof RuntError && (error.code === 'ERR_INIT_DIED' || error.code === 'ERR_IO');
+    if (!killed && !(op?.op === 'fork' && errno === E.ENOMEM)) return false;
+    return (await held.waitForEnd(endAfterExec)) || (await endsSoon(record));
+  } finally {
+    held.close();
+  }
 }
 
 /**

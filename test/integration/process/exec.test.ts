@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { capabilityNames } from '../../../src/sys/kernel-names.js';
+import { endAfterExec } from '../../../src/sys/waiting/time-limits.js';
 import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed as onBareBed } from '../bed/bed.js';
 
@@ -421,6 +422,27 @@ test(
     await eventually('the trap', () => running.stdout() === 'ready\n');
     running.child.kill('SIGUSR1');
     assert.is((await running.exit).code, 9);
+  }),
+);
+
+test(
+  'exec in a container that ends slowly waits for its end, although its namespaces are gone before',
+  onBed(async (bed) => {
+    const pid = bed.started();
+    // Process 1 ends when all of its pid namespace are reaped: this one has a parent outside, which stops.
+    const parent = bed.spawn(['exec', bed.id, '/bin/sleep', '1000']);
+    await eventually('its process is in the container', () => pidsOf(bed).length === 2);
+    parent.child.kill('SIGSTOP');
+    assert.is(bed.kill('KILL').code, 0);
+    await eventually('process 1 has left its namespaces', () => !existsSync(`/proc/${pid}/ns/mnt`));
+    const late = bed.spawn(['exec', bed.id, '/bin/true']);
+    // Longer than exec waits for a process that nothing ends.
+    await elapse(5 * endAfterExec);
+    parent.child.kill('SIGCONT');
+    const { code, stderr } = await late.exit;
+    assert.is(code, 255);
+    assert.match(stderr, /cannot exec in a stopped container/);
+    assert.is((await parent.exit).code, 137);
   }),
 );
 
