@@ -6,8 +6,8 @@ import { RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { freezeRetryInterval, freezeTime, longestFreezerPause } from '../sys/waiting/time-limits.js';
-import { statusOf } from './state/recorded-process.js';
-import { loadRecord, withLock } from './state/state-store.js';
+import { isAlive, statusOf } from './state/recorded-process.js';
+import { type ContainerRecord, loadRecord, type Status, withLock } from './state/state-store.js';
 
 interface PauseOptions {
   readonly root: string;
@@ -20,25 +20,44 @@ export function pause(o: PauseOptions): Promise<void> {
     const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'running' && status !== 'created') {
-      throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
+      throw statusError(o.id, 'running', status);
     }
     const freezer = freezerFor('pause', o.id, record.cgroups);
-    let isFrozen = false;
-    try {
-      isFrozen = await setAndAwait('pause', o.id, freezer, freezer.frozen);
-    } finally {
-      if (!isFrozen) setFreezer(freezer, freezer.thawed);
-    }
-    if (isFrozen) return;
-    throw new RuntError({
-      code: 'ERR_CGROUP',
-      message: `pause ${o.id}: its processes do not freeze`,
-      path: freezer.file,
-      errno: E.ETIMEDOUT,
-      hint: `find the process that hangs in the kernel (state D in ps): it did not freeze within ${freezeTime / 1000} s, and runt thawed the container`,
-      see: 'cgroups(7)',
+    await orEnded(record, 'running', async () => {
+      let isFrozen = false;
+      try {
+        // The process may have ended since its status was read: an empty cgroup freezes too.
+        isFrozen = (await setAndAwait('pause', o.id, freezer, freezer.frozen)) && isAlive(record);
+      } finally {
+        if (!isFrozen) setFreezer(freezer, freezer.thawed);
+      }
+      if (isFrozen) return;
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `pause ${o.id}: its processes do not freeze`,
+        path: freezer.file,
+        errno: E.ETIMEDOUT,
+        hint: `find the process that hangs in the kernel (state D in ps): it did not freeze within ${freezeTime / 1000} s, and runt thawed the container`,
+        see: 'cgroups(7)',
+      });
     });
   });
+}
+
+const statusError = (id: string, wanted: 'running' | 'paused', status: Status): RuntError =>
+  new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not ${wanted}: ${id} is ${status}` });
+
+/** Performs `work`. If it fails and the process has ended, that is the error: with it the cgroups may have vanished. */
+async function orEnded(
+  record: ContainerRecord,
+  wanted: 'running' | 'paused',
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw isAlive(record) ? error : statusError(record.id, wanted, 'stopped');
+  }
 }
 
 /** @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP */
@@ -47,22 +66,24 @@ export function resume(o: PauseOptions): Promise<void> {
     const record = loadRecord(o.root, o.id);
     const status = statusOf(o.root, record);
     if (status !== 'paused') {
-      throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not paused: ${o.id} is ${status}` });
+      throw statusError(o.id, 'paused', status);
     }
     const freezer = freezerFor('resume', o.id, record.cgroups);
-    const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
-    if (frozenAncestor(parentOf(freezer.directory)) !== undefined) {
-      setFreezer(freezer, freezer.thawed);
-      throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);
-    }
-    if (await setAndAwait('resume', o.id, freezer, freezer.thawed)) return;
-    throw new RuntError({
-      code: 'ERR_CGROUP',
-      message: `resume ${o.id}: its processes stay frozen`,
-      path: freezer.file,
-      errno: E.ETIMEDOUT,
-      hint: `write ${freezer.thawed} to ${freezer.file} yourself, and read it: the kernel has not applied it within ${freezeTime / 1000} s`,
-      see: 'cgroups(7)',
+    await orEnded(record, 'paused', async () => {
+      const { frozenAncestor, frozenError } = await import('../cgroup/frozen-ancestor.js');
+      if (frozenAncestor(parentOf(freezer.directory)) !== undefined) {
+        setFreezer(freezer, freezer.thawed);
+        throw frozenError(`resume ${o.id}: its processes stay frozen`, freezer.directory);
+      }
+      if (await setAndAwait('resume', o.id, freezer, freezer.thawed)) return;
+      throw new RuntError({
+        code: 'ERR_CGROUP',
+        message: `resume ${o.id}: its processes stay frozen`,
+        path: freezer.file,
+        errno: E.ETIMEDOUT,
+        hint: `write ${freezer.thawed} to ${freezer.file} yourself, and read it: the kernel has not applied it within ${freezeTime / 1000} s`,
+        see: 'cgroups(7)',
+      });
     });
   });
 }

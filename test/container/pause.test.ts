@@ -143,6 +143,39 @@ test('a write that the kernel refuses is an error that names the file', async ()
   assert.is(statusOf(c), 'running');
 });
 
+test('a process that ends during a pause or a resume is the error, even if its empty cgroup freezes or has vanished', async () => {
+  const errors: string[] = [];
+  for (const layout of ['v2', 'v1'] as const) {
+    for (const vanishes of [false, true]) {
+      const c = new FakeContainer({ layout, status: 'running' });
+      const file = c.kernel.tree.at(`${c.cgroups[0]}/${layout === 'v2' ? 'cgroup.freeze' : 'freezer.state'}`)!;
+      const { hooks } = file;
+      file.hooks = {
+        ...hooks,
+        write(word) {
+          c.process!.exit(0);
+          return vanishes ? -E.ENODEV : hooks.write!(word);
+        },
+      };
+      errors.push(told(c, await c.failure(() => pause(c.options))));
+      if (!vanishes) assert.match(String(hooks.read!()), layout === 'v2' ? /^0/ : /^THAWED/);
+    }
+    const c = new FakeContainer({ layout, status: 'running' });
+    c.freeze(c.cgroups[0]!);
+    const file = c.kernel.tree.at(`${c.cgroups[0]}/${layout === 'v2' ? 'cgroup.freeze' : 'freezer.state'}`)!;
+    file.hooks = {
+      ...file.hooks,
+      write() {
+        c.process!.exit(0);
+        return -E.ENODEV;
+      },
+    };
+    errors.push(told(c, await c.failure(() => resume(c.options))));
+  }
+  const [paused, resumed] = ['running', 'paused'].map((s) => `ERR_CONTAINER_STATUS container not ${s}: web is stopped`);
+  assert.equal(errors, [paused, paused, resumed, paused, paused, resumed]);
+});
+
 test('whichever call fails, the command fails or the status is as requested, and no descriptor leaks', async () => {
   for (const layout of ['v2', 'v1'] as const) {
     for (const [command, wanted] of [
