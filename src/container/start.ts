@@ -60,7 +60,7 @@ async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord)
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
       if (connection === -E.ECONNREFUSED)
-        throw (await import('./failure/start-failure.js')).startedBeforeError(o.root, record);
+        throw await (await import('./failure/start-failure.js')).startedBeforeError(o.root, record);
       throw new RuntError({
         code: 'ERR_STATE',
         message: `start ${o.id}: connect to the start socket`,

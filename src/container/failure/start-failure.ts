@@ -6,6 +6,7 @@ import { RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { endAfterHangUp } from '../../sys/waiting/time-limits.js';
+import { endsSoon } from '../state/ending-process.js';
 import { storedOp } from '../state/plan-rest.js';
 import { holdProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, storedConfigPath } from '../state/state-store.js';
@@ -76,16 +77,17 @@ export async function closedConnectionError(root: string, record: ContainerRecor
   });
 }
 
-/** Whether the process stays alive: a killed one closes its connection shortly before it ends. */
+/** Whether the process stays alive: one that ends may close its connection shortly before. */
 async function isStillAlive(record: ContainerRecord): Promise<boolean> {
   const held = holdProcess(record);
-  const ended = await held?.waitForEnd(endAfterHangUp);
-  held?.close();
-  return ended === false;
+  if (!held) return false;
+  const ended = await held.waitForEnd(endAfterHangUp);
+  held.close();
+  return !ended && !(await endsSoon(record));
 }
 
-/** The error after another start: runt-init accepts no more connections. */
-export function startedBeforeError(root: string, record: ContainerRecord): RuntError {
-  const status = statusOf(root, record);
+/** The error after another start: runt-init accepts no more connections. One that was killed accepts none either. */
+export async function startedBeforeError(root: string, record: ContainerRecord): Promise<RuntError> {
+  const status = (await endsSoon(record)) ? 'stopped' : statusOf(root, record);
   return notStartedError(record, status === 'created' ? 'starting' : status);
 }

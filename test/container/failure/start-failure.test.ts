@@ -12,6 +12,7 @@ import { storedOp, storePlanRest } from '../../../src/container/state/plan-rest.
 import { storeConfig } from '../../../src/container/state/state-store.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { E } from '../../../src/sys/errno.js';
+import { PF_EXITING } from '../../../src/sys/linux.js';
 import { mountCgroups } from '../../sys/fake-host/cgroups.js';
 import { FakeKernel } from '../../sys/fake-host/fake-kernel.js';
 import { recordOf } from '../state/records.js';
@@ -97,10 +98,8 @@ test('if runt-init closes the connection without a report, the cause is another 
   assert.is(other.message, 'cannot start an already running container: web');
   process.name = 'runt/init';
   kernel.tree.socket(`${kernel.root}/web/start.sock`);
-  assert.is(
-    startedBeforeError(kernel.root, recordOf('web')).message,
-    'cannot start a container in the starting state: web',
-  );
+  const starting = await kernel.finish(startedBeforeError(kernel.root, recordOf('web')));
+  assert.is(starting.message, 'cannot start a container in the starting state: web');
   kernel.clock.after(100, () => process.exit(0));
   const killed = await kernel.finish(closedConnectionError(kernel.root, recordOf('web')));
   assert.equal(
@@ -108,6 +107,20 @@ test('if runt-init closes the connection without a report, the cause is another 
     ['ERR_INIT_DIED', 'start web: runt-init ended before it executed the process'],
   );
   assert.equal(kernel.open, [kernel.root]);
+});
+
+test('a process that was killed, and ends slowly, has stopped for a start', async () => {
+  for (const [errorOf, expected] of [
+    [startedBeforeError, 'cannot start a container that has stopped: web'],
+    [closedConnectionError, 'start web: runt-init ended before it executed the process'],
+  ] as const) {
+    const kernel = container();
+    const process = kernel.processes.add({ pid: 2500, name: 'runt/init' });
+    kernel.tree.socket(`${kernel.root}/web/start.sock`);
+    process.flags = PF_EXITING;
+    kernel.clock.after(5000, () => process.exit(0));
+    assert.is((await kernel.finish(errorOf(kernel.root, recordOf('web')))).message, expected);
+  }
 });
 
 test.run();
