@@ -40,20 +40,19 @@ static _Noreturn void die_without_memory(void) {
   _exit(failed);
 }
 
-/* Prints an exception with its stack and ends the process. */
+/* Prints an exception with its stack and ends the process. What is not an object was not thrown by
+ * this program: without memory for an error QuickJS throws null, or nothing (JS_ReadObject). */
 static _Noreturn void die(JSContext *ctx, JSValueConst error) {
-  const char *text = JS_ToCString(ctx, error);
+  const char *text = JS_IsObject(error) ? JS_ToCString(ctx, error) : NULL;
   if (!text || strcmp(text, "InternalError: out of memory") == 0)
     die_without_memory();
   put_text("runt: internal error: ");
   put_text(text);
   put_text("\n");
-  if (JS_IsObject(error)) {
-    JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
-    const char *lines = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
-    if (lines)
-      put_text(lines);
-  }
+  JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
+  const char *lines = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
+  if (lines)
+    put_text(lines);
   _exit(failed);
 }
 

@@ -85,9 +85,12 @@ function lowerFirst(text: string): string {
   return second === second.toLowerCase() ? `${text[0]?.toLowerCase()}${text.slice(1)}` : text;
 }
 
-/** Whether QuickJS could not allocate memory: the kernel refused it, or RLIMIT_AS or RLIMIT_DATA did. */
+/**
+ * Whether QuickJS could not allocate memory: the kernel refused it, or RLIMIT_AS or RLIMIT_DATA did. It throws null if
+ * it has no memory for the error.
+ */
 export const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory';
+  error === null || (error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory');
 
 /** Returns a native result; throws if it is `-errno`. */
 export function check(result: number, facts: Omit<ErrorFacts, 'errno'>): number {

@@ -15,7 +15,11 @@ const found: Readonly<Record<string, readonly string[]>> = {
   ],
   'a pause that fails thaws the container': ['pause:runt:openat:*:EACCES', 'pause:runt:read:*:EIO'],
   'run ends a process for which it cannot wait': ['run:runt:epoll_ctl:*:EPERM', 'exec:runt:epoll_ctl:*:EPERM'],
-  'an error tells that runt cannot allocate memory': ['create:runt:mmap:*:ENOMEM', 'exec:runt:mmap:*:ENOMEM'],
+  'an error tells that runt cannot allocate memory': [
+    'create:runt:mmap:*:ENOMEM',
+    'exec:runt:mmap:*:ENOMEM',
+    'update:runt:mmap:*:ENOMEM',
+  ],
 };
 
 for (const [name, points] of Object.entries(found)) {
