@@ -159,8 +159,13 @@ class Run {
     const concerned = verb === 'list' ? this.histories : [this.histories[container]!];
     for (const history of concerned) history.push({ call: number, verb });
     this.running++;
+    const noteKill = (): void => {
+      for (const history of concerned) history.push({ kill: number });
+    };
     const seen =
-      verb === 'kill-supervisor' ? this.killSupervisor(id) : await this.call(argumentsOf(this.bed, id, verb), crash);
+      verb === 'kill-supervisor'
+        ? this.killSupervisor(id)
+        : await this.call(argumentsOf(this.bed, id, verb), crash, noteKill);
     if (this.runtime.isImpatient && verb === 'kill KILL' && seen.code === 0) await this.ended(id);
     this.running--;
     this.lastEnd = Date.now();
@@ -191,7 +196,7 @@ class Run {
     return { code: 0, stdout: '', stderr: '' };
   }
 
-  private call(args: readonly string[], crash?: number): Promise<Seen> {
+  private call(args: readonly string[], crash?: number, noteKill?: () => void): Promise<Seen> {
     // A container keeps the stdio of these open.
     const stdio = args[0] === 'create' || args[0] === 'run' || args.includes('--detach') ? 'ignore' : 'pipe';
     const log = join(this.bed.dir, `log-${this.numbers}-${Math.random().toString(36).slice(2)}`);
@@ -207,7 +212,12 @@ class Run {
       stdout += data;
     });
     child.stderr?.resume();
-    const timer = crash === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), crash);
+    const kill = (): void => {
+      // First: others may see its effect before its end is reported here.
+      noteKill?.();
+      child.kill('SIGKILL');
+    };
+    const timer = crash === undefined ? undefined : setTimeout(kill, crash);
     const late = setTimeout(() => {
       this.problems.push(`${args.join(' ')}: does not end`);
       child.kill('SIGKILL');

@@ -6,10 +6,11 @@ import type { Verb } from './lifecycle-model.js';
 
 const test = suite('histories of the model');
 
-/** `create>ok` is a command and its answer, `create>` begins one, `>ok` ends the oldest that runs. */
+/** `create>ok` is a command and its answer, `create>` begins one, `>ok` ends the oldest that runs, `KILL` kills it. */
 function history(...words: string[]): Event[] {
   const running: number[] = [];
   return words.flatMap((word, i): Event[] => {
+    if (word === 'KILL') return [{ kill: running[0]! }];
     const [verb = '', answer = ''] = word.split('>');
     const call: Event = { call: i, verb: verb as Verb };
     if (verb === '') return [{ end: running.shift()!, answer }];
@@ -31,14 +32,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'state>NO_CONTAINER',
   ],
   'a killed process ends at any time': [...life, 'kill KILL>ok', 'state>is running', 'state>is stopped'],
+  'a pause of a process that exits already': [...life, 'kill TERM>ok', 'pause>ok', 'state>is stopped'],
+  'a SIGTERM before the start': ['create --supervise>ok', 'kill TERM>ok', 'wait>exit 143'],
+  'a SIGTERM beside the start': ['create --supervise>ok', 'start>', 'kill TERM>ok', '>ok', 'wait>exit 143'],
   'a wait that began before the end': ['create --supervise>ok', 'wait>', 'start>ok', 'kill KILL>ok', '>exit 137'],
   'two creates at once': ['create>', 'create>', '>CONTAINER_EXISTS', '>ok'],
   'a create that is seen': ['create>', 'state>NO_CONTAINER', 'state>is creating', '>ok'],
   'a start before, during or after a delete': ['create>ok', 'delete>', 'start>NO_CONTAINER', '>ok'],
   'the rest of a killed create': [
     'create>',
-    '>killed',
+    'KILL',
     'state>STATE_CORRUPT',
+    '>killed',
     'delete --force>ok',
     'state>NO_CONTAINER',
   ],
@@ -52,6 +57,14 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'a delete of a running container': [...life, 'delete>ok'],
   'a wrong exit status': ['create --supervise>ok', 'start>ok', 'kill KILL>ok', 'wait>exit 0'],
   'the rest of a killed command, where none was killed': ['create>', 'state>STATE_CORRUPT', '>ok'],
+  'a command that was killed without a signal': ['create>', '>killed'],
+  'a SIGTERM after the start that the program does not handle': [
+    'create --supervise>ok',
+    'start>ok',
+    'kill TERM>ok',
+    'wait>exit 143',
+  ],
+  'an end of a frozen process without SIGKILL': [...life, 'pause>ok', 'kill TERM>ok', 'state>is stopped'],
   'an exec in a paused container': [...life, 'pause>ok', 'exec>exit 7'],
   'a success of a command that waits': ['create --supervise>ok', 'wait>exit 137'],
 };

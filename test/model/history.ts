@@ -10,15 +10,23 @@ import {
   type Verb,
 } from './lifecycle-model.js';
 
-/** The begin of a command, or its end with an answer and the text of its error; commands have numbers. */
+/** The begin of a command, SIGKILL for it, or its end with an answer and its error's text; commands have numbers. */
 export type Event =
   | { readonly call: number; readonly verb: Verb }
+  | { readonly kill: number }
   | { readonly end: number; readonly answer: Answer; readonly text?: string };
+
+/** A command that runs, and whether SIGKILL was sent to it: it may end at any time from then on. */
+interface Pending {
+  readonly verb: Verb;
+  readonly progress: Progress;
+  readonly isKilled: boolean;
+}
 
 /** A state that the container may be in, with the commands that run, by number. */
 interface Possible {
   readonly state: State;
-  readonly pending: ReadonlyMap<number, readonly [Verb, Progress]>;
+  readonly pending: ReadonlyMap<number, Pending>;
 }
 
 const keyOf = ({ state, pending }: Possible): string => JSON.stringify([state, [...pending]]);
@@ -30,10 +38,14 @@ function closure(from: readonly Possible[]): Possible[] {
   for (let p = queue.pop(); p; p = queue.pop()) {
     const { state, pending } = p;
     const next: Possible[] = events(state).map((after) => ({ state: after, pending }));
-    for (const [number, [verb, progress]] of pending) {
+    for (const [number, command] of pending) {
+      const { verb, progress, isKilled } = command;
       if ('answer' in progress) continue;
-      for (const [after, done] of steps(state, verb, progress.step, number))
-        next.push({ state: after, pending: new Map(pending).set(number, [verb, done]) });
+      const add = (after: State, done: Progress): void => {
+        next.push({ state: after, pending: new Map(pending).set(number, { ...command, progress: done }) });
+      };
+      for (const [after, done] of steps(state, verb, progress.step, number)) add(after, done);
+      if (isKilled) for (const after of crashed(state, verb, progress.step, number)) add(after, { answer: 'killed' });
     }
     for (const one of next) {
       const key = keyOf(one);
@@ -51,25 +63,19 @@ const without = (pending: Possible['pending'], number: number): Possible['pendin
   return rest;
 };
 
-/** What is possible after the end of a command with that answer. `killed`: it ended at any step, or had just ended. */
-function after(possible: readonly Possible[], number: number, answer: Answer): Possible[] {
-  return possible.flatMap(({ state, pending }) => {
-    const [verb, progress] = pending.get(number)!;
-    const rest = without(pending, number);
-    if (answer === 'killed') {
-      const step = 'step' in progress ? progress.step : '';
-      const states = 'answer' in progress ? [state] : crashed(state, verb, step, number);
-      return states.map((next) => ({ state: next, pending: rest }));
-    }
-    return 'answer' in progress && progress.answer === answer ? [{ state, pending: rest }] : [];
+/** What is possible after the end of a command with that answer. `killed`: or it had just ended with another. */
+const after = (possible: readonly Possible[], number: number, answer: Answer): Possible[] =>
+  possible.flatMap(({ state, pending }) => {
+    const { progress, isKilled } = pending.get(number)!;
+    const isAnswer = 'answer' in progress && (progress.answer === answer || (answer === 'killed' && isKilled));
+    return isAnswer ? [{ state, pending: without(pending, number) }] : [];
   });
-}
 
 /** The answers that the model allows a command to end with. */
 const allowed = (possible: readonly Possible[], number: number): string[] => [
   ...new Set(
     possible.flatMap(({ pending }) => {
-      const [, progress] = pending.get(number)!;
+      const { progress } = pending.get(number)!;
       return 'answer' in progress ? [progress.answer] : [];
     }),
   ),
@@ -78,8 +84,11 @@ const allowed = (possible: readonly Possible[], number: number): string[] => [
 /** A history as text, a line for each event. */
 export function textOf(history: readonly Event[]): string {
   const verbs = new Map(history.flatMap((event) => ('call' in event ? [[event.call, event.verb]] : [])));
-  const line = (e: Event): string =>
-    'call' in e ? `${e.call}: ${e.verb}` : `${e.end}: ${verbs.get(e.end)} → ${e.answer}${e.text ? ` (${e.text})` : ''}`;
+  const line = (e: Event): string => {
+    if ('call' in e) return `${e.call}: ${e.verb}`;
+    if ('kill' in e) return `${e.kill}: SIGKILL`;
+    return `${e.end}: ${verbs.get(e.end)} → ${e.answer}${e.text ? ` (${e.text})` : ''}`;
+  };
   return history.map(line).join('\n');
 }
 
@@ -87,11 +96,13 @@ export function textOf(history: readonly Event[]): string {
 export function contradiction(history: readonly Event[]): string | undefined {
   let possible: Possible[] = [{ state: absent, pending: new Map() }];
   for (const [i, event] of history.entries()) {
-    if ('call' in event) {
-      possible = possible.map(({ state, pending }) => ({
-        state,
-        pending: new Map(pending).set(event.call, [event.verb, { step: '' }]),
-      }));
+    if (!('end' in event)) {
+      const number = 'call' in event ? event.call : event.kill;
+      possible = possible.map(({ state, pending }) => {
+        const begun = { progress: { step: '' }, isKilled: false };
+        const command = 'call' in event ? { ...begun, verb: event.verb } : { ...pending.get(number)!, isKilled: true };
+        return { state, pending: new Map(pending).set(number, command) };
+      });
       continue;
     }
     const reached = closure(possible);

@@ -10,7 +10,7 @@ export interface State {
   readonly frozen: boolean;
   /** Exit statuses with which the process may end from now on; ANY stands for each. */
   readonly ends: readonly number[];
-  /** SIGKILL was sent: it ends. */
+  /** SIGKILL was sent, or the process has begun to exit: it ends, even frozen. */
   readonly doomed: boolean;
   /** Whether `wait` finds a supervisor. */
   readonly supervised: boolean;
@@ -35,9 +35,10 @@ export const absent: State = {
 
 /** Each exit status. */
 const ANY = -1;
-/** Exit status of a process that SIGKILL ended, and of one that handles SIGTERM (clients.ts). */
+/** Exit status of a process that SIGKILL ended, of one that handles SIGTERM (clients.ts), and of one not started. */
 const KILLED = 137;
 export const TERMINATED = 3;
+const UNSTARTED = 143;
 /** Exit status of each command that `exec` runs (clients.ts). */
 export const EXECUTED = 7;
 
@@ -100,11 +101,24 @@ export function events(s: State): State[] {
   if (s.at === 'orphan') return [stopped(s, ANY)];
   // A process that has begun to exit is not frozen.
   if (!lives(s) || (s.frozen && !s.doomed)) return [];
-  return s.ends.map((status) => stopped(s, status));
+  const exits = s.doomed ? [] : s.ends.map((status): State => ({ ...s, doomed: true, ends: [status] }));
+  return [...exits, ...s.ends.map((status) => stopped(s, status))];
 }
 
+const endsWith = (s: State, statuses: readonly number[]): State => ({
+  ...s,
+  ends: [...new Set([...s.ends, ...statuses])].sort(),
+});
+
 /** A kill: the process may be frozen until the thaw, which is another step. */
-const killed = (s: State): State => ({ ...s, doomed: true, ends: [...new Set([...s.ends, KILLED])].sort() });
+const killed = (s: State): State => ({ ...endsWith(s, [KILLED]), doomed: true });
+
+/** SIGTERM: runt-init handles it until its execve, in the last part of a start. A process that exits ignores it. */
+function terminated(s: State): State {
+  if (s.doomed) return s;
+  if (s.at === 'created') return endsWith(s, [UNSTARTED]);
+  return endsWith(s, s.holder >= 0 ? [TERMINATED, UNSTARTED] : [TERMINATED]);
+}
 
 /** The start of the process; it may end by the signals that come later. */
 const started = (s: State): State => ({ ...s, at: 'running' });
@@ -217,8 +231,7 @@ function remove(s: State, step: string, me: number, force: boolean): Next[] {
 function kill(s: State, step: string, lethal: boolean): Next[] {
   if (step === 'signalled') return done(lives(s) ? { ...s, frozen: false } : s, 'ok');
   if (lives(s)) {
-    const after = lethal ? killed(s) : { ...s, ends: [...new Set([...s.ends, TERMINATED])].sort() };
-    return lethal ? [at(after, 'signalled')] : done(after, 'ok');
+    return lethal ? [at(killed(s), 'signalled')] : done(terminated(s), 'ok');
   }
   // It has a process for the last part of the create.
   if (s.at === 'creating' || s.at === 'orphan')
