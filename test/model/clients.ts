@@ -72,8 +72,9 @@ export interface Runtime {
 export function codeOfRunc(text: string): string {
   if (text.includes('does not exist')) return 'NO_CONTAINER';
   if (/container with id exists|with given ID already exists/.test(text)) return 'CONTAINER_EXISTS';
+  // Of an exec whose container has just ended: "error executing setns process".
   const statuses =
-    /cannot start|not running|not paused|cannot exec|not stopped|has stopped|already finished|no such process|already running/;
+    /executing setns process|cannot start|not running|not paused|cannot exec|not stopped|has stopped|already finished|no such process|already running/;
   return statuses.test(text) ? 'CONTAINER_STATUS' : text;
 }
 

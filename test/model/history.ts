@@ -45,7 +45,7 @@ function closure(from: readonly Possible[]): Possible[] {
         next.push({ state: after, pending: new Map(pending).set(number, { ...command, progress: done }) });
       };
       for (const [after, done] of steps(state, verb, progress.step, number)) add(after, done);
-      if (isKilled) for (const after of crashed(state, verb, progress.step, number)) add(after, { answer: 'killed' });
+      if (isKilled) for (const after of crashed(state, verb, number)) add(after, { answer: 'killed' });
     }
     for (const one of next) {
       const key = keyOf(one);

@@ -20,6 +20,8 @@ export interface State {
   readonly spoiled: boolean;
   /** The command that holds the container's lock, or creates it; -1 for none. */
   readonly holder: number;
+  /** The `run` that waits for the execve, without the lock; -1 for none. */
+  readonly runner: number;
 }
 
 export const absent: State = {
@@ -31,6 +33,7 @@ export const absent: State = {
   lossy: false,
   spoiled: false,
   holder: -1,
+  runner: -1,
 };
 
 /** Each exit status. */
@@ -117,7 +120,7 @@ const killed = (s: State): State => ({ ...endsWith(s, [KILLED]), doomed: true })
 function terminated(s: State): State {
   if (s.doomed) return s;
   if (s.at === 'created') return endsWith(s, [UNSTARTED]);
-  return endsWith(s, s.holder >= 0 ? [TERMINATED, UNSTARTED] : [TERMINATED]);
+  return endsWith(s, s.holder >= 0 || s.runner >= 0 ? [TERMINATED, UNSTARTED] : [TERMINATED]);
 }
 
 /** The start of the process; it may end by the signals that come later. */
@@ -128,9 +131,13 @@ function create(s: State, step: string, me: number, verb: Verb): Next[] {
     if (s.at !== 'none') return done(s, 'CONTAINER_EXISTS');
     return [at({ ...absent, at: 'claimed', holder: me }, 'claimed')];
   }
-  const mine = s.holder === me;
   // Others removed it.
-  if (!mine) return done(s, 'failed');
+  if (s.holder !== me && s.runner !== me) return done(s, 'failed');
+  if (step === 'undo') return done(absent, 'failed');
+  if (step === 'running') {
+    const undone = at({ ...s, at: 'claimed', holder: me }, 'undo');
+    return [...done({ ...s, runner: -1 }, 'ok'), ...(s.doomed || s.at === 'stopped' ? [undone] : [])];
+  }
   if (step === 'claimed') {
     const next: State = { ...s, at: 'creating' };
     return [
@@ -139,9 +146,7 @@ function create(s: State, step: string, me: number, verb: Verb): Next[] {
     ];
   }
   const undone: Next[] = s.doomed ? [at({ ...s, at: 'claimed' }, 'undo')] : [];
-  if (step === 'undo') return done(absent, 'failed');
-  if (step === 'creating' && verb === 'run --detach') return [at(started(s), 'running'), ...undone];
-  if (step === 'running') return [...done({ ...s, holder: -1 }, 'ok'), ...undone];
+  if (verb === 'run --detach') return [at({ ...started(s), holder: -1, runner: me }, 'running'), ...undone];
   const supervised = verb === 'create --supervise';
   return [...done({ ...s, at: 'created', supervised, holder: -1 }, 'ok'), ...undone];
 }
@@ -302,13 +307,13 @@ export function steps(s: State, verb: Verb, step: string, me: number): Next[] {
   }
 }
 
-/** The states after a kill of a command that is at `step`. */
-export function crashed(s: State, verb: Verb, step: string, me: number): State[] {
-  const freed: State = { ...s, holder: s.holder === me ? -1 : s.holder };
+/** The states after a kill of a command. */
+export function crashed(s: State, verb: Verb, me: number): State[] {
+  const freed: State = { ...s, holder: s.holder === me ? -1 : s.holder, runner: s.runner === me ? -1 : s.runner };
+  if (s.runner === me && s.at !== 'claimed') return [freed, { ...freed, ends: [ANY] }];
   if (s.holder !== me) return [freed];
   if (s.at === 'claimed') return [{ ...freed, at: 'wreck' }, ...(verb.startsWith('delete') ? [absent] : [])];
   if (s.at === 'creating') return [{ ...freed, at: 'orphan' }];
-  if (verb === 'run --detach' && step === 'running') return [freed, { ...freed, ends: [ANY] }];
   if (verb === 'start') return [freed, { ...freed, spoiled: true, ends: [...freed.ends, ANY] }];
   return [freed];
 }
