@@ -12,6 +12,8 @@ enum {
   /* A client of the supervisor writes its request at once. One that does not is dropped, because
    * the supervisor serves one client at a time. */
   REQUEST_TIME = 2000,
+  /* A process that the waiter kills, because it cannot wait for it, ends in this time. */
+  UNAWAITED_END_TIME = 2000,
   /* Between two checks of an ended process that its parent has not reaped: no event reports the
    * reaping. */
   REAP_POLL_INTERVAL = 1000,

@@ -333,8 +333,11 @@ int next_command(struct cursor *c, struct command *command);
 /* holder.c: runs the holder mode. Returns the exit status. */
 int hold_answer(char *data, size_t length);
 
-/* waiter.c: runs the waiter mode. Returns the exit status. */
-int await_end(char *data, size_t length);
+/* waiter.c: runs the waiter mode for the child of the pidfd `process`, by a frame. Returns the exit
+ * status, which is `failed` if it cannot wait; it has killed the child then. */
+int await_end(int process, int failed, char *data, size_t length);
+/* The same without a frame: it kills the child. `what` has failed, with errno. */
+int end_unawaited(int process, int failed, const char *what);
 
 #define CLEANUP_CLOSE __attribute__((cleanup(close_cleanup)))
 static inline void close_cleanup(int *fd) {

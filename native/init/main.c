@@ -15,21 +15,33 @@
 struct init init = {
     .report = -1, .start_socket = -1, .proc = -1, .root = -1, .detached = -1, .mask_tree = -1};
 
+/* The pidfd of the child that the waiter waits for, and the exit status if it cannot; -1 in other
+ * modes. */
+static int awaited = -1, failed = 1;
+
+/* Ends before there is a plan. The runtime, at the other end of the socket, sees that; the waiter
+ * has a message. */
+static _Noreturn void end_at(const char *what) {
+  _exit(awaited < 0 ? 1 : end_unawaited(awaited, failed, what));
+}
+
 static char *receive_plan(size_t *length) {
   unsigned char head[4];
   if (read_fully(init.report, head, sizeof head))
-    _exit(1);
+    end_at("read the request");
   *length = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
   if (*length == 0 || *length > PLAN_MAX)
     return NULL;
   char *data = mmap(NULL, *length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
-    fail("mmap", "the plan");
-    report_failure(NO_OPERATION);
-    _exit(1);
+    if (awaited < 0) {
+      fail("mmap", "the plan");
+      report_failure(NO_OPERATION);
+    }
+    end_at("read the request");
   }
   if (read_fully(init.report, data, *length))
-    _exit(1);
+    end_at("read the request");
   return data;
 }
 
@@ -72,18 +84,27 @@ static void end_by_signals(void) {
 #define IS_FRAME(data, length, magic)                                                              \
   ((data) && (length) > sizeof(magic) && !memcmp(data, magic, sizeof(magic)))
 
+/* An argument as a number. 0, or -1. */
+static int argument_number(const char *argument, int *number) {
+  uint64_t n;
+  if (text_number(argument, strlen(argument), INT_MAX, &n))
+    return -1;
+  *number = (int)n;
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if ((argc != 2 && argc != 4) || argument_number(argv[1], &init.report) || init.report < 3)
+    return 1;
+  if (argc == 4 && (argument_number(argv[2], &awaited) || argument_number(argv[3], &failed)))
+    return 1;
   if (protect_relocated())
-    return 1;
-  uint64_t sync;
-  if (argc != 2 || text_number(argv[1], strlen(argv[1]), INT_MAX, &sync) || sync < 3)
-    return 1;
-  init.report = (int)sync;
+    end_at("mprotect");
   size_t length;
   char *data = receive_plan(&length);
   /* It executes the runtime again, which needs the caller's umask and signal actions. */
-  if (IS_FRAME(data, length, WAIT_MAGIC))
-    return await_end(data, length);
+  if (awaited >= 0)
+    return await_end(awaited, failed, IS_FRAME(data, length, WAIT_MAGIC) ? data : NULL, length);
   signal(SIGPIPE, SIG_IGN);
   /* Files made here get exactly the requested modes; `user` sets the process's mask. */
   umask(0);

@@ -7,6 +7,7 @@
  * process. docs/internals.md, "The waiter". */
 #include "../core/clock.h"
 #include "../core/process/reap.h"
+#include "../core/time-limits.h"
 #include "init.h"
 #include "text.h"
 #include <poll.h>
@@ -20,6 +21,7 @@ static struct {
   int signals;      /* signalfd of the signals to forward */
   int orphans;      /* signalfd of SIGCHLD */
   int program;      /* the runtime; -1: it is not executed */
+  int failed;       /* the exit status if it cannot wait */
   int at_end;       /* 1: it is executed when the child has ended */
   uint64_t limit;   /* ns on CLOCK_MONOTONIC at which the child is to end; 0 for none */
   struct command command;
@@ -27,6 +29,9 @@ static struct {
 
 /* WAIT_MAGIC, the descriptors, the limit, the command if there is a program. */
 static int parse(char *data, size_t length) {
+  errno = EBADMSG;
+  if (!data)
+    return -1;
   struct cursor c = {data + sizeof WAIT_MAGIC, data + length};
   if (next_descriptor(&c, &waiter.pid) || next_descriptor(&c, &waiter.process) ||
       next_descriptor(&c, &waiter.signals) || next_number(&c, &waiter.limit) ||
@@ -127,12 +132,45 @@ static int end_of_child(void) {
   return 1;
 }
 
-int await_end(char *data, size_t length) {
-  if (parse(data, length) || fcntl(waiter.signals, F_SETFD, FD_CLOEXEC) ||
-      fcntl(waiter.process, F_SETFD, FD_CLOEXEC) || open_orphans() < 0)
-    return 255;
-  if (waiter.program >= 0 && fcntl(waiter.program, F_SETFD, FD_CLOEXEC))
-    return 255;
+/* Kills the child, which would run on with nothing that waits for it. The runtime also removes the
+ * container. A frozen process of v1 does not end: do not wait for ever. Returns the exit status. */
+static int give_up(const char *what) {
+  static char reason[32], message[160];
+  struct text r = TEXT_IN(reason), t = TEXT_IN(message);
+  int error = errno;
+  text_add(&r, REASON_UNAWAITED ":");
+  text_add_number(&r, (uint64_t)error);
+  if (waiter.at_end && waiter.program >= 0)
+    execute_runtime(reason);
+  text_add(&t, "runt: wait for the process, which runt kills: ");
+  text_add(&t, what);
+  text_add(&t, ": errno ");
+  text_add_number(&t, (uint64_t)error);
+  text_add_char(&t, '\n');
+  (void)!write(STDERR_FILENO, message, t.length);
+  syscall(SYS_pidfd_send_signal, waiter.process, SIGKILL, NULL, 0);
+  struct pollfd end = {waiter.process, POLLIN, 0};
+  poll(&end, 1, UNAWAITED_END_TIME);
+  return waiter.failed;
+}
+
+int end_unawaited(int process, int failed, const char *what) {
+  waiter.process = process;
+  waiter.failed = failed;
+  waiter.program = -1;
+  return give_up(what);
+}
+
+int await_end(int process, int failed, char *data, size_t length) {
+  waiter.program = -1;
+  waiter.failed = failed;
+  if (parse(data, length))
+    return end_unawaited(process, failed, "decode the request");
+  if (fcntl(waiter.signals, F_SETFD, FD_CLOEXEC) || fcntl(waiter.process, F_SETFD, FD_CLOEXEC) ||
+      (waiter.program >= 0 && fcntl(waiter.program, F_SETFD, FD_CLOEXEC)))
+    return give_up("fcntl");
+  if (open_orphans() < 0)
+    return give_up("signalfd");
   close(init.report);
   prctl(PR_SET_NAME, "runt");
   reap_orphans(waiter.pid);
@@ -142,7 +180,7 @@ int await_end(char *data, size_t length) {
     if (poll(fds, 3, time_left()) < 0) {
       if (errno == EINTR)
         continue;
-      return 255;
+      return give_up("poll");
     }
     if (fds[0].revents)
       return end_of_child();

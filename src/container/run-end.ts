@@ -1,5 +1,7 @@
 /** The end of a foreground `run` or `exec` that has waited as runt-init (stdio/waiter.ts). */
 import { RuntError } from '../sys/error.js';
+import { Protocol } from '../sys/protocol.js';
+import { endProcess } from './cgroups/end-process.js';
 import { endOf } from './launch/child-end.js';
 import type { RunOptions } from './run.js';
 import { type ContainerRecord, loadRecord } from './state/state-store.js';
@@ -13,14 +15,20 @@ import { removeEnded } from './teardown.js';
  * @returns the exit status of the child, or 128 + the signal that killed it
  */
 export async function endRun(o: RunOptions, program: string): Promise<number> {
-  const [, pid, pidfd, reason] = program.split(':');
+  const [, pid, pidfd, reason, errno] = program.split(':');
   const child = { pid: Number(pid), pidfd: Number(pidfd) };
   // Before the child is reaped: until then no other container's process has its pid.
   const record = recordOf(o, child.pid);
-  const limit = reason ? await endChild(`run ${o.id}`, o, child, record?.cgroups) : undefined;
+  const isUnawaited = reason === Protocol.REASON_UNAWAITED;
+  if (isUnawaited && record) await endProcess('run', record, 'running');
+  const limit = reason && !isUnawaited ? await endChild(`run ${o.id}`, o, child, record?.cgroups) : undefined;
   const { status } = endOf(child.pidfd);
   if (record && !o.keep) await removeEnded('run', o, record);
   limit?.check();
+  if (isUnawaited) {
+    const message = `run ${o.id}: wait for its process, which runt killed`;
+    throw new RuntError({ code: 'ERR_PROCESS', message, errno: Number(errno) });
+  }
   return status;
 }
 

@@ -439,9 +439,11 @@ export const abi = table({
     args: [
       ['name', 'str'],
       ['sync', 'i32'],
+      ['child', 'i32'],
+      ['failed', 'i32'],
       ['keep', 'buf'],
     ],
-    doc: 'execveat of the sealed runt-init by this process, with name as argv[0]; it keeps sync and the descriptors in keep (i32 each); only -errno returns',
+    doc: 'execveat of the sealed runt-init by this process, with name as argv[0], to wait for the process of the pidfd child; if it cannot, it kills that, and its exit status is failed; it keeps sync and the descriptors in keep (i32 each); only -errno returns',
   },
   initImage: {
     ret: 'i32',

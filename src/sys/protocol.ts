@@ -54,6 +54,8 @@ export enum Protocol {
   /** Why the supervisor, or the waiter, ended a process. */
   REASON_TIMEOUT = 'timeout',
   REASON_PARENT = 'parent',
+  /** Why the waiter executes runt: it cannot wait; after a colon: the errno. */
+  REASON_UNAWAITED = 'unawaited',
   /** Limit of unread records; docs/cli.md has this number. */
   UNREAD_MAX = 1024,
 

@@ -133,6 +133,8 @@ const limits = [
 
 export interface Operation {
   readonly name: string;
+  /** The container's program makes `/begun`: calls before that are no points. */
+  readonly waits?: true;
   /** Exit status of success; 0 if absent. */
   readonly success?: number;
   /** Exit status of a failure of runt's; 1 if absent. */
@@ -186,14 +188,41 @@ function killing(name: string, args: readonly string[]): Operation {
   };
 }
 
-function executing(name: string, flags: readonly string[], success: number): Operation {
+/** A script that goes on until runt has become a waiter, which it does after 200 ms. */
+const late = (script: string): string => `: >/begun; sleep 0.5; ${script}`;
+
+function running(name: string, waits?: true): Operation {
+  const script = `${view}; exit 7`;
   return {
     name,
+    ...(waits && { waits }),
+    success: 7,
+    before: [],
+    prepare(s) {
+      s.bed.config.process.args = ['/bin/sh', '-c', waits ? late(script) : script];
+      s.bed.write();
+    },
+    args: (s) => s.createArgs('run'),
+    succeeded(s, r) {
+      s.isSame(name, r.stdout);
+      assert.is(s.status(), 'none');
+      s.ranHooks([...started, 'poststop'], r);
+    },
+    // The process has ended, and `delete --force` removes what could not be removed.
+    failed: (s) => assert.match(s.status(), /none|stopped|broken/),
+  };
+}
+
+function executing(name: string, flags: readonly string[], success: number, waits?: true): Operation {
+  const script = `${report}; exit 7`;
+  return {
+    name,
+    ...(waits && { waits }),
     success,
     failure: 255,
     before: ['supervisor'],
     prepare: run,
-    args: (s) => ['exec', ...flags, s.bed.id, '/bin/sh', '-c', `${report}; exit 7`],
+    args: (s) => ['exec', ...flags, s.bed.id, '/bin/sh', '-c', waits ? late(script) : script],
     succeeded(s) {
       s.reports('exec');
       isRunning(s);
@@ -236,24 +265,10 @@ export const operations: readonly Operation[] = [
       s.reports('start');
     },
   },
-  {
-    name: 'run',
-    success: 7,
-    before: [],
-    prepare(s) {
-      s.bed.config.process.args = ['/bin/sh', '-c', `${view}; exit 7`];
-      s.bed.write();
-    },
-    args: (s) => s.createArgs('run'),
-    succeeded(s, r) {
-      s.isSame('run', r.stdout);
-      assert.is(s.status(), 'none');
-      s.ranHooks([...started, 'poststop'], r);
-    },
-    // The process has ended, and `delete --force` removes what could not be removed.
-    failed: (s) => assert.match(s.status(), /none|stopped|broken/),
-  },
+  running('run'),
+  running('run-wait', true),
   executing('exec', [], 7),
+  executing('exec-wait', [], 7, true),
   executing('exec-detach', ['--detach'], 0),
   killing('kill', ['KILL']),
   killing('kill-all', ['--all', 'KILL']),

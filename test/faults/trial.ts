@@ -61,8 +61,9 @@ class Trial {
     const { subject, operation } = this;
     const { bed } = subject;
     const gate = join(bed.dir, 'gate');
+    const begun = join(bed.rootfs, 'begun');
     const reports = ['before', 'command'].map((name) => join(bed.dir, name));
-    for (const path of [gate, ...reports]) rmSync(path, { force: true });
+    for (const path of [gate, begun, ...reports]) rmSync(path, { force: true });
     subject.forget();
     const wrapper = (report: string, of: readonly Role[]): string[] => {
       const hits = point && of.includes(point.role);
@@ -82,7 +83,8 @@ class Trial {
     operation.prepare(subject, operation.before.length > 0 ? { wrapped: before } : {});
     writeFileSync(gate, '');
     const others = roles.filter((role) => !operation.before.includes(role));
-    const wrapped = isCommand ? [...wrapper(reports[1]!, others), '--'] : [];
+    const late = operation.waits ? ['--after', begun] : [];
+    const wrapped = isCommand ? [...wrapper(reports[1]!, others), ...late, '--'] : [];
     const result = bed.runt(operation.args(subject), { wrapped, timeout: LIMIT });
     const lines = reports.flatMap((path) => (existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []));
     return { result, calls: lines.filter((line) => line.includes(' ')), hit: lines.includes('hit') };

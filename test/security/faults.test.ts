@@ -15,6 +15,12 @@ const found: Readonly<Record<string, readonly string[]>> = {
   ],
   'a pause that fails thaws the container': ['pause:runt:openat:*:EACCES', 'pause:runt:read:*:EIO'],
   'run ends a process for which it cannot wait': ['run:runt:epoll_ctl:*:EPERM', 'exec:runt:epoll_ctl:*:EPERM'],
+  'a waiter that cannot wait ends the process, with a message': [
+    'run-wait:init:read:*:EIO',
+    'run-wait:init:poll:*:ENOMEM',
+    'exec-wait:init:read:*:EIO',
+    'exec-wait:init:signalfd4:*:EMFILE',
+  ],
   'an error tells that runt cannot allocate memory': [
     'create:runt:mmap:*:ENOMEM',
     'exec:runt:mmap:*:ENOMEM',

@@ -697,10 +697,12 @@ const cases: Record<Name, Case> = {
   // It does not return when it succeeds: test/integration/process/waiter.test.ts has that.
   becomeInit(t) {
     const sync = native.sealedFile(bytes('x'));
-    t.call('becomeInit', ['runt', -1, ints()]);
-    t.call('becomeInit', ['runt', 9999, ints()]);
-    t.call('becomeInit', ['runt', sync, ints(9998)]);
-    t.call('becomeInit', ['runt', sync, new Uint8Array(3)]);
+    t.call('becomeInit', ['runt', -1, 3, 1, ints()]);
+    t.call('becomeInit', ['runt', 9999, 3, 1, ints()]);
+    t.call('becomeInit', ['runt', sync, -1, 1, ints()]);
+    t.call('becomeInit', ['runt', sync, 3, -1, ints()]);
+    t.call('becomeInit', ['runt', sync, 3, 1, ints(9998)]);
+    t.call('becomeInit', ['runt', sync, 3, 1, new Uint8Array(3)]);
     t.note('close-on-exec again', /flags:\s+02\d{6}$/m.test(procText(`/proc/self/fdinfo/${sync}`)));
     native.close(sync);
   },

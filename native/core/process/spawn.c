@@ -152,13 +152,17 @@ static int add_copy(struct child *c, int from, int count) {
   return 0;
 }
 
-int32_t runt_becomeInit(const char *name, int32_t sync, const uint8_t *keep, uint32_t keep_len) {
+int32_t runt_becomeInit(const char *name, int32_t sync, int32_t child, int32_t failed,
+                        const uint8_t *keep, uint32_t keep_len) {
   if (keep_len % 4)
     return -EINVAL;
-  if (sync < 0)
+  if (sync < 0 || child < 0)
     return -EBADF;
-  char number[DIGITS_MAX];
-  char *argv[] = {(char *)(uintptr_t)name, digits_of(sync, number), NULL};
+  if (failed < 0)
+    return -EINVAL;
+  char digits[3][DIGITS_MAX];
+  char *argv[] = {(char *)(uintptr_t)name, digits_of(sync, digits[0]), digits_of(child, digits[1]),
+                  digits_of(failed, digits[2]), NULL};
   char *envp[] = {NULL};
   struct image image = image_open();
   __attribute__((unused)) AUTO_CLOSE int once = image.once ? image.fd : -1;

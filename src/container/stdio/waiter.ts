@@ -37,6 +37,8 @@ export function becomeWaiter({ pid, pidfd }: AwaitedChild, signals: number, agai
   const data = nulList([Protocol.WAIT_MAGIC, pid, pidfd, signals, deadline, again ? 1 : 0, ...command]);
   const file = data.length <= Protocol.PLAN_MAX ? native.sealedFile(frameOf(data)) : -E.E2BIG;
   const kept = returns ? [pidfd, signals, program] : [pidfd, signals];
-  if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, fdList(kept));
+  // As native/quickjs/main.c does: an id may be "exec" too; for other commands any status but 0 is a failure.
+  const failed = host.args.includes('exec') ? 255 : 1;
+  if (file >= 0) native.becomeInit(['runt', ...host.args].join(' '), file, pidfd, failed, fdList(kept));
   for (const fd of [file, program]) if (fd >= 0) native.close(fd);
 }
