@@ -49,7 +49,10 @@ export async function kill(o: KillOptions): Promise<void> {
       thaw(record.cgroups);
       return;
     }
+    const isEarly = record.status === 'creating';
     const status = statusOf(o.root, record);
+    // The create has ended since the record was read.
+    if (isEarly && record.status === 'created') return kill(o);
     throw new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `container not running: ${o.id} is ${status}` });
   }
   const r = process.signal(o.signal);

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
+import { recordProcess } from '../../src/container/state/recorded-process.js';
 import { removeStateDir, saveRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import type { RuntError } from '../../src/sys/error.js';
@@ -48,6 +49,26 @@ function beingCreated(): FakeContainer {
 test('delete refuses a container whose create has made no process yet', async () => {
   const c = beingCreated();
   assert.match(await outcomeOf(c), 'ERR_CONTAINER_STATUS cannot delete container web that is not stopped: creating');
+});
+
+test('delete refuses a container that runs since its create, seen before, has ended', async () => {
+  const creator = { pid: 77, startTime: '5' };
+  for (const look of [1, 2]) {
+    const c = new FakeContainer({ status: 'running', record: { status: 'creating', pid: 0, startTime: '', creator } });
+    const create = c.kernel.processes.add({ ...creator, name: 'runt' });
+    c.kernel.before('processStat', look, () => {
+      const { creator: _, ...record } = { ...c.record, status: 'created' as const, ...recordProcess(2500) };
+      saveRecord(c.root, record);
+      create.exit(0);
+    });
+    const status = look === 1 ? 'running' : 'creating';
+    assert.is(
+      await outcomeOf(c),
+      `ERR_CONTAINER_STATUS cannot delete container web that is not stopped: ${status}`,
+      `at look ${look}`,
+    );
+    assert.equal(c.process!.signals, []);
+  }
 });
 
 test('delete --force waits for the end of a create, and goes on without it after 2 s', async () => {

@@ -2,6 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kill } from '../../src/container/kill.js';
+import { recordProcess } from '../../src/container/state/recorded-process.js';
+import { saveRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { SIGCONT, SIGKILL, SIGWINCH } from '../../src/sys/linux.js';
@@ -25,6 +27,17 @@ test('kill signals the first process only; kill --all signals every process', as
     await c.run(() => send(c, SIGCONT, true));
     assert.equal([init.signals, child.signals, c.kernel.open], [[SIGWINCH, SIGCONT], [SIGCONT], [c.root]]);
   }
+});
+
+test('kill signals a container whose create has ended since its record was read', async () => {
+  const creator = { pid: 77, startTime: '5' };
+  const c = new FakeContainer({ status: 'running', record: { status: 'creating', pid: 0, startTime: '', creator } });
+  c.kernel.before('processStat', 1, () => {
+    const { creator: _, ...record } = { ...c.record, status: 'created' as const, ...recordProcess(2500) };
+    saveRecord(c.root, record);
+  });
+  await c.run(() => send(c, SIGWINCH));
+  assert.equal(c.process!.signals, [SIGWINCH]);
 });
 
 test('KILL with --all reaches every process; without it, the pid namespace ends the others', async () => {

@@ -42,7 +42,8 @@ test('a container whose create ends after the record was read is created, not st
     startTime: c.process!.startTime,
   };
   c.kernel.before('processStat', 1, () => saveRecord(c.root, record));
-  assert.is(statusOf(c), 'created');
+  const { status, pid } = state(c.options);
+  assert.equal([status, pid], ['created', 2500]);
 });
 
 test('state reports each status, with pid 0 for a stopped container', () => {

@@ -3,7 +3,7 @@ import { findFrozen } from '../../cgroup/freezer.js';
 import { PF_EXITING, PF_SIGNALED, SIGKILL } from '../../sys/linux.js';
 import { processStat } from '../../sys/procfs.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
-import { holdProcess, isAlive } from './recorded-process.js';
+import { holdProcess } from './recorded-process.js';
 import type { ContainerRecord } from './state-store.js';
 
 /** SIGKILL in the mask of pending signals. */
@@ -17,8 +17,8 @@ const PENDING_KILL = 1 << (SIGKILL - 1);
  */
 export async function endsSoon(record: ContainerRecord): Promise<boolean> {
   const process = holdProcess(record);
-  // While its process does not exist yet, the create goes on.
-  if (!process) return !record.creator || !isAlive(record.creator);
+  // While it has no process yet, the create goes on. If that has ended since, the record is an old one.
+  if (!process) return !record.creator;
   try {
     // Twice: the kernel clears the pending signal a moment before it sets the flag.
     if (!isEnding(record) && !isEnding(record)) return false;

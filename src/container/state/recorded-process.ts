@@ -27,7 +27,10 @@ export function unifiedPath(pid: number | 'self'): string {
   return lines.find((l) => l.startsWith('0::'))?.slice('0::'.length) ?? '';
 }
 
-/** Current status of the container, from its record and its process. */
+/**
+ * Current status of the container, from its record and its process. If the create has ended since the record was read,
+ * this updates the record: the caller acts on its process.
+ */
 export function statusOf(root: string, record: ContainerRecord): Status {
   const stat = liveStat(record);
   // Before the clone, the creator decides: a killed one does not continue.
@@ -35,7 +38,10 @@ export function statusOf(root: string, record: ContainerRecord): Status {
     if (stat || isAlive({ ...record, ...(record.creator ?? noProcess) })) return 'creating';
     // The create may have ended well since the record was read.
     const latest = loadRecord(root, record.id);
-    return latest.status === 'creating' ? 'stopped' : statusOf(root, latest);
+    if (latest.status === 'creating') return 'stopped';
+    delete record.creator;
+    Object.assign(record, latest);
+    return statusOf(root, record);
   }
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
