@@ -39,15 +39,23 @@ const loaders: Loaders = {
   help: () => import('./commands/help-command.js'),
 };
 
+/** What is known of a command when it fails. */
+interface Context {
+  command?: FailedCommand;
+  /** Also those before a wrong one. */
+  flags: { 'error-status'?: number };
+}
+
 /** Runs the command line of `host.args`. Never throws. @returns the exit status */
 export async function main(): Promise<number> {
   const global: Values<typeof globals> = {};
-  const context: { command?: FailedCommand } = {};
+  const context: Context = { flags: {} };
   try {
     return await dispatch(global, context);
   } catch (error) {
     try {
-      return await (await import('./failure-report.js')).reportFailure(error, global, context.command);
+      const { command, flags } = context;
+      return await (await import('./failure-report.js')).reportFailure(error, global, command, flags['error-status']);
     } catch (second) {
       printError(`runt: ${error}\nrunt: the error was not logged: ${second}\n`);
       return 1;
@@ -55,7 +63,7 @@ export async function main(): Promise<number> {
   }
 }
 
-async function dispatch(global: Values<typeof globals>, context: { command?: FailedCommand }): Promise<number> {
+async function dispatch(global: Values<typeof globals>, context: Context): Promise<number> {
   const [name, ...rest] = parseFlags('', globals, host.args, global, true);
   if (global.version) return loaders.version().then(({ command }) => command({ global, flags: global, args: [] }));
   if (global.format) throw usageError('', 'unknown flag --format');
@@ -71,7 +79,7 @@ async function dispatch(global: Values<typeof globals>, context: { command?: Fai
   }
 
   const command = name as CommandName;
-  const flags: Record<string, unknown> = {};
+  const flags: Record<string, unknown> = context.flags;
   const { args: form, flags: own } = commands[command];
   const known = own === rare ? (await import('./rare-flags.js')).rareFlags[command as RareCommand] : own;
   const args = parseFlags(name, known, rest, flags, form.includes('…'));

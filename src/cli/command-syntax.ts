@@ -45,7 +45,8 @@ const createFlags = {
   trace: 'str',
 } as const;
 
-const limitFlags = { timeout: 'str', 'stop-timeout': 'str' } as const;
+/** Of `run` and `exec`. */
+const limitFlags = { timeout: 'str', 'stop-timeout': 'str', 'error-status': 'int' } as const;
 const help = { 'help|h': 'bool' } as const;
 /** The flags are in rare-flags.ts. */
 export const rare = {};
@@ -72,6 +73,7 @@ export const commands = {
       stdin: 'str',
       stdout: 'str',
       stderr: 'str',
+      summary: 'opt',
       ...limitFlags,
       ...help,
     },

@@ -1,4 +1,4 @@
-/** Flags that take a duration. */
+/** Flags about the end of a command: durations, and the exit status of a failure. */
 import { parseDuration } from '../sys/duration.js';
 import { usageError } from './arguments.js';
 
@@ -26,4 +26,14 @@ export function limitOptions(
   if (stop === undefined) return limit;
   if (limit.timeout === undefined) throw usageError(where, '--stop-timeout has no effect without --timeout');
   return { ...limit, stopTimeout: stop };
+}
+
+/** `--error-status`, which failure-report.ts applies. Throws ERR_USAGE. */
+export function checkErrorStatus(
+  where: string,
+  { 'error-status': status = 1 }: { readonly 'error-status'?: number },
+): void {
+  if (status < 1 || status > 255) {
+    throw usageError(where, `flag --error-status needs a number from 1 to 255, not "${status}"`);
+  }
 }

@@ -35,9 +35,15 @@ async function recordFailure(e: RuntError, global: Globals, { command, id }: Fai
  * Reports a failure on standard error and in the log. Engines rely on two things: the text is on standard error even if
  * there is a log, and a failure writes exactly one line to the log (podman parses the file as one JSON object). Only
  * `--debug` writes more.
+ * @param status exit status of a failure that has none of its own; any but 1 to 255 counts as 1
  * @returns the exit status
  */
-export async function reportFailure(error: unknown, global: Globals, failed?: FailedCommand): Promise<number> {
+export async function reportFailure(
+  error: unknown,
+  global: Globals,
+  failed?: FailedCommand,
+  status = 1,
+): Promise<number> {
   const e = error instanceof RuntError ? error : isOutOfMemory(error) ? memoryError(failed) : internalError(error);
   addSuggestion(e);
   if (failed) await recordFailure(e, global, failed);
@@ -51,7 +57,7 @@ export async function reportFailure(error: unknown, global: Globals, failed?: Fa
     printError(`runt: ${reportOf(e).split('\n').map(shown).join('\n')}\n`);
   if (logLevel(global) === 'debug') writeLine(global, 'debug', stackOf(e), {});
   closeLog();
-  return e.exit ?? 1;
+  return e.exit ?? (status >= 1 && status <= 255 ? status : 1);
 }
 
 /** A line of a report for a terminal; shows a non-UTF-8 byte, which JSON escapes as its surrogate, as `\x…`. */

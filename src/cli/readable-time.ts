@@ -1,7 +1,7 @@
 /** Times in a readable form: `2026-11-29 03:04:35 UTC (5 min ago)`. */
 
 /** Seconds since 1970 of an RFC 3339 time in UTC; undefined for any other text. */
-function secondsOf(text: string): number | undefined {
+export function secondsOf(text: string): number | undefined {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?Z$/.exec(text);
   if (!match) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);

@@ -1,11 +1,13 @@
 /** The end of a foreground `run` or `exec` that has waited as runt-init (stdio/waiter.ts). */
 import { RuntError } from '../sys/error.js';
+import { SIGKILL } from '../sys/linux.js';
 import { Protocol } from '../sys/protocol.js';
 import { endProcess } from './cgroups/end-process.js';
 import { endOf } from './launch/child-end.js';
-import type { RunOptions } from './run.js';
+import type { RunOptions } from './launch/container-options.js';
+import type { Exit } from './state/exit-records.js';
 import { type ContainerRecord, loadRecord } from './state/state-store.js';
-import { EndLimit, type TimeLimit } from './stdio/end-limit.js';
+import { EndLimit, type TimeLimit, timeoutError } from './stdio/end-limit.js';
 import { openSignals, waitForEnd } from './stdio/foreground.js';
 import { removeEnded } from './teardown.js';
 
@@ -22,14 +24,52 @@ export async function endRun(o: RunOptions, program: string): Promise<number> {
   const isUnawaited = reason === Protocol.REASON_UNAWAITED;
   if (isUnawaited && record) await endProcess('run', record, 'running');
   const limit = reason && !isUnawaited ? await endChild(`run ${o.id}`, o, child, record?.cgroups) : undefined;
-  const { status } = endOf(child.pidfd);
-  if (record && !o.keep) await removeEnded('run', o, record);
-  limit?.check();
+  const { status, signal } = endOf(child.pidfd);
+  const code = await finishRun(o, record, {
+    pid: child.pid,
+    status,
+    signal,
+    ...(limit?.timedOut && { reason: 'timeout' as const }),
+  });
   if (isUnawaited) {
     const message = `run ${o.id}: wait for its process, which runt killed`;
     throw new RuntError({ code: 'ERR_PROCESS', message, errno: Number(errno) });
   }
-  return status;
+  return code;
+}
+
+/** How the process ended; the members of a supervisor's record may be there. */
+export type RunEnd = Pick<Exit, 'pid' | 'status' | 'signal'> & Partial<Exit>;
+
+/**
+ * The end of a foreground `run`, after its process was reaped: records it if the container is kept, otherwise removes
+ * the container.
+ * @param record undefined if the container was deleted
+ * @param end undefined if it is not known
+ * @returns the exit status of the process
+ * @throws RuntError ERR_CANCELLED, ERR_TIMEOUT, ERR_STATUS_LOST
+ */
+export async function finishRun(
+  o: RunOptions,
+  record: ContainerRecord | undefined,
+  end: RunEnd | undefined,
+): Promise<number> {
+  const mayBeDeleted = !end || (end.signal === SIGKILL && !end.reason);
+  const deleted =
+    mayBeDeleted && (!record || (await (await import('./state/cancellation.js')).wasDeleted(o.root, record)));
+  let exit: Exit | undefined;
+  if (end && (o.keep || o.onEnd)) {
+    exit = (await import('./final-exit.js')).finalExit(record, deleted ? { ...end, reason: 'cancelled' } : end);
+  }
+  if (record && !deleted) {
+    if (!o.keep) await removeEnded('run', o, record);
+    else if (exit) (await import('./state/exit-records.js')).storeExit(`${o.root}/${o.id}`, exit);
+  }
+  if (exit && o.onEnd) o.onEnd((await import('./state/exit-records.js')).exitRecord(exit, record));
+  if (deleted) throw (await import('./state/cancellation.js')).cancelledError(`run ${o.id}`);
+  if (!end) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
+  if (end.reason === 'timeout') throw timeoutError(`run ${o.id}`, o);
+  return end.status;
 }
 
 /** The same of an exec, whose time limit has passed. */

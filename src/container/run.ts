@@ -1,26 +1,16 @@
 /** `run`: create and start; in the foreground also signal forwarding, wait and delete. */
 import { native } from '../sys/host.js';
+import { SIGKILL } from '../sys/linux.js';
 import { explainFailure, launchContainer, writeFiles } from './create.js';
 import { endOf } from './launch/child-end.js';
-import type { CreateOptions } from './launch/container-options.js';
+import type { RunOptions } from './launch/container-options.js';
 import type { Launch } from './launch/launch.js';
-import type { Exit } from './state/exit-records.js';
-import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
+import type { RunEnd } from './run-end.js';
+import type { EndLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Notify } from './stdio/notify-socket.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
 import type { StdioFiles } from './stdio/stdio-files.js';
-
-export interface RunOptions extends CreateOptions, TimeLimit {
-  readonly detach: boolean;
-  /** Keep the stopped container for `state` and `delete`. */
-  readonly keep: boolean;
-  readonly noSubreaper: boolean;
-  /** Instead of this process's streams. */
-  readonly stdioFiles?: StdioFiles;
-  /** Kill the container when the parent of this process, or in the foreground this process, has ended. Supervised. */
-  readonly dieWithParent?: boolean;
-}
 
 /** @returns the exit status, or 128 + the signal that killed the process; 0 if detached */
 export async function run(options: RunOptions): Promise<number> {
@@ -34,7 +24,7 @@ export async function run(options: RunOptions): Promise<number> {
   const { launch, compiled, terminal, stdioOwners } = await interruptibly(() =>
     launchContainer('run', o, false, !o.detach),
   );
-  let end: End | undefined;
+  let end: RunEnd | undefined;
   let limit: EndLimit | undefined;
   let notify: Notify | undefined;
   let forwarding: Promise<void> | undefined;
@@ -56,7 +46,7 @@ export async function run(options: RunOptions): Promise<number> {
       if (o.detach) await forwarding;
     }
     if (o.detach) return 0;
-    const again = terminal || notify || stdioOwners || supervisor ? undefined : !o.keep;
+    const again = terminal || notify || stdioOwners || supervisor ? undefined : true;
     limit = o.timeout === undefined || supervisor ? undefined : await limitOf(o, launch);
     await launch.orUndo(waitForEnd(launch, signals, terminal, again, limit));
     end = await endOfRun(o, launch);
@@ -67,19 +57,20 @@ export async function run(options: RunOptions): Promise<number> {
     terminal?.close();
     stdioOwners?.restore();
   }
-  if (!o.keep) await (await import('./teardown.js')).removeEnded('run', o, launch.input.record);
-  if (!end) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
-  if (limit?.timedOut || end.reason === 'timeout') {
-    throw (await import('./stdio/end-limit.js')).timeoutError(`run ${o.id}`, o);
+  if (end && !end.reason && end.signal !== SIGKILL && !limit?.timedOut && !o.keep && !o.onEnd) {
+    await (await import('./teardown.js')).removeEnded('run', o, launch.input.record);
+    return end.status;
   }
-  return end.status;
+  if (limit?.timedOut && end) end = { ...end, reason: 'timeout' };
+  return (await import('./run-end.js')).finishRun(o, launch.input.record, end);
 }
 
-type End = Pick<Exit, 'status' | 'reason'>;
-
 /** The end of the process; undefined if its supervisor was killed and the kernel no longer has it. */
-async function endOfRun(o: RunOptions, launch: Launch): Promise<End | undefined> {
-  if (!launch.input.record.supervisor) return endOf(launch.pidfd);
+async function endOfRun(o: RunOptions, launch: Launch): Promise<RunEnd | undefined> {
+  if (!launch.input.record.supervisor) {
+    const { status, signal } = endOf(launch.pidfd);
+    return { pid: launch.pid, status, signal };
+  }
   const { exitOfEnded } = await import('./state/exit-records.js');
   return exitOfEnded(`${o.root}/${o.id}`, launch);
 }

@@ -1,5 +1,5 @@
 /** A stream of a container's statistics and out-of-memory events. */
-import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
+import { isCgroup, readCgroupFacts } from '../cgroup/cgroup-facts.js';
 import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
 import { RuntError } from '../sys/error.js';
@@ -7,7 +7,7 @@ import { native } from '../sys/host.js';
 import { firstReadable, forget, now, trimWhenIdle } from '../sys/waiting/loop.js';
 import { OomWatch } from './cgroups/oom-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
-import { type ContainerRecord, loadRecord } from './state/state-store.js';
+import { type ContainerRecord, loadRecord, type Status } from './state/state-store.js';
 
 interface StatsOptions {
   readonly root: string;
@@ -24,20 +24,30 @@ export type ContainerEvent =
   | { readonly type: 'stats'; readonly id: string; readonly stats: Stats }
   | { readonly type: 'oom'; readonly id: string };
 
-/** Current statistics of a container. @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS if it has stopped */
+/**
+ * Current statistics of a container, and the last ones of one that has stopped and was not deleted: the kernel keeps
+ * the counts of a cgroup until it is removed.
+ * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS if it is being created, or has stopped without its cgroups
+ */
 export function stats(o: StatsOptions): Stats {
-  return readStats(readCgroupFacts(), loadRunning(o).cgroups);
+  const record = loadRecord(o.root, o.id);
+  const status = statusOf(o.root, record);
+  const isKept = status === 'stopped' && record.cgroups.some(isCgroup);
+  if (!isKept) checkRunning(o, status);
+  return readStats(readCgroupFacts(), record.cgroups);
+}
+
+function checkRunning({ id }: StatsOptions, status: Status): void {
+  if (status !== 'stopped' && status !== 'creating') return;
+  throw new RuntError({
+    code: 'ERR_CONTAINER_STATUS',
+    message: `container with id ${id} is not running: it is ${status}`,
+  });
 }
 
 function loadRunning(o: StatsOptions): ContainerRecord {
   const record = loadRecord(o.root, o.id);
-  const status = statusOf(o.root, record);
-  if (status === 'stopped' || status === 'creating') {
-    throw new RuntError({
-      code: 'ERR_CONTAINER_STATUS',
-      message: `container with id ${o.id} is not running: it is ${status}`,
-    });
-  }
+  checkRunning(o, statusOf(o.root, record));
   return record;
 }
 

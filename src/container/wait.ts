@@ -1,9 +1,11 @@
 /** `wait`: the exit of a supervised container or of an exec in it. */
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { SIGKILL } from '../sys/linux.js';
 import { Protocol } from '../sys/protocol.js';
 import { readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
 import { timeoutStatus } from '../sys/waiting/time-limits.js';
+import { finalExit } from './final-exit.js';
 import { awaitEnd, openUnreaped } from './launch/supervisor-heir.js';
 import { listPids } from './ps.js';
 import {
@@ -11,6 +13,7 @@ import {
   type ExitRecord,
   exitOfEnded,
   exitRecord,
+  readExit,
   readRunning,
   recordedExecs,
   statusLostError,
@@ -34,7 +37,11 @@ interface WaitOptions {
  */
 export async function wait(o: WaitOptions): Promise<ExitRecord> {
   const record = loadRecord(o.root, o.id);
+  const stateDir = `${o.root}/${o.id}`;
   if (!record.supervisor) {
+    // Of `run --keep`.
+    const kept = o.pid === undefined ? readExit(stateDir) : undefined;
+    if (kept) return exitRecord(kept, record);
     throw new RuntError({
       code: 'ERR_NOT_SUPERVISED',
       message: `wait ${o.id}: the container has no supervisor, so its exit status is not recorded`,
@@ -42,7 +49,6 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
     });
   }
   trimWhenIdle();
-  const stateDir = `${o.root}/${o.id}`;
   const exec = o.pid === undefined ? undefined : lastExec(stateDir, o.id, o.pid);
   const recorded = exec ? readRunning(stateDir, exec) : record;
   if (exec && !recorded) refuseOther(o, exec);
@@ -52,7 +58,15 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
       pidfd >= 0 ? awaitEnd(stateDir, pidfd, o.timeout) : recorded && holdProcess(recorded)?.waitForEnd(o.timeout);
     if ((await ended) === false) throw timeoutError(o);
     const exit = await exitOfEnded(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
-    if (exit) return exitRecord(exit);
+    if (exec) {
+      if (exit) return exitRecord(exit);
+    } else if (exit?.usage) return exitRecord(exit, record);
+    else {
+      const mayBeDeleted = !exit || (exit.signal === SIGKILL && !exit.reason);
+      const deleted = mayBeDeleted && (await (await import('./state/cancellation.js')).wasDeleted(o.root, record));
+      if (exit) return exitRecord(finalExit(record, deleted ? { ...exit, reason: 'cancelled' } : exit), record);
+      if (deleted) throw (await import('./state/cancellation.js')).cancelledError(`wait ${o.id}`);
+    }
   } finally {
     if (pidfd >= 0) native.close(pidfd);
   }

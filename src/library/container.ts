@@ -13,8 +13,9 @@ import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { pause, resume } from '../container/pause.js';
 import { listPids } from '../container/ps.js';
 import { start } from '../container/start.js';
+import { cancelledError, causeOf } from '../container/state/cancellation.js';
 import { awaitChild, type ExitRecord, exitRecord } from '../container/state/exit-records.js';
-import { loadRecord } from '../container/state/state-store.js';
+import { type ContainerRecord, loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events } from '../container/stats-stream.js';
 import { AwaitedEnd, awaitStop, stop } from '../container/stop.js';
@@ -27,6 +28,7 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { signalNumber } from '../sys/kernel-names.js';
 import { SIGKILL } from '../sys/linux.js';
+import { timestamp } from '../sys/timestamp.js';
 import { statsInterval } from '../sys/waiting/time-limits.js';
 import { checkOptions, checkWords, type OptionTypes } from './call-checks.js';
 import { type EndOptions, endedBy, Run } from './process-run.js';
@@ -153,22 +155,44 @@ export class Container {
     } finally {
       console?.close();
     }
+    const what = `run ${this.id}`;
+    let record: ContainerRecord | undefined;
+    let startedAt: string;
     try {
+      record = loadRecord(this.root, this.id);
       await this.start();
+      startedAt = timestamp(native.realtime());
     } catch (error) {
       streams.abandon();
       terminal?.destroy();
-      await this.delete({ force: true });
-      throw error;
+      const cause = await causeOf(what, this.root, record ?? { id: this.id }, error);
+      // Another container may have its id by now.
+      if (cause === error) await this.delete({ force: true });
+      throw cause;
     }
     streams.closeProcessEnds();
-    const { pid } = loadRecord(this.root, this.id);
-    const exit = this.wait().then(async (record) => {
-      if (!options.keep) await this.delete({ force: true });
-      return record;
-    });
-    const end = endedBy(`run ${this.id}`, options, exit, () => this.kill('KILL'));
-    return new Run(pid, streams, end, terminal);
+    const exit = this.exitOfRun(what, record, startedAt, options.keep === true);
+    const end = endedBy(what, options, exit, () => this.kill('KILL'));
+    return new Run(record.pid, streams, end, terminal);
+  }
+
+  /** Waits for the end, and deletes the container. @throws RuntError ERR_CANCELLED, ERR_STATUS_LOST */
+  private async exitOfRun(
+    what: string,
+    record: ContainerRecord,
+    startedAt: string,
+    keep: boolean,
+  ): Promise<ExitRecord> {
+    let exit: ExitRecord;
+    try {
+      exit = await this.wait();
+    } catch (error) {
+      if (error instanceof RuntError && error.code === 'ERR_CANCELLED') throw cancelledError(what, error.cause);
+      throw await causeOf(what, this.root, record, error);
+    }
+    if (exit.reason === 'cancelled') throw cancelledError(what);
+    if (!keep) await this.delete({ force: true });
+    return { ...exit, startedAt };
   }
 
   private async prepare(

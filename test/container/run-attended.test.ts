@@ -1,7 +1,8 @@
 /** `run` with a terminal, with a service manager, and with a supervisor. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type RunOptions, run } from '../../src/container/run.js';
+import type { RunOptions } from '../../src/container/launch/container-options.js';
+import { run } from '../../src/container/run.js';
 import type { Spec } from '../../src/spec/config-types.js';
 import { native } from '../../src/sys/host.js';
 import { SIGKILL, SIGWINCH } from '../../src/sys/linux.js';

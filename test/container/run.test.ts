@@ -1,7 +1,8 @@
 /** `run`: executes the process at once; in the foreground it forwards signals and returns the exit status. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type RunOptions, run } from '../../src/container/run.js';
+import type { RunOptions } from '../../src/container/launch/container-options.js';
+import { run } from '../../src/container/run.js';
 import { loadRecord } from '../../src/container/state/state-store.js';
 import { E } from '../../src/sys/errno.js';
 import { SIGKILL, SIGTERM, SIGWINCH } from '../../src/sys/linux.js';

@@ -127,10 +127,16 @@ test('a consumer that stops early closes the watched descriptors', async () => {
   assert.equal(c.kernel.open, [c.root]);
 });
 
+test('a stopped container has its last statistics until its cgroups are removed', async () => {
+  const c = new FakeContainer({ status: 'stopped', files: { 'memory.current': '4096\n' } });
+  assert.is(await c.run(async () => stats(c.options).memory?.usage.usage), 4096);
+});
+
 test('a container that is not running has no statistics', async () => {
   const errors: string[] = [];
   for (const status of ['stopped', 'creating'] as const) {
-    const c = new FakeContainer({ status });
+    // A stopped one whose cgroups exist has its last statistics.
+    const c = new FakeContainer({ status, ...(status === 'stopped' && { layout: 'none' }) });
     errors.push(told(c, await c.failure(() => stats(c.options))));
     errors.push(told(c, await c.failure(() => events({ ...c.options, interval: 1000 }).next())));
   }

@@ -11,7 +11,15 @@ const test = suite('wait');
 
 const supervisor = { pid: 2400, startTime: '3400' };
 const exit = { pid: 2500, status: 3, signal: 0, exitedAtNs: '1700000000123456789', oom: false };
-const ended = { pid: 2500, status: 3, signal: 0, exitedAt: '2023-11-14T22:13:20.123456789Z', oom: false };
+const execEnded = {
+  pid: 2500,
+  status: 3,
+  signal: 0,
+  reason: 'exited',
+  exitedAt: '2023-11-14T22:13:20.123456789Z',
+  oom: false,
+};
+const ended = { ...execEnded, createdAt: '2026-01-01T00:00:00Z' };
 
 /** A supervised, running container; its supervisor lives unless it is `dead`. */
 function supervised(o: { stopped?: boolean; dead?: boolean } = {}): FakeContainer {
@@ -52,7 +60,7 @@ test('wait for a running container returns once the supervisor has written the r
 test('the record says whether the container was killed by a signal, or by the OOM killer', async () => {
   const c = supervised({ stopped: true });
   write(c, 'exit.json', { ...exit, status: 137, signal: 9, oom: true });
-  assert.equal(await c.run(() => wait(c.options)), { ...ended, status: 137, signal: 9, oom: true });
+  assert.equal(await c.run(() => wait(c.options)), { ...ended, status: 137, signal: 9, reason: 'oom', oom: true });
 });
 
 test('without a record and a supervisor the status is lost, and none is invented', async () => {

@@ -29,11 +29,14 @@ import { hugepagesV2, pressuresOf } from './stats-v2.js';
 /** ns in a clock tick of user space (USER_HZ is 100 on every architecture that runt supports). */
 const TICK = 10_000_000n;
 
+/** The container's directory in the hierarchy of a controller; undefined if it has none. */
+export function v1Directory(facts: CgroupFacts, cgroups: readonly string[], controller: string): string | undefined {
+  const mountPoint = facts.v1.find((h) => h.controllers.includes(controller))?.mountPoint;
+  return mountPoint === undefined ? undefined : cgroups.find((path) => path.startsWith(`${mountPoint}/`));
+}
+
 export function statsV1(facts: CgroupFacts, cgroups: readonly string[], read: ReadFile): Stats {
-  const directory = (controller: string): string | undefined => {
-    const mountPoint = facts.v1.find((h) => h.controllers.includes(controller))?.mountPoint;
-    return mountPoint === undefined ? undefined : cgroups.find((path) => path.startsWith(`${mountPoint}/`));
-  };
+  const directory = (controller: string) => v1Directory(facts, cgroups, controller);
   const top = facts.unified?.mountPoint;
   const unified = top === undefined ? undefined : cgroups.find((path) => path.startsWith(`${top}/`));
   const psi = unified === undefined ? {} : pressuresOf(unified, read);

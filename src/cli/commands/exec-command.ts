@@ -9,7 +9,7 @@ import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
 import { annotationPolicyOption, loggingOf, rootlessMode } from '../create-options.js';
-import { limitOptions } from '../duration-option.js';
+import { checkErrorStatus, limitOptions } from '../duration-option.js';
 import { reportFailure } from '../failure-report.js';
 import { rootDirectory } from '../root-directory.js';
 
@@ -17,8 +17,7 @@ export async function command(call: Call<'exec'>): Promise<number> {
   try {
     return await perform(call);
   } catch (error) {
-    const status = await reportFailure(error, call.global, { command: 'exec', id: call.args[0]! });
-    return status === 1 ? 255 : status;
+    return reportFailure(error, call.global, { command: 'exec', id: call.args[0]! }, call.flags['error-status'] ?? 255);
   }
 }
 
@@ -37,6 +36,7 @@ async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
       '--interactive=false has no effect: the process reads the standard input of runt; redirect that from /dev/null',
     );
   }
+  checkErrorStatus('exec', flags);
   const limit = limitOptions('exec', flags);
   const { program: name = '' } = host;
   if (name.startsWith(Protocol.RUN_END_PROGRAM)) {

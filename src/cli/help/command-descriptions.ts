@@ -45,6 +45,7 @@ const createFlags: Description<(typeof commands)['create']['flags']>['flags'] = 
 const limitFlags = {
   timeout: 'end the process after this time: TERM, then KILL; the exit status is 124',
   'stop-timeout': 'time between TERM and KILL (default: 10s)',
+  'error-status': 'exit status if runt itself fails (default: 1; exec: 255)',
 };
 
 const noSubreaper = "do not adopt the container's orphaned processes while waiting";
@@ -83,6 +84,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       stdin: 'read standard input from this file; null: /dev/null',
       stdout: 'append standard output to this file; null: /dev/null',
       stderr: 'append standard error to this file; null: /dev/null',
+      summary: 'report how it ended and what it used; --summary=FILE: as JSON, to this file',
       'die-with-parent': 'kill the container when the process that runs runt has ended',
       ...limitFlags,
     },
@@ -93,7 +95,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     flags: {
       pid: 'wait for this process, which exec --detach started, instead of the container',
       timeout: 'exit with 124 if it has not ended after this time',
-      format: 'text: the status; json: pid, status, signal, exitedAt, oom, and reason if runt ended it (default: text)',
+      format: 'text: the status; json: the exit record, with reason, times and usage (default: text)',
     },
   },
   state: { summary: 'print the state of a container as JSON', flags: {} },

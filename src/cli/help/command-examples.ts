@@ -28,7 +28,7 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
   run: [
     example('Run a container in the foreground', 'runt run --bundle /srv/web web'),
     example('Run it in the background', 'runt run --detach --pid-file /run/web.pid --bundle /srv/web web'),
-    example('Run it for at most 10 minutes', 'runt run --timeout 10m --bundle /srv/web web'),
+    example('Run it for at most 10 minutes', 'runt run --timeout 10m --summary --bundle /srv/web web'),
   ],
   state: [example('Print the state of a container', 'runt state web')],
   wait: [

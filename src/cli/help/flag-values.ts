@@ -42,6 +42,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   env: 'NAME=VALUE',
   device: 'HOST[:CONTAINER[:rwm]]',
   'env-file': 'FILE',
+  'error-status': 'NUMBER',
   file: 'FILE',
   'gid-map': 'CONTAINER:HOST:SIZE',
   'hook-timeout': 'DURATION',

@@ -32,19 +32,20 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
   start: { variables: ['NOTIFY_SOCKET'], related: ['create', 'run'] },
   run: {
     status:
-      'In the foreground: the exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If the container was not created or not started: 1.',
+      'In the foreground: the exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If another command deleted the container: 137. If the container was not created or not started: 1, or the status of --error-status.',
     variables: creation,
     files: config,
     related: ['create', 'start', 'exec', 'delete'],
   },
   wait: {
-    status: '0 if the exit status was printed, whatever it is; 124 if the time of --timeout has passed; 1 otherwise.',
+    status:
+      '0 if the exit status was printed, whatever it is; 124 if the time of --timeout has passed; 137 if the container was deleted and its status is not known; 1 otherwise.',
     related: ['run', 'exec', 'state'],
   },
   state: { related: ['list', 'debug', 'ps'] },
   exec: {
     status:
-      'The exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If the process was not executed: 255.',
+      'The exit status of the process, or 128+N if signal N killed it. With --detach: 0. If the time of --timeout has passed: 124. If the process was not executed: 255, or the status of --error-status.',
     variables: ['RUNT_UNSAFE_ANNOTATIONS', 'LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'],
     related: ['run', 'wait', 'ps'],
   },

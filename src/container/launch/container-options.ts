@@ -2,6 +2,9 @@
 import type { AnnotationPolicy } from '../../plan/annotation-policy.js';
 import type { ListenFds } from '../../plan/host-facts.js';
 import type { Op } from '../../plan/plan-ops.js';
+import type { ExitRecord } from '../state/exit-records.js';
+import type { TimeLimit } from '../stdio/end-limit.js';
+import type { StdioFiles } from '../stdio/stdio-files.js';
 import type { RootlessMode } from './read-host-facts.js';
 import type { Stdio } from './spawn-init.js';
 
@@ -55,4 +58,17 @@ export interface CreateOptions {
   readonly debug?: boolean;
   /** Receives one sentence for each value of the config that runt ignores. */
   readonly warn: (sentence: string) => void;
+}
+
+export interface RunOptions extends CreateOptions, TimeLimit {
+  readonly detach: boolean;
+  /** Keep the stopped container, with its exit record, for `state`, `wait` and `delete`. */
+  readonly keep: boolean;
+  /** Receives the exit record when the container has ended and was removed. */
+  readonly onEnd?: (record: ExitRecord) => void;
+  readonly noSubreaper: boolean;
+  /** Instead of this process's streams. */
+  readonly stdioFiles?: StdioFiles;
+  /** Kill the container when the parent of this process, or in the foreground this process, has ended. Supervised. */
+  readonly dieWithParent?: boolean;
 }

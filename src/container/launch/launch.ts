@@ -6,6 +6,7 @@ import { RuntError } from '../../sys/error.js';
 import { OwnedFd } from '../../sys/fds.js';
 import { native } from '../../sys/host.js';
 import type { ReportOf, Span } from '../../sys/protocol.js';
+import { timestamp } from '../../sys/timestamp.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
 import { killedProcessTime } from '../../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from '../failure/op-failed.js';
@@ -77,7 +78,7 @@ export class Launch {
       if (resources.supervisor) (await import('./supervisor.js')).releaseSupervisor(resources.supervisor);
       resources.supervisor = undefined;
     } catch (error) {
-      const cause = resources.placeholder?.hasEnded() ? this.placeholderError(error) : error;
+      const cause = resources.placeholder?.hasEnded() ? this.placeholderError(error) : await this.causeOf(error);
       await this.undo();
       throw cause;
     }
@@ -112,9 +113,18 @@ export class Launch {
       terminal?.relay();
       resources.netDevices?.release();
     } catch (error) {
+      const cause = await this.causeOf(error);
       await this.undo();
-      throw error;
+      throw cause;
     }
+  }
+
+  /** The failure, or the deletion of the container that led to it. Before the undo, which removes the state. */
+  private async causeOf(error: unknown): Promise<unknown> {
+    const { command, root, record, exec } = this.input;
+    if (exec || !this.resources.stateDirectory) return error;
+    const { causeOf } = await import('../state/cancellation.js');
+    return causeOf(`${command} ${record.id}`, root, record, error);
   }
 
   /** Undoes the launch if what follows the start fails: a process without its foreground command would run on. */
@@ -122,8 +132,9 @@ export class Launch {
     try {
       await work;
     } catch (error) {
+      const cause = await this.causeOf(error);
       await this.undo();
-      throw error;
+      throw cause;
     }
   }
 
@@ -329,6 +340,8 @@ export class Launch {
     this.recordPid();
     this.hooksStarted = true;
     record.status = 'created';
+    // Without a start socket the start follows at once.
+    if (!this.resources.startSocket) record.started = timestamp(native.realtime());
     delete record.creator;
     saveRecord(root, record);
   }

@@ -1,10 +1,11 @@
 /** The supervisor's exit records of the container and of its execs. */
 
+import type { Usage } from '../../cgroup/stats/usage.js';
 import { E } from '../../sys/errno.js';
 import { isOutOfMemory, RuntError } from '../../sys/error.js';
 import { listDir } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
-import { O_RDONLY } from '../../sys/linux.js';
+import { O_RDONLY, SIGKILL } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { pollUntil, readableOrPolled, sleep } from '../../sys/waiting/loop.js';
@@ -12,7 +13,13 @@ import { longestRecordPause, reapTime } from '../../sys/waiting/time-limits.js';
 import { childEnd, endOf, ProcessEnd } from '../launch/child-end.js';
 import { isAlive } from './recorded-process.js';
 import { entryText, openState, withState } from './state-directory.js';
-import { isPid, loadRecord, type RecordedProcess } from './state-store.js';
+import { type ContainerRecord, isPid, loadRecord, type RecordedProcess } from './state-store.js';
+
+/**
+ * Why a process ended. `killed`: by a signal. `oom`: by the kernel, for memory. `timeout`: its time limit had passed.
+ * `parent`: the process that ran runt had ended. `cancelled`: the container was deleted while it ran.
+ */
+export type EndReason = 'exited' | 'killed' | 'oom' | 'timeout' | 'parent' | 'cancelled';
 
 /** How a process ended, as seen by its parent. */
 export interface ExitRecord {
@@ -21,16 +28,24 @@ export interface ExitRecord {
   readonly status: number;
   /** The signal that killed it; 0 if it exited. */
   readonly signal: number;
-  /** RFC 3339, UTC. */
+  readonly reason: EndReason;
+  /** When the container was created; absent for an exec. RFC 3339, UTC. */
+  readonly createdAt?: string;
+  /** When `run` started its process; absent after `create` and `start`. */
+  readonly startedAt?: string;
   readonly exitedAt: string;
   /** An OOM kill had happened in the container's cgroup. */
   readonly oom: boolean;
-  /** Why it was ended: its time limit had passed, or the process that ran runt had ended. */
-  readonly reason?: 'timeout' | 'parent';
+  /** What the container had used; absent for an exec, and if its cgroups were removed before they were read. */
+  readonly usage?: Usage;
 }
 
-/** An exit record with its time in nanoseconds since 1970. */
-export type Exit = Omit<ExitRecord, 'exitedAt'> & { readonly exitedAtNs: bigint };
+/** How a process ended, as it is recorded: with its time in nanoseconds since 1970. */
+export interface Exit extends Pick<ExitRecord, 'pid' | 'status' | 'signal' | 'oom' | 'usage'> {
+  readonly exitedAtNs: bigint;
+  /** Only what its status does not show. */
+  readonly reason?: 'timeout' | 'parent' | 'cancelled';
+}
 
 /** Key of an exec. The kernel reuses the pid, but `registeredAt` is unique. */
 export interface ExecKey {
@@ -87,9 +102,13 @@ function isRecordFile(value: unknown): value is RecordFile {
   if (w.running !== undefined) return w.running === true && typeof w.startTime === 'string';
   if (w.lost !== undefined) return w.lost === true;
   const numbers = Number.isInteger(w.status) && Number.isInteger(w.signal) && typeof w.oom === 'boolean';
+  if (w.usage !== undefined && !isUsage(w.usage)) return false;
   if (w.reason !== undefined && w.reason !== 'timeout' && w.reason !== 'parent') return false;
   return numbers && typeof w.exitedAtNs === 'string' && /^[0-9]{1,20}$/.test(w.exitedAtNs);
 }
+
+const isUsage = (value: unknown): value is Usage =>
+  typeof value === 'object' && value !== null && Object.values(value).every((n) => typeof n === 'number');
 
 /** Exit of the init process or an exec; undefined while it is not recorded. @throws RuntError ERR_STATE_CORRUPT */
 export function readExit(stateDir: string, exec?: ExecKey): Exit | undefined {
@@ -98,8 +117,16 @@ export function readExit(stateDir: string, exec?: ExecKey): Exit | undefined {
 
 function exitOf(written: RecordFile | undefined): Exit | undefined {
   if (!written || written.running || written.lost) return undefined;
-  const { pid, status, signal, exitedAtNs, oom, reason } = written;
-  return { pid, status, signal, exitedAtNs: BigInt(exitedAtNs), oom, ...(reason && { reason }) };
+  const { pid, status, signal, exitedAtNs, oom, reason, usage } = written;
+  return {
+    pid,
+    status,
+    signal,
+    exitedAtNs: BigInt(exitedAtNs),
+    oom,
+    ...(reason && { reason }),
+    ...(usage && { usage }),
+  };
 }
 
 /** The process of an exec that has not ended. @throws RuntError ERR_STATE_CORRUPT */
@@ -141,8 +168,27 @@ export function removeUnfinished(stateDir: string): void {
       withStateAt(stateDir, (dir) => dir >= 0 && native.unlinkAt(dir, name, 0));
 }
 
-export function exitRecord({ pid, status, signal, exitedAtNs, oom, reason }: Exit): ExitRecord {
-  return { pid, status, signal, exitedAt: timestamp(exitedAtNs), oom, ...(reason && { reason }) };
+/** @param container the record of the container; absent for an exec */
+export function exitRecord(exit: Exit, container?: Pick<ContainerRecord, 'created' | 'started'>): ExitRecord {
+  const { pid, status, signal, exitedAtNs, oom, usage } = exit;
+  return {
+    pid,
+    status,
+    signal,
+    reason: reasonOf(exit),
+    ...(container && { createdAt: container.created }),
+    ...(container?.started !== undefined && { startedAt: container.started }),
+    exitedAt: timestamp(exitedAtNs),
+    oom,
+    ...(usage && { usage }),
+  };
+}
+
+/** A shell whose command was killed ends with 128 + the signal. */
+function reasonOf({ status, signal, oom, reason }: Exit): EndReason {
+  if (reason) return reason;
+  if (oom && status === 128 + SIGKILL) return 'oom';
+  return signal === 0 ? 'exited' : 'killed';
 }
 
 /** Waits for a child of this process that no supervisor records. Closes the pidfd. */
@@ -232,8 +278,8 @@ export async function exitOfEnded(
   return exit;
 }
 
-/** Records the container's exit, which no supervisor can record any more. */
-function storeExit(stateDir: string, exit: Exit): void {
+/** Records the container's exit, which no supervisor will record any more. Best effort: the state may be gone. */
+export function storeExit(stateDir: string, exit: Exit): void {
   const text = host.encode(`${JSON.stringify({ ...exit, exitedAtNs: String(exit.exitedAtNs) })}\n`);
   withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, recordName(), 0o600, text));
 }

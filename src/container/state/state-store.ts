@@ -49,6 +49,8 @@ export interface ContainerRecord {
   readonly rootfs: string;
   /** RFC 3339, UTC. */
   readonly created: string;
+  /** When `run` let its process start; absent after `create`. RFC 3339, UTC. */
+  started?: string;
   readonly owner: number;
   readonly annotations?: { readonly [key: string]: string };
   /** The hooks that run after the create. */

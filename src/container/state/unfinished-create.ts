@@ -3,6 +3,7 @@ import { RuntError } from '../../sys/error.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { pollUntil } from '../../sys/waiting/loop.js';
 import { unfinishedCreateTime } from '../../sys/waiting/time-limits.js';
+import { markCancelled } from './cancellation.js';
 import { holdProcess, isAlive } from './recorded-process.js';
 import { openRoot } from './state-directory.js';
 import { type ContainerRecord, isEntry, loadRecord } from './state-store.js';
@@ -15,6 +16,8 @@ import { type ContainerRecord, isEntry, loadRecord } from './state-store.js';
  * @throws RuntError ERR_NO_CONTAINER if the create has removed it
  */
 export async function endUnfinishedCreate(root: string, record: ContainerRecord): Promise<ContainerRecord> {
+  // Before the signal: the create looks for it when its process has ended.
+  markCancelled(root, record.id);
   const process = holdProcess(record);
   process?.signal(SIGKILL);
   process?.close();

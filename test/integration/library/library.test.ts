@@ -153,7 +153,8 @@ test(
       exec.stdin!.end('through');
       assert.is(await text(exec.stdout), 'through');
       const { pid, exitedAt, ...ended } = await exec.exit;
-      assert.equal([pid, ended], [exec.pid, { status, signal, oom: false }]);
+      const reason = signal === 0 ? 'exited' : 'killed';
+      assert.equal([pid, ended], [exec.pid, { status, signal, reason, oom: false }]);
       assert.ok(Math.abs(Date.parse(exitedAt) - Date.now()) < 60_000);
     }
     await container.delete({ force: true });

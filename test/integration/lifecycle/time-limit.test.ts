@@ -91,7 +91,7 @@ test(
       ok(bed.delete());
     }
     ok(bed.sh('exit 3', ['--detach', '--timeout', '1h']));
-    assert.equal([wait().status, wait().reason], [3, undefined]);
+    assert.equal([wait().status, wait().reason], [3, 'exited']);
     ok(bed.delete());
   }),
 );

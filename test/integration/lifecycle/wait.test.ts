@@ -17,8 +17,12 @@ interface End {
   pid: number;
   status: number;
   signal: number;
+  reason: string;
+  createdAt: string;
+  startedAt: string;
   exitedAt: string;
   oom: boolean;
+  usage?: object;
 }
 
 /** Starts a detached container under a supervisor; returns both pids. */
@@ -38,7 +42,10 @@ test(
     const before = new Date().toISOString();
     const { pid } = supervised(bed, 'sleep 0.2; exit 7');
     const first = end(bed);
-    assert.equal({ ...first, exitedAt: '' }, { pid, status: 7, signal: 0, exitedAt: '', oom: false });
+    const { exitedAt, createdAt, startedAt, usage, ...rest } = first;
+    assert.equal(rest, { pid, status: 7, signal: 0, reason: 'exited', oom: false });
+    assert.ok(before < createdAt && createdAt < startedAt && startedAt < exitedAt);
+    assert.type(usage, 'object');
     assert.ok(first.exitedAt > before && first.exitedAt < new Date(Date.now() + 1000).toISOString());
     assert.is(bed.state().status, 'stopped');
     assert.equal(end(bed), first);

@@ -1,0 +1,61 @@
+/** `run --summary`: how a container ended and what it has used. */
+import type { EndReason, ExitRecord } from '../../container/state/exit-records.js';
+import { check } from '../../sys/error.js';
+import { host, native } from '../../sys/host.js';
+import { signalName } from '../../sys/kernel-names.js';
+import { AT_FDCWD, O_CREAT, O_TRUNC } from '../../sys/linux.js';
+import { printError } from '../command-output.js';
+import { secondsOf } from '../readable-time.js';
+import { sizeText, timeText } from './quantities.js';
+
+/**
+ * Writes the record as JSON to a file, or as text to standard error without one.
+ * @throws RuntError ERR_IO if the file cannot be written
+ */
+export function writeSummary(id: string, record: ExitRecord, path: string | undefined): void {
+  if (path === undefined) {
+    printError(summaryText(id, record));
+    return;
+  }
+  const text = host.encode(`${JSON.stringify({ id, ...record })}\n`);
+  const facts = { code: 'ERR_IO', message: `run ${id}: write the summary ${path}`, path };
+  check(native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC, 0o644, text), facts);
+}
+
+const causes: { readonly [R in EndReason]: string } = {
+  exited: '',
+  killed: '',
+  oom: ': the kernel killed for lack of memory',
+  timeout: ': its time limit had passed',
+  parent: ': the process that ran runt had ended',
+  cancelled: ': another command deleted the container',
+};
+
+/** A line for the end, and one for each kind of usage that is known. */
+export function summaryText(id: string, record: ExitRecord): string {
+  const { status, signal, reason, usage = {} } = record;
+  const how = signal === 0 ? `exited with status ${status}` : `was killed by ${signalName(signal)}`;
+  const time = elapsed(record);
+  const { cpuTotal, cpuUser, cpuKernel, memoryPeak, ioRead, ioWritten, pidsPeak } = usage;
+  const parts = cpuUser === undefined ? '' : ` (user ${timeText(cpuUser)}, kernel ${timeText(cpuKernel ?? 0)})`;
+  const lines = [
+    `runt: ${id} ${how}${time === undefined ? '' : ` after ${timeText(time)}`}${causes[reason]}`,
+    ...(cpuTotal === undefined ? [] : [`  CPU time     ${timeText(cpuTotal)}${parts}`]),
+    ...(memoryPeak === undefined ? [] : [`  memory       ${sizeText(memoryPeak)} at most`]),
+    ...(ioRead === undefined ? [] : [`  disks        ${sizeText(ioRead)} read, ${sizeText(ioWritten ?? 0)} written`]),
+    ...(pidsPeak === undefined ? [] : [`  processes    ${pidsPeak} at most`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** ns from the start to the end; undefined if the start is not known. */
+function elapsed({ startedAt = '', exitedAt }: ExitRecord): number | undefined {
+  const [start, end] = [nanoseconds(startedAt), nanoseconds(exitedAt)];
+  return start === undefined || end === undefined ? undefined : Number(end - start);
+}
+
+function nanoseconds(text: string): bigint | undefined {
+  const seconds = secondsOf(text);
+  const fraction = /\.([0-9]{1,9})Z$/.exec(text)?.[1] ?? '';
+  return seconds === undefined ? undefined : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
+}
