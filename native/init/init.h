@@ -309,6 +309,11 @@ gid_t *group_list(const struct value *list, size_t more);
 /* process/capabilities.c: sets the capability sets of this process. 0, or -1 with errno. */
 int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 
+/* process/reaper.c: with the operation `reaper`, makes a child, which goes on to the execve; this
+ * process becomes the reaper, and never returns. 0 in the child and without the operation; -1 after
+ * fail(). */
+int fork_reaper(void);
+
 /* process/rlimit.c: sets the limit on descriptors that had to wait for the exec. 0, or -1 after
  * fail(). */
 int apply_late_limit(void);

@@ -38,6 +38,7 @@ const createFlags = {
   'console-socket': 'str',
   'pidfd-socket': 'str',
   'pid-file': 'str',
+  init: 'bool',
   'no-pivot': 'bool',
   'no-new-keyring': 'bool',
   'preserve-fds': 'int',

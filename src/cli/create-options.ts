@@ -24,6 +24,7 @@ export function createOptions(where: string, call: Call<'create'> | Call<'run'>)
     ...(flags['pid-file'] === undefined ? {} : { pidFile: absolute(flags['pid-file']) }),
     supervise: flags.supervise === true,
     ...(flags['console-socket'] ? { consoleSocket: absolute(flags['console-socket']) } : {}),
+    ...(flags.init && { init: true }),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,

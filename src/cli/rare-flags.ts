@@ -68,6 +68,7 @@ export const rareFlags = {
     diff: 'bool',
     format: 'text|json',
     id: 'str',
+    init: 'bool',
     'no-pivot': 'bool',
     'no-new-keyring': 'bool',
     'preserve-fds': 'int',

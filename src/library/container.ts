@@ -44,6 +44,7 @@ const noStreams = ['ignore', 'ignore', 'ignore'] as const;
 
 const containerTypes: OptionTypes = {
   stdio: 'stdio',
+  init: 'boolean',
   noPivot: 'boolean',
   noNewKeyring: 'boolean',
   systemdCgroup: 'boolean',
@@ -67,6 +68,8 @@ const execTypes: OptionTypes = {
 export interface ContainerOptions {
   /** Descriptors 0, 1 and 2 of the process; `inherit` when absent. */
   stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
+  /** Let the first process reap orphans and forward signals to the program, its child. */
+  init?: boolean;
   /** Use MS_MOVE and chroot instead of pivot_root. */
   noPivot?: boolean;
   /** Keep the caller's session keyring. */
@@ -211,6 +214,7 @@ export class Container {
         stdio: streams.stdio,
         ...(consoleSocket !== undefined && { consoleSocket }),
         ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
+        ...(o.init && { init: true }),
         noPivot: o.noPivot === true,
         noNewKeyring: o.noNewKeyring === true,
         rootless: this.rootless,

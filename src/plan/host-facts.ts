@@ -83,6 +83,8 @@ export interface CompileOptions {
   readonly systemd?: SystemdScope;
   /** `--supervise`. */
   readonly supervise: boolean;
+  /** The first process only reaps orphans and forwards signals to the program (`--init`). */
+  readonly init?: boolean;
   /** `--no-pivot`. */
   readonly noPivot: boolean;
   /** `--no-new-keyring`. */

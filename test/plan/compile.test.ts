@@ -152,6 +152,7 @@ const cases: Record<string, Case> = {
     }),
   },
   'no-pivot': { spec: base(), options: { noPivot: true } },
+  init: { spec: base(), options: { init: true } },
   'run-as-a-service': {
     spec: base((s) => s.process!.env!.push('NOTIFY_SOCKET=/old', 'LISTEN_FDS=old')),
     options: {
@@ -494,6 +495,26 @@ for (const [what, pointer, change] of refused) {
     );
   });
 }
+
+test('compile refuses --init where the first process would have other rights than the program', () => {
+  const changes: readonly [pointer: string, Parameters<typeof base>[0]][] = [
+    [
+      '/linux/namespaces',
+      (s) => {
+        s.linux!.namespaces = s.linux!.namespaces!.filter(({ type }) => type !== 'pid');
+      },
+    ],
+    ['/process/apparmorProfile', (s) => Object.assign(s.process!, { apparmorProfile: 'web' })],
+    ['/process/selinuxLabel', (s) => Object.assign(s.process!, { selinuxLabel: 'u:r:t:s0' })],
+  ];
+  const facts = hostFacts({ apparmor: () => true, selinux: () => true });
+  for (const [pointer, change] of changes) {
+    assert.throws(
+      () => compile(base(change), facts, compileOptions({ init: true })),
+      (e: RuntError) => e.code === 'ERR_UNSUPPORTED' && e.pointer === pointer,
+    );
+  }
+});
 
 test('root of a user namespace writes any id map itself, and leaves setgroups to the kernel', () => {
   const spec = rootlessSpec();

@@ -258,10 +258,11 @@ static void blame(struct text *t, const char *path, int error) {
   }
 }
 
+enum { LISTEN_ENTRY_MAX = 40 };
 static char *listen_entries[3];
 
 static char *listen_entry(const char *name, const char *text, uint64_t number) {
-  size_t room = strlen(name) + strlen(text) + 24;
+  size_t room = strlen(text) + LISTEN_ENTRY_MAX;
   char *entry = allocate(room);
   if (!entry)
     return NULL;
@@ -284,6 +285,19 @@ int op_listen_fds(const struct op *op) {
   return listen_entries[0] && listen_entries[1] && (!names->present || listen_entries[2])
              ? 0
              : fail("mmap", NULL);
+}
+
+/* Corrects LISTEN_PID if the reaper has made this process. 0, or -1 after fail(). */
+static int own_pid(void) {
+  if (!listen_entries[1])
+    return 0;
+  pid_t pid = getpid();
+  if (pid < 0)
+    return fail("getpid", NULL);
+  struct text t = text_in(listen_entries[1], LISTEN_ENTRY_MAX);
+  text_add(&t, "LISTEN_PID=");
+  text_add_number(&t, (uint64_t)pid);
+  return 0;
 }
 
 /* Safe: the kernel closes everything from 3 + keep on at the exec. The report channel is among
@@ -316,12 +330,14 @@ int op_exec(const struct op *op) {
   if (filter_pending()) {
     /* Under the filter no file may be opened to see what was missing: look before. */
     blame(&t, init.executable, ENOENT);
-    if (apply_late_filter())
+    if (apply_late_filter() || fork_reaper() || own_pid())
       return -1;
     execve(init.executable, args, env);
     return fail_with(errno, "execve", errno == ENOENT ? detail : init.executable);
   }
   report_exec();
+  if (fork_reaper() || own_pid())
+    return -1;
   execve(init.executable, args, env);
   int error = errno;
   if (!filtered)

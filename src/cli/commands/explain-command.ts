@@ -50,6 +50,7 @@ async function planOf({ global, flags }: Call<'explain'>, bundle: string, id: st
     bundle: absolute(bundle),
     ...(flags.config === undefined ? {} : { config: flags.config }),
     cgroupManager: cgroupManager(global),
+    ...(flags.init && { init: true }),
     noPivot: flags['no-pivot'] === true,
     noNewKeyring: flags['no-new-keyring'] === true,
     preserveFds: flags['preserve-fds'] ?? 0,

@@ -67,6 +67,7 @@ export function compileBundle(
     ...(o.cgroupManager === 'disabled' && { noCgroup: true }),
     ...(systemd && { systemd }),
     ...(o.cgroupWritable && { cgroupWritable: true }),
+    ...(o.init && { init: true }),
     noPivot: o.noPivot ?? false,
     noNewKeyring: o.noNewKeyring ?? false,
     preserveFds: (o.preserveFds ?? 0) + (o.listen?.count ?? 0),

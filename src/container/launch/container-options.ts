@@ -33,6 +33,8 @@ export interface CreateOptions {
    * (128 by default).
    */
   readonly watchesOom?: boolean;
+  /** The first process reaps orphans and forwards signals to the program, its child. */
+  readonly init?: boolean;
   /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */
   readonly noPivot?: boolean;
   /** The process keeps the caller's session keyring. */

@@ -4,14 +4,16 @@ import { annotationValue, keepOriginalGroups } from '../../spec/annotation-names
 import type { Spec } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { capabilityNumber, rlimitNumber } from '../../sys/kernel-names.js';
+import { CLONE_NEWPID } from '../../sys/linux.js';
 import { startHookOps } from '../hooks/hook-compile.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { setGroups } from '../ids/id-map-compile.js';
 import { labelOps } from '../labels/label-compile.js';
-import { hasUserNamespace } from '../namespaces/namespace-compile.js';
+import { hasUserNamespace, newNamespaces } from '../namespaces/namespace-compile.js';
 import type { Op, Plan } from '../plan-ops.js';
 import { ownSchedulingOps, schedulingOps } from '../scheduling/scheduling-compile.js';
 import { seccompOps } from '../seccomp/seccomp-compile.js';
+import { unsupportedError } from '../unsupported-values.js';
 import { notifyEntry } from './notify-compile.js';
 
 /** Search path without PATH: empty, so nothing is found, as with execvp(3). */
@@ -119,6 +121,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   append(ops, schedulingOps(spec));
   if (options.pidfdSocket !== undefined) ops.push({ op: 'pidfdSocket', at: '', path: options.pidfdSocket });
   append(ops, startHookOps(spec, options));
+  append(ops, reaperOps(spec, options));
   ops.push({
     op: 'exec',
     at: '/process/args',
@@ -128,6 +131,21 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
     homeOfNamed: false,
   });
   return ops;
+}
+
+/**
+ * `--init`. The reaper executes nothing, so a label that the program gets at its execve would not be the reaper's.
+ * @throws RuntError ERR_UNSUPPORTED
+ */
+function reaperOps(spec: Spec, { init }: CompileOptions): Op[] {
+  if (!init) return [];
+  const { apparmorProfile, selinuxLabel } = spec.process ?? {};
+  if ((newNamespaces(spec) & CLONE_NEWPID) === 0) {
+    throw unsupportedError('/linux/namespaces', undefined, '--init without a new pid namespace');
+  }
+  if (apparmorProfile) throw unsupportedError('/process/apparmorProfile', apparmorProfile, '--init with a profile');
+  if (selinuxLabel) throw unsupportedError('/process/selinuxLabel', selinuxLabel, '--init with a label');
+  return [{ op: 'reaper', at: '' }];
 }
 
 /**

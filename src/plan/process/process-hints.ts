@@ -19,6 +19,13 @@ export const processFailures: Failures<keyof typeof processTable> = {
   cwd: { code: 'ERR_CWD', hint: (f, op) => cwdHint(f, op.path) },
   findExecutable: { code: 'ERR_EXEC', hint: findHint },
   wait: { code: 'ERR_INIT' },
+  reaper: {
+    code: 'ERR_INIT',
+    hint: ({ errno, syscall }) =>
+      errno === E.EPERM
+        ? hintOf(`allow ${syscall} in the seccomp profile, or leave --init out: the reaper has the program's filter`)
+        : undefined,
+  },
   exec: { code: 'ERR_EXEC', hint: (f, op) => deniedExecHint(f) ?? execHint(f, op.args[0] ?? '') },
   noNewPrivileges: { code: 'ERR_PRIVILEGE' },
   bounding: { code: 'ERR_PRIVILEGE', hint: capabilityHint },

@@ -64,6 +64,10 @@ export const processMessages: Messages<keyof typeof processTable> = {
     sentence: () => 'wait for start',
     rows: (op) => row(op, 'wait', '', 'created; until start'),
   },
+  reaper: {
+    sentence: () => 'start the process that reaps orphans (--init)',
+    rows: (op) => row(op, 'reaper', '', 'forwards signals to the program, its child; reaps orphans'),
+  },
   exec: {
     sentence: (op) => `exec ${JSON.stringify(op.args[0] ?? '')}`,
     rows: (op) => [

@@ -76,6 +76,13 @@ export const processTable = table({
     fields: {},
     doc: 'report "created"; await the runtime\'s message, and then, with a start socket, a connection to it',
   },
+  reaper: {
+    code: 133,
+    by: 'init',
+    phase: 'start',
+    fields: {},
+    doc: 'exec forks first: this process, the first of its pid namespace, forwards signals and reaps orphans (--init)',
+  },
   exec: {
     code: 63,
     by: 'init',

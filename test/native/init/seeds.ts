@@ -107,6 +107,7 @@ const alone: Op[] = [
   { op: 'mask', at: '', path: '/' },
   { op: 'bounding', at: '', mask: 2n ** 64n - 1n },
   { op: 'reconfigure', at: '', target: '/x', options: ['ro', 'size=1m'] },
+  { op: 'reaper', at: '' },
   { op: 'labelMount', at: '', target: '/x', label: 'u:r:t:s0' },
   { op: 'propagate', at: '', target: '/x', propagation: [1 << 20, 1 << 14] },
 ];
