@@ -47,7 +47,14 @@ const createFlags = {
 } as const;
 
 /** Of `run` and `exec`. */
-const limitFlags = { timeout: 'str', 'stop-timeout': 'str', 'error-status': 'int' } as const;
+const jobFlags = {
+  stdin: 'str',
+  stdout: 'str',
+  stderr: 'str',
+  timeout: 'str',
+  'stop-timeout': 'str',
+  'error-status': 'int',
+} as const;
 const help = { 'help|h': 'bool' } as const;
 /** The flags are in rare-flags.ts. */
 export const rare = {};
@@ -71,11 +78,8 @@ export const commands = {
       keep: 'bool',
       'no-subreaper': 'bool',
       'die-with-parent': 'bool',
-      stdin: 'str',
-      stdout: 'str',
-      stderr: 'str',
       summary: 'opt',
-      ...limitFlags,
+      ...jobFlags,
       ...help,
     },
   },
@@ -103,7 +107,7 @@ export const commands = {
       apparmor: 'str',
       'pidfd-socket': 'str',
       trace: 'str',
-      ...limitFlags,
+      ...jobFlags,
       ...help,
     },
   },

@@ -3,6 +3,7 @@
 import type { CreateOptions } from '../container/launch/container-options.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { listenFds } from '../container/stdio/preserved-descriptors.js';
+import type { StdioFiles } from '../container/stdio/stdio-files.js';
 import { parseSeconds } from '../sys/duration.js';
 import { host } from '../sys/host.js';
 import { absolute } from './absolute-path.js';
@@ -78,4 +79,22 @@ export function rootlessMode(where: string, value: string | undefined): Rootless
  */
 export function cgroupManager(global: Call<'create'>['global']): 'cgroupfs' | 'systemd' | 'disabled' {
   return global['systemd-cgroup'] ? 'systemd' : (global['cgroup-manager'] ?? 'cgroupfs');
+}
+
+/** `--stdin`, `--stdout` and `--stderr`: paths, or the words null and journal. Throws ERR_USAGE. */
+export function stdioFiles(
+  where: string,
+  { stdin, stdout, stderr }: Pick<Call<'run'>['flags'], 'stdin' | 'stdout' | 'stderr'>,
+): { stdioFiles?: StdioFiles } {
+  if (stdin === undefined && stdout === undefined && stderr === undefined) return {};
+  if (stdin === 'journal')
+    throw usageError(where, 'flag --stdin cannot be journal, which takes output: use ./journal for a file');
+  const pathOf = (value: string): string => (value === 'null' || value === 'journal' ? value : absolute(value));
+  return {
+    stdioFiles: {
+      ...(stdin !== undefined && { stdin: pathOf(stdin) }),
+      ...(stdout !== undefined && { stdout: pathOf(stdout) }),
+      ...(stderr !== undefined && { stderr: pathOf(stderr) }),
+    },
+  };
 }

@@ -62,12 +62,7 @@ export async function launchContainer(
   const isTerminal = spec.process?.terminal === true;
   // The library's create has descriptors and a terminal: those are of the hooks.
   if (isTerminal && o.stdio && command === 'run') {
-    throw new RuntError({
-      code: 'ERR_TERMINAL',
-      message: `run ${o.id}: the process has a terminal, so its streams cannot be files`,
-      pointer: '/process/terminal',
-      value: true,
-    });
+    throw (await import('./stdio/stdio-files.js')).terminalError(`run ${o.id}`, '/process/terminal');
   }
   if (isTerminal || o.consoleSocket !== undefined) {
     const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');

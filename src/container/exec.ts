@@ -32,6 +32,7 @@ import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
 import { checkPreserved } from './stdio/preserved-descriptors.js';
+import type { StdioFiles } from './stdio/stdio-files.js';
 import type { StdioOwners } from './stdio/stdio-owner.js';
 
 export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
@@ -45,8 +46,10 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
   readonly cgroups?: readonly string[];
   readonly consoleSocket?: string;
   readonly detach: boolean;
-  /** Descriptors that become 0, 1 and 2; this process's when absent. Only if detached, in a supervised container. */
+  /** Descriptors that become 0, 1 and 2; this process's when absent. */
   readonly stdio?: Stdio;
+  /** Instead of `stdio`. */
+  readonly stdioFiles?: StdioFiles;
   /** File to write the pid to: digits only, no newline. */
   readonly pidFile?: string;
   readonly preserveFds?: number;
@@ -71,8 +74,10 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
  * @returns its exit status; 0 if detached
  * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_EXEC … after the undo
  */
-export async function exec(o: ExecOptions): Promise<number> {
-  checkPreserved(o);
+export async function exec(options: ExecOptions): Promise<number> {
+  checkPreserved(options);
+  const { stdioFiles } = options;
+  const o = stdioFiles ? { ...options, stdio: await openStdio(options, stdioFiles) } : options;
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
   const { launch, terminal, stdioOwners } = await interruptible(`exec ${o.id}`, signals, () => startExec(o));
@@ -95,6 +100,9 @@ export async function exec(o: ExecOptions): Promise<number> {
     stdioOwners?.restore();
   }
 }
+
+const openStdio = async ({ id }: ExecOptions, files: StdioFiles): Promise<Stdio> =>
+  (await import('./stdio/stdio-files.js')).openStdioFiles(files, id);
 
 async function limitSupervised(o: ExecOptions, launch: Launch): Promise<void> {
   const { limitProcess } = await import('./launch/supervisor.js');
@@ -166,6 +174,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   const wanted = execProcess(spec, { ...o, ...(process && { process }) } as ExecRequest);
   let terminal: Terminal | undefined;
   const isTerminal = wanted.process.terminal === true;
+  if (isTerminal && o.stdioFiles) throw (await import('./stdio/stdio-files.js')).terminalError(`exec ${o.id}`);
   if (isTerminal || o.consoleSocket !== undefined) {
     const { checkConsole, Terminal } = await import('./stdio/foreground-terminal.js');
     checkConsole(`exec ${o.id}`, isTerminal, o.consoleSocket, !o.detach);

@@ -86,7 +86,7 @@ async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
 }
 
 async function withFiles(o: RunOptions, files: StdioFiles): Promise<RunOptions> {
-  return { ...o, stdio: (await import('./stdio/stdio-files.js')).openStdioFiles(files) };
+  return { ...o, stdio: await (await import('./stdio/stdio-files.js')).openStdioFiles(files, o.id) };
 }
 
 /** Closes the pidfd of the parent. */

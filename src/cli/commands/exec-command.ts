@@ -8,7 +8,7 @@ import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
-import { annotationPolicyOption, loggingOf, rootlessMode } from '../create-options.js';
+import { annotationPolicyOption, loggingOf, rootlessMode, stdioFiles } from '../create-options.js';
 import { checkErrorStatus, limitOptions } from '../duration-option.js';
 import { reportFailure } from '../failure-report.js';
 import { rootDirectory } from '../root-directory.js';
@@ -66,6 +66,7 @@ async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
     ignorePaused: flags['ignore-paused'] === true,
     ...limit,
+    ...stdioFiles('exec', flags),
     rootless: rootlessMode('exec', global.rootless),
     ...annotationPolicyOption(global),
     ...(trace !== undefined && { trace: absolute(trace) }),

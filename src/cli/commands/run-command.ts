@@ -1,13 +1,12 @@
 /** `runt run`: create, start and, in the foreground, wait and delete. The exit status is the container's. */
 import type { RunOptions } from '../../container/launch/container-options.js';
 import { run } from '../../container/run.js';
-import type { StdioFiles } from '../../container/stdio/stdio-files.js';
 import { host } from '../../sys/host.js';
 import { Protocol } from '../../sys/protocol.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
-import { createOptions, loggingOf } from '../create-options.js';
+import { createOptions, loggingOf, stdioFiles } from '../create-options.js';
 import { checkErrorStatus, limitOptions } from '../duration-option.js';
 
 export async function command(call: Call<'run'>): Promise<number> {
@@ -20,7 +19,7 @@ export async function command(call: Call<'run'>): Promise<number> {
     keep: flags.keep === true,
     noSubreaper: flags['no-subreaper'] === true,
     ...limitOptions('run', flags),
-    ...stdioFiles(flags),
+    ...stdioFiles('run', flags),
     dieWithParent: flags['die-with-parent'] === true,
     ...(flags.summary !== undefined && (await summaryOption(call, flags.summary))),
   };
@@ -35,17 +34,4 @@ async function summaryOption({ args, flags }: Call<'run'>, to: true | string): P
   if (flags.detach) throw usageError('run', '--summary has no effect with --detach: use "runt wait --format json"');
   const { writeSummary } = await import('../summary/run-summary.js');
   return { onEnd: (record) => writeSummary(args[0]!, record, to === true ? undefined : absolute(to)) };
-}
-
-/** `--stdin`, `--stdout` and `--stderr`: paths, or the word null. */
-function stdioFiles({ stdin, stdout, stderr }: Call<'run'>['flags']): { stdioFiles?: StdioFiles } {
-  if (stdin === undefined && stdout === undefined && stderr === undefined) return {};
-  const pathOf = (value: string): string => (value === 'null' ? value : absolute(value));
-  return {
-    stdioFiles: {
-      ...(stdin !== undefined && { stdin: pathOf(stdin) }),
-      ...(stdout !== undefined && { stdout: pathOf(stdout) }),
-      ...(stderr !== undefined && { stderr: pathOf(stderr) }),
-    },
-  };
 }

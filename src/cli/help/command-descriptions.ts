@@ -43,7 +43,10 @@ const createFlags: Description<(typeof commands)['create']['flags']>['flags'] = 
   trace: 'write the duration of each operation to this file, in Chrome trace format',
 };
 
-const limitFlags = {
+const jobFlags = {
+  stdin: 'read standard input from this file; null: /dev/null',
+  stdout: "append standard output to this file; null: /dev/null; journal: systemd's journal",
+  stderr: "append standard error to this file; null: /dev/null; journal: systemd's journal",
   timeout: 'end the process after this time: TERM, then KILL; the exit status is 124',
   'stop-timeout': 'time between TERM and KILL (default: 10s)',
   'error-status': 'exit status if runt itself fails (default: 1; exec: 255)',
@@ -82,12 +85,9 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       detach: 'return when the program has started',
       keep: 'keep the stopped container for "runt state" and "runt delete"',
       'no-subreaper': noSubreaper,
-      stdin: 'read standard input from this file; null: /dev/null',
-      stdout: 'append standard output to this file; null: /dev/null',
-      stderr: 'append standard error to this file; null: /dev/null',
       summary: 'report how it ended and what it used; --summary=FILE: as JSON, to this file',
       'die-with-parent': 'kill the container when the process that runs runt has ended',
-      ...limitFlags,
+      ...jobFlags,
     },
   },
   wait: {
@@ -124,7 +124,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       apparmor: 'AppArmor profile of the process',
       'pidfd-socket': createFlags['pidfd-socket'],
       trace: createFlags.trace,
-      ...limitFlags,
+      ...jobFlags,
     },
   },
   ps: {

@@ -25,6 +25,7 @@ export const placeholders = {
   GID: 'Group ID.',
   CAPABILITY: 'Name of a capability, such as CAP_NET_RAW.',
   'FILE|null': 'Path of a regular file, or the word null.',
+  'FILE|null|journal': 'Path of a regular file, or one of the two words.',
   'FILE|default|unconfined': 'Path of a seccomp profile, or one of the two words.',
   'NAME=SOFT[:HARD]': 'Limit of setrlimit(2) such as nofile or core, and its values; -1 or unlimited: no limit.',
   PROFILE: 'Name of an AppArmor profile.',

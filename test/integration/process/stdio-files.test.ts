@@ -1,12 +1,14 @@
-/** `run --stdin`, `--stdout` and `--stderr`: files as the streams of a container. */
+/** `--stdin`, `--stdout` and `--stderr` of `run` and `exec`: files and the journal as streams. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { eventually, needing, ok, onBed } from '../bed/bed.js';
 import { runtPath } from '../bed/place.js';
 
 const test = needing('stdio files', 'root');
+const journal = needing('output to the journal', 'root', 'mount', 'unshare');
 
 test(
   'a command substitution of a detached run returns at once, and the files have the output',
@@ -60,4 +62,71 @@ test(
   }),
 );
 
+test(
+  'exec has files as its streams, detached and in the foreground, with and without a supervisor',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    for (const flags of [[], ['--supervise']]) {
+      const [input, output] = [join(bed.dir, 'in'), join(bed.dir, `out${flags.length}`)];
+      writeFileSync(input, 'hello\n');
+      ok(bed.run(['-d', ...flags, '--stdin', 'null', '--stdout', 'null', '--stderr', 'null']));
+      const files = ['--stdin', input, '--stdout', output, '--stderr', output];
+      const script = 'cat; echo error >&2';
+      const r = bed.runt(['exec', ...files, bed.id, '/bin/sh', '-c', script]);
+      assert.equal([r.code, r.stdout, r.stderr], [0, '', '']);
+      assert.is(readFileSync(output, 'utf8'), 'hello\nerror\n');
+      const detached = `x=$(${runtPath} --root ${bed.root} exec -d ${files.join(' ')} ${bed.id} sh -c '${script}; sleep 1000')`;
+      const { stdout, stderr, status } = spawnSync('sh', ['-c', `${detached}; echo "got $x"`], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      });
+      assert.equal([status, stdout, stderr], [0, 'got \n', '']);
+      await eventually('the output', () => readFileSync(output, 'utf8') === 'hello\nerror\n'.repeat(2));
+      const terminal = bed.runt(['exec', '-d', '--tty', '--stdout', output, bed.id, 'true']);
+      assert.match(terminal.stderr, /exec \S+: the process has a terminal, so its streams cannot be files/);
+      ok(bed.delete('--force'));
+    }
+  }),
+);
+
+/** Runs a command where this directory is /run/systemd/journal. */
+const withJournal = (directory: string): string[] => {
+  const mounts = `mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind ${directory} /run/systemd/journal`;
+  return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', `${mounts} && exec "$@"`, 'sh'];
+};
+
+journal(
+  'output goes to the journal in its stream protocol, under the id of the container',
+  onBed(async (bed) => {
+    const directory = join(bed.dir, 'journal');
+    mkdirSync(directory);
+    const texts: string[] = [];
+    const server = createServer((connection) => {
+      const i = texts.push('') - 1;
+      connection.on('data', (data: Buffer) => {
+        texts[i] = `${texts[i]}${data}`;
+      });
+    }).listen(join(directory, 'stdout'));
+    try {
+      bed.config.process.args = ['/bin/sh', '-c', 'echo out; echo err >&2'];
+      bed.write();
+      const wrapped = withJournal(directory);
+      const flags = ['--stdin', 'null', '--stdout', 'journal', '--stderr', 'journal'];
+      const run = await bed.spawn(['run', ...flags, '--bundle', bed.bundle, bed.id], { wrapped }).exit;
+      assert.equal([run.code, run.stdout, run.stderr], [0, '', '']);
+      const head = `${bed.id}\n\n6\n1\n0\n0\n0\n`;
+      await eventually('the lines', () => texts.join('').length >= 2 * head.length + 8);
+      assert.equal(texts.sort(), [`${head}err\n`, `${head}out\n`]);
+    } finally {
+      server.close();
+    }
+    const gone = bed.runt(['run', '--stdout', 'journal', '--bundle', bed.bundle, bed.id], {
+      wrapped: withJournal(bed.bundle),
+    });
+    assert.match(gone.stderr, /connect --stdout to the journal at \/run\/systemd\/journal\/stdout: ENOENT/);
+    assert.match(bed.sh('true', ['--stdin', 'journal']).stderr, /--stdin cannot be journal/);
+  }),
+);
+
 test.run();
+journal.run();
