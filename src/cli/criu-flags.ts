@@ -1,5 +1,5 @@
 /** The flags that `checkpoint` and `restore` share. */
-import type { CriuFlags } from '../container/criu/criu-options.js';
+import type { CriuFlags } from '../container/criu/criu-flag-types.js';
 import { absolute } from './absolute-path.js';
 import { usageError } from './arguments.js';
 import type { Call } from './command-syntax.js';

@@ -8,6 +8,7 @@ import { firstReadable, forget, now, trimWhenIdle } from '../sys/waiting/loop.js
 import { OomWatch } from './cgroups/oom-watch.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, loadRecord, type Status } from './state/state-store.js';
+import type { EarlyEnd } from './wait.js';
 
 interface StatsOptions {
   readonly root: string;
@@ -17,12 +18,23 @@ interface StatsOptions {
 interface EventsOptions extends StatsOptions {
   /** ms between statistics. */
   readonly interval: number;
+  readonly early?: EarlyEnd;
 }
 
-/** `oom`: the container or a part of it reached its memory limit, and the kernel killed a process or would have. */
-export type ContainerEvent =
-  | { readonly type: 'stats'; readonly id: string; readonly stats: Stats }
-  | { readonly type: 'oom'; readonly id: string };
+/** Statistics, after each interval. */
+export interface StatsEvent {
+  readonly type: 'stats';
+  readonly id: string;
+  readonly stats: Stats;
+}
+
+/** The container or a part of it reached its memory limit, and the kernel killed a process or would have. */
+export interface OomEvent {
+  readonly type: 'oom';
+  readonly id: string;
+}
+
+export type ContainerEvent = StatsEvent | OomEvent;
 
 /**
  * Current statistics of a container, and the last ones of one that has stopped and was not deleted: the kernel keeps
@@ -66,8 +78,10 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
     memory = new OomWatch(facts, record.cgroups, record.unit?.name);
     trimWhenIdle();
     const fds = memory.fd < 0 ? [pidfd] : [pidfd, memory.fd];
+    if (o.early) o.early.wake = () => forget(pidfd);
     let next = now();
-    for (let first = -1; first !== 0; first = await firstReadable(fds, Math.max(0, next - now()))) {
+    const nextOf = () => (o.early?.ended ? 0 : firstReadable(fds, Math.max(0, next - now())));
+    for (let first = -1; first !== 0 && !o.early?.ended; first = await nextOf()) {
       if (first > 0 && memory.hasNewKill()) yield { type: 'oom', id: o.id };
       if (now() < next) continue;
       yield { type: 'stats', id: o.id, stats: readStats(facts, record.cgroups) };

@@ -3,7 +3,7 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { SIGKILL } from '../sys/linux.js';
 import { Protocol } from '../sys/protocol.js';
-import { readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
+import { forget, readableOrPolled, trimWhenIdle } from '../sys/waiting/loop.js';
 import { timeoutStatus } from '../sys/waiting/time-limits.js';
 import { finalExit } from './final-exit.js';
 import { awaitEnd, openUnreaped } from './launch/supervisor-heir.js';
@@ -28,12 +28,21 @@ interface WaitOptions {
   readonly pid?: number;
   /** ms; no limit when absent. */
   readonly timeout?: number;
+  readonly early?: EarlyEnd;
+}
+
+/** A wait that its caller may end. */
+export interface EarlyEnd {
+  /** Whether it was ended. */
+  ended: boolean;
+  /** Wakes the wait, which then looks at `ended`; absent before it has begun. */
+  wake?: () => void;
 }
 
 /**
  * Waits until the process has ended. The status is always the one that its parent saw.
  * @throws RuntError ERR_NO_CONTAINER, ERR_NOT_SUPERVISED, ERR_STATUS_LOST if the supervisor was killed first,
- *   ERR_TIMEOUT
+ *   ERR_TIMEOUT, also if the caller has ended the wait
  */
 export async function wait(o: WaitOptions): Promise<ExitRecord> {
   const record = loadRecord(o.root, o.id);
@@ -53,9 +62,12 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
   const recorded = exec ? readRunning(stateDir, exec) : record;
   if (exec && !recorded) refuseOther(o, exec);
   const pidfd = recorded ? openUnreaped(recorded) : -1;
+  if (o.early && pidfd >= 0) o.early.wake = () => forget(pidfd);
   try {
     const ended =
-      pidfd >= 0 ? awaitEnd(stateDir, pidfd, o.timeout) : recorded && holdProcess(recorded)?.waitForEnd(o.timeout);
+      pidfd >= 0
+        ? awaitEnd(stateDir, pidfd, o.timeout, o.early)
+        : recorded && holdProcess(recorded)?.waitForEnd(o.timeout);
     if ((await ended) === false) throw timeoutError(o);
     const exit = await exitOfEnded(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
     if (exec) {

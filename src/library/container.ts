@@ -10,114 +10,91 @@ import { remove } from '../container/delete.js';
 import { startExec } from '../container/exec.js';
 import { kill } from '../container/kill.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
+import { limitProcess } from '../container/launch/supervisor.js';
 import { pause, resume } from '../container/pause.js';
 import { listPids } from '../container/ps.js';
 import { start } from '../container/start.js';
 import { cancelledError, causeOf } from '../container/state/cancellation.js';
-import { awaitChild, type ExitRecord, exitRecord } from '../container/state/exit-records.js';
+import type { ExitRecord } from '../container/state/exit-records.js';
+import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
-import { type ContainerEvent, events } from '../container/stats-stream.js';
+import { type ContainerEvent, events, type OomEvent, type StatsEvent } from '../container/stats-stream.js';
+import { EndLimit } from '../container/stdio/end-limit.js';
 import { AwaitedEnd, awaitStop, stop } from '../container/stop.js';
 import { update } from '../container/update/update.js';
-import { wait, waitForExec } from '../container/wait.js';
-import type { AnnotationPolicy } from '../plan/annotation-policy.js';
+import { type EarlyEnd, wait, waitForExec } from '../container/wait.js';
 import type { Resources } from '../spec/config-types.js';
 import { toJson } from '../spec/json/exact-json.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import { signalNumber } from '../sys/kernel-names.js';
 import { SIGKILL } from '../sys/linux.js';
 import { timestamp } from '../sys/timestamp.js';
 import { statsInterval } from '../sys/waiting/time-limits.js';
-import { checkOptions, checkWords, type OptionTypes } from './call-checks.js';
-import { type EndOptions, endedBy, Run } from './process-run.js';
-import { openStreams, type StdioOption, type Streams } from './process-streams.js';
+import { checkObject, checkOptions, checkText, checkWords } from './call-checks.js';
+import {
+  type ContainerOptions,
+  type CreateOptions,
+  createTypes,
+  type DeleteOptions,
+  deleteTypes,
+  type ExecOptions,
+  execTypes,
+  type KillOptions,
+  killTypes,
+  type Piped,
+  type PipedRun,
+  type RunOptions,
+  runTypes,
+  type StdioOptions,
+  type StopOptions,
+  signalOf,
+  stopTypes,
+  type WaitOptions,
+  waitTypes,
+} from './call-options.js';
+import { abortable } from './early-end.js';
+import { type HeldStdio, heldStdio, hold, release, streamsError } from './held-stdio.js';
+import { type CheckpointOptions, checkpointOptions, type RestoreOptions, restoreOptions } from './image-options.js';
+import { type LogLine, type LogOptions, logTypes, outputLines } from './output-logs.js';
+import { abortedError, awaitLimited, endedBy, limitOf, Run } from './process-run.js';
+import { openStreams, type Streams } from './process-streams.js';
 import { ConsoleSocket, type TerminalStream } from './terminal-stream.js';
-
-export type { ContainerState } from '../container/state.js';
-export { type EndOptions, type Output, Run } from './process-run.js';
-export type { StdioOption } from './process-streams.js';
-export type { TerminalStream } from './terminal-stream.js';
+import { type Condition, checkConditions, type WaitForOptions, waitForAll, waitForTypes } from './wait-for.js';
 
 const noStreams = ['ignore', 'ignore', 'ignore'] as const;
+const pipes = ['pipe', 'pipe', 'pipe'] as const;
+const inherited = ['inherit', 'inherit', 'inherit'] as const;
 
-const containerTypes: OptionTypes = {
-  stdio: 'stdio',
-  init: 'boolean',
-  noPivot: 'boolean',
-  noNewKeyring: 'boolean',
-  systemdCgroup: 'boolean',
-  unsafeAnnotations: 'string',
-  hookTimeout: 'number',
-  onWarning: 'function',
+/** What a caller has of a container's standard streams. */
+export interface Attachment {
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** Both directions of its terminal. */
+  readonly terminal: TerminalStream | null;
+}
+
+export interface EventsOptions<T extends ContainerEvent['type'] = ContainerEvent['type']> {
+  /** Milliseconds between two statistics; 5 s when absent. */
+  interval?: number;
+  /** Kinds of events; all when absent. */
+  types?: readonly T[];
+  /** Ends the iteration, which throws ERR_ABORTED. */
+  signal?: AbortSignal;
+}
+
+const eventKinds = ['stats', 'oom'];
+const eventsTypes = { interval: 'milliseconds', types: 'kinds', signal: 'abort' };
+const kindsType = {
+  is: (value: unknown): boolean => Array.isArray(value) && value.every((kind) => eventKinds.includes(kind)),
+  meaning: "a list of 'stats' and 'oom'",
 };
-const endTypes: OptionTypes = { signal: 'signal', timeout: 'number', tty: 'boolean' };
-const runTypes: OptionTypes = { ...containerTypes, ...endTypes, keep: 'boolean' };
-const execTypes: OptionTypes = {
-  ...endTypes,
-  stdio: 'stdio',
-  env: 'list',
-  cwd: 'string',
-  user: 'string',
-  additionalGids: 'numbers',
-  capabilities: 'list',
-  unsafeAnnotations: 'string',
-};
 
-export interface ContainerOptions {
-  /** Descriptors 0, 1 and 2 of the process; `inherit` when absent. */
-  stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
-  /** Let the first process reap orphans and forward signals to the program, its child. */
-  init?: boolean;
-  /** Use MS_MOVE and chroot instead of pivot_root. */
-  noPivot?: boolean;
-  /** Keep the caller's session keyring. */
-  noNewKeyring?: boolean;
-  /** Let systemd manage the cgroup (docs/systemd.md). */
-  systemdCgroup?: boolean;
-  /** Policy for annotations that weaken a container (docs/cli.md); when absent RUNT_UNSAFE_ANNOTATIONS, else `warn`. */
-  unsafeAnnotations?: AnnotationPolicy;
-  /** Timeout in seconds of hooks without `timeout`, 0 for none; when absent RUNT_HOOK_TIMEOUT, else 600. */
-  hookTimeout?: number;
-  /** Receives one sentence for each value of the config that runt ignores. */
-  onWarning?: (sentence: string) => void;
-}
-
-/** A process with a terminal. */
-interface TerminalOptions {
-  /** The process has a terminal, `terminal` of the result. For a container, its config must have process.terminal. */
-  tty?: boolean;
-}
-
-export interface RunOptions extends ContainerOptions, EndOptions, TerminalOptions {
-  /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
-  keep?: boolean;
-}
-
-/** A started process whose stdio is three pipes: that of `run` and `exec` without `stdio`. */
-export interface PipedRun extends Run {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-}
-
-/** Options that leave the stdio as it is by default. */
-export type Piped<O> = O & { stdio?: undefined };
-
-export interface ExecOptions extends EndOptions, TerminalOptions {
-  /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
-  stdio?: readonly [stdin: StdioOption, stdout: StdioOption, stderr: StdioOption];
-  /** `NAME=value`, in addition to the container's. */
-  env?: readonly string[];
-  cwd?: string;
-  /** `UID[:GID]`, or names in the container's passwd and group files. */
-  user?: string;
-  additionalGids?: readonly number[];
-  /** Capabilities in addition to the container's. */
-  capabilities?: readonly string[];
-  /** Same as in ContainerOptions; only `deny` has an effect, because create has warned. */
-  unsafeAnnotations?: AnnotationPolicy;
+/** A container that was just made. */
+interface Created {
+  readonly streams: Streams;
+  readonly terminal: TerminalStream | null;
 }
 
 export class Container {
@@ -125,6 +102,8 @@ export class Container {
   stdin: Writable | null = null;
   stdout: Readable | null = null;
   stderr: Readable | null = null;
+  /** With `tty` of `create`, both directions of the terminal; else null. */
+  terminal: TerminalStream | null = null;
 
   constructor(
     /** Directory of the state of all containers. */
@@ -134,35 +113,46 @@ export class Container {
   ) {}
 
   /** See `Runtime.create`. */
-  async create(bundle: string, options: ContainerOptions = {}): Promise<void> {
-    checkOptions('create', options, containerTypes);
-    const streams = await this.prepare(bundle, options, ['inherit', 'inherit', 'inherit']);
-    streams.closeProcessEnds();
-    this.stdin = streams.stdin;
-    this.stdout = streams.stdout;
-    this.stderr = streams.stderr;
+  async create(bundle: string, options: CreateOptions = {}): Promise<void> {
+    checkText('create', 'bundle', bundle);
+    checkOptions('create', options, createTypes);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.take(await this.prepare(bundle, options, inherited));
+    if (!signal?.aborted) return;
+    await this.delete({ force: true });
+    throw abortedError(`create ${this.id}`, signal);
+  }
+
+  /** See `Runtime.restore`. */
+  async restore(bundle: string, options: RestoreOptions): Promise<void> {
+    checkText('restore', 'bundle', bundle);
+    checkObject('restore', 'options', options);
+    const criu = restoreOptions(options);
+    const { restore } = await import('../container/criu/restore.js');
+    const make = async (stdio: Streams['stdio'], consoleSocket?: string): Promise<void> => {
+      const common = this.createOptions(bundle, options, stdio, consoleSocket);
+      await restore({ ...common, ...criu, detach: true, noSubreaper: true });
+    };
+    this.take(await this.withStreams(options, inherited, make));
   }
 
   /** See `Runtime.run`. */
   run(bundle: string, options?: Piped<RunOptions>): Promise<PipedRun>;
   run(bundle: string, options: RunOptions): Promise<Run>;
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
+    const { root, id } = this;
+    checkText('run', 'bundle', bundle);
     checkOptions('run', options, runTypes);
     options.signal?.throwIfAborted();
-    const console = options.tty ? new ConsoleSocket() : undefined;
-    let terminal: TerminalStream | undefined;
-    let streams: Streams;
-    try {
-      streams = await this.prepare(bundle, options, console ? noStreams : ['pipe', 'pipe', 'pipe'], console?.path);
-      terminal = console?.receive();
-    } finally {
-      console?.close();
-    }
-    const what = `run ${this.id}`;
+    const what = `run ${id}`;
+    const { streams, terminal } = await this.prepare(bundle, options, pipes);
     let record: ContainerRecord | undefined;
     let startedAt: string;
     try {
-      record = loadRecord(this.root, this.id);
+      record = loadRecord(root, id);
+      // Before the start: the process has its limit even if this program ends now.
+      if (options.timeout !== undefined) await limitProcess(`${root}/${id}`, record.pid, limitOf(options));
       await this.start();
       startedAt = timestamp(native.realtime());
     } catch (error) {
@@ -198,35 +188,59 @@ export class Container {
     return { ...exit, startedAt };
   }
 
-  private async prepare(
-    bundle: string,
+  private prepare(bundle: string, o: ContainerOptions, defaultStdio: StdioOptions): Promise<Created> {
+    return this.withStreams(o, defaultStdio, (stdio, consoleSocket) =>
+      create(this.createOptions(bundle, o, stdio, consoleSocket)),
+    );
+  }
+
+  private createOptions(bundle: string, o: ContainerOptions, stdio: Streams['stdio'], consoleSocket?: string) {
+    return {
+      root: this.root,
+      id: this.id,
+      bundle,
+      supervise: true,
+      stdio,
+      ...(consoleSocket !== undefined && { consoleSocket }),
+      ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
+      ...(o.init && { init: true }),
+      noPivot: o.noPivot === true,
+      noNewKeyring: o.noNewKeyring === true,
+      rootless: this.rootless,
+      ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+      ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
+      warn: o.onWarning ?? (() => {}),
+    };
+  }
+
+  /** Makes a container with the streams or the terminal that the options name. */
+  private async withStreams(
     o: ContainerOptions,
-    defaultStdio: Required<ContainerOptions>['stdio'],
-    consoleSocket?: string,
-  ): Promise<Streams> {
-    const streams = openStreams(o.stdio ?? defaultStdio);
+    defaultStdio: StdioOptions,
+    make: (stdio: Streams['stdio'], consoleSocket?: string) => Promise<void>,
+  ): Promise<Created> {
+    const console = o.tty ? new ConsoleSocket() : undefined;
+    let streams: Streams | undefined;
     try {
-      await create({
-        root: this.root,
-        id: this.id,
-        bundle,
-        supervise: true,
-        stdio: streams.stdio,
-        ...(consoleSocket !== undefined && { consoleSocket }),
-        ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
-        ...(o.init && { init: true }),
-        noPivot: o.noPivot === true,
-        noNewKeyring: o.noNewKeyring === true,
-        rootless: this.rootless,
-        ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
-        ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
-        warn: o.onWarning ?? (() => {}),
-      });
-      return streams;
+      streams = openStreams(o.stdio ?? (console ? noStreams : defaultStdio));
+      await make(streams.stdio, console?.path);
+      const terminal = console?.receive() ?? null;
+      hold(this.root, loadRecord(this.root, this.id), streams, terminal);
+      return { streams, terminal };
     } catch (error) {
-      streams.abandon();
+      streams?.abandon();
       throw error;
+    } finally {
+      console?.close();
     }
+  }
+
+  private take({ streams, terminal }: Created): void {
+    streams.closeProcessEnds();
+    this.stdin = streams.stdin;
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
+    this.terminal = terminal;
   }
 
   /** Executes the process of a created container. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
@@ -239,10 +253,79 @@ export class Container {
     return state({ root: this.root, id: this.id });
   }
 
-  /** Waits until it ends, at most `timeout` ms. @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST, ERR_TIMEOUT */
-  wait(options: { timeout?: number } = {}): Promise<ExitRecord> {
-    const { timeout } = options;
-    return wait({ root: this.root, id: this.id, ...(timeout !== undefined && { timeout }) });
+  /**
+   * Waits until it ends.
+   * @throws RuntError ERR_NOT_SUPERVISED, ERR_STATUS_LOST, ERR_TIMEOUT, ERR_ABORTED
+   */
+  async wait(options: WaitOptions = {}): Promise<ExitRecord> {
+    const { root, id } = this;
+    checkOptions('wait', options, waitTypes);
+    const { timeout, signal } = options;
+    return abortable(`wait ${id}`, signal, (early) =>
+      wait({ root, id, early, ...(timeout !== undefined && { timeout }) }),
+    );
+  }
+
+  /**
+   * Waits until a condition, or each of several, is met.
+   * @throws RuntError ERR_TIMEOUT after 60 s unless `timeout` says otherwise, ERR_ABORTED, ERR_CONTAINER_STATUS if the
+   *   container stops before, ERR_STREAMS for output that this program does not read, ERR_EXEC for a command
+   */
+  async waitFor(condition: Condition | readonly Condition[], options: WaitForOptions = {}): Promise<void> {
+    const { root, id } = this;
+    checkOptions('waitFor', options, waitForTypes);
+    const conditions = checkConditions(condition);
+    const succeeds = async (command: readonly string[], timeout: number): Promise<boolean> => {
+      const run = await this.exec(command, { stdio: noStreams, timeout, stopTimeout: 0 });
+      return (await run.exit).status === 0;
+    };
+    await waitForAll({ root, record: loadRecord(root, id), succeeds }, conditions, options);
+  }
+
+  /**
+   * The streams and the terminal that this program has of the container, which it has created with pipes or `tty`.
+   * @throws RuntError ERR_STREAMS if it has none of them, ERR_NO_CONTAINER
+   */
+  attach(): Attachment {
+    const held = this.held();
+    if (held && (held.stdin || held.stdout || held.stderr || held.terminal)) {
+      const { stdin, stdout, stderr, terminal } = held;
+      return { stdin, stdout, stderr, terminal };
+    }
+    const hint = "create it in this program, with stdio: ['pipe', 'pipe', 'pipe'] or tty: true";
+    if (held) throw streamsError(`attach ${this.id}: none of its streams is a pipe or a terminal`, hint);
+    throw streamsError(
+      `attach ${this.id}: this program has not created the container, so others have its streams`,
+      hint,
+    );
+  }
+
+  /**
+   * The lines that it has written to the files of its stdio, or, with `follow`, writes until it has stopped.
+   * @throws RuntError ERR_STREAMS if this program has not created it with files as stdio, ERR_ABORTED
+   */
+  async *logs(options: LogOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+    checkOptions('logs', options, logTypes);
+    const { follow, signal } = options;
+    const isOver = (): boolean => {
+      if (signal?.aborted) throw abortedError(`logs ${this.id}`, signal);
+      return !follow || this.isStopped();
+    };
+    yield* outputLines(this.id, this.held(), isOver);
+  }
+
+  private held(): HeldStdio | undefined {
+    return heldStdio(this.root, loadRecord(this.root, this.id));
+  }
+
+  /** Whether it has stopped, or was deleted. @throws RuntError */
+  private isStopped(): boolean {
+    try {
+      return statusOf(this.root, loadRecord(this.root, this.id)) === 'stopped';
+    } catch (error) {
+      if (error instanceof RuntError && error.code === 'ERR_NO_CONTAINER') return true;
+      throw error;
+    }
   }
 
   /**
@@ -250,24 +333,26 @@ export class Container {
    * that of the annotation `org.opencontainers.image.stopSignal`, else TERM, unless it is given here.
    * @throws RuntError ERR_NO_CONTAINER, ERR_SPEC_VALUE for the annotation, ERR_USAGE for an unknown signal
    */
-  async stop(options: { timeout?: number; signal?: number | string } = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkOptions('stop', options, stopTypes);
     const { timeout, signal } = options;
     await stop({
       root: this.root,
       id: this.id,
       ...(timeout !== undefined && { timeout }),
-      ...(signal !== undefined && { signal: signalOf(signal) }),
+      ...(signal !== undefined && { signal: signalOf('stop', signal) }),
     });
   }
 
   /**
-   * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG. With
-   * `wait` it resolves when the container has ended.
+   * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG; 0 only
+   * checks that the process exists. With `wait` it resolves when the container has ended.
    * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
    */
-  async kill(signal: number | string = 'TERM', options: { all?: boolean; wait?: boolean } = {}): Promise<void> {
+  async kill(signal: number | string = 'TERM', options: KillOptions = {}): Promise<void> {
     const { root, id } = this;
-    const number = signalOf(signal);
+    const number = signalOf('kill', signal, true);
+    checkOptions('kill', options, killTypes);
     const end = options.wait ? new AwaitedEnd(root, loadRecord(root, id)) : undefined;
     try {
       await kill({ root, id, signal: number, all: options.all === true });
@@ -278,9 +363,23 @@ export class Container {
   }
 
   /** Removes it. `force` kills it first, and ignores a missing container; `wait` waits until it has ended. */
-  async delete(options: { force?: boolean; wait?: boolean } = {}): Promise<void> {
+  async delete(options: DeleteOptions = {}): Promise<void> {
+    checkOptions('delete', options, deleteTypes);
     if (options.wait && !options.force) await awaitStop(this.root, this.id);
     await remove({ root: this.root, id: this.id, force: options.force === true });
+    release(this.root, this.id);
+  }
+
+  /**
+   * Writes its processes to image files with criu (docs/checkpoint.md). Then it is deleted, unless it is to continue.
+   * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU*, ERR_CONTAINER_STATUS, ERR_UNSUPPORTED; the container continues then
+   */
+  async checkpoint(options: CheckpointOptions): Promise<void> {
+    checkObject('checkpoint', 'options', options);
+    const o = checkpointOptions(options);
+    const { checkpoint } = await import('../container/criu/checkpoint.js');
+    await checkpoint({ ...o, root: this.root, id: this.id });
+    if (!o.leaveRunning && !o.preDump) release(this.root, this.id);
   }
 
   /** `await using container = await runtime.create(…)`: kills and removes it at the end of the block. */
@@ -298,8 +397,9 @@ export class Container {
   }
 
   /** Sets new limits; absent ones do not change. If one is refused, none changes. */
-  update(resources: Resources): Promise<void> {
-    return update({ root: this.root, id: this.id, resources: toJson(resources), document: 'resources' });
+  async update(resources: Resources): Promise<void> {
+    checkObject('update', 'resources', resources);
+    await update({ root: this.root, id: this.id, resources: toJson(resources), document: 'resources' });
   }
 
   /** Host pids of all its processes. */
@@ -313,10 +413,35 @@ export class Container {
     return withFiniteLimits(readStats(readCgroupFacts(), cgroups));
   }
 
-  /** Statistics every `interval` ms, and each OOM kill, until the container stops. */
-  async *events(options: { interval?: number } = {}): AsyncIterable<ContainerEvent> {
-    for await (const event of events({ root: this.root, id: this.id, interval: options.interval ?? statsInterval }))
-      yield event.type === 'stats' ? { ...event, stats: withFiniteLimits(event.stats) } : event;
+  /** Statistics every `interval` ms, and each OOM kill, until the container stops. @throws RuntError ERR_ABORTED */
+  events(options: EventsOptions<'oom'> & { types: readonly 'oom'[] }): AsyncGenerator<OomEvent, void, undefined>;
+  events(options: EventsOptions<'stats'> & { types: readonly 'stats'[] }): AsyncGenerator<StatsEvent, void, undefined>;
+  events(options?: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined>;
+  async *events(options: EventsOptions = {}): AsyncGenerator<ContainerEvent, void, undefined> {
+    const { root, id } = this;
+    checkOptions('events', options, eventsTypes, { kinds: kindsType });
+    const { types = ['stats', 'oom'], signal } = options;
+    const interval = types.includes('stats') ? (options.interval ?? statsInterval) : Number.POSITIVE_INFINITY;
+    const early: EarlyEnd = { ended: false };
+    const source = events({ root, id, interval, early });
+    try {
+      for (;;) {
+        const { value: event, done } = await abortable(`events ${id}`, signal, (one) => {
+          // One signal ends any number of waits.
+          one.wake = () => {
+            early.ended = true;
+            early.wake?.();
+          };
+          return source.next();
+        });
+        if (signal?.aborted) throw abortedError(`events ${id}`, signal);
+        if (done) return;
+        if (!types.includes(event.type)) continue;
+        yield event.type === 'stats' ? { ...event, stats: withFiniteLimits(event.stats) } : event;
+      }
+    } finally {
+      await source.return();
+    }
   }
 
   /** Executes another process in it. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
@@ -328,8 +453,9 @@ export class Container {
     checkOptions('exec', options, execTypes);
     options.signal?.throwIfAborted();
     const console = options.tty ? new ConsoleSocket() : undefined;
-    const streams = openStreams(options.stdio ?? (console ? noStreams : ['pipe', 'pipe', 'pipe']));
+    let streams: Streams | undefined;
     try {
+      streams = openStreams(options.stdio ?? (console ? noStreams : pipes));
       const { launch } = await startExec({
         root,
         id,
@@ -341,6 +467,8 @@ export class Container {
         capabilities: [...(options.capabilities ?? [])],
         terminal: console !== undefined,
         ...(console && { consoleSocket: console.path }),
+        // Without a supervisor, this program keeps the limit.
+        ...(loadRecord(root, id).supervisor && limitOf(options)),
         detach: true,
         stdio: streams.stdio,
         rootless: this.rootless,
@@ -350,22 +478,16 @@ export class Container {
       const terminal = console?.receive();
       const { pid, pidfd } = launch;
       const { execKey } = launch.resources;
-      const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitChild(pidfd, pid).then(exitRecord);
+      const limit = new EndLimit(limitOf(options), { what: `exec ${id}`, pid, pidfd, cgroups: [] });
+      const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitLimited(pidfd, pid, limit);
       // The wait closes the pidfd, and the end stops the kill, in one turn of the event loop.
       const end = endedBy(`exec ${id}`, options, exit, async () => void native.pidfdSignal(pidfd, SIGKILL));
       return new Run(pid, streams, end, terminal);
     } catch (error) {
-      streams.abandon();
+      streams?.abandon();
       throw error;
     } finally {
       console?.close();
     }
   }
-}
-
-/** @throws RuntError ERR_USAGE for an unknown signal */
-function signalOf(signal: number | string): number {
-  const number = typeof signal === 'number' ? signal : signalNumber(signal);
-  if (number === undefined) throw new RuntError({ code: 'ERR_USAGE', message: `unknown signal ${signal}` });
-  return number;
 }

@@ -1,7 +1,7 @@
 /** The library for Node.js (docs/library.md): promises that never block the event loop, the command's `RuntError`s. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { hasOnlyV2 } from '../cgroup/cgroup-facts.js';
 import { bundleSpec } from '../container/bundle/write-bundle.js';
 import { compilePlan } from '../container/launch/compile-bundle.js';
@@ -9,6 +9,7 @@ import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { list } from '../container/list.js';
 import { defaultRoot } from '../container/state/default-root.js';
 import { onStateWarning } from '../container/state/state-directory.js';
+import { loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { explainText } from '../plan/explain/explain-plan.js';
@@ -23,30 +24,50 @@ import { callerIds } from '../sys/caller-ids.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { reportOf } from '../sys/report/error-report.js';
-import { Container, type ContainerOptions, type Piped, type PipedRun, type Run, type RunOptions } from './container.js';
+import { callError, checkObject, checkOptions, checkText, type OptionTypes } from './call-checks.js';
+import type { CreateOptions, Piped, PipedRun, RunOptions } from './call-options.js';
+import { Container } from './container.js';
+import type { RestoreOptions } from './image-options.js';
+import type { Run } from './process-run.js';
 
-export type { Stats } from '../cgroup/stats/stats-types.js';
+export type * from '../cgroup/stats/stats-types.js';
 export type { ExitRecord } from '../container/state/exit-records.js';
-export type { ContainerEvent } from '../container/stats-stream.js';
+export type { Status } from '../container/state/state-store.js';
+export type { ContainerState } from '../container/state.js';
+export type { ContainerEvent, OomEvent, StatsEvent } from '../container/stats-stream.js';
 export type { AnnotationPolicy } from '../plan/annotation-policy.js';
 export type { Op, Plan } from '../plan/plan-ops.js';
 export type * from '../spec/config-types.js';
 export type { SpecOptions } from '../spec/options/option-types.js';
 export { RuntError, type Violation } from '../sys/error.js';
-export {
-  Container,
-  type ContainerOptions,
-  type ContainerState,
-  type EndOptions,
-  type ExecOptions,
-  type Output,
-  type Piped,
-  type PipedRun,
-  Run,
-  type RunOptions,
-  type StdioOption,
-  type TerminalStream,
-} from './container.js';
+export type {
+  ContainerOptions,
+  CreateOptions,
+  DeleteOptions,
+  ExecOptions,
+  KillOptions,
+  Piped,
+  PipedRun,
+  RunOptions,
+  StdioOptions,
+  StopOptions,
+  WaitOptions,
+} from './call-options.js';
+export { type Attachment, Container, type EventsOptions } from './container.js';
+export type { CheckpointOptions, RestoreOptions } from './image-options.js';
+export type { LogLine, LogOptions } from './output-logs.js';
+export { type EndOptions, type Output, Run } from './process-run.js';
+export type { StdioFile, StdioOption } from './process-streams.js';
+export type { TerminalStream } from './terminal-stream.js';
+export type {
+  CommandCondition,
+  Condition,
+  FileCondition,
+  OutputCondition,
+  PortCondition,
+  StatusCondition,
+  WaitForOptions,
+} from './wait-for.js';
 
 useNodeHost();
 Object.defineProperties(RuntError.prototype, {
@@ -77,6 +98,8 @@ export interface RuntimeOptions {
   rootless?: boolean;
 }
 
+const runtimeTypes: OptionTypes = { root: 'string', rootless: 'boolean' };
+
 const rootlessMode = (expected: boolean | undefined): RootlessMode =>
   expected === undefined ? 'auto' : expected ? 'true' : 'false';
 
@@ -87,6 +110,7 @@ export class Runtime {
 
   /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
+    checkOptions('new Runtime', options, runtimeTypes);
     this.root = resolve(options.root ?? rootOrDefault());
     onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
     this.#rootless = rootlessMode(options.rootless);
@@ -94,6 +118,7 @@ export class Runtime {
 
   /** A handle for a container, which need not exist. */
   container(id: string): Container {
+    checkText('container', 'id', id);
     return new Container(this.root, id, this.#rootless);
   }
 
@@ -102,9 +127,24 @@ export class Runtime {
    * `wait`, even if this process ends first.
    * @throws RuntError after the undo
    */
-  async create(id: string, bundle: string, options: ContainerOptions = {}): Promise<Container> {
+  async create(id: string, bundle: string, options: CreateOptions = {}): Promise<Container> {
+    checkText('create', 'id', id);
+    checkText('create', 'bundle', bundle);
     const container = this.container(id);
     await container.create(resolve(bundle), options);
+    return container;
+  }
+
+  /**
+   * Makes a container of image files that `checkpoint` wrote, and continues its processes (docs/checkpoint.md). The
+   * stdio of the caller is inherited unless `stdio` says otherwise.
+   * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU*, ERR_SPEC_* … after the undo
+   */
+  async restore(id: string, bundle: string, options: RestoreOptions): Promise<Container> {
+    checkText('restore', 'id', id);
+    checkText('restore', 'bundle', bundle);
+    const container = this.container(id);
+    await container.restore(resolve(bundle), options);
     return container;
   }
 
@@ -115,12 +155,15 @@ export class Runtime {
    */
   run(id: string, bundle: string, options?: Piped<RunOptions>): Promise<PipedRun>;
   run(id: string, bundle: string, options: RunOptions): Promise<Run>;
-  run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
+  async run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
+    checkText('run', 'id', id);
+    checkText('run', 'bundle', bundle);
     return this.container(id).run(resolve(bundle), options);
   }
 
   /** @throws RuntError ERR_NO_CONTAINER … */
   async state(id: string): Promise<ContainerState> {
+    checkText('state', 'id', id);
     return state({ root: this.root, id });
   }
 
@@ -134,6 +177,36 @@ export class Runtime {
     return list({ root: this.root });
   }
 }
+
+/**
+ * A handle for an existing container.
+ * @param source the absolute path of its state directory (`<root>/<id>`), or its state document, as hooks read it from
+ *   standard input
+ * @param options for a document: the `root` of the runtime that it comes from
+ * @throws RuntError ERR_NO_CONTAINER, also if another container has the id of a document by now; ERR_STATE_CORRUPT
+ */
+export function fromState(source: string | StateDocument, options: RuntimeOptions = {}): Container {
+  if (typeof source === 'string') {
+    const path = resolve(source);
+    const found = new Runtime({ ...options, root: dirname(path) }).container(basename(path));
+    loadRecord(found.root, found.id);
+    return found;
+  }
+  checkObject('fromState', 'source', source);
+  checkText('fromState', 'id of the state', source.id);
+  const found = new Runtime(options).container(source.id);
+  const { created, pid } = loadRecord(found.root, found.id);
+  // The document of a hook has no time.
+  if (source.created === undefined ? !source.pid || source.pid === pid : source.created === created) return found;
+  throw new RuntError({
+    code: 'ERR_NO_CONTAINER',
+    message: `fromState: the container ${source.id} of this state does not exist: another one has its id`,
+    path: join(found.root, found.id),
+  });
+}
+
+/** A state document (runtime.md#state): of `state()`, of `runt state`, or of a hook's standard input. */
+export type StateDocument = Pick<ContainerState, 'id'> & Partial<ContainerState>;
 
 function rootOrDefault(): string {
   const root = defaultRoot();
@@ -161,6 +234,7 @@ export interface Validity {
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … if it is unreadable
  */
 export async function validate(config: Spec | string): Promise<Validity> {
+  if (typeof config !== 'string') checkObject('validate', 'config', config);
   try {
     const path = typeof config === 'string' ? join(resolve(config), 'config.json') : 'config.json';
     const judged = typeof config === 'string' ? judgeFile(path) : judgeObject(config);
@@ -190,11 +264,21 @@ export interface CompileOptions extends RuntimeOptions {
   hookTimeout?: number;
 }
 
+const compileTypes: OptionTypes = {
+  ...runtimeTypes,
+  id: 'string',
+  systemdCgroup: 'boolean',
+  unsafeAnnotations: 'policy',
+  hookTimeout: 'seconds',
+};
+
 /**
  * The plan of a bundle: all that `create` would do, in order. Needs no root and has no side effects.
  * @throws RuntError ERR_SPEC_*, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
+  checkText('compile', 'bundle', bundle);
+  checkOptions('compile', options, compileTypes);
   const path = resolve(bundle);
   const o = {
     root: options.root ?? '/run/runt',
@@ -211,9 +295,12 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
 
 /** The plan of a bundle as text, as `runt explain` prints it. @throws as `compile` */
 export async function explain(bundle: string, options: CompileOptions & { colour?: boolean } = {}): Promise<string> {
+  checkText('explain', 'bundle', bundle);
+  checkOptions('explain', options, { ...compileTypes, colour: 'boolean' });
   const path = resolve(bundle);
   const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
-  return explainText(await compile(bundle, { ...options, id }), { colour: options.colour === true, id });
+  const { colour, ...compileOptions } = options;
+  return explainText(await compile(bundle, { ...compileOptions, id }), { colour: colour === true, id });
 }
 
 /** The features of this runtime (runtime-spec features.md), as `runt features` prints them. */
@@ -236,7 +323,10 @@ export async function bundle(
   options: SpecOptions | SpecChange = {},
   change: SpecChange = () => {},
 ): Promise<Spec> {
+  checkText('bundle', 'directory', directory);
   if (typeof options === 'function') return bundle(directory, {}, options);
+  checkObject('bundle', 'options', options);
+  if (typeof change !== 'function') throw callError('bundle: change must be a function');
   const path = resolve(directory);
   const ids = callerIds();
   const requested = { rootless: ids.uid !== 0, ...options, tty: options.tty === true };

@@ -1,8 +1,10 @@
 /** A process that `run` or `exec` has started. Node.js only. */
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExitRecord } from '../container/state/exit-records.js';
+import { awaitChild, type ExitRecord, exitRecord } from '../container/state/exit-records.js';
+import { type EndLimit, type TimeLimit, timeoutError } from '../container/stdio/end-limit.js';
 import { RuntError } from '../sys/error.js';
+import { now, readableOrPolled, withTimeout } from '../sys/waiting/loop.js';
+import { stopTime } from '../sys/waiting/time-limits.js';
 import type { Streams } from './process-streams.js';
 import type { TerminalStream } from './terminal-stream.js';
 
@@ -21,8 +23,13 @@ export interface Output {
 export interface EndOptions {
   /** Kills the process when it aborts; then `exit` rejects with ERR_ABORTED. */
   signal?: AbortSignal;
-  /** Milliseconds after which the process is killed; then `exit` rejects with ERR_TIMEOUT. */
+  /**
+   * Milliseconds after which the process is ended: TERM, then KILL. Then `exit` rejects with ERR_TIMEOUT, and the exit
+   * record has the reason `timeout`. The supervisor keeps the time, even if this program ends first.
+   */
   timeout?: number;
+  /** Milliseconds from that TERM to KILL; 10 s when absent, 0 for KILL at once. */
+  stopTimeout?: number;
 }
 
 /** A started process, with our ends of its pipes; null for streams that are not pipes. */
@@ -68,42 +75,50 @@ async function text(stream: Readable | null): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** The limit of a process as the core has it. */
+export const limitOf = ({ timeout, stopTimeout }: EndOptions): TimeLimit => ({
+  ...(timeout !== undefined && { timeout }),
+  ...(stopTimeout !== undefined && { stopTimeout }),
+});
+
+export const abortedError = (what: string, signal: AbortSignal | undefined): RuntError =>
+  new RuntError({ code: 'ERR_ABORTED', message: `${what}: the signal aborted it`, cause: signal?.reason });
+
 /**
- * The exit of a process that is killed when a signal aborts or a time passes.
- * @param kill ends the process
+ * The exit of a process that is killed when a signal aborts, or that its time limit ends.
+ * @param kill ends the process, also a frozen one
  * @throws RuntError ERR_ABORTED, ERR_TIMEOUT after the process has ended
  */
 export async function endedBy(
   what: string,
-  { signal, timeout }: EndOptions,
+  { signal, timeout, stopTimeout = stopTime }: EndOptions,
   exit: Promise<ExitRecord>,
   kill: () => Promise<void>,
 ): Promise<ExitRecord> {
-  if (!signal && timeout === undefined) return exit;
-  let cause: RuntError | undefined;
-  const ended = new AbortController();
-  const stop = (error: RuntError): void => {
-    cause ??= error;
-    // It may have ended by now.
-    kill().catch(() => {});
+  let aborted = false;
+  // It may have ended by now.
+  const end = (): void => void kill().catch(() => {});
+  const abort = (): void => {
+    aborted = true;
+    end();
   };
-  const abort = () =>
-    stop(new RuntError({ code: 'ERR_ABORTED', message: `${what}: the signal aborted it`, cause: signal?.reason }));
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
-  if (timeout !== undefined) {
-    // Until the deadline, or until the process has ended.
-    sleep(timeout, undefined, { signal: ended.signal }).then(
-      () => stop(new RuntError({ code: 'ERR_TIMEOUT', message: `${what}: it ran for ${timeout} ms, and was killed` })),
-      () => {},
-    );
-  }
   try {
+    // The supervisor has sent KILL by then, which a frozen process does not get on cgroup v1.
+    if (timeout !== undefined && !(await withTimeout(exit, timeout + stopTimeout))) end();
     const record = await exit;
-    if (cause && record.signal !== 0) throw cause;
+    if (record.reason === 'timeout') throw timeoutError(what, { timeout: timeout ?? 0 });
+    if (aborted && record.signal !== 0) throw abortedError(what, signal);
     return record;
   } finally {
-    ended.abort();
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** Waits for a child of this program, which its limit may end. Closes the pidfd. */
+export async function awaitLimited(pidfd: number, pid: number, limit: EndLimit): Promise<ExitRecord> {
+  while (!(await readableOrPolled(pidfd, Math.max(0, limit.deadline - now())))) limit.pass();
+  const record = exitRecord(await awaitChild(pidfd, pid));
+  return limit.timedOut ? { ...record, reason: 'timeout' } : record;
 }

@@ -1,61 +1,161 @@
 /** Standard streams of a container's process as Node.js streams. Node.js only. */
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Stdio } from '../container/launch/spawn-init.js';
-import { check } from '../sys/error.js';
+import { check, RuntError } from '../sys/error.js';
+import { stat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_APPEND,
+  O_CREAT,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  S_IFMT,
+  S_IFREG,
+} from '../sys/linux.js';
 
-/** `pipe`: a stream of the result; `ignore`: /dev/null; `inherit`: this process's; a number: a descriptor. */
-export type StdioOption = 'pipe' | 'ignore' | 'inherit' | number;
+/** A regular file. Output is appended; a new file has mode 0600. A relative path is relative to this program. */
+export interface StdioFile {
+  readonly file: string;
+}
+
+/**
+ * `pipe`: a stream of the result; `ignore`: /dev/null; `inherit`: this process's; a number: a descriptor; or a file,
+ * which `logs()` reads.
+ */
+export type StdioOption = 'pipe' | 'ignore' | 'inherit' | number | StdioFile;
 
 /** Descriptors for a process, and our ends of its pipes. */
 export interface Streams {
   readonly stdio: Stdio;
   readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
+  readonly stdout: OutputPipe | null;
+  readonly stderr: OutputPipe | null;
+  /** Absolute paths of the streams that are files. */
+  readonly files: readonly (string | undefined)[];
   /** Closes our copies of the process's descriptors. */
   closeProcessEnds(): void;
   /** Also closes our ends, if no process was started. */
   abandon(): void;
 }
 
-/** Opens the descriptors 0, 1 and 2 of a process. @throws RuntError ERR_IO */
+/** Opens the descriptors 0, 1 and 2 of a process. @throws RuntError ERR_IO, with nothing left open */
 export function openStreams(options: readonly [StdioOption, StdioOption, StdioOption]): Streams {
   const theirs: number[] = [];
   const ours: (Socket | null)[] = [];
   const owned: number[] = [];
-  options.forEach((option, i) => {
-    if (option === 'pipe') {
-      const { near, far } = i === 0 ? inputPipe() : outputPipe();
-      ours.push(near);
-      theirs.push(far);
-      owned.push(far);
-      return;
-    }
-    ours.push(null);
-    const fd = option === 'ignore' ? openSync('/dev/null', 'r+') : option === 'inherit' ? i : option;
-    if (option === 'ignore') owned.push(fd);
-    theirs.push(fd);
-  });
-  const [stdin, stdout, stderr] = ours as [Socket | null, Socket | null, Socket | null];
-  // A process that has ended does not read: EPIPE there must not end this program. A callback of write() still gets it.
-  stdin?.on('error', () => {});
+  const files: (string | undefined)[] = [];
   const closeProcessEnds = () => {
     for (const fd of owned.splice(0)) closeSync(fd);
   };
-  return {
-    stdio: theirs as unknown as Stdio,
-    stdin,
-    stdout,
-    stderr,
-    closeProcessEnds,
-    abandon() {
-      closeProcessEnds();
-      for (const stream of ours) stream?.destroy();
-    },
+  const abandon = () => {
+    closeProcessEnds();
+    for (const stream of ours) stream?.destroy();
   };
+  try {
+    for (const [i, option] of options.entries()) {
+      files.push(typeof option === 'object' ? resolve(option.file) : undefined);
+      if (option === 'pipe') {
+        const { near, far } = i === 0 ? inputPipe() : outputPipe();
+        ours.push(near);
+        theirs.push(far);
+        owned.push(far);
+        continue;
+      }
+      ours.push(null);
+      const fd =
+        typeof option === 'object'
+          ? openFile(i, files[i]!)
+          : option === 'ignore'
+            ? openSync('/dev/null', 'r+')
+            : option === 'inherit'
+              ? i
+              : option;
+      if (option === 'ignore' || typeof option === 'object') owned.push(fd);
+      theirs.push(fd);
+    }
+  } catch (error) {
+    abandon();
+    throw error;
+  }
+  const [stdin, stdout, stderr] = ours as [Socket | null, OutputPipe | null, OutputPipe | null];
+  // A process that has ended does not read: EPIPE there must not end this program. A callback of write() still gets it.
+  stdin?.on('error', () => {});
+  return { stdio: theirs as unknown as Stdio, stdin, stdout, stderr, files, closeProcessEnds, abandon };
+}
+
+/** Opens a file as one of the streams. @throws RuntError ERR_IO, also if it is not a regular file */
+function openFile(stream: number, path: string): number {
+  const flags = stream === 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND;
+  const facts = { code: 'ERR_IO', message: `open ${path} for stdio[${stream}]`, path };
+  // The open of a FIFO would wait for its other end. The flag has no effect on a regular file (open(2)).
+  const fd = check(native.openAt(AT_FDCWD, path, flags | O_NONBLOCK, 0o600), { ...facts, syscall: 'openat' });
+  if ((stat('', fd, AT_EMPTY_PATH).mode & S_IFMT) === S_IFREG) return fd;
+  native.close(fd);
+  throw new RuntError({
+    ...facts,
+    message: `${facts.message}: it is not a regular file`,
+    hint: 'give a descriptor of it instead',
+  });
+}
+
+/** Receives each piece of output, when it is read from the kernel. */
+export type Observer = (chunk: Buffer) => void;
+
+/** Bytes of output that are kept for observers who come later. */
+const keptOutput = 64 << 10;
+
+/** The output of a process, for observers who do not consume it. */
+export class ObservedOutput {
+  readonly #observers = new Set<Observer>();
+  #kept: Buffer[] = [];
+  #length = 0;
+
+  /** Whether somebody observes: then the output is read, even if nobody consumes it. */
+  get isObserved(): boolean {
+    return this.#observers.size > 0;
+  }
+
+  /** Adds a piece of output. */
+  add(chunk: Buffer): void {
+    this.#kept.push(chunk);
+    this.#length += chunk.length;
+    while (this.#length - this.#kept[0]!.length >= keptOutput) this.#length -= this.#kept.shift()!.length;
+    for (const observer of this.#observers) observer(chunk);
+  }
+
+  /** Calls an observer with the last 64 KiB of output, then with all that follows. Returns what ends that. */
+  observe(observer: Observer): () => void {
+    for (const chunk of this.#kept) observer(chunk);
+    this.#observers.add(observer);
+    return () => {
+      this.#observers.delete(observer);
+    };
+  }
+}
+
+/** Our reading end of a pipe. */
+export class OutputPipe extends Socket implements Readable {
+  readonly output = new ObservedOutput();
+
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk instanceof Buffer) this.output?.add(chunk);
+    const more = super.push(chunk, encoding);
+    return more || (chunk !== null && this.output?.isObserved === true);
+  }
+
+  /** Calls an observer with the last output and all that follows; reads it even if nobody consumes it. */
+  observe(observer: Observer): () => void {
+    const stop = this.output.observe(observer);
+    // It reads nothing while its buffer is full.
+    if (!this.readableEnded) this._read(0);
+    return stop;
+  }
 }
 
 function pipe(): [reader: number, writer: number] {
@@ -65,9 +165,9 @@ function pipe(): [reader: number, writer: number] {
 }
 
 /** A pipe with our reading end, which does not block. */
-function outputPipe(): { near: Socket; far: number } {
+function outputPipe(): { near: OutputPipe; far: number } {
   const [reader, far] = pipe();
-  return { near: new Socket({ fd: reader, readable: true, writable: false }), far };
+  return { near: new OutputPipe({ fd: reader, readable: true, writable: false }), far };
 }
 
 /** A pipe with our writing end. Reopens the reading end, because the process's must block. */

@@ -7,19 +7,26 @@ import { ReadStream } from 'node:tty';
 import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
+import { callError } from './call-checks.js';
+import { ObservedOutput, type Observer } from './process-streams.js';
+
+/** The largest window in characters: struct winsize of ioctl_tty(2). */
+const largestWindow = 65_535;
 
 /** Both directions of a terminal: what is written is its input, what is read the process's output. */
 export class TerminalStream extends Duplex {
   readonly #master: number;
   readonly #tty: ReadStream;
+  readonly #output = new ObservedOutput();
 
   /** @param master the descriptor, which the stream owns */
   constructor(master: number) {
     super();
     this.#master = master;
     this.#tty = new ReadStream(master);
-    this.#tty.on('data', (chunk) => {
-      if (!this.push(chunk)) this.#tty.pause();
+    this.#tty.on('data', (chunk: Buffer) => {
+      this.#output.add(chunk);
+      if (!this.push(chunk) && !this.#output.isObserved) this.#tty.pause();
     });
     this.#tty.once('end', () => this.push(null));
     // EIO: the last process has closed the terminal (ioctl_tty(2)).
@@ -30,8 +37,19 @@ export class TerminalStream extends Duplex {
     this.#tty.pause();
   }
 
-  /** Sets the window size, of which the kernel tells the process (SIGWINCH). @throws RuntError ERR_IO */
+  /** Calls an observer with the last output and all that follows; reads it even if nobody consumes it. */
+  observe(observer: Observer): () => void {
+    const stop = this.#output.observe(observer);
+    this.#tty.resume();
+    return stop;
+  }
+
+  /** Sets the window size; the kernel sends SIGWINCH to the process. @throws RuntError ERR_USAGE, ERR_IO */
   resize(columns: number, rows: number): void {
+    for (const [name, value] of Object.entries({ columns, rows })) {
+      const fits = Number.isInteger(value) && value >= 0 && value <= largestWindow;
+      if (!fits) throw callError(`resize: ${name} must be an integer from 0 to ${largestWindow}`);
+    }
     const r = native.setWindowSize(this.#master, columns, rows);
     check(r, { code: 'ERR_IO', message: `set the window size to ${columns} × ${rows}`, syscall: 'ioctl' });
   }

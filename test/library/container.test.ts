@@ -191,7 +191,7 @@ test('kill takes a name or a number, may signal all processes, and refuses an un
   assert.equal(process.signals, [SIGUSR1, SIGUSR1, SIGUSR1, SIGTERM, SIGUSR1]);
   assert.equal(other.signals, [SIGUSR1]);
   const error = await failure(host, web.kill('NOTHING'));
-  assert.equal([error.code, error.message], ['ERR_USAGE', 'unknown signal NOTHING']);
+  assert.equal([error.code, error.message], ['ERR_USAGE', 'kill: unknown signal NOTHING']);
   assert.equal(await web.pids(), [process.pid, other.pid]);
   other.signal(SIGKILL);
   await kernel.finish(web.delete({ force: true }));

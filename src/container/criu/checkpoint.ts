@@ -38,8 +38,9 @@ import {
   mountLines,
   refuseUnrestorable,
 } from './criu-external.js';
+import type { DumpFlags } from './criu-flag-types.js';
 import { Type } from './criu-messages.js';
-import { criuConfigFile, type DumpFlags, dumpOptions, type External } from './criu-options.js';
+import { criuConfigFile, dumpOptions, type External } from './criu-options.js';
 import { Criu, type FoundCriu, refusalError, usableCriu } from './criu-process.js';
 import { checkRoot } from './criu-program.js';
 

@@ -2,35 +2,8 @@
 import { criuConfig } from '../../spec/annotation-names.js';
 import type { Spec } from '../../spec/config-types.js';
 import { CLONE_NEWNET } from '../../sys/linux.js';
+import type { CriuFlags, DumpFlags, RestoreFlags } from './criu-flag-types.js';
 import { CgroupMode, type CriuOptions } from './criu-messages.js';
-
-/** Flags of both commands. */
-export interface CriuFlags {
-  readonly tcpEstablished: boolean;
-  readonly extUnixSk: boolean;
-  readonly shellJob: boolean;
-  readonly fileLocks: boolean;
-  readonly autoDedup: boolean;
-  readonly lazyPages: boolean;
-  /** `soft` when absent. */
-  readonly manageCgroupsMode?: 'soft' | 'full' | 'strict' | 'ignore';
-}
-
-export interface DumpFlags extends CriuFlags {
-  readonly leaveRunning: boolean;
-  readonly preDump: boolean;
-  readonly linkRemap: boolean;
-  readonly tcpSkipInFlight: boolean;
-  /** Relative to the image directory. */
-  readonly parentPath?: string;
-  readonly pageServer?: { readonly address: string; readonly port: number };
-}
-
-export interface RestoreFlags extends CriuFlags {
-  readonly tcpClose: boolean;
-  readonly lsmProfile?: string;
-  readonly lsmMountContext?: string;
-}
 
 /** Host facts for both requests. */
 interface RequestFacts {

@@ -1,6 +1,6 @@
 /** Options of `restore`. */
 import type { CreateOptions } from '../launch/container-options.js';
-import type { RestoreFlags } from './criu-options.js';
+import type { RestoreFlags } from './criu-flag-types.js';
 
 export interface RestoreOptions extends CreateOptions, RestoreFlags {
   /** Absolute directory of the images. */

@@ -145,12 +145,19 @@ function oomFileOf({ cgroups, unit }: ContainerRecord): string {
 /**
  * Waits until a process of the container has ended. Replaces a supervisor that is killed meanwhile, so that later
  * callers can still ask for the exit status.
- * @param timeout ms, -1 for no limit @returns whether it has ended
+ * @param timeout ms, -1 for no limit
+ * @param early whether the caller no longer waits
+ * @returns whether it has ended
  */
-export async function awaitEnd(stateDir: string, pidfd: number, timeout = -1): Promise<boolean> {
+export async function awaitEnd(
+  stateDir: string,
+  pidfd: number,
+  timeout = -1,
+  early: { readonly ended: boolean } = { ended: false },
+): Promise<boolean> {
   const end = now() + timeout;
   const rest = (): number => (timeout < 0 ? -1 : Math.max(0, end - now()));
-  for (let tries = 0; tries < maxTries && native.isReadable(pidfd) === 0; tries++) {
+  for (let tries = 0; tries < maxTries && !early.ended && native.isReadable(pidfd) === 0; tries++) {
     const supervisor = supervisorOf(stateDir);
     const process = supervisor && holdProcess(supervisor);
     if (!process) {
@@ -168,5 +175,5 @@ export async function awaitEnd(stateDir: string, pidfd: number, timeout = -1): P
       process.close();
     }
   }
-  return readableOrPolled(pidfd, rest());
+  return readableOrPolled(pidfd, early.ended ? 0 : rest());
 }

@@ -1,6 +1,6 @@
 /** Checkpoint of the task service, and restore of a container whose Create names images; loaded on demand. */
 import { checkpoint } from '../../container/criu/checkpoint.js';
-import type { CriuFlags } from '../../container/criu/criu-options.js';
+import type { CriuFlags } from '../../container/criu/criu-flag-types.js';
 import { restore } from '../../container/criu/restore.js';
 import type { Stdio } from '../../container/launch/spawn-init.js';
 import { typeName } from '../containerd/any-message.js';

@@ -1,13 +1,9 @@
 /** Flags of checkpoint and restore as options of criu's request, checked byte for byte. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { DumpFlags } from '../../../src/container/criu/criu-flag-types.js';
 import { CgroupMode, Request, Response, Type } from '../../../src/container/criu/criu-messages.js';
-import {
-  criuConfigFile,
-  type DumpFlags,
-  dumpOptions,
-  restoreOptions,
-} from '../../../src/container/criu/criu-options.js';
+import { criuConfigFile, dumpOptions, restoreOptions } from '../../../src/container/criu/criu-options.js';
 
 const none = {
   tcpEstablished: false,

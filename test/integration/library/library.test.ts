@@ -313,7 +313,11 @@ test(
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
     const r = runtime(bed);
-    const timed = await r.run(bed.id, bed.bundle, { timeout: 50, stdio: ['ignore', 'ignore', 'ignore'] });
+    const timed = await r.run(bed.id, bed.bundle, {
+      timeout: 50,
+      stopTimeout: 0,
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
     assert.is((await failure(timed.exit)).code, 'ERR_TIMEOUT');
     assert.equal(await r.list(), []);
     const abort = new AbortController();
@@ -363,7 +367,7 @@ test(
     );
     assert.is(
       await message(r.create(bed.id, bed.bundle, { hookTimeout: '5' } as object)),
-      'create: option hookTimeout must be a number',
+      'create: option hookTimeout must be a number of seconds, at least 0',
     );
     assert.match(await message(r.run(bed.id, bed.bundle, { stdio: 'pipe' } as object)), /a list of three/);
     const container = r.container(bed.id);
@@ -444,7 +448,7 @@ test(
   'the examples of docs/library.md run and print their output',
   onBed(async (bed) => {
     const examples = [...readFileSync('docs/library.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]!);
-    assert.is(examples.length, 4);
+    assert.is(examples.length, 5);
     const dir = mkdtempSync(join(tmpdir(), 'runt-docs-'));
     try {
       mkdirSync(join(dir, 'node_modules'));
@@ -457,6 +461,7 @@ test(
           .replaceAll('/srv/hello/rootfs', bed.rootfs)
           .replaceAll('/srv/hello', join(dir, 'hello'))
           .replaceAll('/srv/web', bed.bundle)
+          .replaceAll("'web'", JSON.stringify(bed.id))
           .replaceAll('new Runtime()', `new Runtime({ root: ${JSON.stringify(bed.root)} })`);
         writeFileSync(join(dir, `${i}.mjs`), code);
         const { stdout } = await promisify(execFile)(process.execPath, [join(dir, `${i}.mjs`)], {
@@ -467,6 +472,7 @@ test(
       assert.equal(output, [
         'hello world\n 0\n',
         'from exec\n 3 running\npaused\nstats\n9\n',
+        'ready to accept connections\n',
         'true 0 true true\n',
         'ERR_NO_CONTAINER\n',
       ]);
