@@ -8,8 +8,9 @@ import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
 import { OpFailed } from './failure/op-failed.js';
 import {
   type CompiledBundle,
-  compileBundle,
+  compileLoaded,
   forSystemd,
+  loadBundle,
   systemdScope,
   withoutTemplate,
   withoutTrees,
@@ -47,7 +48,10 @@ export async function launchContainer(
 ): Promise<LaunchedContainer> {
   checkId(o.id);
   const systemd = o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined;
-  let compiled = compileBundle(o, startSocket, systemd, foreground);
+  const loaded = loadBundle(o);
+  await host.turn?.();
+  let compiled = compileLoaded(loaded, o, startSocket, systemd, foreground);
+  await host.turn?.();
   if (systemd) compiled = await forSystemd(compiled);
   const { spec } = compiled;
   // `process` is REQUIRED at the start (config.md#process), which for `run` is now.

@@ -12,6 +12,6 @@ export async function removeRare({ rdt, layers }: RareParts): Promise<void> {
   try {
     if (rdt?.length) (await import('./launch/handlers/rdt-handler.js')).removeRdt(rdt);
   } finally {
-    if (layers?.length) (await import('./state/layer-record.js')).removeLayers(layers);
+    if (layers?.length) await (await import('./state/layer-record.js')).removeLayers(layers);
   }
 }

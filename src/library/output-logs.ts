@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { sleep } from '../sys/waiting/loop.js';
+import { followInterval } from '../sys/waiting/time-limits.js';
 import type { OptionTypes } from './call-checks.js';
 import { type HeldStdio, streamsError } from './held-stdio.js';
 
@@ -23,9 +24,6 @@ export interface LogLine {
   /** UTF-8, without the newline. */
   readonly line: string;
 }
-
-/** ms between two looks at a file. */
-const followInterval = 50;
 
 /** The pieces of a file, each after the one before. */
 export class FileReader {

@@ -8,7 +8,7 @@ import { tryReadText } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
 import { now, sleep, withTimeout } from '../sys/waiting/loop.js';
-import { timeoutStatus } from '../sys/waiting/time-limits.js';
+import { lastOutputTime, timeoutStatus, waitForInterval, waitForTime } from '../sys/waiting/time-limits.js';
 import { callError, checkOptions, checkWords, type OptionTypes } from './call-checks.js';
 import { heldStdio, streamsError } from './held-stdio.js';
 import { FileReader } from './output-logs.js';
@@ -79,10 +79,6 @@ interface Target {
   readonly succeeds: (command: readonly string[], timeout: number) => Promise<boolean>;
 }
 
-const defaultTimeout = 60_000;
-const defaultInterval = 100;
-/** ms in which this program reads the last output of a container from a pipe. */
-const lastOutputTime = 50;
 /** Characters of a line without an end that are looked at. */
 const longestLine = 64 << 10;
 /** The state TCP_LISTEN in /proc/net/tcp (proc_net_tcp(5)). */
@@ -96,9 +92,9 @@ const listenState = '0A';
 export async function waitForAll(target: Target, conditions: readonly Condition[], o: WaitForOptions): Promise<void> {
   const { root, record } = target;
   const what = `waitFor ${record.id}`;
-  const { timeout = defaultTimeout, interval = defaultInterval, signal } = o;
+  const { timeout = waitForTime, interval = waitForInterval, signal } = o;
   const deadline = now() + timeout;
-  const looks: Look[] = [];
+  let looks: Look[] = [];
   try {
     for (const condition of conditions)
       looks.push(lookOf(what, target, condition, () => Math.max(1, deadline - now())));
@@ -113,7 +109,7 @@ export async function waitForAll(target: Target, conditions: readonly Condition[
         if (met === true) look.close();
         else unmet.push(look);
       }
-      looks.splice(0, looks.length, ...unmet);
+      looks = unmet;
       const [first] = unmet;
       if (!first) return;
       // Its last output may still be in a pipe: look once more.

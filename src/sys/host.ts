@@ -24,6 +24,13 @@ export interface Host {
   readonly onWait?: (id: number, timeout: number) => void;
   /** Ends a wait: `endWait` was called, or `forget` cancelled it. */
   readonly onWaitEnd?: (id: number) => void;
+  /**
+   * In a program with other work: lets it do that if ours has taken long, and resolves then; undefined if it has not.
+   * Absent in a program that does nothing else.
+   */
+  readonly turn?: () => Promise<void> | undefined;
+  /** In a program with other work: calls a native function that may take long in another thread. */
+  readonly inThread?: (name: keyof Native, args: readonly unknown[]) => Promise<number>;
   /** For a server: reports uncaught errors and unhandled rejections from now on, and the program does not end. */
   readonly outlive?: (report: (error: unknown) => void) => void;
   /**

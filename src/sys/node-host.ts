@@ -8,6 +8,7 @@ import { check } from './error.js';
 import { type Host, native, setHost } from './host.js';
 import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
 import { endWait, pendingWaits } from './waiting/loop.js';
+import { turnTime } from './waiting/time-limits.js';
 
 const cTypes: Record<AbiType, string[]> = {
   i32: ['int32_t'],
@@ -139,28 +140,59 @@ function rawEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string 
   return original;
 }
 
-/** Binds every function of `abi`; looks each one up in the library at its first call. */
-function bind(path: string): Native {
+/**
+ * Binds every function of `abi`; looks each one up in the library at its first call. `inThread` calls one of them in a
+ * thread of libuv's.
+ */
+function bind(path: string): { native: Native; inThread: NonNullable<Host['inThread']> } {
   const library = koffi.load(path);
   const native: Record<string, (...args: unknown[]) => unknown> = {};
-  for (const [name, { ret, args }] of Object.entries(abi)) {
-    let call: ((...a: unknown[]) => number | bigint) | undefined;
+  const found = new Map<string, ReturnType<ReturnType<typeof koffi.load>['func']>>();
+  const prepare = (name: keyof Native, values: readonly unknown[]) => {
+    const { ret, args } = abi[name];
+    if (values.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
+    let call = found.get(name);
+    if (!call) {
+      const types = args.flatMap(([, type]) => cTypes[type]);
+      call = library.func(`runt_${name}`, ret === 'i64' ? 'int64_t' : 'int32_t', types);
+      found.set(name, call);
+    }
+    const list: unknown[] = [];
+    args.forEach(([argument, type], i) => {
+      pushChecked(name, argument, type, values[i], list);
+    });
+    return { call, list, ret };
+  };
+  for (const name of Object.keys(abi) as (keyof Native)[]) {
     native[name] = (...values) => {
-      if (values.length !== args.length) throw new TypeError(`${name} takes ${args.length} arguments`);
-      call ??= library.func(
-        `runt_${name}`,
-        ret === 'i64' ? 'int64_t' : 'int32_t',
-        args.flatMap(([, type]) => cTypes[type]),
-      );
-      const list: unknown[] = [];
-      args.forEach(([argument, type], i) => {
-        pushChecked(name, argument, type, values[i], list);
-      });
+      const { call, list, ret } = prepare(name, values);
       const value = call(...list);
       return ret === 'i64' ? BigInt(value) : Number(value);
     };
   }
-  return native as unknown as Native;
+  const inThread = (name: keyof Native, values: readonly unknown[]): Promise<number> =>
+    new Promise((settle, fail) => {
+      const { call, list } = prepare(name, values);
+      call.async(...list, (error: unknown, value: number | bigint) => {
+        if (error) fail(error);
+        else settle(Number(value));
+      });
+    });
+  return { native: native as unknown as Native, inThread };
+}
+
+/** Lets other events have their turn: those of timers, sockets and of other promises. */
+function turns(): () => Promise<void> | undefined {
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < turnTime) return undefined;
+    return new Promise((settle) => {
+      setImmediate(() => {
+        last = performance.now();
+        settle();
+      });
+    });
+  };
 }
 
 /**
@@ -244,7 +276,8 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
   const inherited = passesFds ? inheritedFds() : new Set<number>();
   const host: Host = {
     name: 'node',
-    native: bind(libraryPath()),
+    ...bind(libraryPath()),
+    turn: turns(),
     args: rawArguments(args),
     env: rawEnvironment(process.env),
     decode: (bytes, length) => decoder.decode(bytes.subarray(0, length)),

@@ -36,17 +36,27 @@ export interface CompiledBundle {
   readonly spans: readonly OwnSpan[];
 }
 
+/** A config that was loaded and validated. */
+interface LoadedBundle {
+  readonly spec: Spec;
+  readonly text: Uint8Array;
+  readonly times: readonly bigint[];
+}
+
 /**
  * Loads, validates and compiles. `systemd` is the result of `systemdScope`.
  * @throws RuntError ERR_SPEC_* for a bad config, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
-export function compileBundle(
+export const compileBundle = (
   o: CreateOptions,
   startSocket = true,
   systemd?: CompileOptions['systemd'],
   foreground = false,
-): CompiledBundle {
-  const times = [native.monotonic()];
+): CompiledBundle => compileLoaded(loadBundle(o), o, startSocket, systemd, foreground);
+
+/** Loads and validates: the first half of `compileBundle`. @throws RuntError ERR_SPEC_* */
+export function loadBundle(o: CreateOptions): LoadedBundle {
+  const start = native.monotonic();
   const { spec: loaded, warnings, text } = loadSpec(configPath(o));
   const spec = withHookTimeouts(loaded, o.hookTimeout);
   for (const warning of warnings) {
@@ -54,7 +64,19 @@ export function compileBundle(
     if (warning.pointer === '/ociVersion' && !o.debug) continue;
     o.warn(warningSentence(warning));
   }
-  times.push(native.monotonic());
+  return { spec, text, times: [start, native.monotonic()] };
+}
+
+/** Compiles: the second half of `compileBundle`. @throws RuntError ERR_UNSUPPORTED, ERR_CGROUP_* */
+export function compileLoaded(
+  loaded: LoadedBundle,
+  o: CreateOptions,
+  startSocket: boolean,
+  systemd: CompileOptions['systemd'],
+  foreground: boolean,
+): CompiledBundle {
+  const { spec, text } = loaded;
+  const times = [...loaded.times];
   const facts = readHostFacts(o.rootless);
   times.push(native.monotonic());
   const options: CompileOptions = {

@@ -4,7 +4,7 @@ import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { OwnedFd } from '../../sys/fds.js';
-import { native } from '../../sys/host.js';
+import { host, native } from '../../sys/host.js';
 import type { ReportOf, Span } from '../../sys/protocol.js';
 import { timestamp } from '../../sys/timestamp.js';
 import { readableOrPolled } from '../../sys/waiting/loop.js';
@@ -61,6 +61,7 @@ export class Launch {
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
       if (plan.ops.some((op) => op.op === 'sync')) channel.sendGo();
+      await host.turn?.();
       // While runt-init works.
       if (config) storeConfig(root, record.id, config);
       if (resources.startSocket) storePlanRest(root, record.id, plan);
@@ -207,7 +208,7 @@ export class Launch {
       const op = plan.ops[index] as Op;
       if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
-      const slow = perform(op, this.resources);
+      const slow = perform(op, this.resources) ?? host.turn?.();
       if (slow) await slow;
       this.input.onDone?.(op);
       if (trace) this.spans.push({ index, start, end: native.monotonic() });

@@ -219,15 +219,18 @@ function sweep(all: number, user: User): void {
 }
 
 /** Removes fresh layers; a missing one is not an error. @throws RuntError ERR_LAYER */
-export function removeLayers(paths: readonly string[]): void {
+export async function removeLayers(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     const [directory, name] = splitLayer(path);
     const facts = { code: 'ERR_LAYER', message: `remove the layer ${path}`, path };
     const dir = native.openAt(AT_FDCWD, directory, O_PATH, 0);
     if (dir === -E.ENOENT) continue;
     const all = new OwnedFd(check(dir, facts));
-    const r = native.removeTree(all.number, name);
-    all.close();
-    check(r, facts);
+    try {
+      const r = host.inThread?.('removeTree', [all.number, name]) ?? native.removeTree(all.number, name);
+      check(await r, facts);
+    } finally {
+      all.close();
+    }
   }
 }

@@ -81,8 +81,19 @@ export const notifyBarrierTime = 30_000;
 /** The longest pause between two polls of a terminal that no process of the container has open. */
 export const longestTerminalPause = 100;
 
-/** The library's default interval between two statistics. */
+// the library
+
+/** The default interval between two statistics. */
 export const statsInterval = 5_000;
+/** The work of a program's event loop that may pass before its other events have their turn. */
+export const turnTime = 2;
+/** Interval between two looks at a file of output that is followed. */
+export const followInterval = 50;
+/** Default of `waitFor`, as in testcontainers: the time limit, and the longest pause between two looks. */
+export const waitForTime = 60_000;
+export const waitForInterval = 100;
+/** A program reads the last output of an ended container from a pipe in this time. */
+export const lastOutputTime = 50;
 
 // criu
 
