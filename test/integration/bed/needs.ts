@@ -65,6 +65,8 @@ type Need =
   | 'not-uml'
   | 'at-speed'
   | 'linux32'
+  | 'chromium'
+  | 'xterm'
   | 'criu'
   | 'grpcurl'
   | 'grpcio-tools'
@@ -268,6 +270,8 @@ export function missing(need: Need): string | undefined {
       return spawnSync('python3', ['-c', 'import grpc_tools'], { stdio: 'ignore' }).status === 0
         ? undefined
         : 'grpcio-tools: python3 has no module grpc_tools';
+    case 'xterm':
+      return existsSync(join(top, 'node_modules/@xterm/xterm')) ? undefined : 'xterm: npm has not installed xterm.js';
     case 'criu':
       return whyNoCriu();
     case 'sys-resource':
