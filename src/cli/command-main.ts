@@ -35,6 +35,7 @@ const loaders: Loaders = {
   features: () => import('./commands/features-command.js'),
   serve: () => import('./commands/serve-command.js'),
   debug: () => import('./commands/debug-command.js'),
+  doctor: () => import('./commands/doctor-command.js'),
   completion: () => import('./commands/completion-command.js'),
   help: () => import('./commands/help-command.js'),
 };

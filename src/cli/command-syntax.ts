@@ -132,6 +132,7 @@ export const commands = {
   features: { args: '', flags: help },
   serve: { args: '', flags: rare },
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
+  doctor: { args: '', flags: rare },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },
 } as const satisfies Record<string, { args: '' | FormPart | `${FormPart} ${FormPart}`; flags: Flags }>;

@@ -85,5 +85,6 @@ export const rareFlags = {
     'help|h': 'bool',
   },
   stop: { 'timeout|t': 'str', 'signal|s': 'str', 'help|h': 'bool' },
+  doctor: { all: 'bool', 'format|f': 'text|json', 'help|h': 'bool' },
   spec: specFlags,
 } as const;

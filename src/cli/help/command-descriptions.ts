@@ -334,6 +334,14 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
     text: 'The report has its state, processes, namespaces, cgroups with their limits, mounts, file descriptors, and its last error.',
     flags: { format: 'output format (default: text)' },
   },
+  doctor: {
+    summary: 'find what does not work for containers on this machine',
+    text: 'It creates containers in a directory of its own, and deletes them. Each problem is printed with its remedy.',
+    flags: {
+      all: 'also print checks that do not apply to this machine or this user',
+      format: 'output format (default: text)',
+    },
+  },
   completion: {
     summary: 'print the completion script for a shell',
     text: '"make install" and the packages install these scripts where the shells look for them.',

@@ -118,6 +118,10 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
     example('Print the report', 'runt debug web'),
     example('Save it to a file', 'runt debug --format json web > web.json'),
   ],
+  doctor: [
+    example('Print what does not work', 'runt doctor'),
+    example('List the failed classes in a script', "runt doctor --format json | jq -r '.failed[]'"),
+  ],
   completion: [
     example('Enable completion in a running bash', 'source <(runt completion bash)'),
     example('Install the script for fish', 'runt completion fish > ~/.config/fish/completions/runt.fish'),

@@ -89,6 +89,11 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
   features: { related: ['version', 'validate'] },
   serve: { variables: ['NOTIFY_SOCKET', 'LISTEN_FDS', 'WATCHDOG_USEC', 'WATCHDOG_PID'], related: ['run', 'state'] },
   debug: { related: ['state', 'ps', 'list'] },
+  doctor: {
+    status: '0 if nothing that containers need is missing, warnings or not; 1 if a check failed.',
+    variables: ['TMPDIR', 'DBUS_SESSION_BUS_ADDRESS'],
+    related: ['features', 'debug', 'validate'],
+  },
   completion: { related: ['help'] },
   help: { variables: ['NO_COLOR'], related: ['version', 'completion'] },
 };

@@ -192,3 +192,9 @@ export const serverLockTime = 30_000;
 export const acceptPause = 100;
 /** Interval between two log lines about refused clients, which reconnect at once. */
 export const refusalLogInterval = 10_000;
+
+// doctor
+/** A trial container is created, started and stopped in this time, and deleted in this time. */
+export const trialTime = 10_000;
+/** systemd's manager answers `runt doctor` in this time. */
+export const doctorBusTime = 5_000;

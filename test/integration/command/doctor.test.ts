@@ -1,0 +1,152 @@
+/** `runt doctor`: what it tries is true, each problem is found with its remedy, and nothing is left. */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { asUser } from '../bed/callers.js';
+import { mounting } from '../bed/mount-namespace.js';
+
+const test = needing('doctor', 'root', 'setpriv', 'unshare', 'mount', 'user-namespaces');
+
+interface Check {
+  class: string;
+  name: string;
+  status: string;
+  found: string;
+  remedy?: string;
+}
+
+interface Report {
+  version: number;
+  ok: boolean;
+  failed: string[];
+  checks: Check[];
+}
+
+/** Directories, cgroups and state that trials have left. */
+function remains(): string[] {
+  const cgroups = readFileSync('/proc/self/cgroup', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(':') as [string, string, string])
+    .flatMap(([, controllers, path]) => [
+      join('/sys/fs/cgroup', path),
+      join('/sys/fs/cgroup', controllers.replace('name=', ''), path),
+      join('/sys/fs/cgroup/unified', path),
+    ])
+    .filter((path) => existsSync(path));
+  return ['/tmp', ...cgroups].flatMap((path) =>
+    readdirSync(path, { recursive: path !== '/tmp', encoding: 'utf8' }).filter((name) =>
+      /(?:^|\/)(?:runt-)?doctor-\d/.test(name),
+    ),
+  );
+}
+
+const call = (bed: Bed, ...wrapped: string[]): [number | null, Report] => {
+  const env = { PATH: process.env.PATH ?? '', TMPDIR: bed.dir };
+  const r = bed.runt(['doctor', '--format', 'json'], { env, ...(wrapped.length > 0 && { wrapped }) });
+  assert.is(r.stderr, '');
+  return [r.code, JSON.parse(r.stdout) as Report];
+};
+const found = ({ checks }: Report, of: string, name: string): Check => {
+  const check = checks.find((c) => c.class === of && c.name === name);
+  assert.ok(check, `${of}/${name} among ${checks.map((c) => `${c.class}/${c.name}`).join(' ')}`);
+  return check!;
+};
+
+test(
+  'doctor creates containers for root, exits with 0 if none fails, and leaves nothing',
+  onBed((bed) => {
+    const before = remains();
+    const [code, report] = call(bed);
+    assert.equal([report.version, report.ok, report.failed], [1, code === 0, report.failed]);
+    assert.equal(code, report.checks.some(({ status }) => status === 'failed') ? 1 : 0);
+    assert.match(found(report, 'container', 'plain').found, /^created, started and deleted in \d+ ms$/);
+    for (const name of ['user', 'network']) assert.is(found(report, 'namespaces', name).status, 'ok', name);
+    assert.is(found(report, 'security', 'seccomp').status, 'ok');
+    assert.is(found(report, 'ids', 'subordinate').status, 'skipped');
+    for (const { status, remedy, name } of report.checks)
+      if (status === 'failed' || status === 'warning') assert.ok(remedy, `${name} has a remedy`);
+    assert.equal(remains(), before);
+    assert.equal(
+      readdirSync(bed.dir).filter((name) => name.startsWith('runt-doctor')),
+      [],
+    );
+    const text = bed.runt(['doctor', '--all']);
+    assert.is(text.code, code);
+    assert.match(text.stdout, /^kernel\n {2}ok {7}release +Linux \d/);
+    assert.match(text.stdout, /\ndoctor: .*; \d+ warnings?\n$/);
+  }),
+);
+
+test(
+  'doctor finds a state root that cannot be written, and names its class',
+  onBed((bed) => {
+    mkdirSync(bed.root, { mode: 0o700 });
+    const [code, report] = call(bed, ...mounting(`mount -t tmpfs -o ro none '${bed.root}'`));
+    assert.equal([code, report.failed], [1, ['state']]);
+    assert.match(found(report, 'state', 'root').found, /^write into .*: EROFS/);
+  }),
+);
+
+test(
+  'doctor finds that no cgroup is mounted, and still tries the rest',
+  onBed((bed) => {
+    const [code, report] = call(bed, ...mounting('mount -t tmpfs none /sys/fs/cgroup'));
+    assert.equal([code, report.failed], [1, ['cgroups']]);
+    assert.is(found(report, 'cgroups', 'layout').found, 'no cgroup hierarchy is mounted');
+    assert.is(found(report, 'container', 'plain').status, 'ok');
+  }),
+);
+
+test(
+  'doctor tells an ordinary user what works, and a missing range of ids with its remedy',
+  onBed((bed) => {
+    const report = JSON.parse(asUser(bed)('doctor', '--format', 'json').stdout) as Report;
+    assert.equal(report.failed, []);
+    assert.is(found(report, 'namespaces', 'user').status, 'ok');
+    const helpers = found(report, 'ids', 'helpers');
+    if (helpers.status === 'ok') {
+      assert.is(found(report, 'ids', 'subordinate').found, 'a container has two ids');
+      const without = JSON.parse(asUser(bed, '')('doctor', '--format', 'json').stdout) as Report;
+      assert.match(found(without, 'ids', 'ranges').remedy!, /^run "usermod --add-subuids /);
+    }
+    assert.equal(
+      readdirSync('/tmp').filter((name) => name.startsWith('runt-doctor')),
+      [],
+    );
+  }),
+);
+
+test(
+  'doctor names the sysctl that forbids user namespaces, and tries no other container',
+  onBed((bed) => {
+    const script = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"';
+    const env = { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir, TMPDIR: bed.dir };
+    const wrapped = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh'];
+    const r = bed.runt(['doctor', '--format', 'json'], { env, wrapped });
+    const report = JSON.parse(r.stdout) as Report;
+    assert.equal([r.code, report.failed], [1, ['container']]);
+    assert.match(found(report, 'container', 'plain').remedy!, 'sysctl -w user.max_user_namespaces=');
+    assert.is(found(report, 'namespaces', 'all').status, 'skipped');
+  }),
+);
+
+test(
+  'a signal ends doctor with 128 + its number, and leaves nothing',
+  onBed(async (bed) => {
+    const env = { PATH: process.env.PATH ?? '', TMPDIR: bed.dir };
+    const running = bed.spawn(['doctor'], { env });
+    await eventually('a trial', () => readdirSync(bed.dir).some((name) => name.startsWith('runt-doctor')));
+    running.child.kill('SIGTERM');
+    const { code } = await running.exit;
+    // It may have been at its end already.
+    assert.ok(code === 143 || code === 0, String(code));
+    assert.equal(
+      readdirSync(bed.dir).filter((name) => name.startsWith('runt-doctor')),
+      [],
+    );
+  }),
+);
+
+test.run();
