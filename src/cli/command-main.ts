@@ -36,6 +36,7 @@ const loaders: Loaders = {
   serve: () => import('./commands/serve-command.js'),
   debug: () => import('./commands/debug-command.js'),
   doctor: () => import('./commands/doctor-command.js'),
+  install: () => import('./commands/install-command.js'),
   completion: () => import('./commands/completion-command.js'),
   help: () => import('./commands/help-command.js'),
 };

@@ -133,6 +133,7 @@ export const commands = {
   serve: { args: '', flags: rare },
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
   doctor: { args: '', flags: rare },
+  install: { args: '', flags: rare },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },
 } as const satisfies Record<string, { args: '' | FormPart | `${FormPart} ${FormPart}`; flags: Flags }>;

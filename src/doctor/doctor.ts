@@ -3,6 +3,7 @@ import { withoutRoot } from '../container/launch/read-host-facts.js';
 import { now } from '../sys/waiting/loop.js';
 import { type Check, type CheckClass, type Finding, findingOf } from './check.js';
 import { cgroupChecks } from './checks/cgroup-checks.js';
+import { engineChecks } from './checks/engine-checks.js';
 import { idChecks } from './checks/id-checks.js';
 import { kernelChecks } from './checks/kernel-checks.js';
 import { mountChecks } from './checks/mount-checks.js';
@@ -53,6 +54,7 @@ export async function examine(root: string | undefined): Promise<Check[]> {
     }
   }
   await add('state', () => stateChecks(root));
+  await add('engines', engineChecks);
   return checks;
 }
 

@@ -119,6 +119,25 @@ export const abi = table({
     ],
     doc: 'writes path + ".tmp" (O_EXCL|O_NOFOLLOW), then renames it over path: readers see the old or the new file',
   },
+  installFile: {
+    ret: 'i32',
+    args: [
+      ['path', 'str'],
+      ['mode', 'i32'],
+      ['uid', 'i64'],
+      ['gid', 'i64'],
+      ['data', 'buf'],
+    ],
+    doc: 'as replaceFile, with path + ".runt-new", an owner and fsync(2) of file and directory: the file is whole even if the power fails',
+  },
+  installLink: {
+    ret: 'i32',
+    args: [
+      ['target', 'str'],
+      ['path', 'str'],
+    ],
+    doc: 'makes a symlink, or replaces what is at path, in the same way',
+  },
   mkdirAt: {
     ret: 'i32',
     args: [

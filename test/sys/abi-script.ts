@@ -236,6 +236,31 @@ const cases: Record<Name, Case> = {
     const out = new Uint8Array(4096);
     t.note('left', sorted(text(out, native.readDir(AT_FDCWD, dir, out))));
   },
+  installFile(t, dir) {
+    const path = `${dir}/installed`;
+    native.writeFile(AT_FDCWD, `${path}.runt-new`, O_CREAT, 0o600, bytes('left by a crash'));
+    t.call('installFile', [path, 0o640, -1n, -1n, bytes('one')]);
+    t.call('installFile', [path, 0o755, -1n, -1n, bytes('two')]);
+    t.note('now', procText(path));
+    const out = new Uint8Array(64);
+    native.stat(AT_FDCWD, path, 0, out);
+    t.note('mode', longs(out)[0]! & 0o7777n);
+    t.call('installFile', [path, 0o755, -2n, -1n, bytes('x')]);
+    t.call('installFile', [`${dir}/none/f`, 0o755, -1n, -1n, bytes('x')]);
+    t.call('installFile', ['x'.repeat(5000), 0o600, -1n, -1n, bytes('x')]);
+    // The rename fails: the temporary file must not stay.
+    native.mkdirAt(AT_FDCWD, `${dir}/taken`, 0o700);
+    t.call('installFile', [`${dir}/taken`, 0o600, -1n, -1n, bytes('x')]);
+    const names = new Uint8Array(4096);
+    t.note('left', sorted(text(names, native.readDir(AT_FDCWD, dir, names))));
+  },
+  installLink(t, dir) {
+    t.call('installLink', ['installed', `${dir}/link`]);
+    t.call('installLink', ['elsewhere', `${dir}/link`]);
+    const out = new Uint8Array(64);
+    t.note('target', text(out, native.readLink(AT_FDCWD, `${dir}/link`, out)));
+    t.call('installLink', ['x', `${dir}/none/link`]);
+  },
   mkdirAt(t, dir) {
     t.call('mkdirAt', [AT_FDCWD, `${dir}/d`, 0o755]);
     t.call('mkdirAt', [AT_FDCWD, `${dir}/d`, 0o755]);

@@ -42,3 +42,12 @@ scenario_ctr_commands_page() {
   export CONTAINERD_ADDRESS=/run/containerd.sock
   holds containerd
 }
+
+# runt install: containerd has the handler beside those from before, and the file returns byte for byte.
+scenario_ctr_install_command() {
+  [ ! -e /etc/containerd/config.toml ] || cp /etc/containerd/config.toml /tmp/usual.toml
+  runt install --containerd --no-verify | sed 's/^containerd [0-9.]*:/containerd:/'
+  containerd config dump | grep -o 'containerd.runtimes.[a-z]*\]' | sort
+  runt install --undo
+  [ ! -e /tmp/usual.toml ] || cmp /tmp/usual.toml /etc/containerd/config.toml
+}

@@ -65,3 +65,16 @@ scenario_docker_install_page_shim() {
   docker exec cc echo inside
   docker rm -f cc
 }
+
+# runt install: dockerd reads what it wrote after a reload, and the file returns byte for byte.
+scenario_docker_install_command() {
+  echo '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}' >/tmp/page.json
+  with_page /tmp/page.json
+  runt install --docker | sed 's/^Docker [0-9.]*:/Docker:/'
+  kill -HUP "$(cat /run/docker.pid)"
+  known() { docker info -f '{{json .Runtimes}}' | grep '"runt"'; }
+  eventually known
+  runt install --docker | sed 's/^Docker [0-9.]*:/Docker:/'
+  runt install --undo
+  cmp /tmp/page.json /etc/docker/daemon.json
+}

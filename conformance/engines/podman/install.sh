@@ -25,3 +25,17 @@ scenario_install_page_default() {
   command podman inspect --format '{{.OCIRuntime}}' cc
   command podman exec cc echo inside
 }
+
+# runt install: what it writes works, and goes.
+scenario_install_command() {
+  mkdir -p /etc/containers
+  cp /etc/containers/containers.conf /tmp/usual.conf
+  trap 'cp /tmp/usual.conf /etc/containers/containers.conf; runt install --undo >/dev/null' EXIT
+  # The usual file names runt already.
+  sed -i '/^runt = /d; /runtime_supports/d' /etc/containers/containers.conf
+  runt install --podman | sed 's/^podman [0-9.]*:/podman:/'
+  command podman --runtime runt run --rm --network none bb echo by name
+  runt install --undo
+  ls /etc/containers/containers.conf.d /var/lib/runt 2>/dev/null || true
+  runt install --undo
+}

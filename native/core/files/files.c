@@ -3,6 +3,7 @@
 #include "../refused.h"
 #include "../time-limits.h"
 #include "private-file.h"
+#include "write-all.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -111,9 +112,7 @@ int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t d
   }
 }
 
-/* Writes all. The first write(2) has everything: files of cgroupfs and procfs take a value in one
- * call. */
-static int write_all(int fd, const uint8_t *data, uint32_t len) {
+int write_all(int fd, const uint8_t *data, uint32_t len) {
   uint32_t done = 0;
   do {
     ssize_t n = RETRY(write(fd, data + done, len - done));

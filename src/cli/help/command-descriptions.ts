@@ -342,6 +342,23 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       format: 'output format (default: text)',
     },
   },
+  install: {
+    summary: 'make engines run containers on runt',
+    text: 'Without the name of an engine: all that this machine has. The change of each file is recorded, and --undo restores the files byte for byte. A file that somebody changed meanwhile is not overwritten.',
+    flags: {
+      containerd: "add a handler to containerd's CRI plugin",
+      crio: 'add a runtime to CRI-O',
+      docker: 'add a runtime to daemon.json',
+      podman: 'add a runtime to containers.conf.d; as an ordinary user, to that of the user',
+      kubernetes: 'configure the engine of this node: containerd (also of k3s and RKE2) or CRI-O',
+      'host-root': 'configure the host whose root directory is mounted there; implies --bin-dir /usr/local/bin',
+      'bin-dir': 'copy runt and its shims to this directory of the host first (default: engines run this program)',
+      'dry-run': 'print what would be written, and write nothing',
+      undo: 'restore all files, or those of the named engines',
+      restart: 'restart the engine, or reload it, through systemd',
+      'no-verify': 'do not run a container with each engine',
+    },
+  },
   completion: {
     summary: 'print the completion script for a shell',
     text: '"make install" and the packages install these scripts where the shells look for them.',

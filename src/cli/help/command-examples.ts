@@ -122,6 +122,12 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
     example('Print what does not work', 'runt doctor'),
     example('List the failed classes in a script', "runt doctor --format json | jq -r '.failed[]'"),
   ],
+  install: [
+    example('See what would be written for Docker', 'runt install --docker --dry-run'),
+    example('Make podman know runt, and run a container', 'runt install --podman'),
+    example('Configure a node of Kubernetes, and restart its engine', 'runt install --kubernetes --restart'),
+    example('Put everything back', 'runt install --undo'),
+  ],
   completion: [
     example('Enable completion in a running bash', 'source <(runt completion bash)'),
     example('Install the script for fish', 'runt completion fish > ~/.config/fish/completions/runt.fish'),

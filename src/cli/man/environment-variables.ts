@@ -16,6 +16,7 @@ export const environmentVariables = {
   NOTIFY_SOCKET: 'Socket of the service manager, as in sd_notify(3): runt forwards the readiness of the process to it.',
   NO_COLOR: 'If it is not empty, the output has no colours.',
   PATH: 'Directories in which runt looks for the programs that it runs.',
+  HOME: 'For a user other than root, install writes below it: .config/containers and .local/share/runt.',
   TMPDIR: 'Directory in which doctor makes its containers (default: /tmp).',
   TTRPC_ADDRESS: "Socket of containerd's event service.",
   MAX_SHIM_VERSION: 'Newest version of the response of start that containerd accepts.',

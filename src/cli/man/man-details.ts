@@ -94,6 +94,11 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
     variables: ['TMPDIR', 'DBUS_SESSION_BUS_ADDRESS'],
     related: ['features', 'debug', 'validate'],
   },
+  install: {
+    files: { '/var/lib/runt/install': 'record of what was written, with copies of the earlier files' },
+    variables: ['HOME'],
+    related: ['doctor', 'features'],
+  },
   completion: { related: ['help'] },
   help: { variables: ['NO_COLOR'], related: ['version', 'completion'] },
 };

@@ -12,7 +12,7 @@ import { doctorBusTime } from '../../sys/waiting/time-limits.js';
 import { type Finding, findingOf } from '../check.js';
 import type { TrialBed } from '../trial.js';
 
-/** A limit that any machine can give. */
+/** A limit of each controller, which any machine can give. */
 const limits: Readonly<Record<string, () => Resources>> = {
   memory: () => ({ memory: { limit: 64 << 20 } }),
   cpu: () => ({ cpu: { shares: 512, quota: 50_000, period: 100_000 } }),
@@ -20,6 +20,9 @@ const limits: Readonly<Record<string, () => Resources>> = {
   pids: () => ({ pids: { limit: 64 } }),
   devices: () => ({ devices: [{ allow: false, access: 'rwm' }] }),
 };
+
+/** Controllers that engines use only if a user asks for it. */
+const optional = ['cpuset'];
 
 /** The first number of a list in /proc/self/status (proc_pid_status(5)). */
 const firstOf = (field: string): string =>
@@ -47,7 +50,7 @@ export async function cgroupChecks(bed: TrialBed): Promise<[name: string, findin
       continue;
     }
     const trial = { cgroupManager: 'cgroupfs', linux: { resources: resources() } } as const;
-    found.push([name, await bed.finding(trial, 'limits apply', status, remedy)]);
+    found.push([name, await bed.finding(trial, 'limits apply', optional.includes(name) ? 'warning' : status, remedy)]);
   }
   const freezes = async (container: { root: string; id: string }): Promise<void> => {
     await pause(container);

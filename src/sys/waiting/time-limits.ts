@@ -198,3 +198,11 @@ export const refusalLogInterval = 10_000;
 export const trialTime = 10_000;
 /** systemd's manager answers `runt doctor` in this time. */
 export const doctorBusTime = 5_000;
+
+// install
+/** Another `runt install` for the same engine ends in this time. */
+export const installLockTime = 10_000;
+/** A program of an engine prints its version or its config in this time. */
+export const engineAnswerTime = 20_000;
+/** An engine runs a container of `runt install` in this time. */
+export const engineRunTime = 120_000;

@@ -1,0 +1,314 @@
+/** The record of what `runt install` changed on a host, by which it is undone byte for byte. */
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { makeDir, readLink, tryReadText, tryStat } from '../sys/fs.js';
+import { host, native } from '../sys/host.js';
+import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_RDWR, S_IFLNK, S_IFMT } from '../sys/linux.js';
+import { lock } from '../sys/waiting/file-lock.js';
+import { installLockTime } from '../sys/waiting/time-limits.js';
+import type { HostTree } from './host-tree.js';
+
+/** One file that an engine needs. */
+export interface Change {
+  /** Path as the host has it, without symbolic links. */
+  readonly path: string;
+  /** Its new content; or the target of a symbolic link. */
+  readonly content: Uint8Array | { readonly link: string };
+  /** Permissions of a new file; an existing one keeps its own. */
+  readonly mode?: number;
+  /** The first line of what runt writes: an existing file must begin with it. Absent for files of others. */
+  readonly mark?: string;
+}
+
+/** What is at a path: nothing, a link, or a file with this digest. */
+type Present =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'link'; readonly target: string }
+  | {
+      readonly kind: 'file';
+      readonly sha256: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
+
+interface Entry {
+  readonly path: string;
+  readonly before: Present;
+  /** Name of the copy of the earlier content, beside the record; only for a file. */
+  readonly copy?: string;
+  readonly after: Present;
+  /** Directories that runt made for it, outermost first. */
+  readonly directories: readonly string[];
+}
+
+interface RecordFile {
+  readonly version: 1;
+  readonly entries: readonly Entry[];
+}
+
+/** What was done with a file. */
+export interface Done {
+  readonly path: string;
+  readonly what: 'unchanged' | 'written' | 'replaced' | 'restored' | 'removed';
+}
+
+const nothing: Present = { kind: 'nothing' };
+
+const hex = (bytes: Uint8Array): string => {
+  const digest = new Uint8Array(32);
+  native.sha256(bytes, digest);
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+};
+
+/** Whether both are the same for a reader: owner and mode do not count. */
+function isSame(a: Present, b: Present): boolean {
+  if (a.kind === 'file' && b.kind === 'file') return a.sha256 === b.sha256;
+  if (a.kind === 'link' && b.kind === 'link') return a.target === b.target;
+  return a.kind === b.kind;
+}
+
+export class Ledger {
+  private constructor(
+    private readonly tree: HostTree,
+    /** Directory of the record, as the host has it. */
+    private readonly directory: string,
+    private readonly name: string,
+    private entries: readonly Entry[],
+  ) {}
+
+  /**
+   * Reads the record of an engine. Nothing is made if there is none.
+   * @throws RuntError ERR_INSTALL for a record of another version of runt, ERR_IO
+   */
+  static open(tree: HostTree, directory: string, name: string): Ledger {
+    const real = tree.resolve(directory);
+    const path = `${real}/${name}.json`;
+    const text = tryReadText(tree.outer(path));
+    if (text === undefined) return new Ledger(tree, real, name, []);
+    let record: unknown;
+    try {
+      record = JSON.parse(text);
+    } catch {}
+    const { version, entries } = (record ?? {}) as Partial<RecordFile>;
+    if (version !== 1 || !Array.isArray(entries))
+      throw new RuntError({
+        code: 'ERR_INSTALL',
+        message: `read ${path}: it is not a record of this version of runt`,
+        path,
+        hint: 'use the version of runt that installed, or put the files that the record names back by hand',
+      });
+    return new Ledger(tree, real, name, entries);
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.length === 0;
+  }
+
+  /** Paths that the record has. */
+  get paths(): string[] {
+    return this.entries.map(({ path }) => path);
+  }
+
+  /**
+   * The content that a new version of a file is made from: what was there before runt came, if the file is as runt
+   * left it, else what is there. Undefined for nothing.
+   */
+  base(path: string): Uint8Array | undefined {
+    const real = this.tree.resolve(path);
+    const entry = this.entries.find((e) => e.path === real);
+    if (entry && isSame(this.present(real), entry.after))
+      return entry.copy === undefined ? undefined : this.tree.bytes(`${this.directory}/${entry.copy}`);
+    return this.tree.bytes(real);
+  }
+
+  private present(path: string): Present {
+    const outer = this.tree.outer(path);
+    const stat = tryStat(outer, AT_FDCWD, AT_SYMLINK_NOFOLLOW);
+    if (!stat) return nothing;
+    if ((stat.mode & S_IFMT) === S_IFLNK) return { kind: 'link', target: readLink(outer) };
+    const bytes = this.tree.bytes(path) ?? new Uint8Array(0);
+    return { kind: 'file', sha256: hex(bytes), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+  }
+
+  private after(change: Change, before: Present): Present {
+    if ('link' in change.content) return { kind: 'link', target: change.content.link };
+    const owner = before.kind === 'file' ? before : { mode: change.mode ?? 0o644, uid: 0, gid: 0 };
+    const { mode, uid, gid } = owner;
+    return { kind: 'file', sha256: hex(change.content), mode: change.mode ?? mode, uid, gid };
+  }
+
+  /**
+   * Compares the changes with what is there, and changes nothing.
+   * @throws RuntError ERR_INSTALL_CHANGED for a file that somebody changed since runt wrote it
+   */
+  compare(changes: readonly Change[]): Done[] {
+    return changes.map((change) => {
+      const now = this.present(change.path);
+      const entry = this.entries.find((e) => e.path === change.path);
+      if (isSame(now, this.after(change, now))) return { path: change.path, what: 'unchanged' };
+      if (entry && !isSame(now, entry.after) && !isSame(now, entry.before))
+        throw this.changedError('install', change.path);
+      if (change.mark !== undefined && now.kind !== 'nothing' && !entry) this.checkMark(change.path, change.mark);
+      return { path: change.path, what: now.kind === 'nothing' ? 'written' : 'replaced' };
+    });
+  }
+
+  /**
+   * Writes the files. The record comes first: whenever this is killed, `undo` or a second call completes it.
+   * @throws RuntError ERR_INSTALL_CHANGED, ERR_INSTALL, ERR_IO
+   */
+  async apply(changes: readonly Change[]): Promise<Done[]> {
+    const done = this.compare(changes);
+    if (done.every(({ what }) => what === 'unchanged')) return done;
+    const made = this.makeDirectories(this.directory, 0o700);
+    await this.locked(() => {
+      const fresh = changes.map((change) => this.entryOf(change));
+      const others = this.entries.filter((e) => !fresh.some(({ path }) => path === e.path));
+      const entries = [...others, ...fresh];
+      // Those of the record itself go last.
+      if (made.length > 0 && this.isEmpty)
+        entries[0] = { ...entries[0]!, directories: [...made, ...entries[0]!.directories] };
+      this.save(entries);
+      for (const [i, change] of changes.entries()) {
+        if (done[i]!.what === 'unchanged') continue;
+        this.makeDirectories(change.path.slice(0, change.path.lastIndexOf('/')), 0o755);
+        this.put(change.path, fresh[i]!.after, change.content);
+      }
+    });
+    return done;
+  }
+
+  private entryOf(change: Change): Entry {
+    const now = this.present(change.path);
+    const known = this.entries.find((e) => e.path === change.path);
+    const before = known?.before ?? now;
+    const after = this.after(change, before.kind === 'file' ? before : now);
+    if (known) return { ...known, after };
+    const directories = this.missing(change.path.slice(0, change.path.lastIndexOf('/')));
+    if (before.kind !== 'file') return { path: change.path, before, after, directories };
+    const copy = `${this.name}-${before.sha256.slice(0, 16)}`;
+    this.write(`${this.directory}/${copy}`, 0o600, this.tree.bytes(change.path) ?? new Uint8Array(0));
+    return { path: change.path, before, copy, after, directories };
+  }
+
+  /**
+   * Puts everything back as it was before the first install, byte for byte, or nothing.
+   * @throws RuntError ERR_INSTALL_CHANGED if a file is neither as runt wrote it nor as it was before
+   */
+  async undo(isTrial = false): Promise<Done[]> {
+    const done: Done[] = [];
+    for (const { path, before, after } of this.entries) {
+      const now = this.present(path);
+      if (!isSame(now, after) && !isSame(now, before)) throw this.changedError('undo', path);
+      const what = isSame(now, before) ? 'unchanged' : before.kind === 'nothing' ? 'removed' : 'restored';
+      done.push({ path, what });
+    }
+    if (isTrial || this.isEmpty) return done;
+    const directories = this.entries.flatMap((entry) => entry.directories);
+    await this.locked(() => {
+      for (const [i, { path, before, copy }] of this.entries.entries()) {
+        if (done[i]!.what === 'unchanged') continue;
+        if (before.kind === 'nothing') this.remove(path);
+        else if (before.kind === 'link') this.put(path, before, { link: before.target });
+        else this.put(path, before, this.tree.bytes(`${this.directory}/${copy}`) ?? lostError(path));
+      }
+      for (const { copy } of this.entries) if (copy !== undefined) this.remove(`${this.directory}/${copy}`);
+      this.remove(`${this.directory}/${this.name}.json`);
+      this.entries = [];
+      this.remove(`${this.directory}/${this.name}.lock`);
+    });
+    // A directory that holds other files stays, also that of the record.
+    const all = new Set([...directories, this.directory, this.directory.slice(0, this.directory.lastIndexOf('/'))]);
+    for (const path of [...all].sort((a, b) => b.length - a.length))
+      native.unlinkAt(AT_FDCWD, this.tree.outer(path), AT_REMOVEDIR);
+    return done;
+  }
+
+  /** @throws RuntError ERR_INSTALL for a file that runt did not write */
+  private checkMark(path: string, mark: string): void {
+    if (this.tree.text(path)?.startsWith(mark)) return;
+    throw new RuntError({
+      code: 'ERR_INSTALL',
+      message: `install: ${path} is there already, and "runt install" did not write it`,
+      path,
+      hint: 'remove it, then run the command again',
+    });
+  }
+
+  private changedError(command: string, path: string): RuntError {
+    return new RuntError({
+      code: 'ERR_INSTALL_CHANGED',
+      message: `${command}: ${path} was changed after runt wrote it`,
+      path,
+      hint: `remove the lines about runt from ${path} by hand, then delete ${this.directory}/${this.name}.json`,
+    });
+  }
+
+  private async locked(work: () => void): Promise<void> {
+    const path = `${this.directory}/${this.name}.lock`;
+    const fail = { code: 'ERR_INSTALL', message: `lock ${path}`, path };
+    const fd = check(native.openAt(AT_FDCWD, this.tree.outer(path), O_RDWR | O_CREAT, 0o600), {
+      ...fail,
+      syscall: 'openat',
+    });
+    try {
+      const hint = 'wait until the other "runt install" has ended';
+      check(await lock(fd, installLockTime), { ...fail, syscall: 'flock', hint });
+      work();
+    } finally {
+      native.close(fd);
+    }
+  }
+
+  private save(entries: readonly Entry[]): void {
+    const record: RecordFile = { version: 1, entries };
+    this.write(`${this.directory}/${this.name}.json`, 0o600, host.encode(`${JSON.stringify(record, null, 1)}\n`));
+    this.entries = entries;
+  }
+
+  private put(path: string, as: Present, content: Change['content']): void {
+    if ('link' in content) {
+      const result = native.installLink(content.link, this.tree.outer(path));
+      check(result, { ...this.writeFailure(path, result), syscall: 'symlink' });
+    } else if (as.kind === 'file') this.write(path, as.mode, content, as.uid, as.gid);
+  }
+
+  private write(path: string, mode: number, bytes: Uint8Array, uid = -1, gid = -1): void {
+    const result = native.installFile(this.tree.outer(path), mode, BigInt(uid), BigInt(gid), bytes);
+    check(result, { ...this.writeFailure(path, result), syscall: 'rename' });
+  }
+
+  private writeFailure(path: string, result: number) {
+    const hint =
+      result === -E.EROFS
+        ? 'mount the file system with rw, or use the means of the distribution: its /etc may be an image'
+        : 'run "runt install --undo": it removes what was written before';
+    return { code: 'ERR_INSTALL', message: `write ${path}`, path, hint };
+  }
+
+  private remove(path: string): void {
+    const result = native.unlinkAt(AT_FDCWD, this.tree.outer(path), 0);
+    if (result !== -E.ENOENT)
+      check(result, { code: 'ERR_INSTALL', message: `remove ${path}`, path, syscall: 'unlinkat' });
+  }
+
+  /** The directories that do not exist, outermost first. */
+  private missing(directory: string): string[] {
+    const missing: string[] = [];
+    for (let at = directory; at !== '' && !this.tree.exists(at); at = at.slice(0, at.lastIndexOf('/')))
+      missing.unshift(at);
+    return missing;
+  }
+
+  /** @returns those that did not exist, outermost first */
+  private makeDirectories(directory: string, mode: number): string[] {
+    const missing = this.missing(directory);
+    for (const path of missing) makeDir(this.tree.outer(path), mode);
+    return missing;
+  }
+}
+
+function lostError(path: string): never {
+  throw new RuntError({ code: 'ERR_INSTALL', message: `restore ${path}: the copy of the earlier file is gone`, path });
+}

@@ -1,0 +1,273 @@
+/** `runt install` in the tree of a host: install, upgrade, undo, and what it refuses, byte for byte. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
+import { mounting } from '../bed/mount-namespace.js';
+import { runtPath } from '../bed/place.js';
+
+const test = needing('install', 'root', 'mount', 'unshare');
+
+const daemonJson = '{\n\t"log-driver": "json-file",\n\t"runtimes": { "crun": {"path": "/usr/bin/crun"} }\n}\n';
+
+class Host {
+  readonly root: string;
+
+  constructor(private readonly bed: Bed) {
+    this.root = join(bed.dir, 'host');
+    mkdirSync(this.root);
+  }
+
+  write(path: string, text: string, mode = 0o644): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
+    writeFileSync(join(this.root, path), text);
+    chmodSync(join(this.root, path), mode);
+  }
+
+  text(path: string): string {
+    return readFileSync(join(this.root, path), 'utf8');
+  }
+
+  has(path: string): boolean {
+    return existsSync(join(this.root, path));
+  }
+
+  call(args: readonly string[], wrapped?: readonly string[]): Result {
+    return this.bed.runt(['install', '--host-root', this.root, ...args], wrapped ? { wrapped } : {});
+  }
+
+  /** Runs a command that must succeed. */
+  ok(...args: string[]): string {
+    const r = this.call(args);
+    assert.equal([r.code, r.stderr], [0, '']);
+    return r.stdout;
+  }
+
+  /** Names, modes, owners and digests of all files. */
+  census(): string {
+    return execFileSync(
+      'sh',
+      ['-c', 'find . -printf "%P %y %m %U:%G %l\\n" | sort; find . -type f -exec sha256sum {} + | sort -k 2'],
+      { cwd: this.root, encoding: 'utf8' },
+    );
+  }
+}
+
+const onHost = (body: (host: Host, bed: Bed) => void): (() => Promise<void>) =>
+  onBed((bed) => body(new Host(bed), bed));
+
+test(
+  'install writes each engine its file, a second call writes nothing, and undo restores every byte',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson, 0o600);
+    host.write('/etc/containerd/config.toml', 'version = 2\n# mine');
+    host.write('/etc/crio/crio.conf', '[crio]\n');
+    host.write('/etc/containers/containers.conf', '[engine]\nruntime_supports_json = ["crun", "mine"]\n');
+    const before = host.census();
+    assert.match(host.ok('--dry-run'), 'would be replaced: /etc/docker/daemon.json');
+    assert.is(host.census(), before, 'a dry run writes nothing');
+    host.ok();
+    assert.equal(JSON.parse(host.text('/etc/docker/daemon.json')), {
+      'log-driver': 'json-file',
+      runtimes: { crun: { path: '/usr/bin/crun' }, runt: { path: '/usr/local/bin/runt' } },
+    });
+    assert.is(statSync(join(host.root, '/etc/docker/daemon.json')).mode & 0o777, 0o600);
+    const config = host.text('/etc/containerd/config.toml');
+    assert.ok(config.startsWith('version = 2\n# mine\n# Written by "runt install"'));
+    // containerd drops its built-in handler for a config of version 2 that names one.
+    assert.match(config, '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]');
+    assert.match(config, 'runtime_path = "/usr/local/bin/containerd-shim-runt-v1"');
+    assert.match(host.text('/etc/crio/crio.conf.d/10-runt.conf'), 'runtime_path = "/usr/local/bin/runt"');
+    assert.match(host.text('/etc/containers/containers.conf.d/runt.conf'), '["crun","mine","runt"]');
+    assert.equal(readFileSync(join(host.root, '/usr/local/bin/runt')), readFileSync(runtPath));
+    assert.ok(existsSync(join(host.root, '/usr/local/bin/containerd-shim-runt-v1')));
+    const installed = host.census();
+    assert.not.match(host.ok(), /written|replaced/);
+    assert.is(host.census(), installed, 'a second call changes nothing');
+    host.ok('--undo');
+    assert.is(host.census(), before);
+    assert.match(host.ok('--undo'), 'nothing to undo');
+  }),
+);
+
+test(
+  'an upgrade replaces what an earlier version wrote, and undo restores what was before the first',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', '{}');
+    const before = host.census();
+    host.ok('--docker', '--bin-dir', '/opt/runt');
+    host.ok('--docker');
+    assert.equal(JSON.parse(host.text('/etc/docker/daemon.json')).runtimes, { runt: { path: '/usr/local/bin/runt' } });
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'engines are undone one by one, and the program goes with the last of them',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.write('/etc/crio/crio.conf', '');
+    const before = host.census();
+    host.ok();
+    host.ok('--undo', '--docker');
+    assert.is(host.text('/etc/docker/daemon.json'), daemonJson);
+    assert.ok(host.has('/usr/local/bin/runt') && host.has('/etc/crio/crio.conf.d/10-runt.conf'));
+    host.ok('--undo', '--kubernetes');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'a file that somebody changed since is neither overwritten nor restored, and nothing else is undone',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.write('/etc/crio/crio.conf', '');
+    host.ok();
+    host.write('/etc/docker/daemon.json', `${host.text('/etc/docker/daemon.json')}\n`);
+    const changed = host.census();
+    const undone = host.call(['--undo']);
+    assert.is(undone.code, 1);
+    assert.match(
+      undone.stderr,
+      /^runt: undo: \/etc\/docker\/daemon.json was changed after runt wrote it\n {2}fix remove the lines/,
+    );
+    assert.is(host.census(), changed);
+    const again = host.call(['--docker', '--bin-dir', '/opt/runt']);
+    assert.is(again.code, 1);
+    assert.match(again.stderr, 'it has a runtime "runt" that names another program');
+    assert.match(host.text('/etc/docker/daemon.json'), '/usr/local/bin/runt');
+    // As it was before, it is undone.
+    host.write('/etc/docker/daemon.json', daemonJson);
+    assert.match(host.ok('--undo'), 'Docker: unchanged: /etc/docker/daemon.json');
+    assert.not.ok(host.has('/var/lib/runt'));
+  }),
+);
+
+test(
+  'a call that was killed between record and files is completed, and can be undone',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    const before = host.census();
+    host.ok('--docker');
+    // As if it had been killed before the rename: the record is there, the file is the old one, a half is beside it.
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.write('/etc/docker/daemon.json.runt-new', '{"runti');
+    host.ok('--docker');
+    assert.match(host.text('/etc/docker/daemon.json'), '"runt"');
+    assert.not.ok(host.has('/etc/docker/daemon.json.runt-new'));
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'a read-only host is an error that names the file, and nothing is left',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    const before = host.census();
+    const script = `mount --bind '${host.root}' '${host.root}' && mount -o remount,bind,ro '${host.root}'`;
+    const r = host.call(['--docker'], mounting(script));
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'EROFS (read-only file system)');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'a config that is a symbolic link stays one; what it leads to is changed, inside of the tree',
+  onHost((host, bed) => {
+    host.write('/etc/real/daemon.json', daemonJson);
+    mkdirSync(join(host.root, '/etc/docker'));
+    symlinkSync('/etc/real/daemon.json', join(host.root, '/etc/docker/daemon.json'));
+    // A link out of the tree leads to its root.
+    symlinkSync('../../../../../../../etc/real', join(host.root, '/etc/crio'));
+    const before = host.census();
+    host.ok('--docker');
+    assert.match(readFileSync(join(host.root, '/etc/real/daemon.json'), 'utf8'), '"runt"');
+    assert.ok(
+      execFileSync('readlink', [join(host.root, '/etc/docker/daemon.json')], { encoding: 'utf8' }).startsWith(
+        '/etc/real',
+      ),
+    );
+    host.ok('--crio');
+    assert.ok(host.has('/etc/real/crio.conf.d/10-runt.conf'));
+    host.ok('--undo');
+    assert.is(host.census(), before);
+    assert.not.ok(existsSync(join(bed.dir, 'etc')));
+  }),
+);
+
+test(
+  'a config that runt does not understand is refused by name, and not changed',
+  onHost((host) => {
+    const refused = (path: string, text: string, flag: string, words: string | RegExp): void => {
+      host.write(path, text);
+      const before = host.census();
+      const r = host.call([flag, '--bin-dir', '/usr/local/bin']);
+      assert.equal([r.code, r.stdout.includes(`replaced: ${path}`)], [1, false], text);
+      assert.match(r.stderr, words);
+      assert.is(host.text(path), text);
+      host.ok('--undo');
+      assert.is(host.census(), before);
+      rmSync(join(host.root, path));
+    };
+    const config = '/etc/containerd/config.toml';
+    refused(config, 'version = 4\n', '--containerd', `${config}: version 4 is not known`);
+    refused(config, '[plugins.cri]\n', '--containerd', 'it has no version, which is version 1');
+    refused(config, 'version = \n', '--containerd', `${config}:1 is not TOML`);
+    refused(
+      config,
+      'version = 2\ndisabled_plugins = ["cri"]\n',
+      '--kubernetes',
+      'disabled_plugins has the plugin of CRI',
+    );
+    const other = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runt]\nruntime_type = "x"\n';
+    refused(config, other, '--containerd', 'it has a handler "runt" that names another program');
+    refused('/etc/docker/daemon.json', '{"a": }', '--docker', '/etc/docker/daemon.json:1:7 is not JSON');
+    refused('/etc/docker/daemon.json', '[]', '--docker', 'it is not an object');
+    refused('/etc/docker/daemon.json', '{"runtimes": []}', '--docker', 'its member "runtimes" is not an object');
+    refused('/etc/crio/crio.conf.d/10-runt.conf', '# mine\n', '--crio', 'is there already');
+  }),
+);
+
+test(
+  'containerd: a file that the config imports, the cgroup driver of runc, and the template of k3s',
+  onHost((host) => {
+    const runc = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]\nSystemdCgroup = true\n';
+    host.write('/etc/containerd/config.toml', `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n${runc}`);
+    host.ok('--kubernetes');
+    assert.match(
+      host.text('/etc/containerd/conf.d/runt.toml'),
+      /^# Written.*\nversion = 3\n[\s\S]*SystemdCgroup = true\n$/,
+    );
+    host.ok('--undo');
+    assert.not.ok(host.has('/etc/containerd/conf.d'));
+    const directory = '/var/lib/rancher/k3s/agent/etc/containerd';
+    host.write(`${directory}/config.toml`, `version = 3\n${runc}`);
+    host.ok('--kubernetes');
+    assert.match(
+      host.text(`${directory}/config-v3.toml.tmpl`),
+      /^\{\{ template "base" \. \}\}\n# Written[\s\S]*SystemdCgroup = true\n$/,
+    );
+    host.ok('--undo');
+    assert.not.ok(host.has(`${directory}/config-v3.toml.tmpl`));
+  }),
+);
+
+test(
+  'the kubelet decides on the cgroup driver where nothing else does; an engine that is not there is an error',
+  onHost((host) => {
+    host.write('/var/lib/kubelet/config.yaml', 'kind: KubeletConfiguration\ncgroupDriver: systemd\n');
+    const r = host.call(['--kubernetes']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'find containerd or CRI-O:');
+    host.write('/etc/containerd/config.toml', 'version = 2\n');
+    host.ok('--kubernetes');
+    assert.match(host.text('/etc/containerd/config.toml'), 'SystemdCgroup = true');
+  }),
+);
+
+test.run();
