@@ -421,6 +421,7 @@ const snapshotted = [
   ...['create', 'start', 'run', 'state', 'kill', 'delete', 'exec', 'version'].map(
     (name) => `src/cli/commands/${name}-command.ts`,
   ),
+  'src/container/teardown.ts',
   'src/container/launch/handlers/seccomp-cache.ts',
 ];
 

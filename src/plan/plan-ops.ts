@@ -73,6 +73,16 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 /** The operation of that name. */
 export type OpOf<N extends OpName> = Extract<Op, { readonly op: N }>;
 
+/** The operations of a name. A loop: a plan has some hundred, and each command asks. */
+export function opsNamed<N extends OpName>(ops: readonly Op[], name: N): OpOf<N>[] {
+  const found: OpOf<N>[] = [];
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i] as Op;
+    if (op.op === name) found.push(op as OpOf<N>);
+  }
+  return found;
+}
+
 /** The ordered list of all operations for one container. */
 export interface Plan {
   readonly version: 1;

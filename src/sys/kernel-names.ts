@@ -32,11 +32,10 @@ export function capabilityNames(): string[] {
   return CAPABILITIES.split(' ').map((name) => `CAP_${name}`);
 }
 
-let capabilityNumbers: Map<string, number> | undefined;
+const capabilityNumbers: ReadonlyMap<string, number> = new Map(capabilityNames().map((name, i) => [name, i]));
 
 /** Number of a capability by its name in upper case, `CAP_CHOWN` → 0; undefined for an unknown name. */
 export function capabilityNumber(name: string): number | undefined {
-  capabilityNumbers ??= new Map(capabilityNames().map((n, i) => [n, i]));
   return capabilityNumbers.get(name);
 }
 

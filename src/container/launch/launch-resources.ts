@@ -1,6 +1,6 @@
 /** Input and resources of one launch. */
 import type { HostFacts } from '../../plan/host-facts.js';
-import type { Op, Plan } from '../../plan/plan-ops.js';
+import { type Op, opsNamed, type Plan } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { OwnedFd } from '../../sys/fds.js';
 import type { Placeholder } from '../cgroups/systemd-unit.js';
@@ -45,9 +45,6 @@ interface InitProcess {
   readonly pidfd: OwnedFd;
 }
 
-/** Whether the process ends with this operation and a sibling continues. */
-const continuesInSibling = ({ op }: Op): boolean => op === 'fork' || op === 'cgroupFork';
-
 export class LaunchResources {
   process: InitProcess | undefined;
   channel: InitChannel | undefined;
@@ -81,7 +78,7 @@ export class LaunchResources {
   execKey: ExecKey | undefined;
 
   constructor(readonly input: LaunchInput) {
-    this.successors = input.plan.ops.filter(continuesInSibling).length;
+    this.successors = opsNamed(input.plan.ops, 'fork').length + opsNamed(input.plan.ops, 'cgroupFork').length;
     this.unitCgroup = input.unitCgroup ?? '';
   }
 

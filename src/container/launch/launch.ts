@@ -1,5 +1,5 @@
 /** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
-import { type Op, ops } from '../../plan/plan-ops.js';
+import { type Op, ops, opsNamed } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -60,7 +60,7 @@ export class Launch {
       resources.valueFile.close();
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
-      if (plan.ops.some((op) => op.op === 'sync')) channel.sendGo();
+      if (opsNamed(plan.ops, 'sync').length > 0) channel.sendGo();
       await host.turn?.();
       // While runt-init works.
       if (config) storeConfig(root, record.id, config);

@@ -1,6 +1,7 @@
 /** The record of a new container of `create`, `run` or `restore`. */
 import { cgroupDirectories } from '../../cgroup/cgroup-paths.js';
 import { recordedHooks } from '../../plan/hooks/hook-compile.js';
+import { opsNamed } from '../../plan/plan-ops.js';
 import { rootfsPath } from '../../plan/root/root-compile.js';
 import { native } from '../../sys/host.js';
 import { timestamp } from '../../sys/timestamp.js';
@@ -21,10 +22,10 @@ interface NewContainer {
 /** The initial record, with this process as the creator. */
 export function newRecord(o: NewContainer, { spec, facts, cgroups, plan, options }: CompiledBundle): ContainerRecord {
   const { systemd } = options;
-  const unit = systemd && plan.ops.find((op) => op.op === 'systemdScope')?.unit;
+  const unit = systemd && opsNamed(plan.ops, 'systemdScope')[0]?.unit;
   const hooks = recordedHooks(spec.hooks);
   const namespace = pidNamespace();
-  const layers = plan.ops.flatMap((op) => (op.op === 'makeLayer' ? op.path : []));
+  const layers = opsNamed(plan.ops, 'makeLayer').map(({ path }) => path);
   return {
     version: 1,
     ociVersion: spec.ociVersion,

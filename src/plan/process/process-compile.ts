@@ -10,7 +10,7 @@ import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { setGroups } from '../ids/id-map-compile.js';
 import { labelOps } from '../labels/label-compile.js';
 import { hasUserNamespace, newNamespaces } from '../namespaces/namespace-compile.js';
-import type { Op, Plan } from '../plan-ops.js';
+import { type Op, opsNamed, type Plan } from '../plan-ops.js';
 import { ownSchedulingOps, schedulingOps } from '../scheduling/scheduling-compile.js';
 import { seccompOps } from '../seccomp/seccomp-compile.js';
 import { unsupportedError } from '../unsupported-values.js';
@@ -168,7 +168,7 @@ export const pipesAlone = (facts: HostFacts, options: CompileOptions): boolean =
 
 /** Whether a plan changes the owner of stdio. */
 export const changesStdioOwner = ({ ops }: Plan): boolean =>
-  ops.some(({ op }) => op === 'stdioOwner' || op === 'namedUser');
+  opsNamed(ops, 'stdioOwner').length > 0 || opsNamed(ops, 'namedUser').length > 0;
 
 /** Value of the last NAME=… in an environment; undefined if absent. */
 function variableValue(env: readonly string[], name: string): string | undefined {
