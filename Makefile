@@ -73,6 +73,10 @@ faults: build
 bench: build
 	@$(node) hack/bench/bench.mjs
 
+# The reference of the library's API, in docs/api.
+docs: build
+	@$(node) hack/api-docs.mjs
+
 # The pictures of README.md, from real output (as root).
 pictures: build
 	@$(node) hack/pictures.mjs
@@ -114,4 +118,4 @@ release: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz sanitize faults bench pictures lint fmt install release clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz sanitize faults bench docs pictures lint fmt install release clean

@@ -96,7 +96,9 @@ export function stage(prefix, arch, { zipPages = false, zsh = 'zsh/site-function
 /** Paths of what the npm package holds, for these architectures; made in `dir`. */
 export function stageNpm(dir, architectures) {
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-  for (const path of manifest.files) if (existsSync(path)) cpSync(path, `${dir}/${path}`, { recursive: true });
+  // The reference is of a checkout: `make docs`.
+  const filter = (path) => path !== 'docs/api';
+  for (const path of manifest.files) if (existsSync(path)) cpSync(path, `${dir}/${path}`, { recursive: true, filter });
   rmSync(`${dir}/dist/librunt.so`);
   for (const arch of architectures) {
     put(`${dir}/dist/librunt-${names[arch].node}.so`, readFileSync(`${programs(arch)}/librunt.so`), 0o755);
