@@ -118,8 +118,10 @@ export class Container {
     checkOptions('create', options, createTypes);
     const { signal } = options;
     signal?.throwIfAborted();
-    this.take(await this.prepare(bundle, options, inherited));
-    if (!signal?.aborted) return;
+    const created = await this.prepare(bundle, options, inherited);
+    if (!signal?.aborted) return this.take(created);
+    created.streams.abandon();
+    created.terminal?.destroy();
     await this.delete({ force: true });
     throw abortedError(`create ${this.id}`, signal);
   }
@@ -221,14 +223,17 @@ export class Container {
   ): Promise<Created> {
     const console = o.tty ? new ConsoleSocket() : undefined;
     let streams: Streams | undefined;
+    let isMade = false;
     try {
       streams = openStreams(o.stdio ?? (console ? noStreams : defaultStdio));
       await make(streams.stdio, console?.path);
+      isMade = true;
       const terminal = console?.receive() ?? null;
       hold(this.root, loadRecord(this.root, this.id), streams, terminal);
       return { streams, terminal };
     } catch (error) {
       streams?.abandon();
+      if (isMade) await this.delete({ force: true });
       throw error;
     } finally {
       console?.close();
@@ -277,7 +282,14 @@ export class Container {
     const conditions = checkConditions(condition);
     const succeeds = async (command: readonly string[], timeout: number): Promise<boolean> => {
       const run = await this.exec(command, { stdio: noStreams, timeout, stopTimeout: 0 });
-      return (await run.exit).status === 0;
+      return run.exit.then(
+        ({ status }) => status === 0,
+        (error: unknown) => {
+          // Its time has passed, or the container has ended with it: waitFor says which.
+          if (error instanceof RuntError && ['ERR_TIMEOUT', 'ERR_STATUS_LOST'].includes(error.code)) return false;
+          throw error;
+        },
+      );
     };
     await waitForAll({ root, record: loadRecord(root, id), succeeds }, conditions, options);
   }

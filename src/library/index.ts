@@ -21,13 +21,14 @@ import { toJson } from '../spec/json/exact-json.js';
 import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
 import type { SpecOptions } from '../spec/options/option-types.js';
 import { callerIds } from '../sys/caller-ids.js';
-import { RuntError, type Violation } from '../sys/error.js';
+import { RuntError, setHintWords, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { reportOf } from '../sys/report/error-report.js';
 import { callError, checkObject, checkOptions, checkText, type OptionTypes } from './call-checks.js';
 import type { CreateOptions, Piped, PipedRun, RunOptions } from './call-options.js';
 import { Container } from './container.js';
 import type { RestoreOptions } from './image-options.js';
+import { withOptions } from './option-words.js';
 import type { Run } from './process-run.js';
 
 export type * from '../cgroup/stats/stats-types.js';
@@ -70,6 +71,7 @@ export type {
 } from './wait-for.js';
 
 useNodeHost();
+setHintWords(withOptions);
 Object.defineProperties(RuntError.prototype, {
   report: {
     value(this: RuntError) {

@@ -44,6 +44,13 @@ export interface ErrorFacts {
   cause?: unknown;
 }
 
+let hintWords: ((hint: string) => string) | undefined;
+
+/** Changes the words of hints from now on, for callers without a command line. */
+export function setHintWords(change: (hint: string) => string): void {
+  hintWords = change;
+}
+
 /** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) makes the whole text. */
 export class RuntError extends Error {
   readonly code: string;
@@ -73,6 +80,7 @@ export class RuntError extends Error {
     if (cause !== undefined) this.cause = cause;
     this.code = rest.code;
     Object.assign(this, rest);
+    if (hintWords && rest.hint) this.hint = hintWords(rest.hint);
   }
 }
 

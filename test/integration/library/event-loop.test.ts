@@ -69,6 +69,7 @@ test(
     delay.disable();
     const idle = monitorEventLoopDelay({ resolution: 1 });
     idle.enable();
+    // The control: nothing happens for as long as the runs took.
     await elapse(performance.now() - began);
     idle.disable();
     longest.sort((a, b) => a - b);

@@ -206,7 +206,7 @@ shell(
       client!.send('binary', 'seq 1 30000\r');
       await eventually('much output', () => client!.text.includes('\n30000\r\n'));
       const shells = () => bed.runt(['ps', '-f', 'json', 'shell']).stdout;
-      assert.is(JSON.parse(shells()).length, 2);
+      await eventually('two processes', () => JSON.parse(shells()).length === 2);
       client!.close();
       await eventually('the end of its shell', () => JSON.parse(shells()).length === 1);
     } finally {
@@ -268,16 +268,10 @@ browser(
     const chromium = new Chromium(join(bed.dir, 'chromium'));
     try {
       await chromium.open(`http://127.0.0.1:${port}/`);
-      let shown = '';
-      const look = async (): Promise<void> => {
-        shown = String(await chromium.evaluate("document.querySelector('.xterm-rows')?.innerText ?? ''"));
-      };
-      const shows = async (what: string): Promise<void> => {
-        const end = Date.now() + COMMAND_LIMIT;
-        for (await look(); !shown.includes(what) && Date.now() < end; await look())
-          await new Promise((settle) => setTimeout(settle, 50));
-        assert.match(shown, what);
-      };
+      const screen = async (): Promise<string> =>
+        String(await chromium.evaluate("document.querySelector('.xterm-rows')?.innerText ?? ''"));
+      const shows = (what: string): Promise<boolean> =>
+        eventually(`"${what}" on the screen`, async () => (await screen()).includes(what), COMMAND_LIMIT);
       await shows('#');
       await chromium.evaluate('terminal.focus()');
       await chromium.call('Input.insertText', { text: 'echo browser $((6*7))' });

@@ -52,6 +52,10 @@ test(
     writeFileSync(join(bed.rootfs, 'go'), '');
     await ready;
     assert.match((await failure(container.waitFor({ command: ['/none'] }))).code, 'ERR_EXEC');
+    const hangs = await failure(container.waitFor({ command: ['/bin/sleep', '1000'] }, { timeout: 300 }));
+    assert.match(hangs.message, 'waitFor');
+    const execs = async () => (await container.pids()).length;
+    await eventually('the command that hangs is killed', async () => (await execs()) <= 2);
     // A link in the container that leads to a file of the host alone.
     symlinkSync('/etc/hostname', join(bed.rootfs, 'link'));
     rmSync(join(bed.rootfs, 'etc/hostname'), { force: true });
@@ -294,6 +298,13 @@ test(
     const creating = failure(runtime(bed).create(bed.id, bed.bundle, { stdio: none, signal: abort.signal }));
     abort.abort();
     assert.is((await creating).code, 'ERR_ABORTED');
+    const before = descriptors(process.pid);
+    const piped = new AbortController();
+    const options = { stdio: ['pipe', 'pipe', 'pipe'], signal: piped.signal } as const;
+    const second = failure(runtime(bed).create(bed.id, bed.bundle, options));
+    piped.abort();
+    assert.is((await second).code, 'ERR_ABORTED');
+    await eventually('its pipes are closed', () => descriptors(process.pid) <= before);
     assert.equal(await runtime(bed).list(), []);
   }),
 );
