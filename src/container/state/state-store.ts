@@ -197,13 +197,17 @@ function verifyRecord(value: unknown, id: string, path: string): ContainerRecord
   if (typeof value !== 'object' || value === null) throw corruptError(id, path, 'it is not an object');
   const r = value as Partial<{ [K in keyof ContainerRecord]: unknown }>;
   if (r.version !== 1) throw versionError(id, path, r.version);
-  const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime];
+  const strings = [r.ociVersion, r.bundle, r.rootfs, r.created, r.startTime, r.config ?? '', r.pidsIn ?? ''];
   const ok =
     r.id === id &&
     (r.status === 'creating' || r.status === 'created') &&
     isPid(r.pid) &&
     [r.supervisor, r.creator].every(isProcess) &&
-    strings.every((s) => typeof s === 'string') &&
+    strings.every(isString) &&
+    typeof r.owner === 'number' &&
+    typeof r.pidNamespace === 'boolean' &&
+    isMap(r.annotations ?? {}, isString) &&
+    isMap(r.hooks ?? {}, isHooks) &&
     (r.unit === undefined || isUnit(r.unit)) &&
     [r.cgroups, r.rdt ?? [], r.layers ?? []].every(isPaths);
   if (!ok) throw corruptError(id, path, 'a field has the wrong type');
@@ -238,6 +242,16 @@ function isUnit(value: unknown): boolean {
     (bus === undefined || (typeof bus?.path === 'string' && typeof bus.daemon === 'boolean'))
   );
 }
+
+const isString = (value: unknown): boolean => typeof value === 'string';
+
+const isMap = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
+  typeof value === 'object' && value !== null && Object.values(value).every(isItem);
+
+/** Hooks of one point; the operations of their plan check the rest. */
+const isHooks = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((hook) => isString(hook?.path) && [hook.args ?? [], hook.env ?? []].every((l) => isMap(l, isString)));
 
 const isPaths = (value: unknown): boolean =>
   Array.isArray(value) && value.every((c) => typeof c === 'string' && c.startsWith('/'));

@@ -239,6 +239,14 @@ test('a text that is not a record of this version is refused with what it is', (
     { creator: 5 },
     { unit: { name: 'a.scope', bus: null } },
     { rdt: '/sys/fs/resctrl' },
+    { owner: 'root' },
+    { pidNamespace: undefined },
+    { annotations: { a: { b: 'c' } } },
+    { annotations: 'text' },
+    { hooks: { poststop: 5 } },
+    { hooks: { poststop: [{ args: ['true'] }] } },
+    { hooks: { poststop: [{ path: '/bin/true', env: [5] }] } },
+    { config: 5 },
   ];
   for (const over of wrong) {
     assert.equal(why(record(over)), ['ERR_STATE_CORRUPT', 'cannot be used: a field has the wrong type']);
