@@ -74,6 +74,19 @@ test('a container is created while runt-init waits and the start socket exists, 
   assert.is(statusOf(other), 'running', 'a start that was killed has left the socket');
 });
 
+test('a created container that a delete removes meanwhile is stopped, not running', () => {
+  const c = new FakeContainer();
+  const stat = c.kernel.performs('stat');
+  c.kernel.on('stat', (dir, path, flags, out) => {
+    if (path === 'start.sock') {
+      c.process!.exit(0);
+      c.kernel.tree.directory(c.directory).entries?.delete('start.sock');
+    }
+    return stat(dir, path, flags, out);
+  });
+  assert.is(statusOf(c), 'stopped');
+});
+
 test('a container is paused if its cgroup is frozen, on both versions of cgroups', () => {
   for (const layout of ['v2', 'v1'] as const) {
     const c = new FakeContainer({ layout });

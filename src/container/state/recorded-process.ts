@@ -46,8 +46,10 @@ export function statusOf(root: string, record: ContainerRecord): Status {
   if (!stat) return 'stopped';
   if (isFrozen(record.cgroups)) return 'paused';
   // A killed start leaves the socket, although the process may run.
-  const waits = stat.name === Protocol.WAITING_NAME && withState(root, record.id, (dir) => isEntry(dir, startSocket));
-  return waits ? 'created' : 'running';
+  if (stat.name !== Protocol.WAITING_NAME) return 'running';
+  if (withState(root, record.id, (dir) => isEntry(dir, startSocket))) return 'created';
+  // A run has none. Or a delete has removed it, after the end of the process.
+  return liveStat(record) ? 'running' : 'stopped';
 }
 
 /** Whether the recorded process still runs: same pid, same start time, not a zombie. */

@@ -221,7 +221,7 @@ function versionError(id: string, path: string, version: unknown): RuntError {
     code: 'ERR_STATE_VERSION',
     message: `the state of container ${id} has format version ${version}, and this runt reads version 1`,
     path,
-    hint: `use the ${version > 1 ? 'newer ' : ''}runt that made it, or run "runt delete --force ${id}", which ends and removes the container`,
+    hint: `use the runt that made it, or run "runt delete --force ${id}", which ends and removes the container`,
   });
 }
 
@@ -232,15 +232,12 @@ export const isPid = (value: unknown): boolean =>
 function isProcess(value: unknown): boolean {
   if (value === undefined) return true;
   const { pid, startTime } = (value ?? {}) as { pid?: unknown; startTime?: unknown };
-  return isPid(pid) && typeof startTime === 'string';
+  return isPid(pid) && isString(startTime);
 }
 
 function isUnit(value: unknown): boolean {
   const { name, bus } = (value ?? {}) as { name?: unknown; bus?: { path?: unknown; daemon?: unknown } | null };
-  return (
-    typeof name === 'string' &&
-    (bus === undefined || (typeof bus?.path === 'string' && typeof bus.daemon === 'boolean'))
-  );
+  return isString(name) && (bus === undefined || (isString(bus?.path) && typeof bus?.daemon === 'boolean'));
 }
 
 const isString = (value: unknown): boolean => typeof value === 'string';
@@ -251,7 +248,7 @@ const isMap = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
 /** Hooks of one point; the operations of their plan check the rest. */
 const isHooks = (value: unknown): boolean =>
   Array.isArray(value) &&
-  value.every((hook) => isString(hook?.path) && [hook.args ?? [], hook.env ?? []].every((l) => isMap(l, isString)));
+  value.every((hook) => isString(hook?.path) && [hook.args, hook.env].every((list = []) => isMap(list, isString)));
 
 const isPaths = (value: unknown): boolean =>
   Array.isArray(value) && value.every((c) => typeof c === 'string' && c.startsWith('/'));
