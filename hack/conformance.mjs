@@ -307,7 +307,7 @@ section(
 );
 const fuzz = text('fuzz')
   .split('\n')
-  .filter((l) => /^(fuzz|decode_fuzz|json_fuzz|seccomp_fuzz|http2_fuzz|memory_fuzz|random-configs):/.test(l));
+  .filter((l) => /^(fuzz|(?:decode|json|seccomp|users|http2|memory)_fuzz|random-(?:configs|texts)):/.test(l));
 section('Fuzzing', fuzz.length > 0 ? ['```', ...fuzz, '```'] : []);
 const bench = text('bench')
   .trimEnd()
