@@ -1,4 +1,5 @@
-// The image runt-install as an archive of an OCI image layout: the static command and hack/release/runt-install.c.
+// The image runt-install as an archive of an OCI image layout: the static command, hack/release/runt-install.c, and the
+// program that keeps a pod of deploy/ alive.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { muslProgram, sourceDate } from '../build.mjs';
@@ -11,9 +12,10 @@ export const image = (arch, out) =>
     const layer = `${dir}/layer`;
     put(`${layer}/runt`, readFileSync(`${programs(arch)}/runt`), 0o755);
     put(`${layer}/runt-install`, readFileSync(installer(arch)), 0o755);
+    put(`${layer}/pause`, readFileSync(arch === here ? 'build/runt-pause' : `${programs(arch)}/runt-pause`), 0o755);
     put(`${layer}/LICENSE`, readFileSync('LICENSE'));
     put(`${layer}/NOTICE`, notices());
-    const plain = tar(layer, 'LICENSE', 'NOTICE', 'runt', 'runt-install');
+    const plain = tar(layer, 'LICENSE', 'NOTICE', 'pause', 'runt', 'runt-install');
 
     const layout = `${dir}/layout`;
     const digest = (data) => createHash('sha256').update(data).digest('hex');
@@ -46,7 +48,11 @@ export const image = (arch, out) =>
       layers: [blob(type('layer.v1.tar+gzip'), zip(plain))],
       annotations,
     });
-    const name = { 'org.opencontainers.image.ref.name': `runt-install:${version}` };
+    const name = {
+      'org.opencontainers.image.ref.name': `runt-install:${version}`,
+      // The name under which "ctr image import" and "kind load image-archive" make it known.
+      'io.containerd.image.name': `docker.io/library/runt-install:${version}`,
+    };
     const index = {
       schemaVersion: 2,
       mediaType: type('index.v1+json'),

@@ -96,9 +96,10 @@ async function carryOut(o: InstallOptions, { engine, host: h, changes, notes, ha
   const isChanged = done.some(({ what }) => what !== 'unchanged');
   try {
     await check(engine, h, handlers);
-    if (o.restart) {
+    if (o.restart && h.ledger.isPending) {
       const unit = await restart(h.tree, engine);
-      o.report(`${title}: ${unit === undefined ? 'nothing had to be restarted' : `restarted ${unit}`}`);
+      o.report(`${title}: ${unit === undefined ? 'no unit of it is active' : `restarted ${unit}`}`);
+      await h.ledger.settle();
     } else if (units.length > 0 && isChanged)
       o.report(`${title}: it reads this after: systemctl ${reloads ? 'reload' : 'restart'} ${units[0]}`);
     if (o.verify && h.tree.isThisMachine) {
@@ -222,10 +223,10 @@ async function undo(o: InstallOptions, tree: HostTree, directory: string): Promi
   for (const { ledger } of those) await ledger.undo(true);
   for (const { ledger, name, title } of those) {
     found = true;
-    for (const { path, what } of await ledger.undo(o.dryRun))
-      o.report(`${title}: ${o.dryRun ? `would be ${what}` : what}: ${path}`);
+    const done = await ledger.undo(o.dryRun);
+    for (const { path, what } of done) o.report(`${title}: ${o.dryRun ? `would be ${what}` : what}: ${path}`);
     const engine = engines.find((e) => e.name === name);
-    if (engine && o.restart && !o.dryRun) {
+    if (engine && o.restart && !o.dryRun && done.some(({ what }) => what !== 'unchanged')) {
       const unit = await restart(tree, engine);
       if (unit !== undefined) o.report(`${title}: restarted ${unit}`);
     }

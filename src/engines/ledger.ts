@@ -44,6 +44,8 @@ interface Entry {
 
 interface RecordFile {
   readonly version: 1;
+  /** Whether the engine has not read the files yet, for all that runt knows. */
+  readonly pending: boolean;
   readonly entries: readonly Entry[];
 }
 
@@ -75,6 +77,7 @@ export class Ledger {
     private readonly directory: string,
     private readonly name: string,
     private entries: readonly Entry[],
+    private pending: boolean,
   ) {}
 
   /**
@@ -85,12 +88,12 @@ export class Ledger {
     const real = tree.resolve(directory);
     const path = `${real}/${name}.json`;
     const text = tryReadText(tree.outer(path));
-    if (text === undefined) return new Ledger(tree, real, name, []);
+    if (text === undefined) return new Ledger(tree, real, name, [], false);
     let record: unknown;
     try {
       record = JSON.parse(text);
     } catch {}
-    const { version, entries } = (record ?? {}) as Partial<RecordFile>;
+    const { version, entries, pending } = (record ?? {}) as Partial<RecordFile>;
     if (version !== 1 || !Array.isArray(entries))
       throw new RuntError({
         code: 'ERR_INSTALL',
@@ -98,7 +101,7 @@ export class Ledger {
         path,
         hint: 'use the version of runt that installed, or put the files that the record names back by hand',
       });
-    return new Ledger(tree, real, name, entries);
+    return new Ledger(tree, real, name, entries, pending === true);
   }
 
   get isEmpty(): boolean {
@@ -169,7 +172,7 @@ export class Ledger {
       // Those of the record itself go last.
       if (made.length > 0 && this.isEmpty)
         entries[0] = { ...entries[0]!, directories: [...made, ...entries[0]!.directories] };
-      this.save(entries);
+      this.save(entries, true);
       for (const [i, change] of changes.entries()) {
         if (done[i]!.what === 'unchanged') continue;
         this.makeDirectories(change.path.slice(0, change.path.lastIndexOf('/')), 0o755);
@@ -261,10 +264,21 @@ export class Ledger {
     }
   }
 
-  private save(entries: readonly Entry[]): void {
-    const record: RecordFile = { version: 1, entries };
+  /** Whether the engine has still to read what was written. */
+  get isPending(): boolean {
+    return this.pending;
+  }
+
+  /** Records that the engine has read the files. @throws RuntError ERR_INSTALL */
+  async settle(): Promise<void> {
+    if (this.pending) await this.locked(() => this.save(this.entries, false));
+  }
+
+  private save(entries: readonly Entry[], pending: boolean): void {
+    const record: RecordFile = { version: 1, pending, entries };
     this.write(`${this.directory}/${this.name}.json`, 0o600, host.encode(`${JSON.stringify(record, null, 1)}\n`));
     this.entries = entries;
+    this.pending = pending;
   }
 
   private put(path: string, as: Present, content: Change['content']): void {
