@@ -87,7 +87,7 @@ function dropInDirectory(config: TomlTable): string | undefined {
   return undefined;
 }
 
-function configPlan({ tree, ledger, program, version, systemdCgroup }: EngineHost): EnginePlan {
+function configPlan({ tree, ledger, program, version, systemdCgroup, isNamed }: EngineHost): EnginePlan {
   const base = ledger.base(configPath);
   const text = base === undefined ? undefined : host.decodeRaw(base, base.length);
   const config = parseToml(text ?? '', configPath);
@@ -104,12 +104,15 @@ function configPlan({ tree, ledger, program, version, systemdCgroup }: EngineHos
     throw configError(configPath, found, hint);
   }
   const disabled = config.disabled_plugins;
-  if (Array.isArray(disabled) && disabled.some((name) => name === 'cri' || name === plugin))
+  if (Array.isArray(disabled) && disabled.some((name) => name === 'cri' || name === plugin)) {
+    // Docker's packages of containerd come so.
+    if (!isNamed) return { changes: [], notes: ['its plugin of CRI is disabled, so it has no handlers'] };
     throw configError(
       configPath,
       'disabled_plugins has the plugin of CRI',
-      'remove "cri" from disabled_plugins: handlers are settings of that plugin',
+      'remove "cri" from disabled_plugins: handlers are settings of that plugin; "ctr run --runtime" needs none',
     );
+  }
   const runtimes = at(config, 'plugins', plugin, 'containerd', 'runtimes');
   const others = isTable(runtimes) ? runtimes : undefined;
   const shim = shimOf(program);

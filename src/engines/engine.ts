@@ -16,6 +16,8 @@ export interface EngineHost {
   readonly version?: string;
   /** Whether systemd makes the cgroups of the host's containers, unless the config says otherwise. */
   readonly systemdCgroup: boolean;
+  /** Whether the user named the engine: it is not only there. */
+  readonly isNamed: boolean;
   /** For an ordinary user: its home directory. */
   readonly home?: string;
 }

@@ -78,6 +78,7 @@ async function planned(
     ledger: Ledger.open(tree, directory, engine.name),
     program,
     systemdCgroup: usesSystemdCgroups(tree),
+    isNamed: o.kubernetes || o.engines.includes(engine.name),
     ...(version !== undefined && { version }),
     ...(home !== undefined && { home }),
   };
@@ -107,7 +108,7 @@ async function carryOut(o: InstallOptions, { engine, host: h, changes, notes, ha
       o.report(`${title}: ${end.ran ? 'a container ran on runt' : `not verified: ${end.why}`}`);
     }
   } catch (error) {
-    // What did not work before this call stays as it was.
+    // The files are again those from before the first install: an engine must not stay with a config that fails.
     if (isChanged) await h.ledger.undo();
     throw error;
   }

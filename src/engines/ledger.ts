@@ -78,6 +78,8 @@ export class Ledger {
     private readonly name: string,
     private entries: readonly Entry[],
     private pending: boolean,
+    /** The record as it was read or written; undefined for none. */
+    private text: string | undefined,
   ) {}
 
   /**
@@ -88,7 +90,7 @@ export class Ledger {
     const real = tree.resolve(directory);
     const path = `${real}/${name}.json`;
     const text = tryReadText(tree.outer(path));
-    if (text === undefined) return new Ledger(tree, real, name, [], false);
+    if (text === undefined) return new Ledger(tree, real, name, [], false, undefined);
     let record: unknown;
     try {
       record = JSON.parse(text);
@@ -101,7 +103,7 @@ export class Ledger {
         path,
         hint: 'use the version of runt that installed, or put the files that the record names back by hand',
       });
-    return new Ledger(tree, real, name, entries, pending === true);
+    return new Ledger(tree, real, name, entries, pending === true, text);
   }
 
   get isEmpty(): boolean {
@@ -136,7 +138,8 @@ export class Ledger {
 
   private after(change: Change, before: Present): Present {
     if ('link' in change.content) return { kind: 'link', target: change.content.link };
-    const owner = before.kind === 'file' ? before : { mode: change.mode ?? 0o644, uid: 0, gid: 0 };
+    // A new file is the caller's.
+    const owner = before.kind === 'file' ? before : { mode: change.mode ?? 0o644, uid: -1, gid: -1 };
     const { mode, uid, gid } = owner;
     return { kind: 'file', sha256: hex(change.content), mode: change.mode ?? mode, uid, gid };
   }
@@ -219,6 +222,7 @@ export class Ledger {
       for (const { copy } of this.entries) if (copy !== undefined) this.remove(`${this.directory}/${copy}`);
       this.remove(`${this.directory}/${this.name}.json`);
       this.entries = [];
+      this.text = undefined;
       this.remove(`${this.directory}/${this.name}.lock`);
     });
     // A directory that holds other files stays, also that of the record.
@@ -258,6 +262,12 @@ export class Ledger {
     try {
       const hint = 'wait until the other "runt install" has ended';
       check(await lock(fd, installLockTime), { ...fail, syscall: 'flock', hint });
+      if (tryReadText(this.tree.outer(`${this.directory}/${this.name}.json`)) !== this.text)
+        throw new RuntError({
+          ...fail,
+          message: 'install: another "runt install" wrote meanwhile',
+          hint: 'run the command again',
+        });
       work();
     } finally {
       native.close(fd);
@@ -276,7 +286,9 @@ export class Ledger {
 
   private save(entries: readonly Entry[], pending: boolean): void {
     const record: RecordFile = { version: 1, pending, entries };
-    this.write(`${this.directory}/${this.name}.json`, 0o600, host.encode(`${JSON.stringify(record, null, 1)}\n`));
+    const text = `${JSON.stringify(record, null, 1)}\n`;
+    this.write(`${this.directory}/${this.name}.json`, 0o600, host.encode(text));
+    this.text = text;
     this.entries = entries;
     this.pending = pending;
   }
@@ -318,7 +330,7 @@ export class Ledger {
   /** @returns those that did not exist, outermost first */
   private makeDirectories(directory: string, mode: number): string[] {
     const missing = this.missing(directory);
-    for (const path of missing) makeDir(this.tree.outer(path), mode);
+    for (const path of missing) makeDir(this.tree.outer(path), path === directory ? mode : 0o755);
     return missing;
   }
 }

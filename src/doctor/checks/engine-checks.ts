@@ -32,8 +32,11 @@ async function engineFinding(tree: HostTree, engine: Engine): Promise<Finding> {
   const remedy = `run "runt install --${engine.name}"`;
   const see = `docs/engines/${engine.name === 'crio' ? 'cri-o' : engine.name}.md`;
   const [first] = entries;
-  if (!first)
-    return { status: found === undefined ? 'skipped' : 'warning', found: `${title} does not know runt`, remedy, see };
+  if (!first) {
+    // Only podman has a config of an ordinary user's.
+    const isOurs = found !== undefined && (home === undefined || engine.name === 'podman');
+    return { status: isOurs ? 'warning' : 'skipped', found: `${title} does not know runt`, remedy, see };
+  }
   for (const { file, program } of entries) {
     const problem = await problemOf(tree, program);
     if (problem !== undefined) return { status: 'failed', found: `${file} names ${program}: ${problem}`, remedy, see };

@@ -1,13 +1,24 @@
 /** `runt install` in the tree of a host: install, upgrade, undo, and what it refuses, byte for byte. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, onBed, type Result } from '../bed/bed.js';
+import { type Bed, needing, ok, onBed, type Result } from '../bed/bed.js';
+import { me } from '../bed/callers.js';
 import { mounting } from '../bed/mount-namespace.js';
 import { runtPath } from '../bed/place.js';
 
-const test = needing('install', 'root', 'mount', 'unshare');
+const test = needing('install', 'root', 'mount', 'unshare', 'setpriv');
 
 const daemonJson = '{\n\t"log-driver": "json-file",\n\t"runtimes": { "crun": {"path": "/usr/bin/crun"} }\n}\n';
 
@@ -254,6 +265,60 @@ test(
     );
     host.ok('--undo');
     assert.not.ok(host.has(`${directory}/config-v3.toml.tmpl`));
+  }),
+);
+
+test(
+  'a containerd without CRI, as Docker packages it, does not keep Docker from being configured',
+  onHost((host) => {
+    host.write('/etc/containerd/config.toml', 'disabled_plugins = ["cri"]\nversion = 2\n');
+    host.write('/etc/docker/daemon.json', daemonJson);
+    const before = host.census();
+    assert.match(host.ok(), 'containerd: its plugin of CRI is disabled, so it has no handlers');
+    assert.match(host.text('/etc/docker/daemon.json'), '"runt"');
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'two calls at once write the same, or one of them says so; undo restores every byte',
+  onBed(async (bed) => {
+    const host = new Host(bed);
+    host.write('/etc/docker/daemon.json', daemonJson);
+    for (const path of ['var/lib', 'usr/local/bin']) mkdirSync(join(host.root, path), { recursive: true });
+    const before = host.census();
+    const call = () => bed.spawn(['install', '--docker', '--host-root', host.root]).exit;
+    for (const { code, stderr } of await Promise.all([call(), call(), call()]))
+      assert.ok(code === 0 || stderr.includes('another "runt install" wrote meanwhile'), stderr);
+    host.ok('--docker');
+    assert.equal(JSON.parse(host.text('/etc/docker/daemon.json')).runtimes.runt, { path: '/usr/local/bin/runt' });
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'an ordinary user configures podman below HOME, and no other engine',
+  onBed((bed) => {
+    for (const name of ['upper', 'work', 'home']) mkdirSync(join(bed.dir, name));
+    execFileSync('cp', [runtPath, join(bed.dir, 'runt')]);
+    execFileSync('chown', [`${me}:${me}`, bed.dir, join(bed.dir, 'home')]);
+    // A machine that has the config of podman, and no podman to run.
+    const layers = `lowerdir=/usr/share,upperdir=${bed.dir}/upper,workdir=${bed.dir}/work`;
+    const script = `mount -t overlay -o '${layers}' overlay /usr/share && mkdir -p /usr/share/containers`;
+    const become = ['setpriv', `--reuid=${me}`, `--regid=${me}`, '--clear-groups', 'env', '-i', `HOME=${bed.dir}/home`];
+    const call = (...args: string[]): Result =>
+      bed.runt(['install', ...args], { program: join(bed.dir, 'runt'), wrapped: [...mounting(script), ...become] });
+    const file = join(bed.dir, 'home/.config/containers/containers.conf.d/runt.conf');
+    assert.is(ok(call('--podman', '--no-verify')).code, 0);
+    assert.match(readFileSync(file, 'utf8'), `runt = ["${bed.dir}/runt"]`);
+    assert.is(statSync(file).uid, me);
+    ok(call('--undo'));
+    assert.equal(readdirSync(join(bed.dir, 'home')), []);
+    const docker = call('--docker');
+    assert.is(docker.code, 1);
+    assert.match(docker.stderr, /^runt: (?:install: only root configures Docker|find Docker:)/);
   }),
 );
 
