@@ -1,6 +1,7 @@
 /** A container on the fake kernel, with its record, process and cgroups, for tests of the commands. */
 import { makeStateDir } from '../../src/container/state/claim-id.js';
-import { type ContainerRecord, saveRecord } from '../../src/container/state/state-store.js';
+import type { ContainerRecord } from '../../src/container/state/state-store.js';
+import { saveRecord } from '../../src/container/state/stored-files.js';
 import { RuntError } from '../../src/sys/error.js';
 import { mountCgroups } from '../sys/fake-host/cgroups.js';
 import { type Outcome, eachFailure as ofKernel } from '../sys/fake-host/each-failure.js';

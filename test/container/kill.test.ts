@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kill } from '../../src/container/kill.js';
 import { recordProcess } from '../../src/container/state/recorded-process.js';
-import { saveRecord } from '../../src/container/state/state-store.js';
+import { saveRecord } from '../../src/container/state/stored-files.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
 import { SIGCONT, SIGKILL, SIGWINCH } from '../../src/sys/linux.js';

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { remove } from '../../src/container/delete.js';
 import { start } from '../../src/container/start.js';
 import { storedOp, storePlanRest } from '../../src/container/state/plan-rest.js';
-import { storeConfig } from '../../src/container/state/state-store.js';
+import { storeConfig } from '../../src/container/state/stored-files.js';
 import type { Op, Plan } from '../../src/plan/plan-ops.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { list, listIds } from '../../src/container/list.js';
 import { forEach, matchingIds } from '../../src/container/matching-ids.js';
-import { saveRecord } from '../../src/container/state/state-store.js';
+import { saveRecord } from '../../src/container/state/stored-files.js';
 import { state } from '../../src/container/state.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';

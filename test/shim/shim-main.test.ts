@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeStateDir } from '../../src/container/state/claim-id.js';
-import { saveRecord } from '../../src/container/state/state-store.js';
+import { saveRecord } from '../../src/container/state/stored-files.js';
 import { shim } from '../../src/shim/shim-main.js';
 import { task, types } from '../../src/shim/transport/protos.js';
 import { E } from '../../src/sys/errno.js';

@@ -19,7 +19,8 @@ import { remove } from '../delete.js';
 import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
 import { openProcess, statusOf } from '../state/recorded-process.js';
-import { type ContainerRecord, loadRecord, storedConfigPath, withLock } from '../state/state-store.js';
+import { type ContainerRecord, loadRecord, withLock } from '../state/state-store.js';
+import { storedConfigPath } from '../state/stored-files.js';
 import { checkOpen } from '../stdio/preserved-descriptors.js';
 import {
   checkParent,

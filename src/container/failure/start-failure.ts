@@ -9,7 +9,8 @@ import { endAfterHangUp } from '../../sys/waiting/time-limits.js';
 import { endsSoon } from '../state/ending-process.js';
 import { storedOp } from '../state/plan-rest.js';
 import { holdProcess, statusOf } from '../state/recorded-process.js';
-import { type ContainerRecord, storedConfigPath } from '../state/state-store.js';
+import type { ContainerRecord } from '../state/state-store.js';
+import { storedConfigPath } from '../state/stored-files.js';
 import { opFailureError } from './op-failure.js';
 
 /** The error of an operation that failed after `created`. It is looked up in the rest of the plan. */

@@ -6,7 +6,8 @@ import { O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
 import { poststopLockTime } from '../../sys/waiting/time-limits.js';
 import { openBelow, openRoot, readEntry } from '../state/state-directory.js';
-import { type ContainerRecord, isEntry, parseState, writeState } from '../state/state-store.js';
+import { type ContainerRecord, isEntry, parseState } from '../state/state-store.js';
+import { writeState } from '../state/stored-files.js';
 import { hookState, runHook } from './run-hooks.js';
 
 type Warn = (sentence: string) => void;

@@ -13,7 +13,7 @@ import { checkOp, OpFailed } from '../failure/op-failed.js';
 import type { HookPosition } from '../hooks/hook-failure.js';
 import { storePlanRest } from '../state/plan-rest.js';
 import { recordProcess } from '../state/recorded-process.js';
-import { saveRecord, storeConfig } from '../state/state-store.js';
+import { saveRecord, storeConfig } from '../state/stored-files.js';
 import type { Terminal } from '../stdio/foreground-terminal.js';
 import { endKilled, endOf } from './child-end.js';
 import { Conversation, type ReportHandlers, type State } from './conversation.js';

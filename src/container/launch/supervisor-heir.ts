@@ -21,7 +21,8 @@ import {
 } from '../state/exit-records.js';
 import { holdProcess, isAlive, recordProcess } from '../state/recorded-process.js';
 import { withState } from '../state/state-directory.js';
-import { type ContainerRecord, loadRecord, type RecordedProcess, saveRecord, withLock } from '../state/state-store.js';
+import { type ContainerRecord, loadRecord, type RecordedProcess, withLock } from '../state/state-store.js';
+import { saveRecord } from '../state/stored-files.js';
 import {
   endSupervisor,
   maxTries,

@@ -4,7 +4,8 @@ import { RuntError } from '../../sys/error.js';
 import { native } from '../../sys/host.js';
 import { LOCK_NB, LOCK_SH, O_RDONLY } from '../../sys/linux.js';
 import { forgetRemoved, lockAttempts, openRoot } from './state-directory.js';
-import { type ContainerRecord, saveRecord, stateError } from './state-store.js';
+import { type ContainerRecord, stateError } from './state-store.js';
+import { saveRecord } from './stored-files.js';
 
 /**
  * Makes a new container's state directory, and thereby claims the id.

@@ -3,7 +3,8 @@ import type { FieldType } from '../../plan/op-shape.js';
 import { type Op, type OpName, ops, type Plan } from '../../plan/plan-ops.js';
 import { host } from '../../sys/host.js';
 import { entryText, withState } from './state-directory.js';
-import { planRestFile, storeFile } from './state-store.js';
+import { planRestFile } from './state-store.js';
+import { storeFile } from './stored-files.js';
 
 /** Operations with their index in the whole plan. */
 type PlanRest = readonly (readonly [index: number, op: Op])[];

@@ -4,9 +4,8 @@ import type { RecordedHooks } from '../../plan/hooks/hook-compile.js';
 import { E } from '../../sys/errno.js';
 import { isOutOfMemory, RuntError } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
-import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_EX, LOCK_NB, O_CREAT, O_EXCL, O_RDONLY } from '../../sys/linux.js';
+import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_EX, LOCK_NB, O_RDONLY } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
-import { configPath } from './config-path.js';
 import {
   isLocked,
   isSameDirectory,
@@ -80,9 +79,9 @@ export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 export const startSocket = 'start.sock';
 /** Root for criu's restore, which requires a mount of its own, not covered by another. */
 export const criuRoot = 'criu-root';
-const stateFile = 'state.json';
+export const stateFile = 'state.json';
 /** A copy of the config used by the create: the bundle's may change or vanish (runtime.md#lifecycle). */
-const configFile = 'config.json';
+export const configFile = 'config.json';
 /** The operations that remain when the process waits for start (plan-rest.ts). */
 export const planRestFile = 'plan-rest.json';
 
@@ -103,35 +102,6 @@ export function checkId(id: string): void {
 /** The error of an operation on a path of the state; `r` is -errno. */
 export const stateError = (verb: string, path: string, r: number): RuntError =>
   new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r });
-
-/** Writes state.json atomically. */
-export function saveRecord(root: string, record: ContainerRecord): void {
-  const r = withState(root, record.id, (dir) => writeState(dir, record));
-  const path = `${root}/${record.id}/${stateFile}`;
-  if (r < 0) throw stateError('write the state', path, r);
-}
-
-/** Writes the record into a directory; 0 or -errno. */
-export function writeState(dir: number, record: ContainerRecord): number {
-  return dir < 0 ? dir : native.replaceFile(dir, stateFile, 0o600, host.encode(JSON.stringify(record)));
-}
-
-/** Stores the config of a container that is being created. @throws RuntError ERR_STATE */
-export function storeConfig(root: string, id: string, text: Uint8Array): void {
-  storeFile(root, id, configFile, text, 'store the config in');
-}
-
-/** Writes a file of a container that is being created. @throws RuntError ERR_STATE, whose message begins with `verb` */
-export function storeFile(root: string, id: string, name: string, data: Uint8Array, verb: string): void {
-  const r = withState(root, id, (dir) => (dir < 0 ? dir : native.writeFile(dir, name, O_CREAT | O_EXCL, 0o600, data)));
-  if (r < 0) throw stateError(verb, `${root}/${id}/${name}`, r);
-}
-
-/** Path of the stored config; the bundle's for a container of an older runt, which stored none. */
-export function storedConfigPath(root: string, record: ContainerRecord): string {
-  const isStored = withState(root, record.id, (dir) => isEntry(dir, configFile));
-  return isStored ? `${root}/${record.id}/${configFile}` : configPath(record);
-}
 
 /** Whether a directory has that entry; `dir` may be -ENOENT. @throws RuntError ERR_STATE if neither is certain */
 export function isEntry(dir: number, name: string): boolean {

@@ -9,7 +9,8 @@ import { host, native } from '../../sys/host.js';
 import { AT_FDCWD } from '../../sys/linux.js';
 import { lastStatus } from '../launch/handlers/rdt-handler.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
-import { type ContainerRecord, storedConfigPath } from '../state/state-store.js';
+import type { ContainerRecord } from '../state/state-store.js';
+import { storedConfigPath } from '../state/stored-files.js';
 
 /** Lines in the kernel's format: `L3:0=7f0;1=1f`, `MB:0=20`. Absent ones do not change. */
 export interface RdtSchemas {

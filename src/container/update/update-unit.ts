@@ -5,7 +5,8 @@ import { updateOps } from '../../plan/cgroup/update-compile.js';
 import type { Resources } from '../../spec/config-types.js';
 import { RuntError } from '../../sys/error.js';
 import { isRefusedBySystemd, setUnitProperties } from '../cgroups/systemd-unit.js';
-import { type ContainerRecord, type RecordedUnit, saveRecord } from '../state/state-store.js';
+import type { ContainerRecord, RecordedUnit } from '../state/state-store.js';
+import { saveRecord } from '../state/stored-files.js';
 import { writeResources } from './update-files.js';
 
 /**

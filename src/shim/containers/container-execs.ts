@@ -2,7 +2,8 @@
 import { startExec } from '../../container/exec.js';
 import { awaitChild, exitRecord } from '../../container/state/exit-records.js';
 import { HeldProcess } from '../../container/state/recorded-process.js';
-import { loadRecord, storedConfigPath } from '../../container/state/state-store.js';
+import { loadRecord } from '../../container/state/state-store.js';
+import { storedConfigPath } from '../../container/state/stored-files.js';
 import { waitForExec } from '../../container/wait.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';

@@ -9,7 +9,7 @@ import {
 } from '../../../src/container/failure/start-failure.js';
 import { makeStateDir } from '../../../src/container/state/claim-id.js';
 import { storedOp, storePlanRest } from '../../../src/container/state/plan-rest.js';
-import { storeConfig } from '../../../src/container/state/state-store.js';
+import { storeConfig } from '../../../src/container/state/stored-files.js';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { E } from '../../../src/sys/errno.js';
 import { PF_EXITING } from '../../../src/sys/linux.js';

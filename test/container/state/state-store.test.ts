@@ -7,11 +7,9 @@ import {
   type ContainerRecord,
   loadRecord,
   removeStateDir,
-  saveRecord,
-  storeConfig,
-  storedConfigPath,
   withLock,
 } from '../../../src/container/state/state-store.js';
+import { saveRecord, storeConfig, storedConfigPath } from '../../../src/container/state/stored-files.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { eachFailure } from '../../sys/fake-host/each-failure.js';

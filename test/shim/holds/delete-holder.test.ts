@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeStateDir } from '../../../src/container/state/claim-id.js';
-import { saveRecord } from '../../../src/container/state/state-store.js';
+import { saveRecord } from '../../../src/container/state/stored-files.js';
 import { serverSocket } from '../../../src/shim/holds/delete-holder.js';
 import { holdNo, holdSocket, holdYes } from '../../../src/shim/holds/hold-socket.js';
 import { shim } from '../../../src/shim/shim-main.js';
