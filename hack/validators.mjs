@@ -96,8 +96,10 @@ function shrink(code) {
     )
     .replaceAll(/let vErrors = null;|validate\d+\.errors = vErrors;/g, '')
     .replace(/export const validate = (validate\d+);export default \1;/, 'const root = $1;export default validate;')
-    // Ajv's only run-time helper in use counts code points, for minLength.
-    .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => [...text].length');
+    // Ajv's only run-time helper in use counts code points, for minLength. Each is 1, which needs no count.
+    .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => text.length');
+  for (const [, keyword, limit] of code.matchAll(/keyword:"(minLength|maxLength)",params:\{limit: ?(\d+)/g))
+    if (keyword !== 'minLength' || limit !== '1') throw new Error(`${keyword} ${limit} needs a count of code points`);
   const append = `const full = {};
   let found = [];
   function append(instancePath, keyword, params, propertyName) {

@@ -13,6 +13,7 @@ export const PAUSE = 20_000;
  * @param o rounds; warmup; count and parallel: runs of a round, and how many at a time; pause in µs; log: a path; step:
  * the index of the one step whose time counts, instead of all
  * @returns {name: summary}
+ * @throws Error if a step fails; its `contender` is the name of the one that failed
  */
 export function measure(contenders, o) {
   const line = (step) => (step === 'reap' ? step : ['step', ...step].join('\t'));
@@ -22,14 +23,15 @@ export function measure(contenders, o) {
   const numbers = [o.rounds, o.warmup ?? 1, o.count ?? 1, o.parallel ?? 1, o.pause ?? PAUSE];
   const r = spawnSync(compile('timer'), [...numbers.map(String), o.log], {
     input: job,
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     env,
   });
   if (r.status !== 0) {
     const said = existsSync(o.log) ? readFileSync(o.log, 'utf8').slice(-2000) : '';
-    throw new Error(`timer: exit ${r.status ?? r.signal}\n${said}`);
+    const contender = Object.keys(contenders).find((name) => r.stderr.includes(`timer: ${name}: `));
+    throw Object.assign(new Error(`timer: exit ${r.status ?? r.signal}\n${r.stderr}${said}`), { contender });
   }
   const rounds = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
   for (const text of r.stdout.trim().split('\n')) {

@@ -43,17 +43,28 @@ export async function measureRows(commands, o, done) {
   const row = (name, who, make, options = {}) => {
     if (!o.wants(name)) return;
     const able = {};
+    const leaveOut = (each, error) => {
+      delete able[each];
+      process.stdout.write(`bench: ${name}: ${each} is left out: ${lastLine(error.message)}\n`);
+      commands.sweep();
+    };
     for (const each of who) {
-      const steps = make(each);
+      able[each] = make(each);
       try {
-        measure({ [each]: steps }, { rounds: 1, warmup: 0, log: o.log, pause: 0 });
-        able[each] = steps;
+        measure({ [each]: able[each] }, { rounds: 1, warmup: 0, log: o.log, pause: 0 });
       } catch (error) {
-        process.stdout.write(`bench: ${name}: ${each} is left out: ${lastLine(error.message)}\n`);
-        commands.sweep();
+        leaveOut(each, error);
       }
     }
-    if (Object.keys(able).length > 0) done(name, measure(able, { rounds: o.rounds, log: o.log, ...options }));
+    // Some fail only beside others.
+    while (Object.keys(able).length > 0) {
+      try {
+        return done(name, measure(able, { rounds: o.rounds, log: o.log, ...options }));
+      } catch (error) {
+        if (!error.contender || error.contender === 'runt') throw error;
+        leaveOut(error.contender, error);
+      }
+    }
   };
   const steps = (name) => commands.threeSteps(name, plain);
   const run = (from) => (name) => commands.run(name, from);

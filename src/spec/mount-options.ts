@@ -138,5 +138,7 @@ const DOTS = /^[./]*$/;
 
 /** Whether a destination is `/`, so that the mount becomes the container's root. */
 export function isRoot(destination: string): boolean {
+  const second = destination.charAt(1);
+  if (second !== '' && second !== '/' && second !== '.') return false;
   return DOTS.test(destination) && destination.split('/').every((p) => p.length < 3);
 }

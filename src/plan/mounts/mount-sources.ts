@@ -90,15 +90,16 @@ export function treeOps(
     if ((!mapped && !byRuntime && !s.bind) || s.remount) return;
     const at = `/mounts/${i}`;
     const source = sourcePath(mount, options.bundle);
+    const below = isBelow(source, inRootfs);
     const open = {
       at: `${at}/source`,
       source,
       recursive: s.recursiveBind,
       nofollow: s.sourceNofollow || s.copySymlink,
-      optional: !mapped && isBelow(source, inRootfs),
+      optional: !mapped && below,
     };
     // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
-    const path = clones && isBelow(source, inRootfs) ? cleanPath(source).slice(inRootfs.length - 1) : '';
+    const path = clones && below ? cleanPath(source).slice(inRootfs.length - 1) : '';
     const isInside = path !== '' && !(mapped && hasUserNamespace(spec)) && earlier.reach(i, path, s.recursiveBind);
     if (s.bind && isInside) inside.set(i, path);
     if (s.bind && isInside && !mapped) return;
