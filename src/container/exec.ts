@@ -10,7 +10,7 @@ import { changesStdioOwner } from '../plan/process/process-compile.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { parseJson } from '../spec/json/parse-json.js';
 import { utf8Text } from '../spec/json/utf8.js';
-import { loadSpec, MAX_CONFIG, parseSpec, USUAL_CONFIG } from '../spec/load-config.js';
+import { MAX_CONFIG, parseSpec, USUAL_CONFIG } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError, type Violation } from '../sys/error.js';
@@ -28,7 +28,7 @@ import { readHostFacts } from './launch/read-host-facts.js';
 import type { Stdio } from './launch/spawn-init.js';
 import { holdProcess, isAlive, statusOf, unifiedPath } from './state/recorded-process.js';
 import { type ContainerRecord, loadRecord } from './state/state-store.js';
-import { storedConfigPath } from './state/stored-files.js';
+import { loadStoredSpec } from './state/stored-spec.js';
 import type { EndLimit, TimeLimit } from './stdio/end-limit.js';
 import { interruptible, openSignals, waitForEnd } from './stdio/foreground.js';
 import type { Terminal } from './stdio/foreground-terminal.js';
@@ -159,7 +159,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   }
   if (status === 'stopped' || status === 'creating') throw statusError(`cannot exec in a ${status} container`, o.id);
   // Ignore the warnings: create has issued them.
-  const { spec } = loadSpec(storedConfigPath(o.root, record));
+  const { spec } = loadStoredSpec(o.root, record);
   const policy = annotationPolicy(o.unsafeAnnotations);
   if (spec.annotations) refuseDenied(findUnsafe(spec.annotations, ['exec']), policy);
   const { process, warnings } = readProcess(o, spec);

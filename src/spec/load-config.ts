@@ -13,7 +13,7 @@ import { PLATFORMS } from './rules/platform-rules.js';
 import { semanticRules } from './rules/semantic-rules.js';
 
 /** A valid config. JSON.stringify of `spec` needs a replacer for its bigints. */
-interface LoadedSpec {
+export interface LoadedSpec {
   readonly spec: Spec;
   /** Findings that do not make the config invalid: deprecated forms, unknown capabilities, a newer `ociVersion`. */
   readonly warnings: readonly Violation[];
@@ -35,12 +35,15 @@ export const MAX_CONFIG = 16 << 20;
 /** Size of the first buffer for one; most have some 10 KiB. */
 export const USUAL_CONFIG = 16 << 10;
 
+/** Rules besides those of the schema. */
+type Rules = (spec: Spec, findings: Findings) => void;
+
 /**
  * Reads and checks the config.json at a path.
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, and those of parseSpec
  */
-export function loadSpec(path: string): LoadedSpec {
-  return validSpec(judgeFile(path), path);
+export function loadSpec(path: string, rules: Rules = semanticRules): LoadedSpec {
+  return validSpec(judgeFile(path, rules), path);
 }
 
 /**
@@ -56,9 +59,9 @@ export function parseSpec(bytes: Uint8Array, length: number, name: string): Load
  * Reads and checks the config.json at a path, and returns the findings.
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_READ, ERR_SPEC_JSON; ERR_SPEC_INVALID for a value that is not an object
  */
-export function judgeFile(path: string): JudgedSpec {
+export function judgeFile(path: string, rules: Rules = semanticRules): JudgedSpec {
   const read = readAtMost(path, USUAL_CONFIG, MAX_CONFIG);
-  if (typeof read !== 'number') return judgeSpec(read, read.length, path);
+  if (typeof read !== 'number') return judgeSpec(read, read.length, path, rules);
   if (read === -E.ENOENT || read === -E.ENOTDIR) {
     throw new RuntError({
       code: 'ERR_SPEC_MISSING',
@@ -87,11 +90,11 @@ function whyMissing(path: string): string {
 }
 
 /** Checks the first `length` bytes as a config.json. @throws as judgeFile */
-export function judgeSpec(bytes: Uint8Array, length: number, name: string): JudgedSpec {
+export function judgeSpec(bytes: Uint8Array, length: number, name: string, rules: Rules = semanticRules): JudgedSpec {
   const json = bytes.subarray(0, length);
   const text = host.decode(json, length);
   const spec = parse(text, name);
-  return { spec, findings: judge({ json, text, spec, name }, semanticRules), text: json };
+  return { spec, findings: judge({ json, text, spec, name }, rules), text: json };
 }
 
 /** Returns a checked config if it is valid. @throws RuntError ERR_SPEC_UNSUPPORTED, ERR_SPEC_INVALID */

@@ -9,7 +9,6 @@ import {
   unsafeSentence,
 } from '../../plan/annotation-policy.js';
 import type { Spec } from '../../spec/config-types.js';
-import { loadSpec } from '../../spec/load-config.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { exists, LONG_FILE, readLink, readText, stat, tryReadText, writeFile } from '../../sys/fs.js';
@@ -20,7 +19,7 @@ import { withSubmounts } from '../launch/handlers/bind-submounts.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
 import { openProcess, statusOf } from '../state/recorded-process.js';
 import { type ContainerRecord, loadRecord, withLock } from '../state/state-store.js';
-import { storedConfigPath } from '../state/stored-files.js';
+import { loadStoredSpec } from '../state/stored-spec.js';
 import { checkOpen } from '../stdio/preserved-descriptors.js';
 import {
   checkParent,
@@ -93,7 +92,7 @@ async function dump(o: CheckpointOptions): Promise<void> {
   }
   const facts = readHostFacts('auto');
   checkRoot(what, facts.euid);
-  const { spec } = loadSpec(storedConfigPath(root, record));
+  const { spec } = loadStoredSpec(root, record);
   refuseUnrestorable(what, spec);
   const criu = await usableCriu(what, o.criu);
   const workPath = o.workPath ?? imagePath;

@@ -1,7 +1,6 @@
 /** `update --l3-cache-schema --mem-bw-schema`: new schemas for the container's `linux.intelRdt` class. */
 import { noResctrlError, rdtOps, schemataLines } from '../../plan/rdt/rdt-compile.js';
 import type { Spec } from '../../spec/config-types.js';
-import { loadSpec } from '../../spec/load-config.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { exists, tryReadText } from '../../sys/fs.js';
@@ -10,7 +9,7 @@ import { AT_FDCWD } from '../../sys/linux.js';
 import { lastStatus } from '../launch/handlers/rdt-handler.js';
 import { readHostFacts } from '../launch/read-host-facts.js';
 import type { ContainerRecord } from '../state/state-store.js';
-import { storedConfigPath } from '../state/stored-files.js';
+import { loadStoredSpec } from '../state/stored-spec.js';
 
 /** Lines in the kernel's format: `L3:0=7f0;1=1f`, `MB:0=20`. Absent ones do not change. */
 export interface RdtSchemas {
@@ -27,7 +26,7 @@ export function updateRdt(root: string, record: ContainerRecord, schemas: RdtSch
   const facts = readHostFacts('auto');
   const mount = facts.resctrl();
   if (mount === '') throw noResctrlError(`update ${record.id}: `);
-  const { spec } = loadSpec(storedConfigPath(root, record));
+  const { spec } = loadStoredSpec(root, record);
   const [assign] = rdtOps(withClass(record.id, spec), facts, record.id)?.assign ?? [];
   const [path = ''] = assign?.op === 'rdtAssign' ? assign.paths : [];
   return setSchemata(record.id, mount, path, schemas);

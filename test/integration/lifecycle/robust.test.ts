@@ -437,6 +437,36 @@ test(
 );
 
 test(
+  'exec refuses a stored config that is damaged, by pointer, and works when it is whole again',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    ok(bed.create());
+    ok(bed.start());
+    const stored = join(bed.root, bed.id, 'config.json');
+    const whole = readFileSync(stored, 'utf8');
+    const config = JSON.parse(whole);
+    const changed = (process: object) => JSON.stringify({ ...config, process: { ...config.process, ...process } });
+    for (const [text, said] of [
+      [whole.slice(0, 100), /ERR_SPEC_JSON|is not JSON|JSON/],
+      ['[]', /an object/],
+      [changed({ cwd: 5 }), /\/process\/cwd/],
+      [changed({ args: 'sleep 1000' }), /\/process\/args/],
+      [changed({ capabilities: { bounding: [7] } }), /\/process\/capabilities\/bounding\/0/],
+      [changed({ user: { uid: -1, gid: 0 } }), /\/process\/user\/uid/],
+    ] as const) {
+      writeFileSync(stored, text);
+      const r = bed.runt(['exec', bed.id, '/bin/true']);
+      assert.is(r.code, 255, text);
+      assert.match(r.stderr, said, text);
+      assert.not.match(r.stderr, /internal error/, text);
+    }
+    writeFileSync(stored, whole);
+    ok(bed.runt(['exec', bed.id, '/bin/true']));
+    ok(bed.delete('--force'));
+  }),
+);
+
+test(
   'a state.json of another format version is refused by name, and delete --force ends the container',
   onBed(async (bed) => {
     for (const version of [2, 0, 17]) {
