@@ -139,7 +139,7 @@ export function quickjs() {
     );
     throw error;
   }
-  const flags = ['-O2', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE', ...hardened];
+  const flags = ['-O3', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE', ...hardened];
   const stamp = createHash('sha256')
     .update(flags.join(' '))
     .update(readFileSync(`${tree}/.made`))
