@@ -65,31 +65,56 @@ static int share_properties(JSContext *ctx, JSObject *to, JSObject *from)
 
 `;
 
-/** A template of strings: one block for the result. */
+/** A template of strings and integers: one block for the result. */
+const concatParts = `
+enum { DIGITS = 11 }; /* of an int32_t, with its sign */
+
+/* The text of an integer, at the end of a buffer. */
+static const char *digits_of(int32_t value, char *end)
+{
+    uint32_t rest = value < 0 ? -(uint32_t)value : (uint32_t)value;
+    do
+        *--end = '0' + rest % 10;
+    while ((rest /= 10) != 0);
+    if (value < 0)
+        *--end = '-';
+    return end;
+}
+
+/* A part of a template, and its length; NULL for one that needs more than a copy. */
+static const void *template_part(JSValueConst value, char *digits, uint32_t *len)
+{
+    if (JS_VALUE_GET_TAG(value) == JS_TAG_STRING && !JS_VALUE_GET_STRING(value)->is_wide_char) {
+        *len = JS_VALUE_GET_STRING(value)->len;
+        return JS_VALUE_GET_STRING(value)->u.str8;
+    }
+    if (JS_VALUE_GET_TAG(value) != JS_TAG_INT)
+        return NULL;
+    const char *at = digits_of(JS_VALUE_GET_INT(value), digits + DIGITS);
+    *len = digits + DIGITS - at;
+    return at;
+}
+
+`;
+
 const concat = `
-    if (JS_VALUE_GET_TAG(this_val) == JS_TAG_STRING) {
-        uint32_t len = JS_VALUE_GET_STRING(this_val)->len;
-        BOOL is_narrow = !JS_VALUE_GET_STRING(this_val)->is_wide_char;
-        for (i = 0; is_narrow && i < argc && len <= JS_STRING_ROPE_SHORT_LEN; i++) {
-            is_narrow = JS_VALUE_GET_TAG(argv[i]) == JS_TAG_STRING && !JS_VALUE_GET_STRING(argv[i])->is_wide_char;
-            if (is_narrow)
-                len += JS_VALUE_GET_STRING(argv[i])->len;
+    char digits[DIGITS];
+    uint32_t part, len = 0;
+    for (i = -1; i < argc && len <= JS_STRING_ROPE_SHORT_LEN; len += part, i++)
+        if (!template_part(i < 0 ? this_val : argv[i], digits, &part))
+            break;
+    if (i == argc && len <= JS_STRING_ROPE_SHORT_LEN) {
+        JSString *whole = js_alloc_string(ctx, len, 0);
+        uint8_t *at;
+        if (!whole)
+            return JS_EXCEPTION;
+        at = whole->u.str8;
+        for (i = -1; i < argc; at += part, i++) {
+            const void *from = template_part(i < 0 ? this_val : argv[i], digits, &part);
+            memcpy(at, from, part);
         }
-        if (is_narrow && i == argc && len <= JS_STRING_ROPE_SHORT_LEN) {
-            JSString *whole = js_alloc_string(ctx, len, 0), *part = JS_VALUE_GET_STRING(this_val);
-            uint8_t *at;
-            if (!whole)
-                return JS_EXCEPTION;
-            at = whole->u.str8;
-            for (i = 0;; part = JS_VALUE_GET_STRING(argv[i++])) {
-                memcpy(at, part->u.str8, part->len);
-                at += part->len;
-                if (i == argc)
-                    break;
-            }
-            *at = 0;
-            return JS_MKPTR(JS_TAG_STRING, whole);
-        }
+        *at = 0;
+        return JS_MKPTR(JS_TAG_STRING, whole);
     }
 `;
 
@@ -241,6 +266,12 @@ export const fast = [
     1,
     () => `                JSString *s1 = JS_VALUE_GET_STRING(op1), *s2 = JS_VALUE_GET_STRING(op2);
                 res = s1 == s2 || (s1->len == s2->len && js_string_memcmp(s1, 0, s2, 0, s1->len) == 0);`,
+  ],
+  [
+    'quickjs.c',
+    '\nstatic JSValue js_string_concat(JSContext *ctx, JSValueConst this_val,\n',
+    1,
+    (old) => `${concatParts}${old}`,
   ],
   [
     'quickjs.c',

@@ -103,6 +103,9 @@ function strings(): unknown[] {
   return [
     `${narrow}`,
     `<${narrow}-${narrow}>`,
+    [-2147483648, -7, 0, 10, 2147483647, 2147483648].map((n) => `${n}/${narrow}${n}`),
+    String.prototype.concat.call(5 as unknown as string, 'a', -6 as unknown as string),
+    thrown(() => String.prototype.concat.call(undefined as unknown as string, 'a')),
     `${wide}/${narrow}/é`,
     `${empty}${empty}`,
     `${1}${-0}${1.5}${undefined}${null}${true}${12n}${[1, 2]}${{ toString: () => 'object' }}`,
