@@ -124,7 +124,6 @@ export async function waitForEnd(
   again?: boolean,
   limit?: EndLimit,
 ): Promise<void> {
-  trimWhenIdle();
   const forwardSignal = (signal = nextSignal(signals)): void => {
     if (!signal || terminal?.handlesSignal(...signal)) return;
     const kills = isThirdInterrupt(signal);
@@ -150,6 +149,8 @@ export async function waitForEnd(
   };
   if (again === undefined || !(await forward(waiterAfter))) {
     if (again !== undefined) (await import('./waiter.js')).becomeWaiter({ pid, pidfd }, signals, again, limit);
+    // Only now: most commands end before, or have become a waiter.
+    trimWhenIdle();
     // Node.js owns SIGCHLD.
     if (host.name === 'quickjs') orphans = native.signalFd(1n << BigInt(SIGCHLD - 1));
     if (orphans >= 0) native.reapOrphans(pid);

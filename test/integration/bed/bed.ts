@@ -191,8 +191,16 @@ export class Bed {
     const read = (path: string) => () => readFileSync(path, 'utf8');
     const exit = new Promise<Result>((settle, reject) => {
       child.on('error', reject);
-      child.on('exit', (code, signal) => settle({ code, signal, stdout: read(out)(), stderr: read(err)() }));
+      child.on('exit', (code, signal) => {
+        try {
+          settle({ code, signal, stdout: read(out)(), stderr: read(err)() });
+        } catch (error) {
+          reject(error);
+        }
+      });
     });
+    // A test that has failed removes the files, and awaits nothing: its own error is the one to read.
+    exit.catch(() => {});
     return { child, exit, stdout: read(out), stderr: read(err) };
   }
 
@@ -243,6 +251,14 @@ export class Bed {
     const r = this.runt(['state', this.id]);
     if (r.code !== 0) throw new Error(`state: exit ${r.code}: ${r.stderr}`);
     return JSON.parse(r.stdout);
+  }
+
+  /** Whether the container is running; not, too, while a `run` that goes on beside the test still makes it. */
+  isRunning(): boolean {
+    const r = this.runt(['state', this.id]);
+    if (r.code === 0) return JSON.parse(r.stdout).status === 'running';
+    if (!r.stderr.includes('container does not exist')) throw new Error(`state: exit ${r.code}: ${r.stderr}`);
+    return false;
   }
 
   start(): Result {

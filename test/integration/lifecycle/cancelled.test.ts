@@ -13,7 +13,7 @@ const { Runtime } = (await import(
 
 const test = needing('deletion during a run', 'root');
 
-const runs = (bed: Bed) => (): boolean => existsSync(join(bed.root, bed.id)) && bed.state().status === 'running';
+const runs = (bed: Bed) => (): boolean => bed.isRunning();
 
 const message = (bed: Bed, command = 'run'): string =>
   `runt: ${command} ${bed.id}: another command deleted the container meanwhile\n`;

@@ -22,7 +22,7 @@ async function runFromShell(bed: Bed, ...flags: string[]) {
   const script = '"$@" & echo $!; wait $!; sleep 1000';
   const wrapped = ['sh', '-c', script, 'sh'];
   const shell = bed.spawn(['run', '--die-with-parent', ...flags, '--bundle', bed.bundle, bed.id], { wrapped });
-  await eventually('it runs', () => existsSync(join(bed.root, bed.id)) && bed.state().status === 'running');
+  await eventually('it runs', () => bed.isRunning());
   return { ...shell, runt: Number(shell.stdout()), state: stateOf(bed) };
 }
 

@@ -190,7 +190,7 @@ test(
     assert.match(bed.runt(['events', bed.id]).stderr, 'container does not exist');
     bed.started(['/true']);
     bed.until('stopped');
-    const r = bed.runt(['events', '--stats', bed.id]);
+    const r = bed.runt(['events', bed.id]);
     assert.equal([r.code, r.stderr], [1, `runt: container with id ${bed.id} is not running: it is stopped\n`]);
     for (const bad of ['-1s', '0s', '5x', 'soon']) {
       assert.match(bed.runt(['events', `--interval=${bad}`, bed.id]).stderr, 'flag --interval needs a duration');

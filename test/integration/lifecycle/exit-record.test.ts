@@ -103,7 +103,7 @@ test(
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
     const running = bed.spawn(['run', '--summary', '--bundle', bed.bundle, bed.id]);
-    await eventually('it runs', () => existsSync(join(bed.root, bed.id)) && bed.state().status === 'running');
+    await eventually('it runs', () => bed.isRunning());
     ok(bed.kill('KILL'));
     const { code, stderr } = await running.exit;
     assert.is(code, 137);

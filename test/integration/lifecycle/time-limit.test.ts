@@ -142,7 +142,7 @@ freezing(
     bed.config.process.args = ['/bin/sh', '-c', obeys];
     bed.write();
     const { exit } = bed.spawn(['run', '--timeout', '1s', '--stop-timeout', '300ms', '--bundle', bed.bundle, bed.id]);
-    await eventually('it runs', () => existsSync(join(bed.root, bed.id)) && bed.state().status === 'running');
+    await eventually('it runs', () => bed.isRunning());
     ok(bed.runt(['pause', bed.id]));
     timedOut(await exit, `run ${bed.id}`, 1);
     assert.ok(isGone(bed));
