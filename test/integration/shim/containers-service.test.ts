@@ -620,7 +620,10 @@ test('SIGTERM ends the calls at once, and health tells of it', async (server, be
   assert.equal((await last).value, { status: 'NOT_SERVING' });
   for (const error of await Promise.all(calls)) assert.is(error.status, 'UNAVAILABLE');
   assert.is(JSON.parse(bed.runt(['state', id]).stdout).status, 'running');
-  assert.not.ok(bed.runt(['state', `${id}-2`]).stdout.includes('"running"'), 'it ended with its call');
+  await eventually(
+    'the end of the container with its call',
+    () => !bed.runt(['state', `${id}-2`]).stdout.includes('"running"'),
+  );
 });
 
 const withGrpcurl = needing('containers service and grpcurl', 'root', 'grpcurl');
