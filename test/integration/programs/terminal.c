@@ -6,8 +6,9 @@
  *
  * The terminal's output is written to stdout. Lines on stdin are orders: "type TEXT" (TEXT is
  * hexadecimal), "size COLUMNS ROWS", "kill SIGNAL", "hold" and "release" (stop and continue to
- * read the terminal), "close" (hang up). When the command ends: "exit STATUS same|changed" on
- * stderr, the latter for the terminal's mode. */
+ * read the terminal), "stop" and "continue" (as Ctrl-S and Ctrl-Q: the terminal takes no byte of
+ * output, and takes it again), "close" (hang up). When the command ends: "exit STATUS same|changed"
+ * on stderr, the latter for the terminal's mode. */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 
 static int master = -1, held;
 static pid_t child;
+static int slave = -1;
 
 static void resize(int columns, int rows) {
   struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
@@ -55,7 +57,10 @@ static void obey(const char *order) {
     held = 1;
   else if (!strcmp(order, "release"))
     held = 0;
-  else if (!strcmp(order, "close")) {
+  else if (!strcmp(order, "stop") || !strcmp(order, "continue")) {
+    if (tcflow(slave, *order == 's' ? TCOOFF : TCOON))
+      err(3, "tcflow");
+  } else if (!strcmp(order, "close")) {
     close(master);
     master = -1;
   } else
@@ -118,7 +123,7 @@ static int pty(int columns, int rows, char **command) {
   if (master < 0 || grantpt(master) || unlockpt(master))
     err(3, "openpt");
   resize(columns, rows);
-  int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
   struct termios before, after;
   if (slave < 0 || tcgetattr(slave, &before))
     err(3, "slave");
