@@ -235,13 +235,12 @@ void JS_MakeShapes(JSContext *ctx, const uint8_t *at)
 
 /** Its file, the text that is replaced, how often the file has it, and what replaces it. */
 export const fast = [
-  // Most objects have more than two properties, most arrays more than one element.
-  ['quickjs.c', '#define JS_PROP_INITIAL_SIZE 2', 1, () => '#define JS_PROP_INITIAL_SIZE 4'],
+  // Most arrays have more than one element.
   [
     'quickjs.c',
     '    new_size = max_int(new_len, p->u.array.u1.size * 3 / 2);\n    new_array_prop',
     1,
-    () => '    new_size = max_int(new_len, max_int(3, p->u.array.u1.size * 3 / 2));\n    new_array_prop',
+    () => '    new_size = max_int(new_len, max_int(2, p->u.array.u1.size * 3 / 2));\n    new_array_prop',
   ],
   [
     'quickjs.c',
