@@ -223,10 +223,16 @@ function forwarded(): Required<Pick<Host, 'onWait' | 'onWaitEnd'>> {
     });
     return socket;
   };
+  // libuv counts from the time that it last looked at the clock, so a timer can end too early.
+  const endAt = (id: number, deadline: number): void => {
+    const left = deadline - performance.now();
+    if (left <= 0) endWait(id, false);
+    else timers.set(id, setTimeout(endAt, Math.ceil(left), id, deadline));
+  };
   const onWait = (id: number, timeout: number) => {
     pipe ??= open();
     hold();
-    if (timeout >= 0) timers.set(id, setTimeout(endWait, timeout, id, false));
+    if (timeout >= 0) timers.set(id, setTimeout(endAt, timeout, id, performance.now() + timeout));
   };
   return { onWait, onWaitEnd };
 }
