@@ -1,4 +1,5 @@
 /** containerd: a handler of its CRI plugin, in config.toml, in a file that this imports, or in a template of k3s. */
+import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import {
   configError,
@@ -7,6 +8,7 @@ import {
   type EngineHost,
   type EnginePlan,
   mark,
+  quoted,
   shimOf,
 } from './engine.js';
 import type { HostTree } from './host-tree.js';
@@ -143,13 +145,31 @@ function configPlan({ tree, ledger, program, version, systemdCgroup, isNamed }: 
       ? `[plugins."${plugin}".containerd.runtimes.runc]\n  runtime_type = "io.containerd.runc.v2"\n`
       : '';
   const before = text === undefined ? `version = ${form}\n` : text === '' || text.endsWith('\n') ? text : `${text}\n`;
-  return { changes: [{ path: real, content: host.encode(`${before}${mark}\n${runc}${tables}`) }], notes: [note] };
+  const all = `${before}${mark}\n${runc}${tables}`;
+  checkAddition(all, plugin);
+  return { changes: [{ path: real, content: host.encode(all) }], notes: [note] };
+}
+
+/** @throws RuntError ERR_ENGINE_CONFIG for a config whose tables cannot be added to: inline ones, or arrays */
+function checkAddition(text: string, plugin: string): void {
+  let problem = '"plugins" is not a table';
+  try {
+    if (at(parseToml(text, configPath), 'plugins', plugin, 'containerd', 'runtimes', 'runt') !== undefined) return;
+  } catch (error) {
+    if (!(error instanceof RuntError)) throw error;
+    problem = error.message;
+  }
+  throw configError(
+    configPath,
+    `a handler cannot be added after its last line: ${problem}`,
+    'write "plugins" and what is in it as tables, [plugins.NAME]: TOML does not let others add to inline tables',
+  );
 }
 
 const handlerTables = (plugin: string, shim: string, systemd: boolean): string =>
   `[plugins."${plugin}".containerd.runtimes.runt]
   runtime_type = "io.containerd.runc.v2"
-  runtime_path = "${shim}"
+  runtime_path = ${quoted(shim)}
 [plugins."${plugin}".containerd.runtimes.runt.options]
   SystemdCgroup = ${systemd}
 `;

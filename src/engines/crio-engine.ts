@@ -1,6 +1,6 @@
 /** CRI-O: a runtime in a file of crio.conf.d (crio.conf.d(5)). */
 import { host } from '../sys/host.js';
-import { configError, type Engine, type EngineEntry, mark } from './engine.js';
+import { configError, type Engine, type EngineEntry, mark, quoted } from './engine.js';
 import type { HostTree } from './host-tree.js';
 import { at, isTable, parseToml } from './toml-reader.js';
 
@@ -27,7 +27,7 @@ export const crio: Engine = {
     }
     const content = `${mark}
 [crio.runtime.runtimes.runt]
-runtime_path = "${program}"
+runtime_path = ${quoted(program)}
 runtime_type = "oci"
 runtime_root = "/run/runt"
 `;

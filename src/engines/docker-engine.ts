@@ -7,6 +7,8 @@ import { withMember } from './json-edit.js';
 
 const configPath = '/etc/docker/daemon.json';
 
+const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
+
 type Config = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Config =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -21,7 +23,9 @@ export const docker: Engine = {
   isConfigured: (tree) => tree.exists(configPath),
   plan({ tree, ledger, program }) {
     const base = ledger.base(configPath);
-    const text = base === undefined ? '{\n}\n' : host.decodeRaw(base, base.length);
+    const found = base === undefined ? '' : host.decodeRaw(base, base.length);
+    // dockerd takes an empty file for one without settings.
+    const text = isBlank(found) ? '{\n}\n' : found;
     const { runtimes } = configIn(text);
     const own = isObject(runtimes) ? runtimes.runt : undefined;
     if (own !== undefined) {
@@ -44,7 +48,7 @@ export const docker: Engine = {
   },
   entries(tree: HostTree) {
     const text = tree.text(configPath);
-    if (text === undefined) return [];
+    if (text === undefined || isBlank(text)) return [];
     const { runtimes } = configIn(text);
     const own = isObject(runtimes) ? runtimes.runt : undefined;
     return isObject(own) && typeof own.path === 'string' ? [{ file: configPath, program: own.path }] : [];

@@ -62,6 +62,9 @@ export const mark = '# Written by "runt install"; "runt install --undo" removes 
 export const shimOf = (program: string): string =>
   `${program.slice(0, program.lastIndexOf('/'))}/containerd-shim-runt-v1`;
 
+/** A basic string of TOML (https://toml.io/en/v1.0.0#string), whose escapes include those of JSON. */
+export const quoted = (text: string): string => JSON.stringify(text).replaceAll('\x7f', '\\u007f');
+
 /** @param problem a clause that follows the path @param hint begins with a verb */
 export const configError = (path: string, problem: string, hint: string): RuntError =>
   new RuntError({ code: 'ERR_ENGINE_CONFIG', message: `${path}: ${problem}`, path, hint });

@@ -73,7 +73,8 @@ function insert(text: string, { members, open, close }: ObjectSpan, member: stri
 export function withMember(text: string, outer: string, inner: string, value: unknown): string {
   const root = objectAt(text, 0);
   const member = `${JSON.stringify(inner)}: ${JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ')}`;
-  const found = root.members.find(({ key }) => key === outer);
+  // JSON.parse and encoding/json of Go take the last one of the same name.
+  const found = root.members.filter(({ key }) => key === outer).at(-1);
   return found
     ? insert(text, objectAt(text, found.from), member)
     : insert(text, root, `${JSON.stringify(outer)}: { ${member} }`);

@@ -21,16 +21,14 @@ export interface Change {
 }
 
 /** What is at a path: nothing, a link, or a file with this digest. */
-type Present =
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'link'; readonly target: string }
-  | {
-      readonly kind: 'file';
-      readonly sha256: string;
-      readonly mode: number;
-      readonly uid: number;
-      readonly gid: number;
-    };
+type Present = { readonly kind: 'nothing' } | { readonly kind: 'link'; readonly target: string } | FilePresent;
+interface FilePresent {
+  readonly kind: 'file';
+  readonly sha256: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 interface Entry {
   readonly path: string;
@@ -38,6 +36,8 @@ interface Entry {
   /** Name of the copy of the earlier content, beside the record; only for a file. */
   readonly copy?: string;
   readonly after: Present;
+  /** What an earlier version of runt wrote: a call that is killed after it wrote the record leaves it. */
+  readonly earlier?: Present;
   /** Directories that runt made for it, outermost first. */
   readonly directories: readonly string[];
 }
@@ -56,6 +56,8 @@ export interface Done {
 }
 
 const nothing: Present = { kind: 'nothing' };
+/** The end of the name of a file that a killed call did not finish (native/core/files/installed-file.c). */
+const unfinished = '.runt-new';
 
 const hex = (bytes: Uint8Array): string => {
   const digest = new Uint8Array(32);
@@ -69,6 +71,10 @@ function isSame(a: Present, b: Present): boolean {
   if (a.kind === 'link' && b.kind === 'link') return a.target === b.target;
   return a.kind === b.kind;
 }
+
+/** Whether `runt install` left a file like that, in this call or in an earlier one. */
+const isWritten = (now: Present, { after, earlier }: Entry): boolean =>
+  isSame(now, after) || (earlier !== undefined && isSame(now, earlier));
 
 export class Ledger {
   private constructor(
@@ -122,7 +128,7 @@ export class Ledger {
   base(path: string): Uint8Array | undefined {
     const real = this.tree.resolve(path);
     const entry = this.entries.find((e) => e.path === real);
-    if (entry && isSame(this.present(real), entry.after))
+    if (entry && isWritten(this.present(real), entry))
       return entry.copy === undefined ? undefined : this.tree.bytes(`${this.directory}/${entry.copy}`);
     return this.tree.bytes(real);
   }
@@ -153,7 +159,7 @@ export class Ledger {
       const now = this.present(change.path);
       const entry = this.entries.find((e) => e.path === change.path);
       if (isSame(now, this.after(change, now))) return { path: change.path, what: 'unchanged' };
-      if (entry && !isSame(now, entry.after) && !isSame(now, entry.before))
+      if (entry && !isWritten(now, entry) && !isSame(now, entry.before))
         throw this.changedError('install', change.path);
       if (change.mark !== undefined && now.kind !== 'nothing' && !entry) this.checkMark(change.path, change.mark);
       return { path: change.path, what: now.kind === 'nothing' ? 'written' : 'replaced' };
@@ -190,12 +196,14 @@ export class Ledger {
     const known = this.entries.find((e) => e.path === change.path);
     const before = known?.before ?? now;
     const after = this.after(change, before.kind === 'file' ? before : now);
-    if (known) return { ...known, after };
-    const directories = this.missing(change.path.slice(0, change.path.lastIndexOf('/')));
-    if (before.kind !== 'file') return { path: change.path, before, after, directories };
-    const copy = `${this.name}-${before.sha256.slice(0, 16)}`;
-    this.write(`${this.directory}/${copy}`, 0o600, this.tree.bytes(change.path) ?? new Uint8Array(0));
-    return { path: change.path, before, copy, after, directories };
+    const directories = known?.directories ?? this.missing(change.path.slice(0, change.path.lastIndexOf('/')));
+    const entry = { path: change.path, before, after, directories, ...(known && { earlier: now }) };
+    if (before.kind !== 'file') return entry;
+    const copy = known?.copy ?? `${this.name}-${before.sha256.slice(0, 16)}`;
+    // Also for a known one: an undo that was killed may have removed the copy.
+    if (isSame(now, before))
+      this.write(`${this.directory}/${copy}`, 0o600, this.tree.bytes(change.path) ?? new Uint8Array(0));
+    return { ...entry, copy };
   }
 
   /**
@@ -204,9 +212,10 @@ export class Ledger {
    */
   async undo(isTrial = false): Promise<Done[]> {
     const done: Done[] = [];
-    for (const { path, before, after } of this.entries) {
+    for (const entry of this.entries) {
+      const { path, before } = entry;
       const now = this.present(path);
-      if (!isSame(now, after) && !isSame(now, before)) throw this.changedError('undo', path);
+      if (!isWritten(now, entry) && !isSame(now, before)) throw this.changedError('undo', path);
       const what = isSame(now, before) ? 'unchanged' : before.kind === 'nothing' ? 'removed' : 'restored';
       done.push({ path, what });
     }
@@ -217,19 +226,30 @@ export class Ledger {
         if (done[i]!.what === 'unchanged') continue;
         if (before.kind === 'nothing') this.remove(path);
         else if (before.kind === 'link') this.put(path, before, { link: before.target });
-        else this.put(path, before, this.tree.bytes(`${this.directory}/${copy}`) ?? lostError(path));
+        else this.put(path, before, this.copyOf(path, before, `${this.directory}/${copy}`));
       }
-      for (const { copy } of this.entries) if (copy !== undefined) this.remove(`${this.directory}/${copy}`);
-      this.remove(`${this.directory}/${this.name}.json`);
+      const own = this.entries.flatMap(({ copy }) => (copy === undefined ? [] : [`${this.directory}/${copy}`]));
+      const record = `${this.directory}/${this.name}.json`;
+      for (const path of [...this.paths, ...own, record]) this.remove(`${path}${unfinished}`);
+      this.removeDirectories(directories.filter((path) => !`${this.directory}/`.startsWith(`${path}/`)));
+      for (const path of [...own, record]) this.remove(path);
       this.entries = [];
       this.text = undefined;
       this.remove(`${this.directory}/${this.name}.lock`);
     });
-    // A directory that holds other files stays, also that of the record.
-    const all = new Set([...directories, this.directory, this.directory.slice(0, this.directory.lastIndexOf('/'))]);
-    for (const path of [...all].sort((a, b) => b.length - a.length))
-      native.unlinkAt(AT_FDCWD, this.tree.outer(path), AT_REMOVEDIR);
+    this.removeDirectories([...directories, this.directory, this.directory.slice(0, this.directory.lastIndexOf('/'))]);
     return done;
+  }
+
+  /** The earlier content of a file. @throws RuntError ERR_INSTALL if the copy is gone or has other bytes */
+  private copyOf(path: string, { sha256 }: FilePresent, copy: string): Uint8Array {
+    const bytes = this.tree.bytes(copy);
+    if (bytes && hex(bytes) === sha256) return bytes;
+    throw new RuntError({
+      code: 'ERR_INSTALL',
+      message: `restore ${path}: the copy of the earlier file ${bytes ? 'was changed' : 'is gone'}`,
+      path: copy,
+    });
   }
 
   /** @throws RuntError ERR_INSTALL for a file that runt did not write */
@@ -327,14 +347,16 @@ export class Ledger {
     return missing;
   }
 
+  /** A directory that holds other files stays. */
+  private removeDirectories(paths: readonly string[]): void {
+    for (const path of [...new Set(paths)].sort((a, b) => b.length - a.length))
+      native.unlinkAt(AT_FDCWD, this.tree.outer(path), AT_REMOVEDIR);
+  }
+
   /** @returns those that did not exist, outermost first */
   private makeDirectories(directory: string, mode: number): string[] {
     const missing = this.missing(directory);
     for (const path of missing) makeDir(this.tree.outer(path), path === directory ? mode : 0o755);
     return missing;
   }
-}
-
-function lostError(path: string): never {
-  throw new RuntError({ code: 'ERR_INSTALL', message: `restore ${path}: the copy of the earlier file is gone`, path });
 }

@@ -1,6 +1,6 @@
 /** podman: a runtime in a file of containers.conf.d, of root or of an ordinary user (containers.conf(5)). */
 import { host } from '../sys/host.js';
-import { configError, type Engine, type EngineEntry, mark } from './engine.js';
+import { configError, type Engine, type EngineEntry, mark, quoted } from './engine.js';
 import type { HostTree } from './host-tree.js';
 import { at, parseToml } from './toml-reader.js';
 
@@ -48,13 +48,14 @@ export const podman: Engine = {
         'remove its line, then run the command again',
       );
     }
-    const line = (name: string): string => `${name} = ${JSON.stringify([...new Set([...lists[name]!, 'runt'])])}`;
+    const line = (name: string): string =>
+      `${name} = [${[...new Set([...lists[name]!, 'runt'])].map(quoted).join(',')}]`;
     const content = `${mark}
 [engine]
 ${line('runtime_supports_json')}
 ${line('runtime_supports_nocgroup')}
 [engine.runtimes]
-runt = ["${program}"]
+runt = [${quoted(program)}]
 `;
     return { changes: [{ path, content: host.encode(content), mark }], notes: ['cgroups: as podman has it'] };
   },

@@ -33,8 +33,12 @@ const escapes: Readonly<Record<string, string>> = {
 };
 const newTable = (): TomlTable => Object.create(null) as TomlTable;
 
+/** Arrays and inline tables in each other; none of the engines needs more than a few. */
+const MAX_DEPTH = 100;
+
 class Reader {
   private position = 0;
+  private depth = 0;
   /** Tables of a header `[a]`, which may not come twice. */
   private readonly headed = new Set<TomlTable>();
   /** Inline tables and arrays, to which nothing is added. */
@@ -125,8 +129,13 @@ class Reader {
   private value(): TomlValue {
     const first = this.peek();
     if (first === '"' || first === "'") return this.string();
-    if (first === '[') return this.array();
-    if (first === '{') return this.inlineTable();
+    if (first === '[' || first === '{') {
+      if (this.depth >= MAX_DEPTH) throw this.mistake(`more than ${MAX_DEPTH} values are in each other`);
+      this.depth++;
+      const value = first === '[' ? this.array() : this.inlineTable();
+      this.depth--;
+      return value;
+    }
     // A date may have a space before its time.
     const date = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d[^\s,\]}#]*)?/.exec(
       this.text.slice(this.position, this.position + 64),

@@ -16,6 +16,14 @@ test('the member stands in the form of those before it', () => {
   );
 });
 
+test('of members of one name the last one counts, as for JSON.parse', () => {
+  for (const first of ['5', 'null', '{ "a": 1 }'])
+    assert.equal(JSON.parse(add(`{"runtimes": ${first}, "runtimes": {"b": 2}}`)).runtimes, {
+      b: 2,
+      runt: { path: '/usr/bin/runt' },
+    });
+});
+
 test('what was there is there with the same value, for texts of many forms', () => {
   for (const value of [
     {},

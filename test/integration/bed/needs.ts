@@ -35,6 +35,7 @@ type Need =
   | 'nsenter'
   | 'useradd'
   | 'flock'
+  | 'strace'
   | 'bash'
   | 'jq'
   | 'musl-gcc'

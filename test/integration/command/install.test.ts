@@ -1,5 +1,6 @@
 /** `runt install` in the tree of a host: install, upgrade, undo, and what it refuses, byte for byte. */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -18,7 +19,7 @@ import { me } from '../bed/callers.js';
 import { mounting } from '../bed/mount-namespace.js';
 import { runtPath } from '../bed/place.js';
 
-const test = needing('install', 'root', 'mount', 'unshare', 'setpriv');
+const test = needing('install', 'root', 'mount', 'unshare', 'setpriv', 'strace');
 
 const daemonJson = '{\n\t"log-driver": "json-file",\n\t"runtimes": { "crun": {"path": "/usr/bin/crun"} }\n}\n';
 
@@ -237,6 +238,10 @@ test(
     );
     const other = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runt]\nruntime_type = "x"\n';
     refused(config, other, '--containerd', 'it has a handler "runt" that names another program');
+    const inline = 'a handler cannot be added after its last line:';
+    refused(config, 'version = 2\nplugins = { a = 1 }\n', '--containerd', inline);
+    refused(config, 'version = 2\n[[plugins]]\n', '--containerd', inline);
+    refused(config, `version = 2\na = ${'['.repeat(9999)}`, '--containerd', 'more than 100 values are in each other');
     refused('/etc/docker/daemon.json', '{"a": }', '--docker', '/etc/docker/daemon.json:1:7 is not JSON');
     refused('/etc/docker/daemon.json', '[]', '--docker', 'it is not an object');
     refused('/etc/docker/daemon.json', '{"runtimes": []}', '--docker', 'its member "runtimes" is not an object');
@@ -319,6 +324,79 @@ test(
     const docker = call('--docker');
     assert.is(docker.code, 1);
     assert.match(docker.stderr, /^runt: (?:install: only root configures Docker|find Docker:)/);
+  }),
+);
+
+test(
+  'an upgrade and an undo that are killed at any rename or removal are completed by a second call, and undone',
+  onHost((host, bed) => {
+    const [program, config] = ['/usr/local/bin/runt', '/etc/docker/daemon.json'];
+    host.write(config, daemonJson);
+    mkdirSync(join(host.root, '/var/lib'), { recursive: true });
+    const before = host.census();
+    const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+    const earlier = (): void => {
+      host.ok('--docker');
+      writeFileSync(join(host.root, program), 'an earlier version');
+      const record = '/var/lib/runt/install/program.json';
+      host.write(record, host.text(record).replace(digest(runtPath), digest(join(host.root, program))), 0o600);
+    };
+    const killed = (syscall: string, n: number, args: string[]): boolean => {
+      const inject = ['-e', `trace=${syscall}`, '-e', `inject=${syscall}:signal=KILL:when=${n}`];
+      return host.call(args, ['strace', '-f', '-qq', '-o', join(bed.dir, 'trace'), ...inject]).code !== 0;
+    };
+    for (let n = 1; ; n++) {
+      earlier();
+      const wasKilled = killed('rename', n, []);
+      if (n % 2 === 0) host.ok();
+      host.ok('--undo');
+      assert.is(host.census(), before, `rename ${n}`);
+      if (!wasKilled) {
+        assert.ok(n > 2);
+        break;
+      }
+    }
+    for (let n = 1; ; n++) {
+      host.ok('--docker');
+      const wasKilled = killed('unlinkat', n, ['--undo']);
+      host.ok('--docker');
+      host.ok('--undo');
+      assert.is(host.census(), before, `unlinkat ${n}`);
+      if (!wasKilled) {
+        assert.ok(n > 5);
+        break;
+      }
+    }
+  }),
+);
+
+test(
+  'undo restores nothing from a copy whose bytes were changed',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.ok('--docker');
+    const installed = host.text('/etc/docker/daemon.json');
+    const directory = '/var/lib/runt/install';
+    const copy = readdirSync(join(host.root, directory)).find((name) => /^docker-/.test(name));
+    host.write(`${directory}/${copy}`, '{}');
+    const r = host.call(['--undo']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'restore /etc/docker/daemon.json: the copy of the earlier file was changed');
+    assert.is(host.text('/etc/docker/daemon.json'), installed);
+  }),
+);
+
+test(
+  'an empty config of Docker, and a directory with quotes in its name',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', '\n');
+    host.write('/etc/crio/crio.conf', '');
+    const before = host.census();
+    host.ok('--bin-dir', '/opt/"a\\"');
+    assert.equal(JSON.parse(host.text('/etc/docker/daemon.json')).runtimes, { runt: { path: '/opt/"a\\"/runt' } });
+    assert.match(host.text('/etc/crio/crio.conf.d/10-runt.conf'), 'runtime_path = "/opt/\\"a\\\\\\"/runt"');
+    host.ok('--undo');
+    assert.is(host.census(), before);
   }),
 );
 
