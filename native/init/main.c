@@ -9,7 +9,6 @@
 #include "init.h"
 #include "relro.h"
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 struct init init = {
@@ -32,8 +31,8 @@ static char *receive_plan(size_t *length) {
   *length = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
   if (*length == 0 || *length > PLAN_MAX)
     return NULL;
-  char *data = mmap(NULL, *length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (data == MAP_FAILED) {
+  char *data = allocate_pages(*length);
+  if (!data) {
     if (awaited < 0) {
       fail("mmap", "the plan");
       report_failure(NO_OPERATION);

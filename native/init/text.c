@@ -81,6 +81,36 @@ void *allocate(size_t size) {
       arena_used = sizeof arena;
     return p;
   }
-  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return p == MAP_FAILED ? NULL : p;
+  return allocate_pages(size);
+}
+
+/* Precedes the memory of allocate_pages. */
+static struct block {
+  struct block *next;
+  size_t size;
+} * blocks;
+_Static_assert(sizeof(struct block) == 16, "what follows is aligned as in the arena");
+
+void *allocate_pages(size_t size) {
+  size += sizeof *blocks;
+  struct block *b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (b == MAP_FAILED)
+    return NULL;
+  *b = (struct block){blocks, size - sizeof *b};
+  blocks = b;
+  return b + 1;
+}
+
+/* Paths in the frames of functions that have returned. The kernel maps this much of the stack at
+ * the start (setup_arg_pages), whatever its limit is now. */
+static __attribute__((noinline)) void forget_frames(void) {
+  char frames[48 << 10];
+  explicit_bzero(frames, sizeof frames);
+}
+
+void forget_all(void) {
+  explicit_bzero(arena, sizeof arena);
+  for (struct block *b = blocks; b; b = b->next)
+    explicit_bzero(b + 1, b->size);
+  forget_frames();
 }

@@ -33,4 +33,8 @@ int text_number(const char *s, size_t length, uint64_t max, uint64_t *number);
 
 /* Memory that stays until the exec, aligned for any type. NULL with errno. */
 void *allocate(size_t size);
+/* The same, for what is large or may be. */
+void *allocate_pages(size_t size);
+/* Overwrites all of it, and the stack below the caller. */
+void forget_all(void);
 #endif

@@ -137,8 +137,10 @@ int fork_reaper(void) {
   if (pid > 0) {
     close_all();
     drop_capabilities();
-    /* Safe: nothing of the host is left in it, and what is left is what the program gets. Others
-     * look at the first process for the namespaces of the container: `exec` by the same user. */
+    /* Safe: the plan, which has paths of the host and the variables of hooks, is no longer in its
+     * memory, and the rest is what the program gets. Others look at the first process for the
+     * namespaces of the container: `exec` by the same user. */
+    forget_all();
     prctl(PR_SET_DUMPABLE, 1);
     serve((pid_t)pid, &all);
   }

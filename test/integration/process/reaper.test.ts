@@ -1,5 +1,5 @@
 /** `--init`: the first process reaps orphans and forwards signals, and has no right that its program has not. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
@@ -124,6 +124,35 @@ for (const noNewPrivileges of [false, true]) {
     }),
   );
 }
+
+test(
+  'the memory of the first process, which the program may read, has nothing of the plan',
+  onBed((bed) => {
+    const secret = 'variable-of-a-hook';
+    bed.config.hooks = { createContainer: [{ path: '/bin/true', env: [`TOKEN=${secret}`] }] };
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    // A large plan is in pages of its own.
+    for (const filler of ['', 'x'.repeat(100_000)]) {
+      bed.config.process.env = ['PATH=/bin', `FILLER=${filler}`];
+      ok(bed.run(['--init', '--detach']));
+      const { pid } = bed.state();
+      const memory = openSync(`/proc/${pid}/mem`, 'r');
+      let read = '';
+      for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').trim().split('\n')) {
+        const [, from = '', to = ''] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+        if (from === '') continue;
+        const bytes = Buffer.alloc(Number.parseInt(to, 16) - Number.parseInt(from, 16));
+        readSync(memory, bytes, 0, bytes.length, Number.parseInt(from, 16));
+        read += bytes.toString('latin1');
+      }
+      closeSync(memory);
+      assert.match(read, 'runt-init');
+      for (const text of [secret, bed.dir, '/sys/fs/cgroup/', 'xxxxxxxx'])
+        assert.not.ok(read.includes(text), `${text} ${/[ -~]*\/sys\/fs\/cgroup[ -~]*/.exec(read)?.[0] ?? ''}`);
+      ok(bed.delete('--force'));
+    }
+  }),
+);
 
 test(
   'a program that cannot be executed is an error as without --init, and nothing is left',
