@@ -43,7 +43,45 @@ function literals(): unknown[] {
     thrown(() => fixed.push(1)),
     [...frozen, 3, ...'äb', ...new Set([1]), ...[]],
     Array.from({ length: 9 }, (_, i) => i * i),
+    withSetters(),
+    shrunk(),
   ];
+}
+
+/** Fields and elements of literals are defined, whatever setters their prototypes have. */
+function withSetters(): unknown {
+  const seen: string[] = [];
+  const setter = (name: string) => ({ set: () => seen.push(name), configurable: true });
+  Object.defineProperty(Object.prototype, 'field', setter('field'));
+  Object.defineProperty(Array.prototype, 1, setter('element'));
+  try {
+    const object = { ...{ field: 1 }, other: 2 };
+    const array = [0, 1, ...[2, 3]];
+    return [described(object), described(array), seen];
+  } finally {
+    delete (Object.prototype as { field?: unknown }).field;
+    delete (Array.prototype as unknown[])[1];
+  }
+}
+
+/** Arrays that shrink, or stop to be dense, while an iterator reads them. */
+function shrunk(): unknown[] {
+  const list = [1, 2, 3, 4, 5, 6];
+  const read = [];
+  for (const item of list) {
+    read.push(item);
+    list.length -= 1;
+  }
+  const sparse = [1, 2, 3];
+  delete sparse[1];
+  sparse[9] = 9;
+  const failing = {
+    *[Symbol.iterator]() {
+      yield 1;
+      throw new RangeError('in the middle');
+    },
+  };
+  return [read, list, [...sparse].length, described([...sparse, 1]).length, thrown(() => [0, ...failing, 2])];
 }
 
 function spreads(): unknown[] {
@@ -65,6 +103,19 @@ function spreads(): unknown[] {
   const bare = Object.assign(Object.create(null), { a: 1 });
   const more = { ...{ a: 1, b: 2 }, b: 3, ...{ c: 4, a: 5 } };
   const { a: _, ...rest } = { a: 1, b: 2, c: 3 };
+  // The copy and its source share a shape until one of them changes.
+  const kept: Record<string, unknown> = { a: 1, b: 2, c: 3, d: 4, e: 5 };
+  const afterDelete = { ...kept };
+  delete afterDelete.a;
+  Object.defineProperty(kept, 'e', { get: () => 6, enumerable: true, configurable: true });
+  afterDelete.a = 'last';
+  const moved = Object.setPrototypeOf({ ...source }, null);
+  const wrapped = {
+    ...kept,
+    get c() {
+      return 8;
+    },
+  };
   return [
     described(copy),
     described(source),
@@ -92,6 +143,12 @@ function spreads(): unknown[] {
     described(more),
     described(rest),
     described({ ...{ ...{ ...{} } } }),
+    described({ ...Object.preventExtensions({ a: 1, b: 2 }) }),
+    Object.isExtensible({ ...Object.seal({ a: 1 }) }),
+    described(afterDelete),
+    described(kept),
+    [Object.getPrototypeOf(moved) === null, Object.getPrototypeOf({ ...source }) === Object.prototype],
+    described({ ...wrapped }),
   ];
 }
 
@@ -125,6 +182,21 @@ function strings(): unknown[] {
     ]),
     ['aab'.includes('ab'), 'aaab'.includes('aab'), 'abab'.includes('abc'), 'a'.includes('a', 1), 'a'.includes('', 9)],
     thrown(() => 'a'.includes(/a/ as unknown as string)),
+    [
+      wide.includes('wide'),
+      `${wide}n`.includes('Ωn'),
+      `${narrow}Ω`.slice(0, 6) === narrow,
+      `${wide}`.slice(0, 4) === 'wide',
+    ],
+    thrown(
+      () =>
+        `${narrow}${{
+          toString: () => {
+            throw new RangeError('in the middle');
+          },
+        }}${wide}`,
+    ),
+    [rope, `${long}${narrow}`, `${narrow}${long}`, `${rope}${rope}`].map((text) => [text.length, text.slice(-7)]),
   ];
 }
 
