@@ -3,7 +3,7 @@ import type { EndReason, ExitRecord } from '../../container/state/exit-records.j
 import { check } from '../../sys/error.js';
 import { host, native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
-import { AT_FDCWD, O_CREAT, O_TRUNC } from '../../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_NONBLOCK, O_TRUNC } from '../../sys/linux.js';
 import { printError } from '../command-output.js';
 import { secondsOf } from '../readable-time.js';
 import { sizeText, timeText } from './quantities.js';
@@ -18,8 +18,9 @@ export function writeSummary(id: string, record: ExitRecord, path: string | unde
     return;
   }
   const text = host.encode(`${JSON.stringify({ id, ...record })}\n`);
+  // A FIFO without a reader is an error, and no wait for one.
   const facts = { code: 'ERR_IO', message: `run ${id}: write the summary ${path}`, path };
-  check(native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC, 0o644, text), facts);
+  check(native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC | O_NONBLOCK, 0o644, text), facts);
 }
 
 const causes: { readonly [R in EndReason]: string } = {

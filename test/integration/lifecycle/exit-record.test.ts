@@ -1,4 +1,5 @@
 /** Exit records with what a container has used: `run --summary`, `wait`, `events --stats`, the library. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -120,6 +121,12 @@ test(
     const r = bed.sh('exit 0', ['--summary=/nowhere/summary.json']);
     assert.is(r.code, 1);
     assert.match(r.stderr, /^runt: run \S+: write the summary \/nowhere\/summary.json: ENOENT/);
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+    const fifo = join(bed.dir, 'fifo');
+    assert.is(spawnSync('mkfifo', [fifo]).status, 0);
+    const waiting = bed.sh('exit 0', [`--summary=${fifo}`]);
+    assert.is(waiting.code, 1);
+    assert.match(waiting.stderr, /write the summary \S+fifo: ENXIO/, 'it does not wait for a reader');
     assert.not.ok(existsSync(join(bed.root, bed.id)));
   }),
 );
