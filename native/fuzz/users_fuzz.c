@@ -36,14 +36,14 @@ static int open_database(const char *path, int flags) {
 
 /* What named-user.c uses of runt-init. */
 struct init init;
-static void *blocks[8];
-static size_t block_count;
+static void *held[8];
+static size_t held_count;
 static int error;
 static struct user result;
 
 void *allocate(size_t size) {
-  demand(block_count < sizeof blocks / sizeof *blocks, "too many blocks");
-  return blocks[block_count++] = malloc(size ? size : 1);
+  demand(held_count < sizeof held / sizeof *held, "too many blocks");
+  return held[held_count++] = malloc(size ? size : 1);
 }
 int fail(const char *syscall, const char *detail) { return fail_with(errno, syscall, detail); }
 int fail_with(int number, const char *syscall, const char *detail) {
@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 #endif
   } else
     refused++;
-  while (block_count)
-    free(blocks[--block_count]);
+  while (held_count)
+    free(held[--held_count]);
   return 0;
 }
