@@ -49,9 +49,9 @@ export async function launchContainer(
   checkId(o.id);
   const systemd = o.cgroupManager === 'systemd' ? await systemdScope(o) : undefined;
   const loaded = loadBundle(o);
-  await host.turn?.();
+  if (host.turn) await host.turn();
   let compiled = compileLoaded(loaded, o, startSocket, systemd, foreground);
-  await host.turn?.();
+  if (host.turn) await host.turn();
   if (systemd) compiled = await forSystemd(compiled);
   const { spec } = compiled;
   // `process` is REQUIRED at the start (config.md#process), which for `run` is now.

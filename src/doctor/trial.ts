@@ -26,6 +26,9 @@ interface TrialChange {
   readonly process?: Partial<NonNullable<Spec['process']>>;
 }
 
+/** A mapping of root in the container to one id of the host. */
+export const rootTo = (hostID: number) => [{ containerID: 0, hostID, size: 1 }];
+
 export interface Trial extends TrialChange {
   /** `disabled` when absent: a failure is then not about cgroups. */
   readonly cgroupManager?: 'cgroupfs' | 'systemd';
@@ -102,16 +105,9 @@ export class TrialBed {
     let error: unknown;
     try {
       writeFile(config, JSON.stringify(this.config(trial)), O_CREAT | O_EXCL);
-      const options = {
-        root,
-        id,
-        bundle: this.directory,
-        config,
-        cgroupManager: trial.cgroupManager ?? 'disabled',
-        warn,
-      };
+      const { cgroupManager = 'disabled' } = trial;
       const work = async (): Promise<true> => {
-        await create({ ...options, cgroupManager: trial.cgroupManager ?? 'disabled' });
+        await create({ ...container, bundle: this.directory, config, cgroupManager, warn });
         await start(container);
         await trial.during?.(container);
         return true;
@@ -121,13 +117,8 @@ export class TrialBed {
       error = caught;
     }
     try {
-      if (
-        !(await withTimeout(
-          remove({ ...container, force: true }).then(() => true),
-          trialTime,
-        ))
-      )
-        error ??= timeoutError();
+      const removed = remove({ ...container, force: true }).then(() => true);
+      if (!(await withTimeout(removed, trialTime))) error ??= timeoutError();
     } catch (caught) {
       error ??= caught;
     }

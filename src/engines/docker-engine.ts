@@ -1,4 +1,5 @@
 /** Docker: a runtime in daemon.json. */
+import { isObject } from '../spec/json/is-object.js';
 import { parseJson } from '../spec/json/parse-json.js';
 import { host } from '../sys/host.js';
 import { configError, type Engine } from './engine.js';
@@ -10,8 +11,6 @@ const configPath = '/etc/docker/daemon.json';
 const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
 type Config = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Config =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const docker: Engine = {
   name: 'docker',

@@ -207,32 +207,28 @@ async function put(o: InstallOptions, ledger: Ledger, changes: readonly Change[]
 
 async function undo(o: InstallOptions, tree: HostTree, directory: string): Promise<void> {
   const wanted = [...o.engines, ...(o.kubernetes ? (['containerd', 'crio'] as const) : [])];
-  const all = wanted.length === 0;
-  const ledgers = [
-    ...engines.filter(({ name }) => all || wanted.includes(name)).map(({ name, title }) => ({ name, title })),
-  ];
-  let found = false;
-  const open = (name: string, title: string) => ({ ledger: Ledger.open(tree, directory, name), name, title });
-  const engineLedgers = ledgers.map(({ name, title }) => open(name, title)).filter(({ ledger }) => !ledger.isEmpty);
-  // The program goes last, and only if no engine is left that runs it.
-  const left = engines.some(
-    ({ name }) => !Ledger.open(tree, directory, name).isEmpty && !engineLedgers.some((l) => l.name === name),
-  );
+  const open = (name: string, title: string, engine?: Engine) => ({
+    ledger: Ledger.open(tree, directory, name),
+    title,
+    engine,
+  });
+  const installed = engines.map((e) => open(e.name, e.title, e)).filter(({ ledger }) => !ledger.isEmpty);
+  const chosen = installed.filter(({ engine }) => wanted.length === 0 || wanted.includes(engine!.name));
   const program = open('program', 'runt');
-  const those = [...engineLedgers, ...(left || program.ledger.isEmpty ? [] : [program])];
+  // The program goes last, and only if no engine is left that runs it.
+  const isLast = chosen.length === installed.length && !program.ledger.isEmpty;
+  const those = [...chosen, ...(isLast ? [program] : [])];
   // Nothing is undone unless all can be.
   for (const { ledger } of those) await ledger.undo(true);
-  for (const { ledger, name, title } of those) {
-    found = true;
+  for (const { ledger, title, engine } of those) {
     const done = await ledger.undo(o.dryRun);
     for (const { path, what } of done) o.report(`${title}: ${o.dryRun ? `would be ${what}` : what}: ${path}`);
-    const engine = engines.find((e) => e.name === name);
     if (engine && o.restart && !o.dryRun && done.some(({ what }) => what !== 'unchanged')) {
       const unit = await restart(tree, engine);
       if (unit !== undefined) o.report(`${title}: restarted ${unit}`);
     }
   }
-  if (!found) o.report('nothing to undo: there is no record of an install');
+  if (those.length === 0) o.report('nothing to undo: there is no record of an install');
 }
 
 /** The handlers of containerd's CRI plugin, as its own program reads the config; none if it cannot be run. */

@@ -112,6 +112,11 @@ export class Ledger {
     return new Ledger(tree, real, name, entries, pending === true, text);
   }
 
+  /** Path of the record. */
+  private get record(): string {
+    return `${this.directory}/${this.name}.json`;
+  }
+
   get isEmpty(): boolean {
     return this.entries.length === 0;
   }
@@ -229,10 +234,9 @@ export class Ledger {
         else this.put(path, before, this.copyOf(path, before, `${this.directory}/${copy}`));
       }
       const own = this.entries.flatMap(({ copy }) => (copy === undefined ? [] : [`${this.directory}/${copy}`]));
-      const record = `${this.directory}/${this.name}.json`;
-      for (const path of [...this.paths, ...own, record]) this.remove(`${path}${unfinished}`);
+      for (const path of [...this.paths, ...own, this.record]) this.remove(`${path}${unfinished}`);
       this.removeDirectories(directories.filter((path) => !`${this.directory}/`.startsWith(`${path}/`)));
-      for (const path of [...own, record]) this.remove(path);
+      for (const path of [...own, this.record]) this.remove(path);
       this.entries = [];
       this.text = undefined;
       this.remove(`${this.directory}/${this.name}.lock`);
@@ -268,7 +272,7 @@ export class Ledger {
       code: 'ERR_INSTALL_CHANGED',
       message: `${command}: ${path} was changed after runt wrote it`,
       path,
-      hint: `remove the lines about runt from ${path} by hand, then delete ${this.directory}/${this.name}.json`,
+      hint: `remove the lines about runt from ${path} by hand, then delete ${this.record}`,
     });
   }
 
@@ -282,7 +286,7 @@ export class Ledger {
     try {
       const hint = 'wait until the other "runt install" has ended';
       check(await lock(fd, installLockTime), { ...fail, syscall: 'flock', hint });
-      if (tryReadText(this.tree.outer(`${this.directory}/${this.name}.json`)) !== this.text)
+      if (tryReadText(this.tree.outer(this.record)) !== this.text)
         throw new RuntError({
           ...fail,
           message: 'install: another "runt install" wrote meanwhile',
@@ -307,7 +311,7 @@ export class Ledger {
   private save(entries: readonly Entry[], pending: boolean): void {
     const record: RecordFile = { version: 1, pending, entries };
     const text = `${JSON.stringify(record, null, 1)}\n`;
-    this.write(`${this.directory}/${this.name}.json`, 0o600, host.encode(text));
+    this.write(this.record, 0o600, host.encode(text));
     this.text = text;
     this.entries = entries;
     this.pending = pending;

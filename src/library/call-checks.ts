@@ -1,12 +1,11 @@
 /** Checks of the options and arguments of a call, for callers without a compiler. */
+import { isObject } from '../spec/json/is-object.js';
 import { checkOptionTypes, isListOf, type OptionType } from '../spec/options/option-checks.js';
 import { RuntError } from '../sys/error.js';
 
 /** Types of options, by name: what `typeof` gives, `list` (of strings), or a name below. */
 export type OptionTypes = Readonly<Record<string, string>>;
 
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isFile = (value: unknown): boolean => isObject(value) && 'file' in value && typeof value.file === 'string';
 const isStdio = (value: unknown): boolean =>
   value === 'pipe' || value === 'ignore' || value === 'inherit' || isDescriptor(value) || isFile(value);

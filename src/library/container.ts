@@ -480,7 +480,7 @@ export class Container {
         terminal: console !== undefined,
         ...(console && { consoleSocket: console.path }),
         // Without a supervisor, this program keeps the limit.
-        ...(loadRecord(root, id).supervisor && limitOf(options)),
+        ...(options.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(options)),
         detach: true,
         stdio: streams.stdio,
         rootless: this.rootless,

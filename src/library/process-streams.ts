@@ -4,20 +4,9 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Stdio } from '../container/launch/spawn-init.js';
-import { check, RuntError } from '../sys/error.js';
-import { stat } from '../sys/fs.js';
+import { openRegular } from '../container/stdio/regular-file.js';
+import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  O_APPEND,
-  O_CREAT,
-  O_NONBLOCK,
-  O_RDONLY,
-  O_WRONLY,
-  S_IFMT,
-  S_IFREG,
-} from '../sys/linux.js';
 
 /** A regular file. Output is appended; a new file has mode 0600. A relative path is relative to this program. */
 export interface StdioFile {
@@ -59,7 +48,8 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
   };
   try {
     for (const [i, option] of options.entries()) {
-      files.push(typeof option === 'object' ? resolve(option.file) : undefined);
+      const file = typeof option === 'object' ? resolve(option.file) : undefined;
+      files.push(file);
       if (option === 'pipe') {
         const { near, far } = i === 0 ? inputPipe() : outputPipe();
         ours.push(near);
@@ -68,16 +58,11 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
         continue;
       }
       ours.push(null);
-      const fd =
-        typeof option === 'object'
-          ? openFile(i, files[i]!)
-          : option === 'ignore'
-            ? openSync('/dev/null', 'r+')
-            : option === 'inherit'
-              ? i
-              : option;
-      if (option === 'ignore' || typeof option === 'object') owned.push(fd);
-      theirs.push(fd);
+      let opened: number | undefined;
+      if (file !== undefined) opened = openRegular(file, i === 0, `stdio[${i}]`, 'give a descriptor of it instead');
+      else if (option === 'ignore') opened = openSync('/dev/null', 'r+');
+      if (opened !== undefined) owned.push(opened);
+      theirs.push(opened ?? (typeof option === 'number' ? option : i));
     }
   } catch (error) {
     abandon();
@@ -87,21 +72,6 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
   // A process that has ended does not read: EPIPE there must not end this program. A callback of write() still gets it.
   stdin?.on('error', () => {});
   return { stdio: theirs as unknown as Stdio, stdin, stdout, stderr, files, closeProcessEnds, abandon };
-}
-
-/** Opens a file as one of the streams. @throws RuntError ERR_IO, also if it is not a regular file */
-function openFile(stream: number, path: string): number {
-  const flags = stream === 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND;
-  const facts = { code: 'ERR_IO', message: `open ${path} for stdio[${stream}]`, path };
-  // The open of a FIFO would wait for its other end. The flag has no effect on a regular file (open(2)).
-  const fd = check(native.openAt(AT_FDCWD, path, flags | O_NONBLOCK, 0o600), { ...facts, syscall: 'openat' });
-  if ((stat('', fd, AT_EMPTY_PATH).mode & S_IFMT) === S_IFREG) return fd;
-  native.close(fd);
-  throw new RuntError({
-    ...facts,
-    message: `${facts.message}: it is not a regular file`,
-    hint: 'give a descriptor of it instead',
-  });
 }
 
 /** Receives each piece of output, when it is read from the kernel. */

@@ -1,7 +1,9 @@
 /** Waits until a container is ready: `waitFor`. Node.js only. */
+
 import { StringDecoder } from 'node:string_decoder';
 import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, loadRecord, type Status } from '../container/state/state-store.js';
+import { isObject } from '../spec/json/is-object.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { tryReadText } from '../sys/fs.js';
@@ -190,8 +192,7 @@ export function checkConditions(value: unknown): Condition[] {
   for (const condition of conditions) {
     if (typeof condition === 'function') continue;
     const kinds = Object.keys(conditionTypes);
-    const isObject = typeof condition === 'object' && condition !== null;
-    const kind = isObject ? kinds.find((name) => name in condition) : undefined;
+    const kind = isObject(condition) ? kinds.find((name) => name in condition) : undefined;
     if (kind === undefined) throw callError(`waitFor: a condition is a function, or has one of ${kinds.join(', ')}`);
     checkOptions('waitFor', condition, conditionTypes[kind]!, memberTypes);
     if (kind === 'command') checkWords('waitFor', (condition as CommandCondition).command);

@@ -61,7 +61,7 @@ export class Launch {
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
       if (opsNamed(plan.ops, 'sync').length > 0) channel.sendGo();
-      await host.turn?.();
+      if (host.turn) await host.turn();
       // While runt-init works.
       if (config) storeConfig(root, record.id, config);
       if (resources.startSocket) storePlanRest(root, record.id, plan);

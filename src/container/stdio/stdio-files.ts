@@ -1,22 +1,10 @@
 /** Files as standard input, output and error of a container's process. */
 import { check, RuntError } from '../../sys/error.js';
-import { stat } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  O_APPEND,
-  O_CREAT,
-  O_NONBLOCK,
-  O_PATH,
-  O_RDONLY,
-  O_RDWR,
-  O_WRONLY,
-  S_IFMT,
-  S_IFREG,
-} from '../../sys/linux.js';
+import { AT_FDCWD, O_PATH, O_RDWR } from '../../sys/linux.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
 import type { Stdio } from '../launch/spawn-init.js';
+import { openRegular } from './regular-file.js';
 
 /**
  * Absolute paths of regular files; `null` is /dev/null, and `journal` (of output) systemd's journal. Streams that are
@@ -35,9 +23,9 @@ export interface StdioFiles {
  */
 export async function openStdioFiles({ stdin, stdout, stderr }: StdioFiles, id: string): Promise<Stdio> {
   const output = (stream: string, path: string) =>
-    path === 'journal' ? openJournal(stream, id) : openFile(stream, path, O_WRONLY | O_CREAT | O_APPEND);
+    path === 'journal' ? openJournal(stream, id) : openFile(stream, path);
   return [
-    stdin === undefined ? 0 : openFile('stdin', stdin, O_RDONLY),
+    stdin === undefined ? 0 : openFile('stdin', stdin),
     stdout === undefined ? 1 : await output('stdout', stdout),
     stderr === undefined ? 2 : await output('stderr', stderr),
   ];
@@ -70,18 +58,16 @@ async function openJournal(stream: string, id: string): Promise<number> {
   return fd;
 }
 
-function openFile(stream: string, path: string, flags: number): number {
-  const facts = (name: string) => ({ code: 'ERR_IO', message: `open ${name} for --${stream}`, path: name });
-  if (path === 'null') return check(native.openAt(AT_FDCWD, '/dev/null', O_RDWR, 0), facts('/dev/null'));
-  // The open of a FIFO would wait for its other end. The flag has no effect on a regular file (open(2)).
-  const fd = check(native.openAt(AT_FDCWD, path, flags | O_NONBLOCK, 0o600), { ...facts(path), syscall: 'openat' });
-  if ((stat('', fd, AT_EMPTY_PATH).mode & S_IFMT) === S_IFREG) return fd;
-  native.close(fd);
-  throw new RuntError({
-    ...facts(path),
-    message: `open ${path} for --${stream}: it is not a regular file`,
-    hint: `leave --${stream} out, and redirect runt's own stream: the process inherits it`,
-  });
+function openFile(stream: string, path: string): number {
+  if (path !== 'null')
+    return openRegular(
+      path,
+      stream === 'stdin',
+      `--${stream}`,
+      `leave --${stream} out, and redirect runt's own stream: the process inherits it`,
+    );
+  const facts = { code: 'ERR_IO', message: `open /dev/null for --${stream}`, path: '/dev/null' };
+  return check(native.openAt(AT_FDCWD, '/dev/null', O_RDWR, 0), facts);
 }
 
 /** @param pointer of the terminal in the config; absent if the command asks for it */

@@ -7,7 +7,7 @@ import { tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDWR } from '../../sys/linux.js';
 import type { Finding } from '../check.js';
-import type { TrialBed } from '../trial.js';
+import { rootTo, type TrialBed } from '../trial.js';
 
 export async function mountChecks(bed: TrialBed): Promise<[name: string, finding: Finding][]> {
   const rootless = withoutRoot();
@@ -20,9 +20,11 @@ export async function mountChecks(bed: TrialBed): Promise<[name: string, finding
     source: 'overlay',
     options: [`lowerdir=${lower}:${bed.path('upper')}`],
   };
-  const map = (id: number) => [{ containerID: 0, hostID: id, size: 1 }];
   const namespaces = ['user', 'pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type }) as { type: 'user' });
-  const inUserNamespace = { linux: { namespaces, uidMappings: map(uid), gidMappings: map(gid) }, mounts: [overlay] };
+  const inUserNamespace = {
+    linux: { namespaces, uidMappings: rootTo(uid), gidMappings: rootTo(gid) },
+    mounts: [overlay],
+  };
   const fuse = 'run "modprobe overlay", or set fuse-overlayfs as the mount program of the engine';
   const found: [string, Finding][] = [];
   if (!rootless)
@@ -37,7 +39,7 @@ export async function mountChecks(bed: TrialBed): Promise<[name: string, finding
     found.push(['idmap', { status: 'skipped', found: 'only root maps the ids of a mount' }]);
     return found;
   }
-  const mapped = { ...bind, options: ['bind'], uidMappings: map(100_000), gidMappings: map(100_000) };
+  const mapped = { ...bind, options: ['bind'], uidMappings: rootTo(100_000), gidMappings: rootTo(100_000) };
   const fs = 'use a file system that maps ids, such as ext4, xfs, btrfs or tmpfs, on Linux 5.12 or newer';
   found.push(['idmap', await bed.finding({ mounts: [mapped] }, 'works', 'warning', fs)]);
   return found;

@@ -5,7 +5,7 @@ import { defaultSpec } from '../../spec/default-config.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { tryReadText } from '../../sys/fs.js';
 import type { Finding } from '../check.js';
-import type { TrialBed } from '../trial.js';
+import { rootTo, type TrialBed } from '../trial.js';
 
 /** Switches that forbid user namespaces: the value that does, and what sets it back. */
 const switches = [
@@ -37,10 +37,9 @@ export async function namespaceChecks(bed: TrialBed): Promise<[name: string, fin
   const { namespaces = [] } = defaultSpec({ rootless, uid, gid, cgroupV2: hasOnlyV2() }).linux!;
   const found: [string, Finding][] = [];
   const forbidden = forbidding();
-  const map = (id: number) => [{ containerID: 0, hostID: id, size: 1 }];
   for (const type of ['user', 'time', 'cgroup', 'network'] as const) {
     const others = namespaces.filter((namespace) => namespace.type !== type);
-    const maps = type === 'user' ? { uidMappings: map(uid), gidMappings: map(gid) } : {};
+    const maps = type === 'user' ? { uidMappings: rootTo(uid), gidMappings: rootTo(gid) } : {};
     // In its user namespace, an ordinary user may make all others.
     const status = type === 'user' ? 'failed' : 'warning';
     const remedy = type === 'user' ? forbidden?.remedy : undefined;

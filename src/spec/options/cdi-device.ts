@@ -1,5 +1,7 @@
 /** `--device vendor.com/class=name`: a device of the Container Device Interface, from the spec files of its vendor. */
+
 import type { HookName, Spec } from '../config-types.js';
+import { isObject } from '../json/is-object.js';
 import { withVariables } from '../variables.js';
 import { addDevice, type DeviceOwner } from './device-option.js';
 import type { HostLookups } from './lookups.js';
@@ -9,8 +11,6 @@ import type { Refuse } from './refusal.js';
 export const cdiDirectories = ['/etc/cdi', '/var/run/cdi'];
 
 type Members = { readonly [key: string]: unknown };
-const isObject = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const objects = (value: unknown): Members[] => (Array.isArray(value) ? value.filter(isObject) : []);
 const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];

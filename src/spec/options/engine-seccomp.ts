@@ -1,4 +1,5 @@
 /** Seccomp profiles from files: those of the runtime-spec, and those of engines, whose rules have conditions. */
+import { isObject } from '../json/is-object.js';
 import type { Seccomp } from '../linux-types.js';
 import { architecturesOf } from './default-seccomp.js';
 
@@ -17,8 +18,6 @@ const goNames: Readonly<Record<string, readonly string[]>> = {
 };
 
 type Members = { readonly [key: string]: unknown };
-const isObject = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The profile in a text, or what is wrong with it, as a clause. Rules with `includes` and `excludes` are resolved as
