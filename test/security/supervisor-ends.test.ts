@@ -3,7 +3,7 @@
  * nothing.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task } from '../../src/shim/transport/protos.js';
@@ -95,19 +95,18 @@ shim(
   }),
 );
 
-/** The child of a process with that name. */
-const childOf = (parent: number, name: string): number | undefined =>
-  readdirSync('/proc')
-    .filter((pid) => /^[0-9]+$/.test(pid))
-    .map(Number)
-    .find((pid) => {
-      try {
-        const [, comm, rest] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-        return comm === name && Number(rest?.split(' ')[1]) === parent;
-      } catch {
-        return false;
-      }
-    });
+/** The child of a process with that name: of its list alone, since a look at all of /proc takes longer than a create. */
+const childOf = (parent: number, name: string): number | undefined => {
+  try {
+    return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
+      .split(' ')
+      .filter((pid) => pid !== '')
+      .map(Number)
+      .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === `${name}\n`);
+  } catch {
+    return undefined; // It has ended between two reads.
+  }
+};
 
 test(
   'after a kill at any of 200 times, create ends, and leaves a container or nothing',
@@ -132,7 +131,7 @@ test(
         assert.not.ok(existsSync(join(bed.root, bed.id)), `round ${round}: state is left`);
       } else assert.is(bed.delete('--force').code, 0);
     }
-    assert.ok(failures > 2, `the attack hit ${failures} of 200 times`);
+    assert.ok(failures > 20, `the attack hit ${failures} of 200 times`);
     process.stdout.write(`\n# note killed in time: ${failures} of 200\n`);
   }),
 );
