@@ -95,7 +95,7 @@ shim(
   }),
 );
 
-/** The child of a process with that name: of its list alone, since a look at all of /proc takes longer than a create. */
+/** The child of a process with that name. A look at all of /proc would take longer than a create. */
 const childOf = (parent: number, name: string): number | undefined => {
   try {
     return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
