@@ -1,5 +1,6 @@
 // Each system call of runt, runt-init and the supervisor fails once, and is a point at which they are killed (as root):
-// faults.mjs [--shard=3/20] [--seed=N] [--of=create,exec] [--with=hooks] [--skip=N] [--count=N] [--every] [--jobs=2]
+// faults.mjs [--shard=3/20 or 3-5/20] [--seed=N] [--of=create,exec] [--with=hooks] [--skip=N] [--count=N] [--every]
+//   [--jobs=2]
 // faults.mjs --only=create+hooks:init:openat:12:EIO
 //
 // --of names operations, --with variants. --count is the most points, --skip goes on after an interrupted run. --every

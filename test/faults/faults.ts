@@ -19,21 +19,28 @@ function flagsOf(args: readonly string[]): { readonly [name: string]: string | u
 
 const flags = flagsOf(process.argv.slice(2));
 const seed = flags.seed || '1';
-const part = (text = '1/1'): [number, number] => text.split('/').map(Number) as [number, number];
-const [[shard, shards], [job, jobs]] = [part(flags.shard), part(flags.job)];
+/** FIRST, LAST and COUNT of `3/20` or `28-40/40`. */
+function part(text = '1/1'): [number, number, number] {
+  const found = /^(\d+)(?:-(\d+))?\/(\d+)$/.exec(text);
+  const [first, last, count] = [Number(found?.[1]), Number(found?.[2] ?? found?.[1]), Number(found?.[3])];
+  if (!(first >= 1 && first <= last && last <= count)) throw new Error(`"${text}" is not N/OF or N-M/OF`);
+  return [first, last, count];
+}
+const [[first, last, shards], [job, , jobs]] = [part(flags.shard || undefined), part(flags.job)];
+const isInShard = (hash: number): boolean => hash % shards >= first - 1 && hash % shards < last;
 /** A point is in the same shard and at the same place in each run with the seed, whatever other points there are. */
 const hashOf = (text: string): number => createHash('sha256').update(`${seed} ${text}`).digest().readUInt32BE();
 
 const points = flags.only
   ? pointsNamed(flags.only)
   : allPoints(flags.of?.split(',') ?? [], flags.with?.split(',') ?? [], flags.every !== undefined)
-      .filter((point) => hashOf(named(point)) % shards === shard - 1)
+      .filter((point) => isInShard(hashOf(named(point))))
       .sort((a, b) => hashOf(named(a)) - hashOf(named(b)));
 // By the hash too: the lists of two jobs differ, because not each run makes the same calls.
 const mine = points.filter((point) => Math.floor(hashOf(named(point)) / shards) % jobs === job - 1);
 const skipped = Math.floor(Number(flags.skip || 0) / jobs);
 const chosen = mine.slice(skipped, skipped + Math.ceil(Number(flags.count || points.length * jobs) / jobs));
-console.log(`faults: ${chosen.length} of ${points.length} points (shard ${shard}/${shards}, seed ${seed})`);
+console.log(`faults: ${chosen.length} of ${points.length} points (shard ${flags.shard || '1/1'}, seed ${seed})`);
 
 interface Sum {
   points: number;
