@@ -6,7 +6,7 @@ import { RuntError } from '../../sys/error.js';
 import { MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC } from '../../sys/linux.js';
 import type { HostFacts } from '../host-facts.js';
 import { mountBind, mountFs } from '../mounts/mount-op.js';
-import type { MountSettings } from '../mounts/mount-settings.js';
+import { type MountSettings, newMountAttributes } from '../mounts/mount-settings.js';
 import type { Op } from '../plan-ops.js';
 
 /** A mount of the config, with parsed options. */
@@ -36,7 +36,7 @@ export interface CgroupView {
  */
 export function cgroupMountOps(facts: HostFacts, view: CgroupView, m: CgroupMount): Op[] {
   const { settings, target, at } = m;
-  const attrs = (settings.setAttrs | settings.setAttrsRec) >>> 0;
+  const attrs = newMountAttributes(settings);
   const guarded = facts.rootless && !view.cgroupNamespace ? attrs | MOUNT_ATTR_RDONLY : attrs;
   const { propagation } = settings;
   const unified = facts.cgroup.layout === 'v2' || m.mount.type === 'cgroup2';

@@ -10,7 +10,7 @@ import { withLabels } from '../labels/mount-label.js';
 import { joinedNamespaces } from '../namespaces/namespace-compile.js';
 import type { Op } from '../plan-ops.js';
 import { mountFs } from './mount-op.js';
-import type { MountSettings } from './mount-settings.js';
+import { type MountSettings, newMountAttributes } from './mount-settings.js';
 import { sourcePath, type Trees } from './mount-sources.js';
 import { type LayeredOverlay, overlayLayers } from './overlay-layers.js';
 import { overlayOptions } from './overlay-options.js';
@@ -104,8 +104,7 @@ function fsOp(
       fstype === 'overlay'
         ? [...overlayOptions(layered?.kept ?? s.data, bundle, real), ...(layered?.layers ?? [])]
         : s.data,
-    // A new mount has no mounts below it: recursive and plain attributes are equivalent.
-    attrs: (s.setAttrs | s.setAttrsRec) >>> 0,
+    attrs: newMountAttributes(s),
     propagation: s.propagation,
     inheritMode: fstype === 'tmpfs' && !s.data.some((d) => d.startsWith('mode=')),
     flags: s.flags,

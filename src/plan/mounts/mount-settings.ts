@@ -35,6 +35,12 @@ interface ParsedOptions {
 export const isBind = ({ type, options }: Mount): boolean =>
   type === 'bind' || (options?.some((o) => o === 'bind' || o === 'rbind') ?? false);
 
+/**
+ * The attributes of a new mount, which has no mounts below it. Recursive ones apply after the others, as in runc. Both
+ * cannot be joined: the modes of access times are numbers, and `noatime` with `rstrictatime` would be none.
+ */
+export const newMountAttributes = (s: MountSettings): number => ((s.setAttrs & ~s.clearAttrsRec) | s.setAttrsRec) >>> 0;
+
 /** The settings of each mount, in order. Most mounts of a long list have the options of another one. */
 export function allMountSettings(mounts: readonly Mount[]): readonly MountSettings[] {
   const parsed = new Map<string, MountSettings>();
