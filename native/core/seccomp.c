@@ -6,7 +6,8 @@
  *   - how many numbers there are, this one included
  *   - the default action, how many architectures, how many rules
  *   - for each rule: its action, how many conditions, how many names
- *     and for each condition: index of the argument, enum scmp_compare, value, second value
+ *     and for each condition: index of the argument, enum scmp_compare or SECCOMP_BELOW, value,
+ *     second value
  *
  * The names, each ended by NUL:
  *   - the architectures, as in seccomp_arch_resolve_name(3)
@@ -17,6 +18,7 @@
  * it can be cached. */
 #include "core.h"
 #include "files/private-file.h"
+#include "protocol.h"
 #include "refused.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -28,6 +30,8 @@
 #include <sys/utsname.h>
 
 enum { ARCHES_MAX = 32, ARGS_MAX = 64, X32_BIT = 0x40000000 };
+/* Of rules by masks: the kernel takes no longer program, and each of them needs an instruction. */
+enum { MASKED_MAX = BPF_MAXINSNS };
 
 /* A packed profile and the position in it. */
 struct packed {
@@ -61,6 +65,7 @@ struct profile {
     int64_t last; /* highest number of a call that the profile names; -1 for none */
   } arches[ARCHES_MAX];
   int arch_count;
+  unsigned masked; /* rules by masks */
 };
 
 static int add_arch(struct profile *p, const char *name) {
@@ -96,7 +101,7 @@ static int read_conditions(struct packed *in, uint64_t count, struct conditions 
   unsigned seen = 0;
   for (c->count = 0, c->any = 0; c->count < count; c->count++) {
     uint64_t index, op, a, b;
-    if (next_number(in, 5, &index) || next_number(in, SCMP_CMP_MASKED_EQ, &op) ||
+    if (next_number(in, 5, &index) || next_number(in, SECCOMP_BELOW, &op) ||
         next_number(in, UINT64_MAX, &a) || next_number(in, UINT64_MAX, &b))
       return -EINVAL;
     c->any |= seen >> index & 1;
@@ -113,8 +118,31 @@ static int add(struct profile *p, uint32_t act, int call, unsigned count,
   return r == -EEXIST ? 0 : r;
 }
 
+/* Adds a rule, with the conditions from i on by masks where they are SECCOMP_BELOW. A number is
+ * below another one if it has the same bits down to one, which is 1 there and 0 here: as many rules
+ * as the value has such bits. */
+static int add_by_masks(struct profile *p, uint32_t act, int call, unsigned count,
+                        struct scmp_arg_cmp *args, unsigned i) {
+  while (i < count && (unsigned)args[i].op != SECCOMP_BELOW)
+    i++;
+  if (i == count)
+    return add(p, act, call, count, args);
+  const struct scmp_arg_cmp below = args[i];
+  int r = 0;
+  for (uint64_t rest = below.datum_a; rest && !r; rest &= rest - 1) {
+    if (p->masked++ == MASKED_MAX)
+      return -E2BIG;
+    uint64_t bit = rest & -rest;
+    args[i] =
+        (struct scmp_arg_cmp){below.arg, SCMP_CMP_MASKED_EQ, -bit, (below.datum_a ^ bit) & -bit};
+    r = add_by_masks(p, act, call, count, args, i + 1);
+  }
+  args[i] = below;
+  return r;
+}
+
 /* Adds a rule for the calls of one name. */
-static int add_call(struct profile *p, uint32_t act, const char *name, const struct conditions *c) {
+static int add_call(struct profile *p, uint32_t act, const char *name, struct conditions *c) {
   if (!name)
     return -EINVAL;
   for (int i = 0; i < p->arch_count; i++) {
@@ -127,9 +155,9 @@ static int add_call(struct profile *p, uint32_t act, const char *name, const str
   if (call == __NR_SCMP_ERROR || act == p->fallback)
     return 0;
   if (!c->any)
-    return add(p, act, call, c->count, c->at);
+    return add_by_masks(p, act, call, c->count, c->at, 0);
   for (unsigned i = 0; i < c->count && !r; i++)
-    r = add(p, act, call, 1, &c->at[i]);
+    r = add_by_masks(p, act, call, 1, &c->at[i], 0);
   return r;
 }
 

@@ -2,6 +2,7 @@
 
 import { annotationValue, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, Spec } from '../../spec/config-types.js';
+import type { Int } from '../../spec/integer.js';
 import { E } from '../../sys/errno.js';
 import {
   SECCOMP_FILTER_FLAG_LOG,
@@ -19,6 +20,7 @@ import {
   SECCOMP_RET_TRAP,
   SECCOMP_RET_USER_NOTIF,
 } from '../../sys/linux.js';
+import { Protocol } from '../../sys/protocol.js';
 import type { SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
 import type { Op } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
@@ -45,6 +47,12 @@ const operators: Readonly<Record<string, number>> = {
   SCMP_CMP_GT: 6,
   SCMP_CMP_MASKED_EQ: 7,
 };
+
+/** Comparisons that name a side of the value. */
+const sides = new Set(['SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_GE', 'SCMP_CMP_GT']);
+const isBelow = (op: string): boolean => op === 'SCMP_CMP_LT' || op === 'SCMP_CMP_LE';
+
+const below: number = Protocol.SECCOMP_BELOW;
 
 const flagBits: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -74,20 +82,42 @@ export function seccompProfile({
   architectures = [],
   syscalls = [],
 }: Seccomp): SeccompProfile {
+  const twoSided = twoSidedArguments(syscalls);
   return {
     defaultAction: action(defaultAction, defaultErrnoRet, `${at}/defaultAction`),
     architectures: architectures.map((name) => name.slice('SCMP_ARCH_'.length).toLowerCase()),
     syscalls: syscalls.map((rule, i) => ({
       names: rule.names,
       action: action(rule.action, rule.errnoRet, `${at}/syscalls/${i}/action`),
-      args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) => ({
-        index,
-        op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`),
-        value,
-        valueTwo,
-      })),
+      args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) =>
+        isBelow(op) && rule.names.some((name) => twoSided.has(`${name} ${index}`))
+          ? belowByMasks(index, op === 'SCMP_CMP_LE' ? BigInt(value) + 1n : value)
+          : { index, op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`), value, valueTwo },
+      ),
     })),
   };
+}
+
+/** Below the value; anything is below 2^64. */
+const belowByMasks = (index: number, value: Int): SeccompProfile['syscalls'][number]['args'][number] =>
+  BigInt(value) > 0xffff_ffff_ffff_ffffn
+    ? { index, op: operators.SCMP_CMP_GE!, value: 0, valueTwo: 0 }
+    : { index, op: below, value, valueTwo: 0 };
+
+/**
+ * Arguments of calls (`NAME INDEX`) with an LT or LE and another comparison with a side of its value: in these,
+ * libseccomp 2.5.4 takes calls that match neither for some that match.
+ */
+function twoSidedArguments(syscalls: NonNullable<Seccomp['syscalls']>): ReadonlySet<string> {
+  const found = new Set<string>();
+  if (!syscalls.some((rule) => rule.args?.some(({ op }) => isBelow(op)))) return found;
+  const seen = new Set<string>();
+  for (const { names, args = [] } of syscalls) {
+    for (const { index } of args.filter(({ op }) => sides.has(op))) {
+      for (const name of names) (seen.has(`${name} ${index}`) ? found : seen).add(`${name} ${index}`);
+    }
+  }
+  return found;
 }
 
 function action(name: string, errno: number | undefined, pointer: string): number {

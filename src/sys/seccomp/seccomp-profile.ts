@@ -18,7 +18,7 @@ interface ProfileRule {
 
 interface Condition {
   readonly index: number;
-  /** `enum scmp_compare` */
+  /** `enum scmp_compare`, or SECCOMP_BELOW */
   readonly op: number;
   readonly value: number | bigint;
   readonly valueTwo: number | bigint;

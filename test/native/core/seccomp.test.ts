@@ -12,81 +12,9 @@ import { E } from '../../../src/sys/errno.js';
 import { native } from '../../../src/sys/host.js';
 import { useNodeHost } from '../../../src/sys/node-host.js';
 import { packProfile, refusedPointer } from '../../../src/sys/seccomp/seccomp-profile.js';
+import { AARCH64, I386, verdict, X32_BIT, X86_64 } from './filter-interpreter.js';
 
 useNodeHost([]);
-
-const X86_64 = 0xc000003e;
-const I386 = 0x40000003;
-const AARCH64 = 0xc00000b7;
-const X32_BIT = 0x40000000;
-
-interface Call {
-  nr: number;
-  arch?: number;
-  args?: bigint[];
-}
-
-/** The result of seccomp(2) for a program and a call: the value that the program returns. */
-function verdict(program: Uint8Array, { nr, arch = X86_64, args = [] }: Call): number {
-  const data = new DataView(new ArrayBuffer(64));
-  data.setUint32(0, nr, true);
-  data.setUint32(4, arch, true);
-  for (const [i, value] of args.entries()) data.setBigUint64(16 + 8 * i, value, true);
-  const view = new DataView(program.buffer, program.byteOffset, program.length);
-  const memory = new Uint32Array(16);
-  let a = 0;
-  let x = 0;
-  for (let pc = 0, steps = 0; ; pc++) {
-    assert.ok(pc * 8 + 8 <= program.length && ++steps <= 4096, 'the program runs out of its end');
-    const code = view.getUint16(pc * 8, true);
-    const [yes, no, k] = [view.getUint8(pc * 8 + 2), view.getUint8(pc * 8 + 3), view.getUint32(pc * 8 + 4, true)];
-    const jump = (condition: boolean): void => {
-      pc += condition ? yes : no;
-    };
-    switch (code) {
-      case 0x20:
-        a = data.getUint32(k, true);
-        break;
-      case 0x00:
-        a = k;
-        break;
-      case 0x02:
-        memory[k] = a;
-        break;
-      case 0x60:
-        a = memory[k]!;
-        break;
-      case 0x07:
-        x = a;
-        break;
-      case 0x87:
-        a = x;
-        break;
-      case 0x54:
-        a = (a & k) >>> 0;
-        break;
-      case 0x05:
-        pc += k;
-        break;
-      case 0x15:
-        jump(a === k);
-        break;
-      case 0x25:
-        jump(a > k);
-        break;
-      case 0x35:
-        jump(a >= k);
-        break;
-      case 0x45:
-        jump((a & k) !== 0);
-        break;
-      case 0x06:
-        return k;
-      default:
-        throw new Error(`instruction 0x${code.toString(16)} at ${pc}`);
-    }
-  }
-}
 
 function compile(profile: Seccomp): Uint8Array {
   const out = new Uint8Array(4096 * 8);
@@ -173,6 +101,45 @@ if (process.arch !== 'x64') {
     });
     assert.is(verdict(masked, { nr: nr.clone, args: [0x11n] }), ALLOW);
     assert.is(verdict(masked, { nr: nr.clone, args: [0x10000011n] }), errno(1));
+  });
+
+  test('rules below and above values of one argument are alternatives, which libseccomp 2.5.4 mixes up', () => {
+    const args = (op: string, value: bigint, index = 0) => [{ index, op: `SCMP_CMP_${op}`, value }];
+    const big = 2n ** 32n;
+    const values = [0n, 1n, 5n, big - 1n, big, big + 1n, 2n ** 64n - 1n];
+    const truth: Record<string, (v: bigint, of: bigint) => boolean> = {
+      LT: (v, of) => v < of,
+      LE: (v, of) => v <= of,
+      GE: (v, of) => v >= of,
+      GT: (v, of) => v > of,
+    };
+    for (const first of ['LT', 'LE'])
+      for (const second of Object.keys(truth))
+        for (const a of values)
+          for (const b of values) {
+            const rules = [args(first, a), args(second, b)].map((list) => ({ ...allow('clone'), args: list }));
+            for (const syscalls of [
+              rules,
+              [...rules].reverse(),
+              [{ ...allow('clone'), args: [...rules[0]!.args, ...rules[1]!.args] }],
+            ]) {
+              const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
+              for (const v of values) {
+                const holds = truth[first]!(v, a) || truth[second]!(v, b);
+                const got = verdict(program, { nr: nr.clone, args: [v] });
+                assert.is(got, holds ? ALLOW : errno(1), `${v}: ${first} ${a} or ${second} ${b}`);
+              }
+            }
+          }
+  });
+
+  test('a profile whose rules below values make more than a program can hold is refused', () => {
+    const args = (op: string) => [0, 1, 2].map((index) => ({ index, op: `SCMP_CMP_${op}`, value: 2n ** 64n - 1n }));
+    const syscalls = ['LT', 'GT'].map((op) => ({ ...allow('clone'), args: args(op) }));
+    const typed = seccompProfile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
+    const out = new Uint8Array(4096 * 8);
+    assert.is(native.compileSeccomp(packProfile(typed), out), -E.E2BIG);
+    assert.is(refusedPointer(typed, out), '/syscalls/0/names/0');
   });
 
   test('conditions on several arguments must all match, and two on one argument are alternatives', () => {
