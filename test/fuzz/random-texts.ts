@@ -1,13 +1,17 @@
 /**
- * Random texts and bytes for the readers of TypeScript: random-texts TARGET SECONDS. Each target compares with what is
- * known of the input, and a reader throws nothing but a RuntError. RUNT_SEED repeats a run; RUNT_PLANT plants a bug.
+ * Random inputs for the readers of TypeScript: random-texts TARGET SECONDS [DIRECTORY]. Each target compares with what
+ * is known of the input, and a reader throws nothing but a RuntError. Plans are written into DIRECTORY, for runt-init's
+ * decoder. RUNT_SEED repeats a run; RUNT_PLANT plants a bug.
  */
 import * as assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { RuntError } from '../../src/sys/error.js';
+import { writtenPlans } from './target.js';
 import { targets } from './text-targets.js';
 
-const [name = '', seconds = '10'] = process.argv.slice(2);
+const [name = '', seconds = '10', directory = ''] = process.argv.slice(2);
+if (directory !== '') mkdirSync(directory, { recursive: true });
 const target = targets[name];
 if (!target) throw new Error(`no target ${name}: ${Object.keys(targets).join(', ')}`);
 const seed = Number(process.env.RUNT_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -37,6 +41,7 @@ let result: fc.RunDetails<[unknown]> | undefined;
 for (let round = 0; Date.now() < end && !result?.failed; round++)
   result = await fc.check(property, { seed: seed + round, numRuns: 500, interruptAfterTimeLimit: 60_000 });
 const counts = Object.entries(count).map(([what, n]) => `${n} ${what}`);
+if (directory !== '') counts.push(`${writtenPlans()} written`);
 console.log(`random-texts: ${name}: ${counts.join(', ')}, RUNT_SEED=${seed}`);
 if (result?.failed) {
   console.log(`random-texts: ${result.errorInstance}\n${fc.stringify(result.counterexample)}`);

@@ -16,31 +16,11 @@ import { allowedInOrder, meant, run } from '../cgroup/devices/filter-interpreter
 import { filterRule, orderedRule } from '../cgroup/devices/filter-rule.js';
 import { FakeContainer } from '../container/fake-container.js';
 import { requestFrame } from '../shim/request-frame.js';
-
-interface Target<T> {
-  readonly inputs: fc.Arbitrary<T>;
-  /** Reads the input, and throws an AssertionError if the result is wrong. */
-  read(input: T): void | Promise<void>;
-  /** Codes of the RuntError that refuses an input. */
-  readonly codes: RegExp;
-}
-
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-/** Changes of bytes: position (a part of the length) and new value; -1 cuts the rest off. */
-const changes = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: -1, max: 255 })), {
-  maxLength: 3,
-});
-
-function changed(data: Uint8Array, list: readonly (readonly [number, number])[]): Uint8Array {
-  let result = data.slice();
-  for (const [part, value] of list) {
-    const at = Math.floor(part * result.length);
-    if (value < 0) result = result.slice(0, at);
-    else if (at < result.length) result[at] = value;
-  }
-  return result;
-}
+import { grpcFrames } from './grpc-target.js';
+import { mounts } from './mount-target.js';
+import { rlimits } from './rlimit-target.js';
+import { seccompProfiles } from './seccomp-target.js';
+import { bytesOf, changed, changes, type Target } from './target.js';
 
 /** An object of JSON with some members replaced by any values, or left out (undefined). */
 const replaced = (value: Readonly<Record<string, unknown>>): fc.Arbitrary<Record<string, unknown>> =>
@@ -271,4 +251,8 @@ export const targets: Readonly<Record<string, Target<unknown> | undefined>> = {
   bus,
   ttrpc: ttrpcFrames,
   devices,
+  mounts,
+  rlimits,
+  'seccomp-profiles': seccompProfiles,
+  grpc: grpcFrames,
 };
