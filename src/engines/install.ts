@@ -108,8 +108,8 @@ async function carryOut(o: InstallOptions, { engine, host: h, changes, notes, ha
       o.report(`${title}: ${end.ran ? 'a container ran on runt' : `not verified: ${end.why}`}`);
     }
   } catch (error) {
-    // The files are again those from before the first install: an engine must not stay with a config that fails.
-    if (isChanged) await h.ledger.undo();
+    // An engine must not stay with a config that fails.
+    if (isChanged) await h.ledger.revert();
     throw error;
   }
 }
@@ -261,7 +261,7 @@ async function check(engine: Engine, h: EngineHost, before: readonly string[]): 
     if (after.length === 0 || lost.length === 0) return;
     throw new RuntError({
       code: 'ERR_ENGINE_CONFIG',
-      message: `containerd would have no handler ${lost.join(', ')} with what was written; it is removed again`,
+      message: `containerd would have no handler ${lost.join(', ')} with what was written; the earlier files are back`,
       path,
       hint: 'add the handler by hand, as docs/engines/kubernetes.md shows it',
     });
@@ -272,7 +272,7 @@ async function check(engine: Engine, h: EngineHost, before: readonly string[]): 
     engineAnswerTime,
   );
   if (status === 0) return;
-  const hint = 'correct the config: what was written is removed again';
+  const hint = 'correct the config: the earlier files are back';
   throw new RuntError({
     code: 'ERR_ENGINE_CONFIG',
     message: `dockerd --validate: ${output.trim().slice(-500)}`,

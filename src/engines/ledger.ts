@@ -76,7 +76,18 @@ function isSame(a: Present, b: Present): boolean {
 const isWritten = (now: Present, { after, earlier }: Entry): boolean =>
   isSame(now, after) || (earlier !== undefined && isSame(now, earlier));
 
+/** What a call replaces, to put it back if the engine refuses what was written. */
+interface Replaced {
+  readonly entries: readonly Entry[];
+  readonly pending: boolean;
+  readonly files: readonly { readonly path: string; readonly was: Present; readonly content?: Change['content'] }[];
+}
+
 export class Ledger {
+  /** What `base` found, by path: the new content was made from it. */
+  private readonly read = new Map<string, Present>();
+  private replaced: Replaced | undefined;
+
   private constructor(
     private readonly tree: HostTree,
     /** Directory of the record, as the host has it. */
@@ -133,7 +144,9 @@ export class Ledger {
   base(path: string): Uint8Array | undefined {
     const real = this.tree.resolve(path);
     const entry = this.entries.find((e) => e.path === real);
-    if (entry && isWritten(this.present(real), entry))
+    const now = this.present(real);
+    this.read.set(real, now);
+    if (entry && isWritten(now, entry))
       return entry.copy === undefined ? undefined : this.tree.bytes(`${this.directory}/${entry.copy}`);
     return this.tree.bytes(real);
   }
@@ -176,10 +189,13 @@ export class Ledger {
    * @throws RuntError ERR_INSTALL_CHANGED, ERR_INSTALL, ERR_IO
    */
   async apply(changes: readonly Change[]): Promise<Done[]> {
-    const done = this.compare(changes);
+    let done = this.compare(changes);
     if (done.every(({ what }) => what === 'unchanged')) return done;
     const made = this.makeDirectories(this.directory, 0o700);
     await this.locked(() => {
+      this.checkUnchanged(changes);
+      done = this.compare(changes);
+      this.replaced = this.replacedBy(changes);
       const fresh = changes.map((change) => this.entryOf(change));
       const others = this.entries.filter((e) => !fresh.some(({ path }) => path === e.path));
       const entries = [...others, ...fresh];
@@ -194,6 +210,52 @@ export class Ledger {
       }
     });
     return done;
+  }
+
+  /** @throws RuntError ERR_INSTALL_CHANGED for a file that somebody changed after it was read for this call */
+  private checkUnchanged(changes: readonly Change[]): void {
+    for (const { path } of changes) {
+      const read = this.read.get(path);
+      if (read && !isSame(read, this.present(path)))
+        throw new RuntError({
+          code: 'ERR_INSTALL_CHANGED',
+          message: `install: ${path} was changed meanwhile`,
+          path,
+          hint: 'run the command again',
+        });
+    }
+  }
+
+  private replacedBy(changes: readonly Change[]): Replaced {
+    const { entries, pending } = this;
+    const files = changes.map(({ path }) => {
+      const was = this.present(path);
+      if (was.kind === 'nothing') return { path, was };
+      return { path, was, content: was.kind === 'link' ? { link: was.target } : this.tree.bytes(path)! };
+    });
+    return { entries, pending, files };
+  }
+
+  /**
+   * Puts back what the last `apply` replaced: what an earlier version of runt wrote, or what was there before the first.
+   * @throws RuntError ERR_INSTALL_CHANGED, ERR_INSTALL, ERR_IO
+   */
+  async revert(): Promise<void> {
+    const replaced = this.replaced;
+    if (!replaced) return;
+    this.replaced = undefined;
+    if (replaced.entries.length === 0) {
+      await this.undo();
+      return;
+    }
+    await this.locked(() => {
+      for (const { path, was, content } of replaced.files) {
+        if (isSame(this.present(path), was)) continue;
+        if (content === undefined) this.remove(path);
+        else this.put(path, was, content);
+      }
+      this.save(replaced.entries, replaced.pending);
+    });
   }
 
   private entryOf(change: Change): Entry {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Bed, needing, ok, onBed, type Result } from '../bed/bed.js';
+import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import { me } from '../bed/callers.js';
 import { mounting } from '../bed/mount-namespace.js';
 import { runtPath } from '../bed/place.js';
@@ -367,6 +367,61 @@ test(
         break;
       }
     }
+  }),
+);
+
+test(
+  'a file that is edited while install waits for its lock is not overwritten',
+  onBed(async (bed) => {
+    const host = new Host(bed);
+    host.write('/etc/docker/daemon.json', daemonJson);
+    const inject = ['-e', 'trace=flock', '-e', 'inject=flock:delay_enter=2s'];
+    const call = bed.spawn(['install', '--docker', '--host-root', host.root], {
+      wrapped: ['strace', '-f', '-qq', '-o', '/dev/null', ...inject],
+    });
+    // The program of runt is installed first, under a lock of its own.
+    await eventually('the lock', () => host.has('/var/lib/runt/install/docker.lock'));
+    host.write('/etc/docker/daemon.json', '{ "debug": true }');
+    const r = await call.exit;
+    assert.is(r.code, 1);
+    assert.match(r.stderr, '/etc/docker/daemon.json was changed meanwhile');
+    assert.is(host.text('/etc/docker/daemon.json'), '{ "debug": true }');
+    host.ok('--docker');
+    host.ok('--undo');
+    assert.is(host.text('/etc/docker/daemon.json'), '{ "debug": true }');
+  }),
+);
+
+test(
+  'if the engine refuses an upgrade, what the earlier install wrote is back, and still undone',
+  onBed((bed) => {
+    const places = ['/etc', '/usr/local', '/var/lib'];
+    const script = places.map((place, i) => {
+      for (const name of ['upper', 'work']) mkdirSync(join(bed.dir, `${name}${i}`));
+      return `mount -t overlay -o 'lowerdir=${place},upperdir=${bed.dir}/upper${i},workdir=${bed.dir}/work${i}' overlay ${place}`;
+    });
+    const dockerd = `#!/bin/sh\ncase "$1" in --version) echo "Docker version 26.1.5, build 1" ;; --validate) cat ${bed.dir}/refusal 2>/dev/null && exit 1 ;; esac\nexit 0\n`;
+    mkdirSync(join(bed.dir, 'upper1/sbin'));
+    writeFileSync(join(bed.dir, 'upper1/sbin/dockerd'), dockerd, { mode: 0o755 });
+    mkdirSync(join(bed.dir, 'upper0/docker'));
+    const config = join(bed.dir, 'upper0/docker/daemon.json');
+    writeFileSync(config, daemonJson);
+    const call = (version: string, ...args: string[]): Result => {
+      const program = join(bed.dir, version, 'runt');
+      mkdirSync(dirname(program), { recursive: true });
+      execFileSync('cp', [runtPath, program]);
+      return bed.runt(['install', ...args], { program, wrapped: mounting(script.join(' && ')) });
+    };
+    ok(call('one', '--docker', '--no-verify'));
+    const first = readFileSync(config, 'utf8');
+    assert.match(first, `${bed.dir}/one/runt`);
+    writeFileSync(join(bed.dir, 'refusal'), 'unable to configure');
+    const refused = call('two', '--docker', '--no-verify');
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, 'unable to configure');
+    assert.is(readFileSync(config, 'utf8'), first);
+    ok(call('one', '--undo'));
+    assert.is(readFileSync(config, 'utf8'), daemonJson);
   }),
 );
 
