@@ -237,7 +237,7 @@ export class Ledger {
   }
 
   /**
-   * Puts back what the last `apply` replaced: what an earlier version of runt wrote, or what was there before the first.
+   * Puts back what the last `apply` replaced: what an earlier version of runt or the user wrote.
    * @throws RuntError ERR_INSTALL_CHANGED, ERR_INSTALL, ERR_IO
    */
   async revert(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Resource limits of the config and of `--ulimit`: exactly the valid ones are accepted, and reach the plan unchanged. */
+/** Resource limits of the config and of `--ulimit`: the valid ones reach the plan unchanged, all others are refused. */
 import * as assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compile } from '../../src/plan/compile.js';

@@ -1,4 +1,4 @@
-/** Attributes of a new file system: plain and recursive options (`ro`, `rro`) apply to one mount, the recursive last. */
+/** Attributes of a new file system: `ro` and `rro` apply to one mount, the recursive option last. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../../src/plan/compile.js';
