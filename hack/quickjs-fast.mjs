@@ -150,6 +150,99 @@ const keepFunctionShape = `
  with_properties:
 `;
 
+/** A property of an object, or of its prototypes: what JS_GetPropertyInternal does for most, without the call. */
+const readProperty = `
+/* The property that an object or a prototype has as plain data; undefined if they are ordinary and have none. Of a
+   string: a method. Returns whether the value is that of the general way. */
+static force_inline int read_plain_property(JSContext *ctx, JSValueConst obj, JSAtom atom, JSValueConst *value)
+{
+    JSObject *p;
+    if (JS_VALUE_GET_TAG(obj) == JS_TAG_STRING && atom != JS_ATOM_length && !__JS_AtomIsTaggedInt(atom))
+        obj = ctx->class_proto[JS_CLASS_STRING];
+    if (JS_VALUE_GET_TAG(obj) != JS_TAG_OBJECT)
+        return 0;
+    for (p = JS_VALUE_GET_OBJ(obj); p; p = p->shape->proto) {
+        JSProperty *pr;
+        JSShapeProperty *prs = find_own_property(&pr, p, atom);
+        if (prs) {
+            *value = pr->u.value;
+            return !(prs->flags & JS_PROP_TMASK);
+        }
+        if (unlikely(p->is_exotic))
+            return 0;
+    }
+    *value = JS_UNDEFINED;
+    return 1;
+}
+
+`;
+
+/** A JSON string without escapes, of ASCII: no buffer that grows. */
+const jsonString = `    if (!s->cur_func) {
+        const uint8_t *end = p;
+        while (end < s->buf_end && *end >= 0x20 && *end < 0x80 && *end != '\\\\' && *end != sep)
+            end++;
+        if (end < s->buf_end && *end == sep) {
+            JSValue text = js_new_string8_len(s->ctx, (const char *)p, end - p);
+            if (JS_IsException(text))
+                return -1;
+            token->val = TOK_STRING;
+            token->u.str.sep = sep;
+            token->u.str.str = text;
+            *pp = end + 1;
+            return 0;
+        }
+    }
+`;
+
+/** \`array.join(separator)\` of a few strings: one block for the result. */
+const join = `
+/* Joins an array of strings; undefined if it needs more than copies. */
+static JSValue join_strings(JSContext *ctx, JSValueConst array, JSValueConst separator)
+{
+    JSValue *items;
+    JSString *sep, *whole;
+    JSValueConst length;
+    uint32_t count;
+    uint64_t len;
+    uint8_t *at;
+    if (JS_VALUE_GET_TAG(separator) != JS_TAG_STRING || !js_get_fast_array(ctx, array, &items, &count) || count == 0)
+        return JS_UNDEFINED;
+    length = JS_VALUE_GET_OBJ(array)->prop[0].u.value; /* it may have holes at its end */
+    if (JS_VALUE_GET_TAG(length) != JS_TAG_INT || (uint32_t)JS_VALUE_GET_INT(length) != count)
+        return JS_UNDEFINED;
+    sep = JS_VALUE_GET_STRING(separator);
+    if (sep->is_wide_char)
+        return JS_UNDEFINED;
+    len = (uint64_t)sep->len * (count - 1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (JS_VALUE_GET_TAG(items[i]) != JS_TAG_STRING || JS_VALUE_GET_STRING(items[i])->is_wide_char)
+            return JS_UNDEFINED;
+        len += JS_VALUE_GET_STRING(items[i])->len;
+    }
+    if (len == 0 || len > JS_STRING_LEN_MAX)
+        return JS_UNDEFINED;
+    whole = js_alloc_string(ctx, len, 0);
+    if (!whole)
+        return JS_EXCEPTION;
+    at = whole->u.str8;
+    for (uint32_t i = 0; i < count; i++) {
+        const JSString *item = JS_VALUE_GET_STRING(items[i]);
+        if (i > 0 && sep->len == 1)
+            *at++ = sep->u.str8[0];
+        else if (i > 0) {
+            memcpy(at, sep->u.str8, sep->len);
+            at += sep->len;
+        }
+        memcpy(at, item->u.str8, item->len);
+        at += item->len;
+    }
+    *at = 0;
+    return JS_MKPTR(JS_TAG_STRING, whole);
+}
+
+`;
+
 const shapeFunctions = `
 void JS_KeepShapes(JSContext *ctx);
 int JS_WriteShapes(JSContext *ctx, uint8_t *at, size_t room);
@@ -288,10 +381,14 @@ export const fast = [
         for (i = start;; i++) {
 `,
     1,
-    (old) => `    if (start >= 0 && start < stop && v_len > 0 && !p->is_wide_char && !p1->is_wide_char) {
-        /* The first place where it can begin. */
-        const uint8_t *at = memchr(p->u.str8 + start, p1->u.str8[0], stop - start + 1);
-        start = at ? at - p->u.str8 : stop;
+    (old) => `    if (magic == 0 && start >= 0 && start <= stop && !p->is_wide_char) {
+        if (!p1->is_wide_char) {
+            ret = memmem(p->u.str8 + start, p->len - start, p1->u.str8, v_len) != NULL;
+            goto done;
+        }
+        for (i = 0; i < v_len; i++)
+            if (p1->u.str16[i] > 0xff)
+                goto done;
     }
 ${old}`,
   ],
@@ -321,6 +418,97 @@ static JSValue js_closure(JSContext *ctx, JSValue bfunc,
 `,
     1,
     (old) => `${old}${keepFunctionShape}`,
+  ],
+  [
+    'quickjs.c',
+    '\nstatic JSValue JS_CallInternal(JSContext *caller_ctx, JSValueConst func_obj,\n                               JSValueConst this_obj, JSValueConst new_target,\n                               int argc, JSValue *argv, int flags)\n{',
+    1,
+    (old) => `${readProperty}${old}`,
+  ],
+  [
+    'quickjs.c',
+    `                sf->cur_pc = pc;
+                val = JS_GetProperty(ctx, sp[-1], atom);
+                if (unlikely(JS_IsException(val)))
+                    goto exception;
+                JS_FreeValue(ctx, sp[-1]);
+                sp[-1] = val;
+`,
+    1,
+    (old) => `                JSValueConst found;
+                if (likely(read_plain_property(ctx, sp[-1], atom, &found))) {
+                    val = JS_DupValue(ctx, found);
+                    JS_FreeValue(ctx, sp[-1]);
+                    sp[-1] = val;
+                    BREAK;
+                }
+${old}`,
+  ],
+  [
+    'quickjs.c',
+    `                sf->cur_pc = pc;
+                val = JS_GetProperty(ctx, sp[-1], atom);
+                if (unlikely(JS_IsException(val)))
+                    goto exception;
+                *sp++ = val;
+`,
+    1,
+    (old) => `                JSValueConst found;
+                if (likely(read_plain_property(ctx, sp[-1], atom, &found))) {
+                    *sp++ = JS_DupValue(ctx, found);
+                    BREAK;
+                }
+${old}`,
+  ],
+  [
+    'quickjs.c',
+    `            sf->cur_pc = pc;
+            if (js_post_inc_slow(ctx, sp, opcode))
+`,
+    1,
+    (old) => `            if (likely(JS_VALUE_GET_TAG(sp[-1]) == JS_TAG_INT && JS_VALUE_GET_INT(sp[-1]) < INT32_MAX &&
+                       opcode == OP_post_inc)) {
+                sp[0] = JS_NewInt32(ctx, JS_VALUE_GET_INT(sp[-1]) + 1);
+                sp++;
+                BREAK;
+            }
+${old}`,
+  ],
+  [
+    'quickjs.c',
+    `    StringBuffer b_s, *b = &b_s;
+    const uint8_t *p_escape;
+    
+    /* string */
+`,
+    1,
+    (old) => `${old}${jsonString}`,
+  ],
+  [
+    'quickjs.c',
+    '\nstatic JSValue js_array_join(JSContext *ctx, JSValueConst this_val,\n                             int argc, JSValueConst *argv, int toLocaleString)\n{\n',
+    1,
+    (old) => `${join}${old}`,
+  ],
+  [
+    'quickjs.c',
+    `    JSString *p = NULL;
+    int64_t i, n;
+    int c;
+
+    obj = JS_ToObject(ctx, this_val);
+`,
+    1,
+    (old) =>
+      old.replace(
+        '    obj =',
+        `    if (!toLocaleString && argc > 0) {
+        el = join_strings(ctx, this_val, argv[0]);
+        if (!JS_IsUndefined(el))
+            return el;
+    }
+    obj =`,
+      ),
   ],
   ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${shapeFunctions}${old}`],
   ['quickjs.c', '\nstatic void js_free_shape0(JSRuntime *rt, JSShape *sh)\n', 1, (old) => `${shapes}${old}`],

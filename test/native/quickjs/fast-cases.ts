@@ -197,7 +197,119 @@ function strings(): unknown[] {
         }}${wide}`,
     ),
     [rope, `${long}${narrow}`, `${narrow}${long}`, `${rope}${rope}`].map((text) => [text.length, text.slice(-7)]),
+    ...[rope, wide, 'é'].map((text) => ['Ω', 'é', '90', '901', '\u{1f600}', '0Ω'].map((part) => text.includes(part))),
+    ['wide Ω'.slice(0, 4).includes('e'), 'e Ω'.slice(0, 1).includes('wide Ω'.slice(3, 4)), 'aXb'.includes('X', -1)],
+    joined(),
+    parsed(),
   ];
+}
+
+/** Lists of strings, and what else a list can hold. */
+function joined(): unknown[] {
+  const long = repeated('0123456789', 900);
+  const withHole = ['a', 'b'];
+  withHole.length = 4;
+  const sparse = ['a', 'b', 'c'];
+  delete sparse[1];
+  class List extends Array<string> {
+    override join(): string {
+      return 'own';
+    }
+  }
+  return [
+    [[], [''], ['a'], ['', ''], ['a', '', 'b']].map((list) => [
+      list.join(),
+      list.join(''),
+      list.join('\0'),
+      list.join(', '),
+    ]),
+    [['a', 'Ω', 'é'].join('-'), ['a', 'é'].join('Ω'), ['é', 'a'].join('é')],
+    [['a', 1, null, undefined, true, ['b', 'c'], 2n].join('/'), ['a', `${long}b${long}`].join('').length],
+    [withHole.join('-'), sparse.join('-'), new Array(3).join('x'), List.from(['a', 'b']).join()],
+    [['a', 'b'].join(undefined), ['a', 'b'].join(5 as unknown as string), ['a', 'b'].join(null as unknown as string)],
+    Array.prototype.join.call({ length: 2, 0: 'a', 1: 'b' }, '+'),
+    thrown(() => ['a', Symbol('s') as unknown as string].join()),
+    [long, long].join('').length,
+  ];
+}
+
+/** Strings of JSON, with escapes and without. */
+function parsed(): unknown[] {
+  const texts = [
+    '""',
+    '"a"',
+    '"é"',
+    '"Ω"',
+    '"a$b`c"',
+    '"\\"\\\\\\u00e9\\n"',
+    '"a\\tb"',
+    `"${repeated('x', 300)}"`,
+    '"\x7f"',
+  ];
+  const bad = ['"', '"a', '"a\nb"', '"\x1f"', "'a'", '"a"b', '"\\u12"', '"\\'];
+  return [
+    texts.map((text) => JSON.parse(text)),
+    texts.map((text) => JSON.parse(`{${text}:[${text},${text}]}`)),
+    described(JSON.parse('{"a":1,"2":2,"length":3,"a":4}')),
+    bad.map((text) => thrown(() => JSON.parse(text))),
+  ];
+}
+
+/** Properties of all kinds, read by name. */
+function properties(): unknown[] {
+  class Base {
+    own = 1;
+    get inherited() {
+      return [this.own];
+    }
+    method() {
+      return this.own;
+    }
+  }
+  class Derived extends Base {
+    override get inherited() {
+      return [...super.inherited, 2];
+    }
+    override method() {
+      return super.method() + 1;
+    }
+  }
+  const derived = new Derived();
+  const list = Object.assign([1, 2], { extra: 'x' });
+  const text = Object.assign(String.prototype, { added: 'to all' });
+  const bare = Object.create(null);
+  const later = Object.create([1, 2]);
+  const args = (function (this: unknown, ..._: number[]) {
+    // biome-ignore lint/complexity/noArguments: they are an object of their own kind
+    return [arguments.length, arguments[1]];
+  })(7, 8);
+  const seen = [
+    [derived.own, derived.inherited, derived.method(), (derived as unknown as { none?: 1 }).none],
+    [list.length, list.extra, list.at(-1), (list as unknown as { none?: 1 }).none],
+    ['abc'.length, 'abc'.at(1), ('abc' as unknown as { added: string }).added, (text as { added?: string }).added],
+    [
+      'Ωb'.length,
+      'Ωb'.charAt(0),
+      ('' as unknown as { none?: 1 }).none,
+      new String('ab').length,
+      `${repeated('a', 600)}b`.length,
+    ],
+    [bare.constructor, bare.a, later.length, later[1], later.none],
+    [new Uint8Array(3).length, (new Uint8Array(3) as unknown as { x?: 1 }).x, args],
+    [(5).toFixed(1), true.toString(), 7n.toString(), Symbol('s').description],
+    thrown(() => (undefined as unknown as { a: 1 }).a),
+    thrown(() => (null as unknown as { a: () => 1 }).a()),
+  ];
+  delete (String.prototype as { added?: string }).added;
+  let last = 2147483646;
+  const counted = [last++, last++, last];
+  let text2: unknown = '5';
+  const numbers = [(text2 as number)++, text2];
+  let half = 0.5;
+  const halves = [half++, half, half--, half];
+  let negative = -1;
+  text2 = [negative--, negative, negative++, negative++, negative];
+  return [seen, counted, numbers, halves, text2];
 }
 
 function functions(): unknown[] {
@@ -236,7 +348,7 @@ function functions(): unknown[] {
 
 /** What all of it gives, as JSON with the values that JSON lacks. */
 export const results = (): string =>
-  JSON.stringify([literals(), spreads(), strings(), functions()], (_, value) =>
+  JSON.stringify([literals(), spreads(), strings(), functions(), properties()], (_, value) =>
     typeof value === 'bigint' || typeof value === 'function' || typeof value === 'undefined' || Object.is(value, -0)
       ? `${typeof value} ${typeof value === 'function' ? value.length : value}`
       : value,
