@@ -70,6 +70,9 @@ export default validate;
  *
  * Ajv makes a list of errors in each function and joins them going up, with a copy for each bad entry of a list: n of
  * them cost n². Here all functions append to one list, and the validator stops when it is full.
+ *
+ * Nearly all documents are valid, and need no path. So the first round has the path '', which stays '', and stops at
+ * the first error. Only then a second one makes the paths and the errors: below '#', which append removes.
  */
 function shrink(code) {
   const short = code
@@ -80,11 +83,12 @@ function shrink(code) {
     .replaceAll(/schemaPath:"[^"]*",/g, '')
     .replaceAll(/,\s*parentData:[^,]+,\s*parentDataProperty:[^,]+,\s*rootData(?=\})/g, '')
     .replaceAll(/,\s*parentData,\s*parentDataProperty,\s*rootData=data(?=\}=\{\})/g, '')
-    .replaceAll('{instancePath=""}={}', 'instancePath=""')
+    .replaceAll('{instancePath=""}={}', 'instancePath')
     .replaceAll(
       /\b(validate\d+\(\w+(?:\.\w+|\[\w+\])?,\s*)\{instancePath:?([^{}]*)\}\)/g,
-      (_, call, path) => `${call}${path || 'instancePath'})`,
+      (_, call, path) => `${call}${path ? `instancePath&&${path}` : 'instancePath'})`,
     )
+    .replaceAll('Array.isArray(', 'isArray(')
     .replaceAll(
       /const (err\d+) = (\{.*?\});if\(vErrors === null\)\{vErrors = \[\1\];\}else \{vErrors\.push\(\1\);\}errors\+\+;/gs,
       // A key has two errors: from the rule that it violates, which is more precise, and from propertyNames.
@@ -100,22 +104,27 @@ function shrink(code) {
     .replaceAll('require("ajv/dist/runtime/ucs2length").default', '(text) => text.length');
   for (const [, keyword, limit] of code.matchAll(/keyword:"(minLength|maxLength)",params:\{limit: ?(\d+)/g))
     if (keyword !== 'minLength' || limit !== '1') throw new Error(`${keyword} ${limit} needs a count of code points`);
-  const append = `const full = {};
+  const append = `const enough = {};
+  const { isArray } = Array;
   let found = [];
   function append(instancePath, keyword, params, propertyName) {
-    if (found.length === ${MOST}) throw full;
-    found.push({ instancePath, keyword, params, propertyName });
+    if (!instancePath.startsWith('#') || found.length === ${MOST}) throw enough;
+    found.push({ instancePath: instancePath.slice(1), keyword, params, propertyName });
+  }
+  function round(data, path) {
+    try {
+      return root(data, path);
+    } catch (error) {
+      if (error !== enough) throw error;
+      return undefined;
+    }
   }
   function validate(data) {
     validate.errors = found = [];
     validate.more = false;
-    try {
-      return root(data);
-    } catch (error) {
-      if (error !== full) throw error;
-      validate.more = true;
-      return false;
-    }
+    if (round(data, '')) return true;
+    validate.more = round(data, '#') === undefined;
+    return false;
   }`;
   if (short.includes('vErrors') || !short.includes('const root = ')) throw new Error('ajv joins errors in a new way');
   // A call in another form would pass an object where a path is expected.
