@@ -296,23 +296,20 @@ function encodedField(name, type) {
     case 'str':
     case 'int':
     case 'flags':
+    case 'fd':
       return value;
     case 'str?':
     case 'int?':
+    case 'fd?':
       return `${value} ?? ''`;
     case 'bool':
       return `${value} ? 1 : 0`;
-    case 'fd':
-      return `slot(w, ${value})`;
-    case 'fd?':
-      return `${value} === undefined ? '' : slot(w, ${value})`;
-    case 'list':
-      return `strings(w, ${value})`;
     case 'range[]':
-      return `list(${value}.flat(), ${value}.length)`;
+      return `list(w, ${value}.flat(), ${value}.length)`;
+    case 'list':
     case 'int[]':
     case 'flags[]':
-      return `list(${value}, ${value}.length)`;
+      return `${value}.length === 0 ? 0 : sharedList(w, ${value})`;
     default:
       throw new Error(`a field of the type ${type} cannot be encoded`);
   }
@@ -325,28 +322,33 @@ function encodedField(name, type) {
 function opEncoders(ops) {
   const encoders = byInit(ops).map(([name, o]) => {
     const fields = Object.entries(o.fields);
-    const texts = fields
-      .filter(([, type]) => type === 'str' || type === 'str?')
-      .map(([field, type]) => (type === 'str' ? `o.${field}` : `(o.${field} ?? '')`));
-    const joined = texts.length > 1 ? `(${texts.join(' + ')})` : texts[0];
-    const check = joined ? `    if (${joined}.includes('\\0')) w.hasNul = true;\n` : '';
     const values = ['i', ...fields.map(([field, type]) => encodedField(field, type))];
+    const slots = fields
+      .filter(([, type]) => type === 'fd' || type === 'fd?')
+      .map(([field, type]) => {
+        const present = type === 'fd?' ? `o.${field} !== undefined && ` : '';
+        return `    if (${present}o.${field} >= w.slots) w.slots = o.${field} + 1;\n`;
+      });
     const parts = [o.code, ...values.map((value) => `\${${value}}`)];
-    return `  ${name}(o, i, w) {\n${check}    return \`${parts.map((part) => `${part}\\x00`).join('')}\`;\n  },`;
+    return `  ${name}(o, i, w) {\n    w.fields += ${parts.length};\n${slots.join('')}    return \`${parts.map((part) => `${part}\\x00`).join('')}\`;\n  },`;
   });
   return `${banner}
-/** A slot's number; the plan's table of descriptors must have it. */
-function slot(w, number) {
-  if (w.slots <= number) w.slots = number + 1;
-  return number;
+/** A list without its last NUL: the number of its elements, then its items. */
+function list(w, items, count) {
+  w.fields += items.length;
+  return count === 0 ? 0 : \`\${count}\\x00\${items.join('\\0')}\`;
 }
 
-/** A list without its last NUL: the number of its elements, then its items. */
-const list = (items, count) => (count === 0 ? 0 : \`\${count}\\x00\${items.join('\\0')}\`);
-
-function strings(w, items) {
-  if (items.join('').includes('\\0')) w.hasNul = true;
-  return list(items, items.length);
+/** A list that is not empty. Mounts of one kind have the same one. */
+function sharedList(w, items) {
+  const known = w.lists.get(items);
+  if (known === undefined) {
+    const encoded = list(w, items, items.length);
+    w.lists.set(items, encoded);
+    return encoded;
+  }
+  w.fields += items.length;
+  return known;
 }
 
 export const encoders = {
@@ -360,8 +362,10 @@ const opEncoderTypes = `${banner}
 export interface Encoding {
   /** The number of slots that the plan's table of descriptors must have. */
   slots: number;
-  /** Whether a string has a NUL. */
-  hasNul: boolean;
+  /** The number of encoded fields, and items of lists. */
+  fields: number;
+  /** The encoded lists. */
+  readonly lists: Map<readonly unknown[], string>;
 }
 /** By the name of an operation that runt-init performs: its fields, each ended by NUL. i is its index in the plan. */
 export declare const encoders: { readonly [name: string]: ((o: object, i: number, w: Encoding) => string) | undefined };

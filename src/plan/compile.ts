@@ -116,12 +116,12 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
   const lateEntry =
     forks && delegated.cloneCgroup ? lateCgroupEntry(spec, joined, delegated.cloneCgroup, options, slot++) : undefined;
-  const binds = new Map(trees.binds);
-  const sources: Op[] = [];
-  trees.sources.forEach(({ at, source, recursive, nofollow, optional }, mount) => {
-    binds.set(mount, slot);
-    sources.push({ op: 'cloneSource', at, source, recursive, nofollow, optional, slot: slot++ });
-  });
+  const binds = [...trees.binds];
+  const sources: Op[] = [...trees.sources];
+  for (let i = 0; i < sources.length; i++) {
+    binds[trees.sourceMounts[i] as number] = slot;
+    (trees.sources[i] as { slot: number }).slot = slot++;
+  }
   const at = '/linux/cgroupsPath';
   // In a new user namespace, a joined cgroup namespace belongs to another user and allows no mount.
   const shown = flags & CLONE_NEWUSER ? flags : flags | joinedNamespaces(spec);
@@ -151,7 +151,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const contents: Op[] = [
     ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: delegated.paths }),
     ...(notify?.mount ?? []),
-    ...deviceOps(spec, facts),
+    ...deviceOps(spec, facts, trees.targets),
     ...(spec.process && spec.process.cwd !== '/'
       ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
       : []),
@@ -161,7 +161,8 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   const inMountNamespace = hasMountNamespace(spec);
   const opened: Op[] = [];
-  contents.forEach((op, i) => {
+  for (let i = 0; i < contents.length; i++) {
+    const op = contents[i] as Op;
     if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && inMountNamespace) {
       const { at, source, recursive } = op;
       const open = { at, nofollow: false, source, recursive, optional: false, slot };
@@ -173,7 +174,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
       sources.push({ op: 'cloneSource', at, nofollow: false, source: '/sys', recursive: true, optional: true, slot });
       contents[i] = { ...op, instead: slot++ };
     }
-  });
+  }
   const root = enterRoot(spec, options, trees.rootSlot, sources);
   if (template) {
     opened.push({ op: 'mountTemplate', at: namespacePointer(spec, 'mount'), slot });
@@ -243,12 +244,12 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...contents,
     ...terminalOps(spec.process, consoleSlot, true),
     ...createHookOps(spec, options),
-    ...switchRoot(spec, facts, options),
+    ...switchRoot(spec, facts, options, trees.roots),
     ...kernelOps(spec),
     ...readOnlyLast,
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
     ...maskOps(spec),
-    ...unbindableRoot(spec),
+    ...unbindableRoot(spec, trees.roots),
     { op: 'verifyMounts', at: '', last: true },
     ...limitOps(spec),
     ...processOps(spec, facts, options, filterSlot),

@@ -4,10 +4,13 @@
 export const isAtOrBelow = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(`${directory}/`);
 
+/** Whether a path is clean at first sight, as nearly all are. `/` is not, nor one with "/.", which may be `/.hidden`. */
+export const isClean = (path: string): boolean =>
+  path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/');
+
 /** An absolute path without doubled or trailing slashes and without `.`; keeps `..` for the resolver to clamp. */
 export function cleanPath(path: string): string {
-  // Nearly all paths are clean. One with "/." may be `/.hidden`, and takes the slow way.
-  if (path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/')) return path;
+  if (isClean(path)) return path;
   return `/${path
     .split('/')
     .filter((p) => p !== '' && p !== '.')

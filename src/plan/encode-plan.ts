@@ -1,7 +1,8 @@
 /** Plan → the bytes that runt-init reads (docs/internals.md, "The plan on the wire"). */
 import { type Encoding, encoders } from '../../build/gen/op-encoders.js';
 import { RuntError } from '../sys/error.js';
-import { nulList } from '../sys/nul-list.js';
+import { host } from '../sys/host.js';
+import { countOfNuls } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
 import { type Op, ops, type Plan } from './plan-ops.js';
 
@@ -18,29 +19,30 @@ interface EncodeOptions {
  * @throws RuntError ERR_SPEC_VALUE for a string with a NUL byte: no system call accepts it as an argument
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
-  const found: Encoding = { slots: options.slots.length, hasNul: false };
-  const encoded: string[] = [];
-  let count = 0;
+  const found: Encoding = { slots: options.slots.length, fields: 0, lists: new Map() };
+  // The first of them holds the head, once the slots are known.
+  const encoded: string[] = [''];
   const { ops } = plan;
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i] as Op;
     const encoder = encoders[op.op];
-    if (encoder) encoded[count++] = encoder(op, i, found);
+    if (encoder) encoded[encoded.length] = encoder(op, i, found);
   }
-  if (found.hasNul) throw nulError(plan);
   // The slots that the runtime does not fill are empty.
   const slots = options.slots.map(descriptor);
   while (slots.length < found.slots) slots.push('');
   const head: (string | number)[] = [
     Protocol.PLAN_MAGIC,
-    count,
+    encoded.length - 1,
     options.trace ? 1 : 0,
     descriptor(options.startSocket),
     slots.length,
     ...slots,
   ];
-  // The last field ends without a NUL, as nulList adds one.
-  return nulList([...head, ...(count > 0 ? [encoded.join('').slice(0, -1)] : [])]);
+  encoded[0] = `${head.join('\0')}\0`;
+  const bytes = host.encode(encoded.join(''));
+  if (countOfNuls(bytes) !== head.length + found.fields) throw nulError(plan);
+  return bytes;
 }
 
 /** No descriptor is an empty field. */

@@ -73,10 +73,29 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 /** The operation of that name. */
 export type OpOf<N extends OpName> = Extract<Op, { readonly op: N }>;
 
-/** The operations of a name. A loop: a plan has some hundred, and each command asks. */
-export function opsNamed<N extends OpName>(ops: readonly Op[], name: N): OpOf<N>[] {
-  const found: OpOf<N>[] = [];
+/** Names of which a plan may have thousands of operations, that nobody looks for. */
+type MountOpName = 'cloneSource' | 'mountFs' | 'mountBind';
+
+/** The indices of a plan's other operations, once asked for. */
+const outlines = new WeakMap<readonly Op[], readonly number[]>();
+
+/** The indices of all operations but the mounts, in order: one pass over them for all that asks. */
+export function outline(ops: readonly Op[]): readonly number[] {
+  const known = outlines.get(ops);
+  if (known) return known;
+  const indices: number[] = [];
   for (let i = 0; i < ops.length; i++) {
+    const { op } = ops[i] as Op;
+    if (op !== 'cloneSource' && op !== 'mountBind' && op !== 'mountFs') indices[indices.length] = i;
+  }
+  outlines.set(ops, indices);
+  return indices;
+}
+
+/** The operations of a name. */
+export function opsNamed<N extends Exclude<OpName, MountOpName>>(ops: readonly Op[], name: N): OpOf<N>[] {
+  const found: OpOf<N>[] = [];
+  for (const i of outline(ops)) {
     const op = ops[i] as Op;
     if (op.op === name) found.push(op as OpOf<N>);
   }

@@ -873,6 +873,7 @@ export const abi = table({
     ],
     doc: 'the first syntax error of a JSON text: its kind (index in JSON_PROBLEM), and its offset in bytes as i64 in data; 0 for valid JSON, -ELOOP when nested too deeply',
   },
+  zeroBytes: { ret: 'i32', args: [['data', 'buf']], doc: 'how many bytes are 0' },
 });
 
 type JsArgument<T> = T extends 'i32' ? number : T extends 'i64' ? bigint : T extends 'str' ? string : Uint8Array;

@@ -1256,6 +1256,9 @@ const cases: Record<Name, Case> = {
     }
     t.call('wideIntegers', [bytes('[18446744073709551615]'), new Uint8Array(10)]);
   },
+  zeroBytes(t) {
+    for (const list of ['', 'a', '\0', 'a\0bc\0\0', '\0'.repeat(100)]) t.call('zeroBytes', [bytes(list)]);
+  },
   jsonError(t) {
     const place = new Uint8Array(8);
     for (const json of [

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { useNodeHost } from '../../src/sys/node-host.js';
-import { nulList } from '../../src/sys/nul-list.js';
+import { countOfNuls, nulList } from '../../src/sys/nul-list.js';
 
 useNodeHost();
 
@@ -25,6 +25,12 @@ test('numbers are decimal, whatever their size', () => {
 
 test('text is UTF-8', () => {
   assert.is(encoded(['ü']), '\xc3\xbc\0');
+});
+
+test('the count of NULs is that of the items, unless one contains a NUL', () => {
+  assert.is(countOfNuls(nulList(['a', '', 'bc', 7])), 4);
+  assert.is(countOfNuls(nulList(['a\0b'])), 2);
+  assert.is(countOfNuls(nulList([])), 0);
 });
 
 test.run();

@@ -64,16 +64,21 @@ static int hex4(const uint8_t *p) {
 /* Skips a string; `at` is on its opening quote. */
 static int pass_string(struct scan *s) {
   uint32_t start = s->at, escape;
-  for (s->at++; s->at < s->len; s->at++) {
-    uint8_t c = s->text[s->at];
+  for (s->at++;; s->at++) {
+    /* In registers: a large config is mostly strings. */
+    const uint8_t *p = s->text + s->at, *end = s->text + s->len;
+    while (p < end && *p >= 0x20 && *p != '"' && *p != '\\')
+      p++;
+    s->at = (uint32_t)(p - s->text);
+    if (p == end)
+      break;
+    uint8_t c = *p;
     if (c == '"') {
       s->at++;
       return 0;
     }
     if (c < 0x20)
       return wrong(s, s->at, JSON_PROBLEM_CONTROL);
-    if (c != '\\')
-      continue;
     escape = s->at++;
     if (s->at >= s->len)
       break;

@@ -1,5 +1,5 @@
 /** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
-import { type Op, ops, opsNamed } from '../../plan/plan-ops.js';
+import { type Op, ops, opsNamed, outline } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -26,8 +26,8 @@ export class Launch {
   readonly resources: LaunchResources;
   readonly spans: Span[] = [];
   private conversation: Conversation | undefined;
-  /** The runtime's operations before this index are done. */
-  private nextIndex = 0;
+  /** The first operation of the plan's outline that is not done, if it is the runtime's. */
+  private next = 0;
   /** Those of runt-init that are reported as done. */
   private readonly reported = new Set<Op>();
   /** An undo must run the poststop hooks (runtime.md#lifecycle). */
@@ -55,8 +55,9 @@ export class Launch {
     const { resources } = this;
     const { plan, config, root, record, exec } = this.input;
     try {
-      const first = plan.ops.findIndex((op) => ops[op.op].by === 'init');
-      await this.performUntil(first);
+      // The first operation of runt-init is none of a mount.
+      const first = outline(plan.ops).find((index) => ops[(plan.ops[index] as Op).op].by === 'init');
+      await this.performUntil(first ?? -1);
       resources.valueFile.close();
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
@@ -204,7 +205,11 @@ export class Launch {
   /** Performs the runtime's operations before `to` that are not done yet. */
   private async performUntil(to: number): Promise<void> {
     const { plan, trace } = this.input;
-    for (let index = this.nextIndex; index < to; index++) {
+    // runt-init performs the mounts.
+    const indices = outline(plan.ops);
+    for (; this.next < indices.length; this.next++) {
+      const index = indices[this.next] as number;
+      if (index >= to) break;
       const op = plan.ops[index] as Op;
       if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
@@ -213,7 +218,6 @@ export class Launch {
       this.input.onDone?.(op);
       if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
-    this.nextIndex = to;
   }
 
   /** Reports the operations of runt-init before `to`, which has passed them. `executed`: a late filter is loaded. */
@@ -234,7 +238,10 @@ export class Launch {
 
   /** The answer to each report of runt-init. */
   private readonly handlers: ReportHandlers<State> = {
-    created: () => this.passInit(this.input.plan.ops.findIndex(({ op }) => op === 'wait') + 1),
+    created: () => {
+      const { plan, onDone } = this.input;
+      if (onDone) this.passInit(plan.ops.findIndex(({ op }) => op === 'wait') + 1);
+    },
     exec: () => this.passInit(this.input.plan.ops.length, true),
     trace: ({ spans }) => append(this.spans, spans),
     hooks: () => this.runPlanHooks(),

@@ -33,9 +33,10 @@ export function writableCgroup(spec: Spec, { cgroup }: HostFacts, requested: boo
     new RuntError({ code, message, ...(value !== undefined && { pointer, value }) });
   if (value !== undefined && value !== 'true' && value !== 'false')
     throw error('ERR_SPEC_VALUE', `${cgroupWritable} must be true or false`);
+  if (!(value === undefined ? requested : value === 'true')) return undefined;
   const mounts = spec.mounts ?? [];
   const shown = mounts.filter(isCgroupMount);
-  if (!(value === undefined ? requested : value === 'true') || shown.length === 0) return undefined;
+  if (shown.length === 0) return undefined;
   const what = value === undefined ? 'the option CgroupWritable' : cgroupWritable;
   if (cgroup.layout !== 'v2') throw error('ERR_UNSUPPORTED', `${what} needs cgroup v2 alone`);
   if (!spec.linux?.namespaces?.some(({ type, path }) => type === 'cgroup' && !path)) {

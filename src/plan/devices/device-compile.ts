@@ -1,5 +1,5 @@
 /** `linux.devices` and the default devices and links of runtime-spec config-linux.md#default-devices. */
-import type { Spec } from '../../spec/config-types.js';
+import type { Mount, Spec } from '../../spec/config-types.js';
 import { cleanPath } from '../container-path.js';
 import type { HostFacts } from '../host-facts.js';
 import { isBind } from '../mounts/mount-settings.js';
@@ -26,10 +26,12 @@ const ptmx = '/dev/ptmx';
 
 /**
  * Device nodes, then the links. Nothing if /dev is a bind mount from the host: runc also expects it to be complete.
- * Without CAP_MKNOD in the initial user namespace the host's nodes are bound, because none can be made.
+ * Without CAP_MKNOD in the initial user namespace the host's nodes are bound, because none can be made. `targets`: the
+ * clean destinations of the mounts.
  */
-export function deviceOps(spec: Spec, facts: HostFacts): Op[] {
-  if (spec.mounts?.some((m) => cleanPath(m.destination) === '/dev' && isBind(m))) return [];
+export function deviceOps(spec: Spec, facts: HostFacts, targets: readonly string[]): Op[] {
+  for (let i = targets.indexOf('/dev'); i >= 0; i = targets.indexOf('/dev', i + 1))
+    if (isBind(spec.mounts?.[i] as Mount)) return [];
   const bind = facts.rootless || hasUserNamespace(spec);
   const ops: Op[] = [];
   const configured = spec.linux?.devices ?? [];

@@ -1,10 +1,21 @@
 /** Constructors of the two mount operations, with defaults for rare fields. */
-import type { Op } from '../plan-ops.js';
+import type { OpOf } from '../plan-ops.js';
 
-type FsMount = Extract<Op, { op: 'mountFs' }>;
-type BindMount = Extract<Op, { op: 'mountBind' }>;
+export type FsMount = OpOf<'mountFs'>;
+export type BindMount = OpOf<'mountBind'>;
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-// Whole literals: a config may have thousands of mounts, and QuickJS copies a spread field by field, through its names.
+/**
+ * A copy of a mount's operation for another mount. A config may have thousands: QuickJS copies an object of the same
+ * shape at once (hack/quickjs-fast.mjs), and defines each field of a literal.
+ */
+export function mountLike<T extends FsMount | BindMount>(op: T, at: string, target: string, source: string) {
+  const copy: Writable<T> = { ...op };
+  copy.at = at;
+  copy.target = target;
+  copy.source = source;
+  return copy;
+}
 
 /** A mountFs with defaults for the absent fields. */
 export function mountFs(

@@ -3,6 +3,7 @@
 import type { Mount } from '../../spec/config-types.js';
 import { mountOption } from '../../spec/mount-options.js';
 import { MOUNT_ATTR_NOEXEC } from '../../sys/linux.js';
+import type { BindMount, FsMount } from './mount-op.js';
 
 export type MountSettings = Readonly<ParsedOptions>;
 
@@ -41,16 +42,30 @@ export const isBind = ({ type, options }: Mount): boolean =>
  */
 export const newMountAttributes = (s: MountSettings): number => ((s.setAttrs & ~s.clearAttrsRec) | s.setAttrsRec) >>> 0;
 
-/** The settings of each mount, in order. Most mounts of a long list have the options of another one. */
-export function allMountSettings(mounts: readonly Mount[]): readonly MountSettings[] {
-  const parsed = new Map<string, MountSettings>();
-  return mounts.map((mount) => {
-    // No option holds a NUL: rules/text-rules.ts.
-    const key = `${mount.type === 'bind'}\0${mount.options?.join('\0')}`;
-    const settings = parsed.get(key) ?? mountSettings(mount);
-    parsed.set(key, settings);
-    return settings;
-  });
+/** What mounts of one type with equal options share. */
+export interface MountKind {
+  readonly settings: MountSettings;
+  /** Once the first of them is compiled: its operation, of which the others get copies with their own paths. */
+  bind?: BindMount | undefined;
+  fs?: FsMount | undefined;
+}
+
+/** The kind of each mount, in order. Most mounts of a long list are of the kind of another one. */
+export function mountKinds(mounts: readonly Mount[]): readonly MountKind[] {
+  const known = new Map<string, MountKind>();
+  const kinds: MountKind[] = [];
+  for (let i = 0; i < mounts.length; i++) {
+    const mount = mounts[i] as Mount;
+    // No option holds a NUL: rules/text-rules.ts. Without options, or with an empty one, a mount has no settings.
+    const key = `${mount.type ?? ''}\0${mount.options?.join('\0') ?? ''}`;
+    let kind = known.get(key);
+    if (!kind) {
+      kind = { settings: mountSettings(mount), bind: undefined, fs: undefined };
+      known.set(key, kind);
+    }
+    kinds[i] = kind;
+  }
+  return kinds;
 }
 
 /**

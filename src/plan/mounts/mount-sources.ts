@@ -1,8 +1,9 @@
 /** Slots of mounts: bind sources and the rootfs, opened before the root is attached, and id maps. */
 import type { IdMapping, Mount, Spec } from '../../spec/config-types.js';
+import { isRoot } from '../../spec/mount-options.js';
 import { RuntError } from '../../sys/error.js';
 import { CLONE_NEWNS } from '../../sys/linux.js';
-import { cleanPath } from '../container-path.js';
+import { cleanPath, isClean } from '../container-path.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { mapLines, relativeRanges } from '../ids/id-map-lines.js';
 import {
@@ -11,9 +12,9 @@ import {
   joinedNamespaces,
   newNamespaces,
 } from '../namespaces/namespace-compile.js';
-import type { Op } from '../plan-ops.js';
+import type { Op, OpOf } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
-import { allMountSettings, type MountSettings } from './mount-settings.js';
+import { type MountKind, type MountSettings, mountKinds } from './mount-settings.js';
 import { lowerLayers } from './overlay-options.js';
 
 /** A lower layer of an overlay whose ids are mapped: its path on the host, and the slot of the tree. */
@@ -22,21 +23,28 @@ interface MappedLayer {
   readonly slot: number;
 }
 
-/** Fields of a `cloneSource` without its slot. */
-type ClonedSource = Omit<Extract<Op, { op: 'cloneSource' }>, 'op' | 'slot'>;
+/** A bind source that runt-init clones, until its slot is known: that follows those that the runtime fills. */
+type ClonedSource = Omit<OpOf<'cloneSource'>, 'slot'> & { slot: number };
 
 export interface Trees {
   readonly ops: Op[];
-  /** The settings of each mount, in order. */
-  readonly settings: readonly MountSettings[];
-  /** Slots of bind sources, by the index of the mount. */
-  readonly binds: ReadonlyMap<number, number>;
+  /** The kind of each mount, in order. */
+  readonly kinds: readonly MountKind[];
+  /** The clean destination of each mount, in order. */
+  readonly targets: readonly string[];
+  /** The indices of the mounts on `/`. */
+  readonly roots: ReadonlySet<number>;
+  /** The slot of each mount's bind source, in order; undefined for none. */
+  readonly binds: readonly (number | undefined)[];
+  /** The absolute path of each bind's source, in order. */
+  readonly paths: readonly string[];
   /** Id-mapped lower layers of overlays, uppermost first, by the index of the mount. */
   readonly layers: ReadonlyMap<number, readonly MappedLayer[]>;
   /** Slots of user namespaces with the id maps that runt-init uses, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
-  /** Bind sources that runt-init clones, by the index of the mount: their slots follow those that the runtime fills. */
-  readonly sources: ReadonlyMap<number, ClonedSource>;
+  readonly sources: readonly ClonedSource[];
+  /** The index of the mount of each of them. */
+  readonly sourceMounts: readonly number[];
   /** Paths in the container of bind sources that earlier mounts made or cover, by the index of the mount. */
   readonly inside: ReadonlyMap<number, string>;
   /** Slot of the rootfs; absent if runt-init opens it. */
@@ -59,19 +67,25 @@ export function treeOps(
   template: boolean,
 ): Trees {
   const ops: Op[] = [];
-  const binds = new Map<number, number>();
   const layers = new Map<number, readonly MappedLayer[]>();
   const maps = new Map<number, number>();
-  const sources = new Map<number, ClonedSource>();
   const inside = new Map<number, string>();
   const namespaces = new Map<string, number>();
-  const settings = allMountSettings(spec.mounts ?? []);
-  const earlier = new EarlierTargets(spec.mounts ?? [], settings);
+  const binds: (number | undefined)[] = [];
+  const paths: string[] = [];
+  const sources: ClonedSource[] = [];
+  const sourceMounts: number[] = [];
+  const { mounts = [] } = spec;
+  const { bundle } = options;
+  const kinds = mountKinds(mounts);
+  const { targets, roots } = targetsOf(mounts);
+  const earlier = new EarlierTargets(mounts, kinds, targets);
   const clones = hasMountNamespace(spec);
-  const inRootfs = `${cleanPath(rootfs)}/`;
+  const inRootfs = new Below(cleanPath(rootfs));
   // In a joined mount namespace, paths are those of its tree.
   const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
-  const byRuntime = template || (!joinsMounts && hasUserNamespace(spec) && clonesMounts(facts));
+  const inUserNamespace = hasUserNamespace(spec);
+  const byRuntime = template || (!joinsMounts && inUserNamespace && clonesMounts(facts));
   let count = 0;
   if (byRuntime)
     ops.push({
@@ -83,37 +97,45 @@ export function treeOps(
       optional: false,
       slot: count++,
     });
-  spec.mounts?.forEach((mount, i) => {
-    const s = settings[i] as MountSettings;
+  // A loop with few calls and objects, and without closures: a config may have thousands of mounts.
+  for (let i = 0; i < mounts.length; i++) {
+    binds[i] = undefined;
+    paths[i] = '';
+    const mount = mounts[i] as Mount;
+    const s = (kinds[i] as MountKind).settings;
+    const { uidMappings, gidMappings, source: named = '' } = mount;
     const mapped =
-      (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0 || s.idmap !== undefined;
-    if ((!mapped && !byRuntime && !s.bind) || s.remount) return;
-    const at = `/mounts/${i}`;
-    const source = sourcePath(mount, options.bundle);
-    const below = isBelow(source, inRootfs);
-    const open = {
-      at: `${at}/source`,
-      source,
-      recursive: s.recursiveBind,
-      nofollow: s.sourceNofollow || s.copySymlink,
-      optional: !mapped && below,
-    };
+      (uidMappings !== undefined && uidMappings.length > 0) ||
+      (gidMappings !== undefined && gidMappings.length > 0) ||
+      s.idmap !== undefined;
+    if ((!mapped && !byRuntime && !s.bind) || s.remount) continue;
+    const source = named.startsWith('/') ? named : `${bundle}/${named}`;
+    paths[i] = source;
+    const below = inRootfs.has(source);
+    const nofollow = s.sourceNofollow || s.copySymlink;
+    const optional = !mapped && below;
     // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
-    const path = clones && below ? cleanPath(source).slice(inRootfs.length - 1) : '';
-    const isInside = path !== '' && !(mapped && hasUserNamespace(spec)) && earlier.reach(i, path, s.recursiveBind);
+    const path = clones && below ? inRootfs.rest(source) : '';
+    const isInside = path !== '' && !(mapped && inUserNamespace) && earlier.reach(i, path, s.recursiveBind);
     if (s.bind && isInside) inside.set(i, path);
-    if (s.bind && isInside && !mapped) return;
+    if (s.bind && isInside && !mapped) continue;
+    const from = `/mounts/${i}/source`;
+    const recursive = s.recursiveBind;
     if (!mapped && !byRuntime) {
-      if (clones) sources.set(i, open);
-      return;
+      if (!clones) continue;
+      const n = sources.length;
+      sources[n] = { op: 'cloneSource', at: from, source, recursive, nofollow, optional, slot: -1 };
+      sourceMounts[n] = i;
+      continue;
     }
+    const at = `/mounts/${i}`;
     // The runtime maps a bind. runt-init maps another file system: it is root of the host only without a user
     // namespace, and the kernel requires control over the maps.
     if (mapped && s.bind && joinsMounts)
       throw unsupportedError(at, mount, 'an id-mapped bind in a mount namespace that is joined');
     const lower = mapped && !s.bind ? lowerToMap(mount, s) : undefined;
     const ofHost = s.bind || lower !== undefined;
-    if (mapped && (ofHost ? facts.rootless : hasUserNamespace(spec))) throw unmappableError(mount, s.bind, at);
+    if (mapped && (ofHost ? facts.rootless : inUserNamespace)) throw unmappableError(mount, s.bind, at);
     let namespace = -1;
     if (mapped) {
       const op = namespaceOf(spec, mount, s.idmap?.ranges, at);
@@ -123,27 +145,56 @@ export function treeOps(
       namespaces.set(key, namespace);
     }
     if (lower) {
-      const opened = lower.map((path) => {
-        const layer = { path: path.startsWith('/') ? path : `${options.bundle}/${path}`, slot: count++ };
-        const { path: from, slot: tree } = layer;
-        ops.push({ op: 'openTree', at, source: from, recursive: false, nofollow: false, optional: false, slot: tree });
-        ops.push({ op: 'idMapTree', at, source: from, tree, recursive: false, slot: namespace });
-        return layer;
-      });
+      const opened: MappedLayer[] = [];
+      for (const name of lower) {
+        const path = name.startsWith('/') ? name : `${bundle}/${name}`;
+        const tree = count++;
+        ops.push({ op: 'openTree', at, source: path, recursive: false, nofollow: false, optional: false, slot: tree });
+        ops.push({ op: 'idMapTree', at, source: path, tree, recursive: false, slot: namespace });
+        opened.push({ path, slot: tree });
+      }
       layers.set(i, opened);
-      return;
+      continue;
     }
     if (!s.bind || isInside) {
       if (mapped) maps.set(i, namespace);
-      return;
+      continue;
     }
     const tree = count++;
-    binds.set(i, tree);
-    ops.push({ op: 'openTree', ...open, slot: tree });
+    binds[i] = tree;
+    ops.push({ op: 'openTree', at: from, source, recursive, nofollow, optional, slot: tree });
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
-  });
-  return { ops, settings, binds, layers, maps, sources, inside, rootSlot: byRuntime ? 0 : undefined, count };
+  }
+  return {
+    ops,
+    kinds,
+    targets,
+    roots,
+    binds,
+    paths,
+    layers,
+    maps,
+    sources,
+    sourceMounts,
+    inside,
+    rootSlot: byRuntime ? 0 : undefined,
+    count,
+  };
+}
+
+/** The clean destinations of mounts, and which of them are on `/`. */
+function targetsOf(mounts: readonly Mount[]): { targets: string[]; roots: Set<number> } {
+  const targets: string[] = [];
+  const roots = new Set<number>();
+  for (let i = 0; i < mounts.length; i++) {
+    const { destination } = mounts[i] as Mount;
+    targets[i] = destination;
+    if (isClean(destination)) continue;
+    targets[i] = cleanPath(destination);
+    if (isRoot(destination)) roots.add(i);
+  }
+  return { targets, roots };
 }
 
 /** The lower layers of an id-mapped overlay, which rules/mount-rules.ts lets be one `lowerdir`. */
@@ -168,35 +219,52 @@ export const opensAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boole
   hasUserNamespace(spec) &&
   (newNamespaces(spec) & CLONE_NEWNS) !== 0;
 
-/** Whether a path is in the rootfs (its clean path with a slash), where an earlier mount may still create it. */
-const isBelow = (path: string, inRootfs: string): boolean =>
-  cleanPath(path).startsWith(inRootfs) && !path.split('/').includes('..');
+/** Paths in the rootfs, a clean path, where an earlier mount may still create them. */
+class Below {
+  private readonly name: string;
+  private readonly start: string;
+
+  constructor(directory: string) {
+    this.name = directory.slice(directory.lastIndexOf('/') + 1);
+    this.start = `${directory}/`;
+  }
+
+  has(path: string): boolean {
+    // Most sources have no directory of that name.
+    return path.includes(this.name) && cleanPath(path).startsWith(this.start) && !path.split('/').includes('..');
+  }
+
+  /** The path below the rootfs, with a slash. */
+  rest(path: string): string {
+    return cleanPath(path).slice(this.start.length - 1);
+  }
+}
 
 /** The mount points of the mounts before another one. */
 class EarlierTargets {
   private next = 0;
-  private readonly targets = new Set<string>();
+  private readonly before = new Set<string>();
   /** Directories above them. */
   private readonly parents = new Set<string>();
 
   constructor(
     private readonly mounts: readonly Mount[],
-    private readonly settings: readonly MountSettings[],
+    private readonly kinds: readonly MountKind[],
+    private readonly targets: readonly string[],
   ) {}
 
   /** Whether a mount before `index` made or covers `path`, a clean one, or is below it. */
   reach(index: number, path: string, below: boolean): boolean {
     for (; this.next < index; this.next++) this.add(this.next);
     return (
-      this.targets.has(path) || parentsOf(path).some((p) => this.targets.has(p)) || (below && this.parents.has(path))
+      this.before.has(path) || parentsOf(path).some((p) => this.before.has(p)) || (below && this.parents.has(path))
     );
   }
 
   private add(index: number): void {
-    const { destination, type } = this.mounts[index] as Mount;
-    const target = cleanPath(destination);
-    if (target === '/' || (type === undefined && !this.settings[index]?.bind)) return;
-    this.targets.add(target);
+    const target = this.targets[index] as string;
+    if (target === '/' || (this.mounts[index]?.type === undefined && !this.kinds[index]?.settings.bind)) return;
+    this.before.add(target);
     for (const parent of parentsOf(target)) this.parents.add(parent);
   }
 }

@@ -16,8 +16,10 @@ import { mountBind, mountFs } from './mount-op.js';
 export function layerOps(spec: Spec, options: CompileOptions): Op[] {
   const ops: Op[] = [];
   if (joinedNamespaces(spec) & CLONE_NEWNS) return ops;
-  spec.mounts?.forEach((mount, index) => {
-    if (mount.type !== 'overlay') return;
+  const { mounts = [] } = spec;
+  for (let index = 0; index < mounts.length; index++) {
+    const mount = mounts[index] as Mount;
+    if (mount.type !== 'overlay') continue;
     mount.options?.forEach((option, i) => {
       const at = `/mounts/${index}/options/${i}`;
       const layer = ephemeralLayer(option);
@@ -29,7 +31,7 @@ export function layerOps(spec: Spec, options: CompileOptions): Op[] {
         ops.push({ op: 'claimLayer', at, path: `${options.bundle}/${option.slice(9)}` });
       }
     });
-  });
+  }
   return ops;
 }
 

@@ -8,7 +8,8 @@ import type { Op } from '../plan-ops.js';
  * every tmpfs.
  */
 export function deferReadOnly(ops: Op[]): Op[] {
-  const targets = new Set(ops.filter(isReadOnly).map(targetOf));
+  const targets = new Set<string>();
+  for (let i = 0; i < ops.length; i++) if (isReadOnly(ops[i] as Op)) targets.add(targetOf(ops[i] as Op));
   if (targets.size === 0) return [];
   const lengths = new Set([...targets].map(({ length }) => length));
   const last: Op[] = [];

@@ -1,6 +1,5 @@
 /** `root` and `linux.rootfsPropagation`: the mount tree before and after the pivot. */
-import type { Spec } from '../../spec/config-types.js';
-import { isRoot } from '../../spec/mount-options.js';
+import type { Mount, Spec } from '../../spec/config-types.js';
 import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../sys/linux.js';
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { mountSettings } from '../mounts/mount-settings.js';
@@ -48,8 +47,11 @@ export function enterRoot(spec: Spec, options: CompileOptions, slot: number | un
   ];
 }
 
-/** Switches into the root, after the mounts, and sets its propagation, except unbindable. */
-export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions): Op[] {
+/**
+ * Switches into the root, after the mounts, and sets its propagation, except unbindable. `mounts`: the indices of those
+ * on `/`.
+ */
+export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions, mounts: Iterable<number>): Op[] {
   const at = '/root/path';
   if (!hasMountNamespace(spec)) return [{ op: 'changeRoot', at }];
   // Mounts of another user namespace are locked, and a pivot in a chroot would pass the lock of its mount point to the
@@ -58,25 +60,24 @@ export function switchRoot(spec: Spec, facts: HostFacts, options: CompileOptions
   return [
     ...(locked && !(newNamespaces(spec) & CLONE_NEWUSER) ? ([{ op: 'leaveChroot', at }] as const) : []),
     { op: options.noPivot ? 'moveRoot' : 'pivotRoot', at },
-    ...newRootPropagation(spec, 0),
+    ...newRootPropagation(spec, mounts, 0),
   ];
 }
 
 /** Unbindable is set after readonlyPaths and maskedPaths, which are bind mounts. */
-export const unbindableRoot = (spec: Spec): Op[] => newRootPropagation(spec, MS_UNBINDABLE);
+export const unbindableRoot = (spec: Spec, mounts: Iterable<number>): Op[] =>
+  newRootPropagation(spec, mounts, MS_UNBINDABLE);
 
 /** pivot_root(2) refuses a root with shared propagation: so that of a mount on `/` is set after it too. */
-function newRootPropagation(spec: Spec, unbindable: number): Op[] {
+function newRootPropagation(spec: Spec, mounts: Iterable<number>, unbindable: number): Op[] {
   const ops: Op[] = [];
   const add = (at: string, flags: number): void => {
     if (!flags || (flags & MS_UNBINDABLE) !== unbindable) return;
     // A mount with its own propagation keeps it; the others have had the recursive one from the start.
     ops.push({ op: 'rootPropagation', at, flags: unbindable || at.startsWith('/mounts') ? flags : flags & ~MS_REC });
   };
-  spec.mounts?.forEach((mount, i) => {
-    if (!isRoot(mount.destination)) return;
-    for (const flags of mountSettings(mount).propagation) add(`/mounts/${i}`, Number(flags));
-  });
+  for (const i of mounts)
+    for (const flags of mountSettings(spec.mounts?.[i] as Mount).propagation) add(`/mounts/${i}`, Number(flags));
   add('/linux/rootfsPropagation', rootPropagation(spec.linux?.rootfsPropagation));
   return ops;
 }

@@ -37,12 +37,17 @@ export function eachUnknownProperty(spec: unknown, onUnknown: OnUnknown): void {
   visitObject(spec, '', [], onUnknown);
 }
 
-/** @param path names and indices of the object; a pointer is built only for an unknown property, as most have none */
-function visitObject(value: unknown, definition: string, path: string[], onUnknown: OnUnknown): void {
+/** Names and indices of an object; a pointer is built only for an unknown property, as most have none. */
+type Path = (string | number)[];
+
+function visitObject(value: unknown, definition: string, path: Path, onUnknown: OnUnknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const known = keys[definition]!;
-  // JSON has no inherited properties. Every create comes here: nothing is done for a known property without others.
-  for (const key in value) {
+  // Every create comes here: nothing is done for a known property without others. Not `for in`, which also looks at the
+  // prototype.
+  const names = Object.keys(value);
+  for (let i = 0; i < names.length; i++) {
+    const key = names[i] as string;
     const below = known[key];
     if (below === 0) continue;
     const child = (value as Record<string, unknown>)[key];
@@ -53,8 +58,9 @@ function visitObject(value: unknown, definition: string, path: string[], onUnkno
         nearest: () => nearestWord(key, Object.keys(known)),
       });
     else if (typeof below === 'string') visitObject(child, below, path, onUnknown);
+    else if (Array.isArray(child)) visitList(child, below[0], path, onUnknown);
     else if (typeof child === 'object' && child !== null)
-      for (const name in child) {
+      for (const name of Object.keys(child)) {
         path.push(name);
         visitObject((child as Record<string, unknown>)[name], below[0], path, onUnknown);
         path.pop();
@@ -63,4 +69,22 @@ function visitObject(value: unknown, definition: string, path: string[], onUnkno
   }
 }
 
-const pointerOf = (path: readonly string[]): string => path.map((name) => `/${escapeSegment(name)}`).join('');
+function visitList(list: readonly unknown[], definition: string, path: Path, onUnknown: OnUnknown): void {
+  const known = keys[definition]!;
+  // Most objects of a long list have the same names: known ones, joined, by their number. None of them has a comma.
+  const plain = new Map<string, number>();
+  const at = path.push(0) - 1;
+  for (let i = 0; i < list.length; i++) {
+    const value = list[i];
+    if (typeof value !== 'object' || value === null) continue;
+    const names = Object.keys(value);
+    const all = names.join(',');
+    if (plain.get(all) === names.length) continue;
+    path[at] = i;
+    visitObject(value, definition, path, onUnknown);
+    if (names.every((name) => Object.hasOwn(known, name) && known[name] === 0)) plain.set(all, names.length);
+  }
+  path.pop();
+}
+
+const pointerOf = (path: Path): string => path.map((name) => `/${escapeSegment(String(name))}`).join('');

@@ -39,26 +39,30 @@ export function mountRules(spec: Spec, findings: Findings): void {
   const judged: JudgedOptions = new Map();
   // Most mounts of a long list differ from another one by their paths alone.
   const clean = new Set<string>();
-  spec.mounts?.forEach((mount, i) => {
-    const at = `/mounts/${i}`;
-    if (!mount.destination.startsWith('/')) {
+  const { mounts = [] } = spec;
+  // A loop with few calls and strings: a config may have thousands of mounts.
+  for (let i = 0; i < mounts.length; i++) {
+    const mount = mounts[i] as Mount;
+    const { destination } = mount;
+    if (!destination.startsWith('/')) {
       const expected = 'be an absolute path; a relative one is deprecated and counts from /';
-      findings.warn(`${at}/destination`, mount.destination, expected, SEE);
+      findings.warn(`/mounts/${i}/destination`, destination, expected, SEE);
     }
     // Before the expression: nearly every destination has a letter there.
-    const second = mount.destination.charAt(1);
-    if (i > 0 && (second === '' || second === '/' || second === '.') && DOTS.test(mount.destination)) {
-      findings.warn(`${at}/destination`, mount.destination, 'come first: it covers what is mounted before it', SEE);
+    const second = destination.charAt(1);
+    if (i > 0 && (second === '' || second === '/' || second === '.') && DOTS.test(destination)) {
+      findings.warn(`/mounts/${i}/destination`, destination, 'come first: it covers what is mounted before it', SEE);
     }
     const key = mount.uidMappings || mount.gidMappings ? '' : kindOf(mount);
-    if (clean.has(key)) return;
+    if (clean.has(key)) continue;
+    const at = `/mounts/${i}`;
     const before = findings.count;
     const options = mount.options?.map(mountOption) ?? [];
     optionRules(mount, options, at, findings, judged);
     sysfsRule(mount, at, spec, findings);
     idmapRules(mount, options, at, spec, findings);
     if (key !== '' && findings.count === before) clean.add(key);
-  });
+  }
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
     const paths = spec.linux?.[key];
     const see = `config-linux.md#${key === 'maskedPaths' ? 'masked-paths' : 'readonly-paths'}`;
@@ -72,7 +76,8 @@ export function mountRules(spec: Spec, findings: Findings): void {
 }
 
 /** What the rules of a mount without id mappings look at; not empty. No text of a valid config holds a NUL. */
-const kindOf = ({ type, source, options }: Mount): string => `${type}\0${!source}\0${options?.join('\0')}`;
+const kindOf = ({ type, source, options }: Mount): string =>
+  `${type ?? ''}\0${source ? 1 : 0}\0${options ? options.length : ''}\0${options ? options.join('\0') : ''}`;
 
 /**
  * A new user namespace owns no network namespace but a new one, and the kernel only lets it mount the sysfs of that.

@@ -160,6 +160,21 @@ const cases: [string, unknown, string[]][] = [
     ],
   ],
   [
+    'mounts: one with a type or an option named undefined excuses neither a missing type nor this option',
+    {
+      ...sample(),
+      mounts: [
+        { destination: '/a', type: 'undefined', source: '/y' },
+        { destination: '/b', source: '/y' },
+        { destination: '/c', type: 'bind' },
+      ],
+    },
+    [
+      '/mounts/1/type must name a file system type, unless an option is bind or rbind',
+      '/mounts/2/source must name what is bound',
+    ],
+  ],
+  [
     'mounts: no type',
     withMount({ destination: '/x', source: 'y' }),
     ['/mounts/0/type must name a file system type, unless an option is bind or rbind'],
