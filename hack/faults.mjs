@@ -18,7 +18,7 @@ if (process.geteuid() !== 0) {
   console.error('faults: it makes containers: run it as root');
   process.exit(2);
 }
-testPrograms();
+await testPrograms();
 const out = `build/faults/${process.pid}`;
 mkdirSync(out, { recursive: true });
 await esbuild.build({

@@ -1,9 +1,11 @@
 // C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm can run it too. A
-// runt-init without one of its defences becomes build/test-programs/weak-NAME.
+// runt-init without one of its defences becomes build/test-programs/weak-NAME; librunt.so without its check of peers
+// weak-library.so; the Node.js command without a defence of TypeScript weak-NAME.mjs (hack/weak-commands.mjs).
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { filesBelow, musl, warnings } from './build.mjs';
+import { weakCommands } from './weak-commands.mjs';
 
 const OUT = 'build/test-programs';
 /** Headers that several of the programs include. */
@@ -20,13 +22,15 @@ const WEAK = {
   'weak-procfs': ['PROCFS'],
   'weak-cwd': ['CWD'],
   'weak-remount': ['REMOUNT'],
+  'weak-lengths': ['LENGTHS'],
+  'weak-peers': ['PEERS'],
 };
 
 /**
  * Builds programs that are older than their sources. Without musl-gcc it builds nothing, and the tests that need it
  * skip with that reason.
  */
-export function testPrograms() {
+export async function testPrograms() {
   mkdirSync(OUT, { recursive: true });
   const programs = readdirSync('test', { recursive: true }).filter((f) => f.endsWith('.c'));
   const headers = [
@@ -41,6 +45,23 @@ export function testPrograms() {
     const flags = switches.map((word) => `-DRUNT_WEAK_${word}`);
     if (!build(name, sources, headers, [...flags, '-Ibuild/gen'])) return;
   }
+  weakLibrary();
+  await weakCommands(OUT);
+}
+
+/** librunt.so without its check of peers, around the runt-init without it. */
+function weakLibrary() {
+  const output = `${OUT}/weak-library.so`;
+  const sources = [...filesBelow('native/core', '.c'), 'native/pause/pause-image.c'];
+  const inputs = [...sources, ...filesBelow('native/core', '.h'), `${OUT}/weak-peers`, 'build/runt-pause'];
+  const made = existsSync(output) ? statSync(output).mtimeMs : 0;
+  if (inputs.every((f) => statSync(f).mtimeMs < made)) return;
+  const seccomp = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
+  const paths = [`-DRUNT_INIT_PATH="${OUT}/weak-peers"`, '-DRUNT_PAUSE_PATH="build/runt-pause"'];
+  const flags = [...warnings, '-O1', '-fPIC', '-shared', '-DRUNT_WEAK_PEERS', '-Ibuild/gen', ...paths];
+  const next = `${output}.${process.pid}`;
+  execFileSync('gcc', [...flags, '-o', next, ...sources, seccomp], { stdio: 'inherit' });
+  renameSync(next, output);
 }
 
 /**

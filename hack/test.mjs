@@ -97,7 +97,7 @@ if (!bundled) mkdirSync(out, { recursive: true });
 if (!bundled && !toBundle) process.on('exit', () => rmSync(out, { recursive: true, force: true }));
 const esbuild = bundled ? undefined : await import('esbuild');
 const { define } = bundled ? {} : await import('./build.mjs');
-if (!bundled) (await import('./test-c.mjs')).testPrograms();
+if (!bundled) await (await import('./test-c.mjs')).testPrograms();
 
 // Node.js passes the variable to every child, whatever environment a test sets; but the product must run without it.
 const { RUNT_V8_COVERAGE: v8, ...env } = process.env;

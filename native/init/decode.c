@@ -85,8 +85,15 @@ static int next_item(struct cursor *c, char kind) {
 
 static int next_list(struct cursor *c, char kind, struct value *v) {
   uint32_t count;
+#ifdef RUNT_WEAK_LENGTHS /* the runt-init that test/security attacks has this switch */
+  uint64_t wide;
+  if (next_number(c, &wide))
+    return -1;
+  count = (uint32_t)wide;
+#else
   if (next_small(c, PLAN_MAX, &count))
     return -1;
+#endif
   v->num = count;
   v->str = c->at;
   for (uint32_t i = 0; i < count; i++)

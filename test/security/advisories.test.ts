@@ -20,9 +20,9 @@ import * as assert from 'uvu/assert';
 import { mountFs } from '../../src/plan/mounts/mount-op.js';
 import type { Op } from '../../src/plan/plan-ops.js';
 import { COMMAND_LIMIT } from '../deadline.js';
-import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { type Bed, type CommandOptions, needing, onBed } from '../integration/bed/bed.js';
 import { withUserNamespace } from '../integration/bed/config.js';
-import { runtPath } from '../integration/bed/place.js';
+import { runtPath, weakCommand } from '../integration/bed/place.js';
 import { andRun, errorOf, intoRoot, onGround, perform } from '../native/init/perform.js';
 
 const test = needing('advisories', 'root', 'programs');
@@ -230,20 +230,36 @@ test(
   }),
 );
 
+/** Mounts of cgroups that a rootless container without a cgroup namespace sees, as lines of mountinfo. */
+function rootlessCgroups(bed: Bed, o: CommandOptions = {}): string[] {
+  bed.config.linux.namespaces.push({ type: 'user' });
+  bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+  bed.config.linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+  bed.config.linux.resources = {};
+  for (const m of bed.config.mounts) if (m.options) m.options = m.options.filter((o) => o !== 'gid=5');
+  const mount = bed.config.mounts.find((m) => m.type === 'cgroup');
+  if (mount) mount.options = ['nosuid', 'noexec', 'nodev'];
+  chownSync(bed.dir, 1000, 1000);
+  const r = bed.sh("grep ' - cgroup' /proc/self/mountinfo", [], { ...o, uid: 1000, gid: 1000 });
+  assert.is(r.code, 0, r.stderr);
+  return r.stdout.trim().split('\n');
+}
+
 otherUser(
   'CVE-2023-25809: they are read-only for a rootless container without a cgroup namespace',
   onBed((bed) => {
-    bed.config.linux.namespaces.push({ type: 'user' });
-    bed.config.linux.uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
-    bed.config.linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
-    bed.config.linux.resources = {};
-    for (const m of bed.config.mounts) if (m.options) m.options = m.options.filter((o) => o !== 'gid=5');
-    const mount = bed.config.mounts.find((m) => m.type === 'cgroup');
-    if (mount) mount.options = ['nosuid', 'noexec', 'nodev'];
-    chownSync(bed.dir, 1000, 1000);
-    const r = bed.sh("grep ' - cgroup' /proc/self/mountinfo", [], { uid: 1000, gid: 1000 });
-    assert.is(r.code, 0, r.stderr);
-    for (const line of r.stdout.trim().split('\n')) assert.match(line, / \/sys\/fs\/cgroup\/?\S* ro,/);
+    for (const line of rootlessCgroups(bed)) assert.match(line, / \/sys\/fs\/cgroup\/?\S* ro,/);
+  }),
+);
+
+otherUser(
+  'CVE-2023-25809: on a runt without that rule they are writable',
+  onBed((bed) => {
+    const lines = rootlessCgroups(bed, weakCommand('cgroups'));
+    assert.ok(
+      lines.some((line) => / \/sys\/fs\/cgroup\/?\S* rw,/.test(line)),
+      lines.join('\n'),
+    );
   }),
 );
 

@@ -9,10 +9,11 @@ import * as assert from 'uvu/assert';
 import { runtimeOptions, task } from '../../src/shim/transport/protos.js';
 import { annotationNames } from '../../src/spec/annotation-names.js';
 import { type Bed, needing, onBed } from '../integration/bed/bed.js';
-import { top } from '../integration/bed/place.js';
+import { top, weakCommand } from '../integration/bed/place.js';
 import { Engine } from '../integration/bed/shim-engine.js';
 
 const test = needing('unsafe annotations', 'root');
+const weak = needing('unsafe annotations on a weaker runt', 'root', 'programs');
 const testCriu = needing('unsafe annotations, criu', 'root', 'criu');
 
 /** A filter that allows everything: one BPF_RET of SECCOMP_RET_ALLOW. */
@@ -60,6 +61,19 @@ test(
     const json = bed.runt(['--unsafe-annotations', 'deny', 'validate', '--format', 'json', bed.bundle]);
     assert.is(json.code, 1);
     assert.is(JSON.parse(json.stdout).violations[0].pointer, '/annotations/run.oci.delegate-cgroup');
+  }),
+);
+
+weak(
+  'CVE-2026-53488: the attack works on a runt without the policy: an annotation overwrites a file of the host',
+  onBed((bed) => {
+    bed.config.hooks = { createRuntime: [hook] };
+    bed.config.annotations = { 'run.oci.hooks.stdout': join(bed.dir, 'overwritten') };
+    bed.write();
+    const args = ['--unsafe-annotations', 'deny', 'create', '--bundle', bed.bundle, bed.id];
+    assert.is(bed.runt(args, weakCommand('annotations')).code, 0);
+    assert.is(readFileSync(join(bed.dir, 'overwritten'), 'utf8'), 'attacked\n');
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 
@@ -275,4 +289,5 @@ test(
 );
 
 test.run();
+weak.run();
 testCriu.run();

@@ -6,9 +6,9 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Request } from '../../src/container/criu/criu-messages.js';
-import { type Bed, needing, onBed } from '../integration/bed/bed.js';
+import { type Bed, type CommandOptions, needing, onBed } from '../integration/bed/bed.js';
 import { Side } from '../integration/bed/criu-side.js';
-import { programs, runtPath } from '../integration/bed/place.js';
+import { programs, runtPath, weakCommand } from '../integration/bed/place.js';
 
 const test = needing("criu's names", 'root', 'programs', 'cgroups');
 const real = needing("the real criu's names", 'root', 'programs', 'cgroups', 'criu', 'linux-5.13');
@@ -20,10 +20,13 @@ const broken = ['/a]:m2f', '/x[1]', '/]', '/a]/b'];
 const nameOf = (path: string) => `m${Buffer.from(path).toString('hex')}`;
 
 /** runt with a criu that writes its request to a file. */
-function request(bed: Bed, command: string, ...args: string[]) {
+const request = (bed: Bed, command: string, ...args: string[]) => requestOf({}, bed, command, ...args);
+
+function requestOf(o: CommandOptions, bed: Bed, command: string, ...args: string[]) {
   const out = join(bed.dir, 'request');
   const r = bed.runt(['--criu', join(programs, 'fake-criu'), command, ...args, bed.id], {
-    env: { PATH: process.env.PATH ?? '', FAKE_OUT: out },
+    ...o,
+    env: { PATH: process.env.PATH ?? '', ...o.env, FAKE_OUT: out },
   });
   const mounts = (): [string, string][] =>
     (Request.decode(readFileSync(out)).opts?.ext_mnt ?? [])
@@ -77,6 +80,22 @@ test(
       assert.is(bed.delete('--force').code, 0);
       bed.config.mounts = mounts;
     }
+  }),
+);
+
+test(
+  'CVE-2026-115520, CVE-2026-119101: the attack works on a runt that names mounts by their destinations',
+  onBed((bed) => {
+    bed.config.root.readonly = false;
+    bind(bed, '/a]:m2f');
+    bed.started();
+    const dump = requestOf(weakCommand('names'), bed, 'checkpoint', '--image-path', join(bed.dir, 'images'));
+    assert.is(dump.code, 0, dump.stderr);
+    const [[key, name] = ['', '']] = dump.mounts();
+    // criu's `--external mnt[KEY]:VAL`: the key ends at the first bracket, and the destination chooses the rest.
+    const [, read, chosen] = /^mnt\[([^\]]*)\]:(.*)$/.exec(`mnt[${key}]:${name}`) ?? [];
+    assert.equal([read, chosen], ['/a', 'm2f]:m/a]:m2f']);
+    assert.is(bed.delete('--force').code, 0);
   }),
 );
 

@@ -10,10 +10,12 @@ import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { task, ttrpc } from '../../src/shim/transport/protos.js';
 import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
+import { programs, top } from '../integration/bed/place.js';
 import { Engine } from '../integration/bed/shim-engine.js';
 import { serve } from '../integration/bed/task-client.js';
 
 const test = needing('sockets', 'root', 'setpriv');
+const weak = needing('sockets without a check of peers', 'root', 'setpriv', 'programs');
 
 const attacker = 1000;
 
@@ -122,6 +124,18 @@ test(
   }),
 );
 
+weak(
+  'CVE-2020-15257: the attack works on a runt without the check of peers: another user starts a container',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    const env = { PATH: process.env.PATH ?? '', RUNT_LIBRARY: join(programs, 'weak-library.so') };
+    assert.is(bed.create([], { program: join(top, 'dist/cli.js'), env }).code, 0);
+    ask(join(open(bed), 'start.sock'), 'g', attacker);
+    bed.until('running');
+    assert.is(bed.delete('--force').code, 0);
+  }),
+);
+
 /** A ttrpc frame: Connect of the task service. */
 function connectRequest(id: string): Uint8Array {
   const payload = task.ConnectRequest.encode({ id }).finish();
@@ -220,3 +234,4 @@ test(
 );
 
 test.run();
+weak.run();

@@ -21,6 +21,9 @@ static inline int64_t peer_of(int socket) {
 
 /* Whether the peer is the user `owner`, or root, where uid 0 is the runtime's root. */
 static inline int peer_is(int socket, int64_t owner, int root_counts) {
+#ifdef RUNT_WEAK_PEERS /* the programs that test/security attacks have this switch */
+  return 1;
+#endif
   int64_t peer = peer_of(socket);
   return peer >= 0 && (peer == owner || (peer == 0 && root_counts));
 }

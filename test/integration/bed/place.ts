@@ -17,3 +17,9 @@ export const programs = join(top, 'build', 'test-programs');
 
 /** The program under test: RUNT_BIN, else dist/runt. */
 export const runtPath = resolve(top, process.env.RUNT_BIN ?? 'dist/runt');
+
+/** The Node.js command without a defence (hack/weak-commands.mjs); tests that use it need `programs`. */
+export const weakCommand = (name: 'cgroups' | 'names' | 'annotations') => ({
+  program: join(programs, `weak-${name}.mjs`),
+  env: { PATH: process.env.PATH ?? '', RUNT_LIBRARY: join(top, 'dist/librunt.so') },
+});

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Op } from '../../../src/plan/plan-ops.js';
 import { needing } from '../../integration/bed/needs.js';
-import { encoded, errorOf, frame, intoRoot, onGround, perform } from './perform.js';
+import { encoded, errorOf, frame, intoRoot, onGround, perform, program } from './perform.js';
 
 const test = needing('decode', 'root');
+const weak = needing('decode on a weaker runt-init', 'root', 'programs');
 const EBADMSG = 74;
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -50,7 +51,7 @@ const broken: Record<string, (text: string) => Uint8Array> = {
   'half a range': (t) => withOperation(t, 135, 9, 1, 3),
   'an optional number that is not a number': (t) => withOperation(t, 82, 9, 0, 0, 'x', '', 0),
   'a list count above the number of strings (CVE-2021-43784)': (t) => withOperation(t, 63, 9, 3, 'a', 'b'),
-  'a list count that would overflow (CVE-2021-43784)': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1),
+  'a list count that would overflow (CVE-2021-43784)': (t) => withOperation(t, 63, 9, '4294967297', 'a', 0, -1, 0),
   'a list whose bytes would overflow 64 bits (CVE-2021-43784)': (t) =>
     withOperation(t, 63, 9, '2305843009213693953', 'a'),
   'more slots than allowed': (t) => bytes(t.replace('\x000\0\x000\0', '\x000\0\x0099999\0')),
@@ -83,6 +84,17 @@ for (const [name, breakIt] of Object.entries(broken)) {
   );
 }
 
+weak(
+  'CVE-2021-43784: the attack works on a runt-init that cuts counts to 32 bits: the plan is performed',
+  onGround(async ({ rootfs }) => {
+    const { text, mark } = marking(rootfs);
+    const body = broken['a list count that would overflow (CVE-2021-43784)']!(text);
+    const outcome = await perform([], { raw: frame(body), init: program('weak-lengths') });
+    assert.is.not(errorOf(outcome).detail, 'it cannot be decoded');
+    assert.ok(existsSync(mark));
+  }),
+);
+
 for (const [name, length] of [
   ['0', 0],
   ['17 MiB', 17 << 20],
@@ -102,3 +114,4 @@ test('after a truncated frame runt-init ends without a report', async () => {
 });
 
 test.run();
+weak.run();
