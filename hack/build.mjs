@@ -171,6 +171,41 @@ function pause() {
   link('musl-gcc', 'build/runt-pause', list, [...muslLink, '-Wl,-z,noseparate-code', '-s']);
 }
 
+/** Headers of the libraries of runt-layer: with all of /usr/include, musl-gcc would take glibc's headers. */
+const layerHeaders = ['archive.h', 'archive_entry.h', 'zlib.h', 'zconf.h', 'zstd.h', 'zstd_errors.h'];
+
+/** Debian's static libraries of runt-layer. libarchive's other compressions are not linked. */
+function layerArchives() {
+  return ['archive', 'zstd', 'z'].map((name) => {
+    const path = archive(`lib${name}.a`);
+    if (!path) throw new Error(`lib${name}.a is missing: install libarchive-dev, libzstd-dev and zlib1g-dev`);
+    return path;
+  });
+}
+
+/** runt-layer, which unpacks images: static-pie, musl, with libarchive, zlib and zstd. */
+function layer() {
+  const include = 'build/layer-include';
+  mkdirSync(include, { recursive: true });
+  for (const name of layerHeaders) if (!existsSync(`${include}/${name}`)) symlinkSync(`/usr/include/${name}`, `${include}/${name}`);
+  const sources = [...filesBelow('native/layer', '.c'), 'native/core/files/tree.c', 'native/core/text/digest.c'];
+  const headers = [...filesBelow('native/layer', '.h'), ...filesBelow('native/core', '.h'), ...files('build/gen', '.h')];
+  const list = objects('musl-gcc', sources, headers, 'build/layer', [
+    ...warnings,
+    '-Os',
+    '-fPIE',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-Ibuild/gen',
+    ...hardened,
+    ...musl(),
+    '-idirafter',
+    include,
+  ]);
+  const { before, after } = staticPie();
+  link('musl-gcc', 'build/runt-layer', [...before, ...list, ...layerArchives()], [...muslLink, '-s', ...after]);
+}
+
 /** Compiles a static program of one file, stripped. Returns its path. */
 export function muslProgram(source, output) {
   mkdirSync(dirname(output), { recursive: true });
@@ -229,10 +264,12 @@ function core(cc, out, extra) {
     ...extra,
   ];
   flags.push('-DRUNT_INIT_PATH="build/runt-init"', '-DRUNT_PAUSE_PATH="build/runt-pause"');
+  flags.push('-DRUNT_LAYER_PATH="build/runt-layer"');
   // image.c embeds runt-init, pause-image.c the first process of a pod.
   for (const [program, source] of [
     ['build/runt-init', 'core_process_image'],
     ['build/runt-pause', 'pause_pause-image'],
+    ['build/runt-layer', 'core_process_layer-image'],
   ]) {
     const object = `${out}/native_${source}.o`;
     if (time(program) > time(object)) rmSync(object, { force: true });
@@ -513,6 +550,7 @@ async function all() {
   run(process.execPath, 'hack/client.mjs');
   init();
   pause();
+  layer();
   link(
     'gcc',
     'dist/librunt.so',

@@ -29,6 +29,7 @@ const loaders: Loaders = {
   delete: () => import('./commands/delete-command.js'),
   list: () => import('./commands/list-command.js'),
   spec: () => import('./commands/spec-command.js'),
+  bundle: () => import('./commands/bundle-command.js'),
   version: () => import('./commands/version-command.js'),
   validate: () => import('./commands/validate-command.js'),
   explain: () => import('./commands/explain-command.js'),

@@ -59,7 +59,10 @@ const help = { 'help|h': 'bool' } as const;
 /** The flags are in rare-flags.ts. */
 export const rare = {};
 
-type Argument = Extract<Placeholder, 'ID' | 'DIR' | 'SIGNAL' | 'COMMAND' | 'PS-OPTION'> | 'DIR|FILE' | 'bash|zsh|fish';
+type Argument =
+  | Extract<Placeholder, 'ID' | 'IMAGE' | 'DIR' | 'SIGNAL' | 'COMMAND' | 'PS-OPTION'>
+  | 'DIR|FILE'
+  | 'bash|zsh|fish';
 type FormPart = Argument | `[${Argument}]` | `[${Argument}…]`;
 
 /**
@@ -126,6 +129,7 @@ export const commands = {
   delete: { args: 'ID', flags: { 'force|f': 'bool', 'regex|r': 'bool', wait: 'bool', ...help } },
   list: { args: '', flags: { 'format|f': 'table|json', 'quiet|q': 'bool', ...help } },
   spec: { args: '[COMMAND…]', flags: rare },
+  bundle: { args: 'IMAGE DIR [COMMAND…]', flags: rare },
   version: { args: '', flags: { 'format|f': 'text|json', ...help } },
   validate: { args: '[DIR|FILE]', flags: { strict: 'bool', format: 'text|json', ...help } },
   explain: { args: '[DIR] [DIR]', flags: rare },
@@ -136,7 +140,10 @@ export const commands = {
   install: { args: '', flags: rare },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },
-} as const satisfies Record<string, { args: '' | FormPart | `${FormPart} ${FormPart}`; flags: Flags }>;
+} as const satisfies Record<
+  string,
+  { args: '' | FormPart | `${FormPart} ${FormPart}` | `${FormPart} ${FormPart} ${FormPart}`; flags: Flags }
+>;
 
 export type CommandName = keyof typeof commands;
 

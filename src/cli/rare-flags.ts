@@ -1,5 +1,5 @@
 /** Flags of the commands that engines seldom run, in the form of the table in command-syntax.ts. */
-import { specFlags } from './spec-flags.js';
+import { bundleFlags, specFlags } from './spec-flags.js';
 
 const criuFlags = {
   'image-path': 'str',
@@ -101,4 +101,5 @@ export const rareFlags = {
   },
   doctor: { all: 'bool', 'format|f': 'text|json', 'help|h': 'bool' },
   spec: specFlags,
+  bundle: bundleFlags,
 } as const;

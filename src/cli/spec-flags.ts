@@ -1,11 +1,8 @@
-/** Flags of `spec`, in the form of the table in command-syntax.ts. */
+/** Flags of `spec` and `bundle`, in the form of the table in command-syntax.ts. */
 
-export const specFlags = {
-  'bundle|b': 'str',
-  'file|f': 'str',
+/** The options of both. */
+const common = {
   rootless: 'bool',
-  schema: 'str',
-  rootfs: 'str',
   overlay: 'str',
   ephemeral: 'opt',
   'layer-dir': 'str',
@@ -44,6 +41,23 @@ export const specFlags = {
   uts: 'str',
   userns: 'str',
   cgroupns: 'str',
+} as const;
+
+export const specFlags = {
+  'bundle|b': 'str',
+  'file|f': 'str',
+  schema: 'str',
+  rootfs: 'str',
+  ...common,
   force: 'bool',
+  'help|h': 'bool',
+} as const;
+
+export const bundleFlags = {
+  ref: 'str',
+  platform: 'str',
+  'max-size': 'str',
+  entrypoint: 'str',
+  ...common,
   'help|h': 'bool',
 } as const;

@@ -166,6 +166,16 @@ export const abi = table({
     ],
     doc: 'fchmodat(2), which follows a symlink: for what this process has just made in a directory that no other user may write',
   },
+  renameAt: {
+    ret: 'i32',
+    args: [
+      ['from', 'i32'],
+      ['old', 'str'],
+      ['to', 'i32'],
+      ['name', 'str'],
+    ],
+    doc: 'renameat(2)',
+  },
   unlinkAt: {
     ret: 'i32',
     args: [
@@ -418,6 +428,11 @@ export const abi = table({
     ret: 'i32',
     args: [['data', 'out']],
     doc: 'the program pause, the first process of a pod; its size, -EOVERFLOW when it does not fit',
+  },
+  layerProgram: {
+    ret: 'i32',
+    args: [],
+    doc: 'a descriptor of a new sealed memfd, or of a file on a read-only tmpfs, with the program runt-layer, which unpacks images',
   },
   spawnHook: {
     ret: 'i32',

@@ -68,6 +68,7 @@ export const AT_RECURSIVE = 0x8000;
 
 // openat2(2)
 export const RESOLVE_NO_MAGICLINKS = 0x2;
+export const RESOLVE_BENEATH = 0x8;
 export const RESOLVE_IN_ROOT = 0x10;
 
 // access(2)

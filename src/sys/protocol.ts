@@ -227,3 +227,35 @@ export const HTTP2_EVENT = [
   /** The stream is closed. */
   'closed',
 ] as const;
+
+/** The first field of each report of runt-layer; then the kind, errno, count, path in the archive and detail. */
+export const LAYER_REPORT = /* @__PURE__ */ keyValues(['error', 'warning', 'done']);
+
+/** Why runt-layer ended. */
+export const LAYER_ERROR = /* @__PURE__ */ keyValues([
+  /** A system call, which the detail names. */
+  'call',
+  'archive',
+  'compression',
+  'size',
+  'digest',
+  'diffId',
+  /** A name with `..`. */
+  'path',
+  'depth',
+  'bytes',
+  'entries',
+  /** A whiteout of no name, or below another whiteout. */
+  'whiteout',
+  'type',
+  'owner',
+  /** The whiteout of overlayfs. */
+  'device',
+  /** A hard link to nothing that is there. */
+  'link',
+]);
+export type LayerErrorKind = keyof typeof LAYER_ERROR;
+
+/** What runt-layer left out. */
+export const LAYER_WARNING = /* @__PURE__ */ keyValues(['owner', 'device', 'xattr', 'overlay']);
+export type LayerWarningKind = keyof typeof LAYER_WARNING;

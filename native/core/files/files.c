@@ -176,6 +176,10 @@ int32_t runt_chmodAt(int32_t dirfd, const char *path, int32_t mode) {
   return result(fchmodat(dirfd, path, (mode_t)mode, 0));
 }
 
+int32_t runt_renameAt(int32_t from, const char *old, int32_t to, const char *name) {
+  return result(renameat(from, old, to, name));
+}
+
 int32_t runt_unlinkAt(int32_t dirfd, const char *path, int32_t flags) {
   return result(unlinkat(dirfd, path, flags));
 }

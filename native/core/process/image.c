@@ -19,10 +19,12 @@ __asm__(".section .rodata.runt_init, \"a\", %progbits\n"
 extern const uint8_t runt_init_start[] __attribute__((visibility("hidden")));
 extern const uint8_t runt_init_end[] __attribute__((visibility("hidden")));
 
-static int write_image(int fd) {
-  const uint8_t *p = runt_init_start;
-  while (p < runt_init_end) {
-    ssize_t n = RETRY(write(fd, p, (size_t)(runt_init_end - p)));
+static const struct program runt_init = {"runt-init", runt_init_start, runt_init_end};
+
+static int write_image(int fd, const struct program *program) {
+  const uint8_t *p = program->start;
+  while (p < program->end) {
+    ssize_t n = RETRY(write(fd, p, (size_t)(program->end - p)));
     if (n < 0)
       return -errno;
     p += n;
@@ -30,16 +32,16 @@ static int write_image(int fd) {
   return 0;
 }
 
-static int make_memfd(void) {
+int image_memfd(const struct program *program) {
   /* MFD_EXEC is Linux 6.3; without it older kernels make an executable memfd. */
-  int fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  int fd = memfd_create(program->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
   if (fd < 0 && errno == EINVAL)
-    fd = memfd_create("runt-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fd = memfd_create(program->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) {
     is_refused(SYS_memfd_create);
     return -errno;
   }
-  int r = write_image(fd);
+  int r = write_image(fd, program);
   if (r == 0 &&
       fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
     r = -errno;
@@ -50,7 +52,7 @@ static int make_memfd(void) {
   return fd;
 }
 
-int image_tmpfs(void) {
+int image_tmpfs(const struct program *program) {
   AUTO_CLOSE int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
   if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
       syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -59,17 +61,17 @@ int image_tmpfs(void) {
       (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   if (tree < 0)
     return -errno;
-  int fd = openat(tree, "runt-init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
+  int fd = openat(tree, program->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
   if (fd < 0)
     return -errno;
-  int r = write_image(fd);
+  int r = write_image(fd, program);
   close(fd);
   if (r < 0)
     return r;
   struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
   if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
     return -errno;
-  fd = openat(tree, "runt-init", O_RDONLY | O_CLOEXEC);
+  fd = openat(tree, program->name, O_RDONLY | O_CLOEXEC);
   return fd < 0 ? -errno : fd;
 }
 
@@ -78,7 +80,7 @@ int image_tmpfs(void) {
  * kernel refuses writes (ETXTBSY), and before it only this process can reach the copy. */
 static int image_copy(void) {
   int fd = private_file(1);
-  if (fd >= 0 && write_image(fd) == 0)
+  if (fd >= 0 && write_image(fd, &runt_init) == 0)
     return private_finish(fd);
   close_fd(&fd);
   return -1;
@@ -89,11 +91,11 @@ struct image image_open(void) {
   int fd = atomic_load(&cached);
   if (fd >= 0)
     return (struct image){.fd = fd};
-  fd = make_memfd();
+  fd = image_memfd(&runt_init);
   if (fd == -EACCES || fd == -ENOSYS) {
     /* vm.memfd_noexec = 2 refuses an executable memfd, a filter any. If the other ways fail too,
      * the first error stands. */
-    int tree = image_tmpfs(), copy = -1;
+    int tree = image_tmpfs(&runt_init), copy = -1;
     if (tree >= 0)
       fd = tree;
     else if ((copy = image_copy()) >= 0)
@@ -106,3 +108,5 @@ struct image image_open(void) {
   }
   return (struct image){.fd = fd};
 }
+
+int image_init_tmpfs(void) { return image_tmpfs(&runt_init); }

@@ -2,6 +2,12 @@
 #ifndef RUNT_IMAGE_H
 #define RUNT_IMAGE_H
 
+/* An embedded program. */
+struct program {
+  const char *name;
+  const unsigned char *start, *end;
+};
+
 /* The program: a sealed memfd or a file of a read-only tmpfs, which stays open for the process's
  * life; or a copy for one execution, which the caller closes. */
 struct image {
@@ -11,8 +17,12 @@ struct image {
 
 struct image image_open(void);
 
-/* The program on a detached read-only tmpfs (CAP_SYS_ADMIN), where vm.memfd_noexec forbids running
- * a memfd; or -errno. */
-int image_tmpfs(void);
+/* A program as a sealed memfd; or -errno: EACCES where vm.memfd_noexec forbids running one, ENOSYS
+ * under a seccomp filter. */
+int image_memfd(const struct program *program);
+
+/* A program on a detached read-only tmpfs (CAP_SYS_ADMIN), where no memfd can be run; or -errno. */
+int image_tmpfs(const struct program *program);
+int image_init_tmpfs(void);
 
 #endif

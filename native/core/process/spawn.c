@@ -221,7 +221,7 @@ int32_t runt_spawnInit(int64_t flags, int32_t sync, const uint8_t *stdio, uint32
   if (r == -EACCES) {
     /* vm.memfd_noexec = 2 refuses to make or run an executable memfd. If a tmpfs is refused too,
      * the first error stands. */
-    AUTO_CLOSE int tree = image_tmpfs();
+    AUTO_CLOSE int tree = image_init_tmpfs();
     if (tree >= 0) {
       c.program = tree;
       c.error = 0;

@@ -1,5 +1,6 @@
 /* SHA-256 (FIPS 180-4). */
 #include "../core.h"
+#include "sha256.h"
 
 static const uint32_t k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -41,26 +42,53 @@ static void block(uint32_t h[8], const uint8_t *p) {
     h[i] += s[i];
 }
 
-int32_t runt_sha256(const uint8_t *data, uint32_t data_len, uint8_t *digest, uint32_t digest_cap) {
-  if (digest_cap < 32)
-    return -EOVERFLOW;
-  uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  uint32_t whole = data_len / 64 * 64, rest = data_len - whole;
-  for (uint32_t i = 0; i < whole; i += 64)
-    block(h, data + i);
+void sha256_begin(struct sha256 *s) {
+  static const uint32_t first[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  memcpy(s->h, first, sizeof s->h);
+  s->length = 0;
+}
+
+void sha256_add(struct sha256 *s, const uint8_t *data, size_t length) {
+  size_t used = s->length % SHA256_BLOCK;
+  s->length += length;
+  if (used > 0) {
+    size_t room = SHA256_BLOCK - used, part = length < room ? length : room;
+    memcpy(s->rest + used, data, part);
+    data += part, length -= part;
+    if (part < room)
+      return;
+    block(s->h, s->rest);
+  }
+  for (; length >= SHA256_BLOCK; data += SHA256_BLOCK, length -= SHA256_BLOCK)
+    block(s->h, data);
+  if (length > 0)
+    memcpy(s->rest, data, length);
+}
+
+void sha256_end(const struct sha256 *s, uint8_t digest[SHA256_SIZE]) {
+  uint32_t h[8];
+  memcpy(h, s->h, sizeof h);
   /* The rest, a one bit, zeros, and the length in bits. */
-  uint8_t last[128] = {0};
-  if (rest)
-    memcpy(last, data + whole, rest);
+  uint8_t last[2 * SHA256_BLOCK] = {0};
+  size_t rest = s->length % SHA256_BLOCK, size = rest < 56 ? SHA256_BLOCK : sizeof last;
+  memcpy(last, s->rest, rest);
   last[rest] = 0x80;
-  uint32_t size = rest < 56 ? 64 : 128;
-  uint64_t bits = (uint64_t)data_len * 8;
-  for (uint32_t i = 0; i < 8; i++)
+  uint64_t bits = s->length * 8;
+  for (size_t i = 0; i < 8; i++)
     last[size - 1 - i] = (uint8_t)(bits >> (8 * i));
-  for (uint32_t i = 0; i < size; i += 64)
+  for (size_t i = 0; i < size; i += SHA256_BLOCK)
     block(h, last + i);
-  for (uint32_t i = 0; i < 32; i++)
+  for (unsigned i = 0; i < SHA256_SIZE; i++)
     digest[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
-  return 32;
+}
+
+int32_t runt_sha256(const uint8_t *data, uint32_t data_len, uint8_t *digest, uint32_t digest_cap) {
+  if (digest_cap < SHA256_SIZE)
+    return -EOVERFLOW;
+  struct sha256 s;
+  sha256_begin(&s);
+  sha256_add(&s, data, data_len);
+  sha256_end(&s, digest);
+  return SHA256_SIZE;
 }

@@ -15,6 +15,7 @@ import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
 import { findRoot } from '../root-flag.js';
+import { camelCase, kebabCase } from '../spec-options-of-flags.js';
 
 export async function command({ global, flags, args }: Call<'spec'>): Promise<number> {
   const { bundle = '.', file = 'config.json', schema, force = false, workdir, ...specFlags } = flags;
@@ -57,6 +58,3 @@ export async function command({ global, flags, args }: Call<'spec'>): Promise<nu
   }
   return 0;
 }
-
-const camelCase = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

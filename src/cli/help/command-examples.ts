@@ -95,6 +95,17 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
     ),
     example('Write one for a user other than root', 'runt spec --rootless --bundle bundle /bin/sh'),
   ],
+  bundle: [
+    example('Make a bundle of an image that skopeo has copied', 'runt bundle alpine web'),
+    example(
+      'Choose an image of an archive, and a command',
+      'runt bundle --ref app:1.2 images.tar app /bin/app --verbose',
+    ),
+    example(
+      "Give it Docker's capabilities, and a volume",
+      'runt bundle --profile docker --volume /srv/data:/var/lib/data postgres db',
+    ),
+  ],
   version: [example('Print the version', 'runt version')],
   validate: [
     example('Check the config of a bundle', 'runt validate /srv/web'),

@@ -1,6 +1,7 @@
 /** Placeholders for values of flags and for arguments, in help, man pages and completion, with their meaning. */
 export const placeholders = {
   ID: 'Name of a container.',
+  IMAGE: 'Path of a directory in the OCI layout, or of an archive of one or of docker save.',
   DIR: 'Path of a directory.',
   FILE: 'Path of a file.',
   SOCKET: 'Path of a unix stream socket that a program listens on.',
@@ -22,6 +23,9 @@ export const placeholders = {
   'DST[:OPTIONS]': 'Path in the container, and mount options with commas between them.',
   'HOST[:CONTAINER[:rwm]]': 'Path of a device or of a directory, path in the container, and access.',
   'UID[:GID]': 'User ID, and optionally a group ID. exec also takes names.',
+  'USER[:GROUP]': 'Names or IDs of a user and of a group.',
+  REF: 'Name of an image.',
+  'OS/ARCH[/VARIANT]': 'Platform in the words of images, such as linux/arm64 or linux/arm/v7.',
   GID: 'Group ID.',
   CAPABILITY: 'Name of a capability, such as CAP_NET_RAW.',
   'FILE|null': 'Path of a regular file, or the word null.',

@@ -73,7 +73,15 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
     status: '0 on success; 1 if the state of a container cannot be determined. The other containers are printed.',
     related: ['state', 'ps'],
   },
-  spec: { files: { 'config.json': 'the new file' }, related: ['validate', 'explain', 'create'] },
+  spec: { files: { 'config.json': 'the new file' }, related: ['bundle', 'validate', 'explain', 'create'] },
+  bundle: {
+    files: {
+      'DIR/rootfs': "the image's files",
+      'DIR/config.json': 'the config',
+      'DIR/.runt-partial': 'what is not done yet; the next run removes what a killed one has left',
+    },
+    related: ['spec', 'validate', 'run'],
+  },
   version: { related: ['features', 'help'] },
   validate: {
     status: '0 if the config is valid; 1 if it is not, or was not read.',

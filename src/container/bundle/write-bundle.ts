@@ -60,7 +60,7 @@ function absent(caller: SpecCaller, option: keyof SpecOptions, text: string, pro
   const space = problem.startsWith(':') ? '' : ' ';
   return new RuntError({
     code: 'ERR_USAGE',
-    message: `spec: ${caller.name(option)} ${JSON.stringify(text)}${space}${problem}`,
+    message: `${caller.command ?? 'spec'}: ${caller.name(option)} ${JSON.stringify(text)}${space}${problem}`,
   });
 }
 

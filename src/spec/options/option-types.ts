@@ -1,5 +1,6 @@
 /** Options of `runt spec` and of the library's `bundle()`, and what their values depend on. */
 
+import type { Spec } from '../config-types.js';
 import type { ProfileName } from './profiles.js';
 
 export interface SpecOptions {
@@ -83,6 +84,10 @@ export interface SpecOptions {
 
 /** Properties of the caller. */
 export interface SpecCaller {
+  /** The command, for errors; `spec` if absent. */
+  readonly command?: string;
+  /** Changes the template before the options apply. */
+  readonly template?: (spec: Spec) => void;
   readonly uid: number;
   readonly gid: number;
   /** As `DefaultOptions.cgroupV2`. */

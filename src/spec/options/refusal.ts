@@ -4,16 +4,16 @@ import type { SpecCaller, SpecOptions } from './option-types.js';
 
 export type Refuse = (option: keyof SpecOptions, value: unknown, problem: string) => RuntError;
 
-export function usageError(message: string): RuntError {
-  return new RuntError({ code: 'ERR_USAGE', message: `spec: ${message}` });
+export function usageError(message: string, command = 'spec'): RuntError {
+  return new RuntError({ code: 'ERR_USAGE', message: `${command}: ${message}` });
 }
 
 export const refusal =
   (caller: SpecCaller): Refuse =>
   (option, value, problem) =>
-    usageError(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`);
+    usageError(`${caller.name(option)} ${JSON.stringify(String(value))} ${problem}`, caller.command);
 
 export function resolvePath(caller: SpecCaller, option: keyof SpecOptions, text: string): string {
-  if (text === '') throw usageError(`${caller.name(option)} needs the path of a directory`);
+  if (text === '') throw usageError(`${caller.name(option)} needs the path of a directory`, caller.command);
   return caller.absolute(text);
 }

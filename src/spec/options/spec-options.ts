@@ -71,6 +71,7 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
   checkOptionTypes(options, types, usageError);
   const refuse = refusal(caller);
   const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
+  caller.template?.(spec);
   const { process, root, linux } = spec as Required<Spec>;
   processOptions(process, options, caller, lookups, refuse);
   namespaceChoices(spec, options, caller, lookups, refuse);

@@ -167,7 +167,8 @@ const handlers: Handlers = {
   },
   idMap(op, { pid, input }) {
     const { helper } = op;
-    if (helper) return import('./id-map-helper.js').then((m) => m.runIdMapHelper(op, helper, pid, input.record.id));
+    const what = `create ${input.record.id}`;
+    if (helper) return import('./id-map-helper.js').then((m) => m.runIdMapHelper(op, helper, pid, what));
     writeProc(op, pid, `${op.kind}_map`, `${op.lines.join('\n')}\n`);
     return undefined;
   },

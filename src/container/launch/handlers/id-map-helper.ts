@@ -10,17 +10,21 @@ import { idMapHelperTime } from '../../../sys/waiting/time-limits.js';
 import { signalProcess } from '../../state/recorded-process.js';
 import { endOf } from '../child-end.js';
 
-/** Runs the helper of an idMap operation. @throws RuntError ERR_ID_MAP with the helper's output */
+/**
+ * Runs the helper of an idMap operation.
+ * @param what begins the error: the command and its container or bundle
+ * @throws RuntError ERR_ID_MAP with the helper's output
+ */
 export async function runIdMapHelper(
   op: Extract<Op, { op: 'idMap' }>,
   helper: string,
   pid: number,
-  id: string,
+  what: string,
 ): Promise<void> {
   const fail = (why: string, errno?: number): RuntError =>
     new RuntError({
       code: 'ERR_ID_MAP',
-      message: `create ${id}: write ${op.kind}_map with ${helper}: ${why}`,
+      message: `${what}: write ${op.kind}_map with ${helper}: ${why}`,
       op: op.op,
       path: helper,
       pointer: op.at,

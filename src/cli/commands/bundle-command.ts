@@ -1,0 +1,68 @@
+/** `runt bundle`: makes a bundle of an image on disk. */
+import { hasOnlyV2 } from '../../cgroup/cgroup-facts.js';
+import { hostLookups } from '../../container/bundle/host-lookups.js';
+import { interruptible, openSignals } from '../../container/stdio/foreground.js';
+import { bundleImage } from '../../image/image-bundle.js';
+import { parsePlatform, platformOfMachine } from '../../image/platform.js';
+import { parseBytes } from '../../spec/byte-size.js';
+import type { SpecOptions } from '../../spec/options/option-types.js';
+import { callerIds } from '../../sys/caller-ids.js';
+import { absolute } from '../absolute-path.js';
+import { usageError } from '../arguments.js';
+import { reportWarning } from '../command-log.js';
+import type { Call } from '../command-syntax.js';
+import { findRoot } from '../root-flag.js';
+import { camelCase, kebabCase } from '../spec-options-of-flags.js';
+
+/** More than any image of an engine, and less than what fills most disks. */
+const defaultSize = '64g';
+const maxEntries = 2_000_000;
+
+export async function command({ global, flags, args }: Call<'bundle'>): Promise<number> {
+  const [image = '', directory = '', ...words] = args;
+  const { platform, ref, entrypoint, user, 'max-size': maxSize = defaultSize, workdir, ...specFlags } = flags;
+  for (const [name, value] of [
+    ['IMAGE', image],
+    ['DIR', directory],
+  ] as const) {
+    if (value === '') throw usageError('bundle', `${name} is empty`);
+  }
+  const bytes = parseBytes(maxSize);
+  if (bytes === undefined || bytes <= 0n || bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw usageError('bundle', `--max-size ${JSON.stringify(maxSize)} is not a size such as 500m or 10g`);
+  }
+  if (workdir !== undefined) {
+    if (flags.cwd !== undefined) throw usageError('bundle', '--workdir and --cwd are the same flag: choose one');
+    specFlags.cwd = workdir;
+  }
+  const caller = { ...callerIds(), cgroupV2: hasOnlyV2() };
+  const root = findRoot(global);
+  const wanted = platform === undefined ? platformOfMachine(hostLookups(root).machine()) : parsePlatform(platform);
+  if (!wanted) throw usageError('bundle', `--platform ${JSON.stringify(platform)} is not OS/ARCHITECTURE[/VARIANT]`);
+  const options: Record<string, unknown> = {};
+  for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
+  // An ordinary user has no other container.
+  if (caller.uid !== 0) options.rootless ??= true;
+  const path = absolute(directory);
+  const work = (): Promise<void> =>
+    bundleImage({
+      image: absolute(image),
+      directory: path,
+      choice: { platform: wanted, isNamed: platform !== undefined, ...(ref !== undefined && { ref }) },
+      command: { args: words, ...(entrypoint !== undefined && { entrypoint }) },
+      ...(user !== undefined && { user }),
+      limits: { bytes: Number(bytes), entries: maxEntries },
+      options: options as SpecOptions,
+      caller: {
+        ...caller,
+        ...(root !== undefined && { root }),
+        command: 'bundle',
+        bundle: path,
+        absolute,
+        name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
+      },
+      warn: (sentence) => reportWarning(global, `bundle: ${sentence}`),
+    });
+  await interruptible('bundle', openSignals('bundle'), work);
+  return 0;
+}

@@ -1,0 +1,207 @@
+/** The directory of a new bundle, which is whole or empty: what a killed run leaves is removed by the next one. */
+import { E } from '../sys/errno.js';
+import { check, RuntError } from '../sys/error.js';
+import { OwnedFd } from '../sys/fds.js';
+import { listDir, makeDir, makeParents, tryStat } from '../sys/fs.js';
+import { native } from '../sys/host.js';
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+  LOCK_EX,
+  LOCK_NB,
+  O_CREAT,
+  O_EXCL,
+  O_RDONLY,
+  S_IFDIR,
+  S_IFMT,
+} from '../sys/linux.js';
+
+/** Name of the directory for what is not done yet. While it is there, all in the bundle is half done. */
+const partial = '.runt-partial';
+/** Name of the directory below it for files that are not the bundle's. */
+const scratch = 'image';
+/** The names of a bundle that is half done. */
+const ours: readonly string[] = [partial, 'rootfs', 'config.json'];
+
+/** Empties a directory of files that only root of a user namespace may remove. */
+export type Empty = (directory: number) => Promise<void>;
+
+export class BundleDirectory {
+  private constructor(
+    readonly path: string,
+    private readonly made: boolean,
+    private readonly directory: OwnedFd,
+    private readonly empty: Empty | undefined,
+  ) {}
+
+  /**
+   * Makes the directory, or takes an empty one, or one that a killed run left.
+   * @param empty for an ordinary user
+   * @throws RuntError ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_IO
+   */
+  static async open(path: string, empty?: Empty): Promise<BundleDirectory> {
+    makeParents(path);
+    // Setuid programs of the image are for the container, not for the users of the host.
+    const made = makeDir(path, 0o700);
+    const facts = { code: 'ERR_IO', message: `bundle: open ${path}`, path, syscall: 'openat' };
+    const bundle = new BundleDirectory(
+      path,
+      made,
+      new OwnedFd(check(native.openAt(AT_FDCWD, `${path}/`, O_RDONLY, 0), facts)),
+      empty,
+    );
+    try {
+      bundle.lock();
+      await bundle.removeLeftovers();
+      bundle.makeDirectories();
+    } catch (error) {
+      bundle.close();
+      throw error;
+    }
+    return bundle;
+  }
+
+  private lock(): void {
+    const r = native.flock(this.directory.number, LOCK_EX | LOCK_NB);
+    const message = `bundle: lock ${this.path}`;
+    if (r !== -E.EAGAIN) {
+      check(r, { code: 'ERR_IO', message, path: this.path, syscall: 'flock' });
+      return;
+    }
+    throw new RuntError({
+      code: 'ERR_BUNDLE_BUSY',
+      message: `${message}: another runt writes a bundle there`,
+      path: this.path,
+    });
+  }
+
+  private async removeLeftovers(): Promise<void> {
+    const names = listDir('.', this.directory.number);
+    if (names.length === 0) return;
+    const left = tryStat(partial, this.directory.number, AT_SYMLINK_NOFOLLOW);
+    const isLeft = left !== undefined && (left.mode & S_IFMT) === S_IFDIR && names.every((name) => ours.includes(name));
+    // Only its removal was left to do: the bundle is whole.
+    const isWhole = isLeft && names.includes('config.json');
+    if (isWhole) this.unlink(partial, AT_REMOVEDIR);
+    if (isLeft && !isWhole) {
+      await this.removeAll();
+      return;
+    }
+    throw new RuntError({
+      code: 'ERR_BUNDLE_EXISTS',
+      message: `bundle: ${this.path} is not empty`,
+      path: this.path,
+      hint: isWhole ? 'the bundle is there: remove it for a new one' : 'name a new directory, or remove this one',
+    });
+  }
+
+  private makeDirectories(): void {
+    for (const [name, mode] of [
+      [partial, 0o700],
+      [`${partial}/rootfs`, 0o755],
+    ] as const) {
+      const facts = {
+        code: 'ERR_IO',
+        message: `bundle: make ${this.path}/${name}`,
+        path: this.path,
+        syscall: 'mkdirat',
+      };
+      check(native.mkdirAt(this.directory.number, name, mode), facts);
+    }
+  }
+
+  /** A new directory beside the rootfs that is not part of the bundle. @throws RuntError ERR_IO */
+  makeScratch(): OwnedFd {
+    check(native.mkdirAt(this.directory.number, `${partial}/${scratch}`, 0o700), {
+      code: 'ERR_IO',
+      message: `bundle: make ${this.path}/${partial}/${scratch}`,
+      syscall: 'mkdirat',
+    });
+    return this.openPart(scratch);
+  }
+
+  /** The directory of the root file system, until `placeRootfs`. @throws RuntError ERR_IO */
+  openRootfs = (): OwnedFd => this.openPart('rootfs');
+
+  private openPart(name: string): OwnedFd {
+    const path = `${partial}/${name}`;
+    const message = `bundle: open ${this.path}/${path}`;
+    return new OwnedFd(
+      check(native.openDirectory(this.directory.number, path, O_RDONLY), {
+        code: 'ERR_IO',
+        message,
+        syscall: 'openat',
+      }),
+    );
+  }
+
+  /** Moves the root file system to its name. @throws RuntError ERR_IO */
+  placeRootfs(): void {
+    this.place('rootfs');
+  }
+
+  /** Writes config.json, which makes the bundle whole. @throws RuntError ERR_IO */
+  async placeConfig(text: Uint8Array): Promise<void> {
+    const path = `${partial}/config.json`;
+    check(native.writeFile(this.directory.number, path, O_CREAT | O_EXCL, 0o644, text), {
+      code: 'ERR_IO',
+      message: `bundle: write ${this.path}/config.json`,
+      path: this.path,
+      syscall: 'write',
+    });
+    await this.removeTree(`${partial}/${scratch}`);
+    this.place('config.json');
+    this.unlink(partial, AT_REMOVEDIR);
+  }
+
+  private place(name: string): void {
+    const { number } = this.directory;
+    const facts = { code: 'ERR_IO', message: `bundle: move ${name} into ${this.path}`, syscall: 'renameat' };
+    check(native.renameAt(number, `${partial}/${name}`, number, name), facts);
+  }
+
+  /** Removes what was made. @throws RuntError ERR_IO */
+  async undo(): Promise<void> {
+    await this.removeAll();
+    if (this.made) {
+      const r = native.unlinkAt(AT_FDCWD, this.path, AT_REMOVEDIR);
+      check(r, { code: 'ERR_IO', message: `bundle: remove ${this.path}`, path: this.path, syscall: 'unlinkat' });
+    }
+  }
+
+  close(): void {
+    this.directory.close();
+  }
+
+  /** The mark last. */
+  private async removeAll(): Promise<void> {
+    const { number } = this.directory;
+    await this.removeTree('rootfs');
+    this.unlink('config.json', 0);
+    const within = tryStat(partial, number, AT_SYMLINK_NOFOLLOW) ? listDir(partial, number) : [];
+    for (const name of within) await this.removeTree(`${partial}/${name}`);
+    this.unlink(partial, AT_REMOVEDIR);
+  }
+
+  private async removeTree(name: string): Promise<void> {
+    const { number } = this.directory;
+    if (this.empty) {
+      const fd = native.openDirectory(number, name, O_RDONLY);
+      try {
+        if (fd >= 0) await this.empty(fd);
+      } finally {
+        if (fd >= 0) native.close(fd);
+      }
+    }
+    const message = `bundle: remove ${this.path}/${name}`;
+    check(native.removeTree(number, name), { code: 'ERR_IO', message, path: this.path, syscall: 'unlinkat' });
+  }
+
+  private unlink(name: string, flags: number): void {
+    const r = native.unlinkAt(this.directory.number, name, flags);
+    if (r === -E.ENOENT) return;
+    const message = `bundle: remove ${this.path}/${name}`;
+    check(r, { code: 'ERR_IO', message, path: this.path, syscall: 'unlinkat' });
+  }
+}
