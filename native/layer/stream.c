@@ -77,7 +77,7 @@ void stream_open(uint64_t size, const char *digest) {
     fail(LAYER_ERROR_SIZE, 0, NULL, NULL);
   if (begins_with(gzip, sizeof gzip)) {
     stream.kind = GZIP;
-    /* 15 bits of window, and the header of gzip, not zlib's (zlib.h). */
+    /* 15 bits of window, and the header of gzip, not that of zlib (inflateInit2). */
     if (inflateInit2(&stream.gzip, 15 + 16) != Z_OK)
       fail_call("malloc", NULL);
   } else if (begins_with(zstd, sizeof zstd) ||

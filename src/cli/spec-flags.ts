@@ -1,5 +1,7 @@
 /** Flags of `spec` and `bundle`, in the form of the table in command-syntax.ts. */
 
+import { usageError } from './arguments.js';
+
 /** The options of both. */
 const common = {
   rootless: 'bool',
@@ -61,3 +63,21 @@ export const bundleFlags = {
   ...common,
   'help|h': 'bool',
 } as const;
+
+/** The options of `spec` in parsed flags, by their names in the library. @throws RuntError ERR_USAGE */
+export function optionsOfFlags(
+  command: string,
+  { workdir, ...flags }: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  if (workdir !== undefined && flags.cwd !== undefined)
+    throw usageError(command, '--workdir and --cwd are the same flag: choose one');
+  const options: Record<string, unknown> = workdir === undefined ? {} : { cwd: workdir };
+  for (const [flag, value] of Object.entries(flags)) {
+    options[flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())] = value;
+  }
+  return options;
+}
+
+/** The name of an option in errors. */
+export const flagOfOption = (option: string): string =>
+  option === 'args' ? 'the command' : `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

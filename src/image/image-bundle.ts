@@ -29,7 +29,7 @@ import {
   unpack,
 } from './layer-program.js';
 
-export interface BundleRequest {
+interface BundleRequest {
   /** Absolute path of a directory in the OCI layout, or of an archive of one, or of `docker save`. */
   readonly image: string;
   /** Absolute path of the new bundle. */

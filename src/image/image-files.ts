@@ -20,7 +20,7 @@ import { type Document, imageError } from './image-error.js';
 const maxDocument = 4 << 20;
 
 /** An open regular file. */
-export interface ImageFile {
+interface ImageFile {
   readonly fd: OwnedFd;
   readonly size: number;
 }
@@ -112,7 +112,7 @@ function parse(text: string, shown: string): unknown {
   }
 }
 
-export const sizeError = (shown: string, found: number, expected: number): RuntError =>
+const sizeError = (shown: string, found: number, expected: number): RuntError =>
   new RuntError({
     code: 'ERR_IMAGE_DIGEST',
     message: `bundle: ${shown} has ${found} bytes, and its descriptor says ${expected}`,

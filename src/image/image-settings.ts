@@ -22,7 +22,7 @@ export function applyImage(spec: Spec, image: ImageConfig, command: Command): vo
   process.cwd = workingDirectory(image);
   spec.annotations = { ...annotationsOf(image), ...labelsOf(image) };
   if (Object.keys(spec.annotations).length === 0) delete spec.annotations;
-  spec.mounts!.push(...volumeMounts(image));
+  spec.mounts = [...spec.mounts!, ...volumeMounts(image)];
 }
 
 function commandOf(image: ImageConfig, { args, entrypoint }: Command): string[] {

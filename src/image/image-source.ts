@@ -33,8 +33,6 @@ export interface Image {
 export interface Choice {
   readonly ref?: string;
   readonly platform: Platform;
-  /** Whether the caller named the platform. */
-  readonly isNamed: boolean;
 }
 
 /** The most indexes inside of one another; buildx makes two. */

@@ -26,7 +26,7 @@ const maxGroups = 256;
 type User = NonNullable<Process['user']>;
 
 /** The text of a file of the image; '' if it does not exist. */
-export type ReadDatabase = (path: 'etc/passwd' | 'etc/group') => string;
+type ReadDatabase = (path: 'etc/passwd' | 'etc/group') => string;
 
 /** Reads in the root file system, whatever symlinks it has. @throws RuntError ERR_IMAGE_USER */
 export const databasesOf =

@@ -283,6 +283,14 @@ const cases: Record<Name, Case> = {
     t.note('mode', Number(longs(out)[0]) & 0o777);
     t.call('chmodAt', [AT_FDCWD, `${dir}/none`, 0o600]);
   },
+  renameAt(t, dir, file) {
+    native.writeFile(AT_FDCWD, `${dir}/old`, 0o100, 0o644, new Uint8Array(0));
+    t.call('renameAt', [AT_FDCWD, `${dir}/old`, AT_FDCWD, `${dir}/new`]);
+    t.call('stat', [AT_FDCWD, `${dir}/old`, 0, new Uint8Array(64)]);
+    t.call('renameAt', [AT_FDCWD, `${dir}/old`, AT_FDCWD, `${dir}/new`]);
+    t.call('renameAt', [AT_FDCWD, `${dir}/new`, AT_FDCWD, `${file}/new`]);
+    native.unlinkAt(AT_FDCWD, `${dir}/new`, 0);
+  },
   unlinkAt(t, dir, file) {
     native.mkdirAt(AT_FDCWD, `${dir}/e`, 0o755);
     t.call('unlinkAt', [AT_FDCWD, `${dir}/e`, 0]);
@@ -637,6 +645,12 @@ const cases: Record<Name, Case> = {
     t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(24), pidfd]);
     t.call('spawnWith', ['/bin/sh', args, bytes(''), new Uint8Array(new Int32Array([9999]).buffer), pidfd]);
     native.close(out);
+  },
+  layerProgram(t) {
+    const fd = t.call('layerProgram', [], 'fd');
+    t.call('writeOnce', [fd, new Uint8Array(1)]);
+    native.close(fd);
+    t.call('layerProgram', [1]);
   },
   pauseProgram(t) {
     const out = new Uint8Array(64 << 10);

@@ -12,7 +12,7 @@ import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
 import { findRoot } from '../root-flag.js';
-import { camelCase, kebabCase } from '../spec-options-of-flags.js';
+import { flagOfOption, optionsOfFlags } from '../spec-flags.js';
 
 /** More than any image of an engine, and less than what fills most disks. */
 const defaultSize = '64g';
@@ -20,7 +20,7 @@ const maxEntries = 2_000_000;
 
 export async function command({ global, flags, args }: Call<'bundle'>): Promise<number> {
   const [image = '', directory = '', ...words] = args;
-  const { platform, ref, entrypoint, user, 'max-size': maxSize = defaultSize, workdir, ...specFlags } = flags;
+  const { platform, ref, entrypoint, user, 'max-size': maxSize = defaultSize, ...specFlags } = flags;
   for (const [name, value] of [
     ['IMAGE', image],
     ['DIR', directory],
@@ -31,16 +31,11 @@ export async function command({ global, flags, args }: Call<'bundle'>): Promise<
   if (bytes === undefined || bytes <= 0n || bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw usageError('bundle', `--max-size ${JSON.stringify(maxSize)} is not a size such as 500m or 10g`);
   }
-  if (workdir !== undefined) {
-    if (flags.cwd !== undefined) throw usageError('bundle', '--workdir and --cwd are the same flag: choose one');
-    specFlags.cwd = workdir;
-  }
   const caller = { ...callerIds(), cgroupV2: hasOnlyV2() };
   const root = findRoot(global);
   const wanted = platform === undefined ? platformOfMachine(hostLookups(root).machine()) : parsePlatform(platform);
   if (!wanted) throw usageError('bundle', `--platform ${JSON.stringify(platform)} is not OS/ARCHITECTURE[/VARIANT]`);
-  const options: Record<string, unknown> = {};
-  for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
+  const options = optionsOfFlags('bundle', specFlags);
   // An ordinary user has no other container.
   if (caller.uid !== 0) options.rootless ??= true;
   const path = absolute(directory);
@@ -48,7 +43,7 @@ export async function command({ global, flags, args }: Call<'bundle'>): Promise<
     bundleImage({
       image: absolute(image),
       directory: path,
-      choice: { platform: wanted, isNamed: platform !== undefined, ...(ref !== undefined && { ref }) },
+      choice: { platform: wanted, ...(ref !== undefined && { ref }) },
       command: { args: words, ...(entrypoint !== undefined && { entrypoint }) },
       ...(user !== undefined && { user }),
       limits: { bytes: Number(bytes), entries: maxEntries },
@@ -59,7 +54,7 @@ export async function command({ global, flags, args }: Call<'bundle'>): Promise<
         command: 'bundle',
         bundle: path,
         absolute,
-        name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
+        name: flagOfOption,
       },
       warn: (sentence) => reportWarning(global, `bundle: ${sentence}`),
     });

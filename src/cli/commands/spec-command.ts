@@ -15,18 +15,13 @@ import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import type { Call } from '../command-syntax.js';
 import { findRoot } from '../root-flag.js';
-import { camelCase, kebabCase } from '../spec-options-of-flags.js';
+import { flagOfOption, optionsOfFlags } from '../spec-flags.js';
 
 export async function command({ global, flags, args }: Call<'spec'>): Promise<number> {
-  const { bundle = '.', file = 'config.json', schema, force = false, workdir, ...specFlags } = flags;
+  const { bundle = '.', file = 'config.json', schema, force = false, ...specFlags } = flags;
   if (schema === '') throw usageError('spec', '--schema needs the URL of a JSON schema');
-  if (workdir !== undefined) {
-    if (flags.cwd !== undefined) throw usageError('spec', '--workdir and --cwd are the same flag: choose one');
-    specFlags.cwd = workdir;
-  }
   const caller = { ...callerIds(), cgroupV2: hasOnlyV2() };
-  const options: Record<string, unknown> = args.length > 0 ? { args } : {};
-  for (const [flag, value] of Object.entries(specFlags)) options[camelCase(flag)] = value;
+  const options: Record<string, unknown> = { ...optionsOfFlags('spec', specFlags), ...(args.length > 0 && { args }) };
   const path = absolute(file[0] === '/' ? file : `${bundle}/${file}`);
   const root = findRoot(global);
   const isPlain = Object.keys(options).every((key) => key === 'rootless');
@@ -37,7 +32,7 @@ export async function command({ global, flags, args }: Call<'spec'>): Promise<nu
         ...(root !== undefined && { root }),
         bundle: absolute(bundle),
         absolute,
-        name: (option) => (option === 'args' ? 'the command' : `--${kebabCase(option)}`),
+        name: flagOfOption,
       });
   makeParents(path);
   // O_EXCL: only --force replaces an existing config.json, and then whole or not at all.
