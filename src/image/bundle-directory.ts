@@ -24,23 +24,30 @@ const scratch = 'image';
 /** The names of a bundle that is half done. */
 const ours: readonly string[] = [partial, 'rootfs', 'config.json'];
 
+/** Who owns the root file system, and removes it. */
+export interface Owner {
+  /** Ids of the container's root on this host, for those who may set them. */
+  readonly ids?: { readonly uid: number; readonly gid: number };
+  /** For an ordinary user. */
+  readonly empty?: Empty;
+}
+
 /** Empties a directory of files that only root of a user namespace may remove. */
-export type Empty = (directory: number) => Promise<void>;
+type Empty = (directory: number) => Promise<void>;
 
 export class BundleDirectory {
   private constructor(
     readonly path: string,
     private readonly made: boolean,
     private readonly directory: OwnedFd,
-    private readonly empty: Empty | undefined,
+    private readonly owner: Owner,
   ) {}
 
   /**
    * Makes the directory, or takes an empty one, or one that a killed run left.
-   * @param empty for an ordinary user
    * @throws RuntError ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_IO
    */
-  static async open(path: string, empty?: Empty): Promise<BundleDirectory> {
+  static async open(path: string, owner: Owner): Promise<BundleDirectory> {
     makeParents(path);
     // Setuid programs of the image are for the container, not for the users of the host.
     const made = makeDir(path, 0o700);
@@ -49,7 +56,7 @@ export class BundleDirectory {
       path,
       made,
       new OwnedFd(check(native.openAt(AT_FDCWD, `${path}/`, O_RDONLY, 0), facts)),
-      empty,
+      owner,
     );
     try {
       bundle.lock();
@@ -109,6 +116,28 @@ export class BundleDirectory {
       };
       check(native.mkdirAt(this.directory.number, name, mode), facts);
     }
+    const { ids } = this.owner;
+    if (!ids || (ids.uid === 0 && ids.gid === 0)) return;
+    this.chown(`${partial}/rootfs`, ids.uid, ids.gid);
+    // The root of the container mounts overlays itself, and so must reach the layers below it.
+    if (!this.made) return;
+    this.chown('', -1, ids.gid);
+    const facts = {
+      code: 'ERR_IO',
+      message: `bundle: set the mode of ${this.path}`,
+      path: this.path,
+      syscall: 'fchmodat',
+    };
+    check(native.chmodAt(this.directory.number, '.', 0o710), facts);
+  }
+
+  private chown(name: string, uid: number, gid: number): void {
+    check(native.chownAt(this.directory.number, name, BigInt(uid), BigInt(gid)), {
+      code: 'ERR_IO',
+      message: `bundle: set the owner of ${this.path}/${name}`,
+      path: this.path,
+      syscall: 'fchownat',
+    });
   }
 
   /** A new directory beside the rootfs that is not part of the bundle. @throws RuntError ERR_IO */
@@ -186,10 +215,10 @@ export class BundleDirectory {
 
   private async removeTree(name: string): Promise<void> {
     const { number } = this.directory;
-    if (this.empty) {
+    if (this.owner.empty) {
       const fd = native.openDirectory(number, name, O_RDONLY);
       try {
-        if (fd >= 0) await this.empty(fd);
+        if (fd >= 0) await this.owner.empty(fd);
       } finally {
         if (fd >= 0) native.close(fd);
       }

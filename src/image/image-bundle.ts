@@ -4,6 +4,7 @@ import { hostLookups } from '../container/bundle/host-lookups.js';
 import { bundleSpec } from '../container/bundle/write-bundle.js';
 import { printable } from '../plan/printable-text.js';
 import type { Spec } from '../spec/config-types.js';
+import { rootIds } from '../spec/id-ranges.js';
 import { toJson } from '../spec/json/exact-json.js';
 import type { SpecCaller, SpecOptions } from '../spec/options/option-types.js';
 import { specOf } from '../spec/options/spec-options.js';
@@ -11,13 +12,13 @@ import { check } from '../sys/error.js';
 import { OwnedFd } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/linux.js';
-import { BundleDirectory } from './bundle-directory.js';
+import { BundleDirectory, type Owner } from './bundle-directory.js';
 import { openIdNamespace } from './id-namespace.js';
 import { imageError } from './image-error.js';
 import { ImageFiles } from './image-files.js';
 import { applyImage, type Command, removeCovered, unsafeLabels } from './image-settings.js';
 import { type Choice, findImage, type Image, type Layer } from './image-source.js';
-import { databasesOf, userOf } from './image-user.js';
+import { databasesOf, mappedUser, type User, userOf } from './image-user.js';
 import { leftOutSentence, type Named, unpackError } from './layer-messages.js';
 import {
   type Archive,
@@ -60,9 +61,10 @@ export async function bundleImage(request: BundleRequest): Promise<void> {
     const spec = specOf(options, caller, hostLookups(caller.root));
     namespace = await openIdNamespace(spec, directory);
     const space = namespace && { namespace: namespace.number };
-    const empty = caller.uid === 0 ? undefined : (root: number) => emptyDirectory({ root, ...space });
-    bundle = await BundleDirectory.open(directory, empty);
-    await fill(bundle, request, source, space ?? {});
+    const owner: Owner =
+      caller.uid === 0 ? { ids: rootIds(spec.linux) } : { empty: (root: number) => emptyDirectory({ root, ...space }) };
+    bundle = await BundleDirectory.open(directory, owner);
+    await fill(bundle, request, source, spec, space ?? {});
   } catch (error) {
     await bundle?.undo().catch((second: unknown) => {
       request.warn(`${directory} was not removed: ${second instanceof Error ? second.message : second}`);
@@ -94,7 +96,13 @@ function openSource(path: string): Source {
 
 type Space = Pick<Target, 'namespace'>;
 
-async function fill(bundle: BundleDirectory, request: BundleRequest, source: Source, space: Space): Promise<void> {
+async function fill(
+  bundle: BundleDirectory,
+  request: BundleRequest,
+  source: Source,
+  spec: Spec,
+  space: Space,
+): Promise<void> {
   const { image: path, limits, warn } = request;
   let scratch: OwnedFd | undefined;
   const rootfs = bundle.openRootfs();
@@ -110,10 +118,10 @@ async function fill(bundle: BundleDirectory, request: BundleRequest, source: Sou
     for (const label of unsafeLabels(image.config)) {
       warn(`the label ${printable(label)} of the image was left out: as an annotation it would change the container`);
     }
-    const user = userIn(rootfs.number, image, request);
+    const user = userIn(rootfs.number, image, request, spec.linux);
     bundle.placeRootfs();
-    const spec = await imageSpec(request, image, user);
-    await bundle.placeConfig(host.encode(`${toJson(spec, '\t')}\n`));
+    const whole = await imageSpec(request, image, user);
+    await bundle.placeConfig(host.encode(`${toJson(whole, '\t')}\n`));
   } finally {
     rootfs.close();
     scratch?.close();
@@ -168,16 +176,17 @@ async function unpackNamed(archive: Archive, named: Named, target: Target, left:
   }
 }
 
-function userIn(rootfs: number, { config }: Image, { user, caller }: BundleRequest) {
-  if (user !== undefined) return userOf(user, caller.name('user'), databasesOf(rootfs));
-  return userOf(config.user ?? '0', 'the user of the image', databasesOf(rootfs));
+/** The user of the caller, or else of the image. */
+function userIn(rootfs: number, { config }: Image, { user, caller, warn }: BundleRequest, linux: Spec['linux']): User {
+  const [text, where] =
+    user === undefined ? [config.user ?? '0', 'the user of the image'] : [user, caller.name('user')];
+  const found = userOf(text, where, databasesOf(rootfs));
+  const { user: mapped, lost } = mappedUser(found, text, where, linux);
+  if (lost.length > 0) warn(`${where}: the groups ${lost.join(', ')} are not mapped here, and were left out`);
+  return mapped;
 }
 
-async function imageSpec(
-  { options, caller, command }: BundleRequest,
-  { config }: Image,
-  user: ReturnType<typeof userOf>,
-): Promise<Spec> {
+async function imageSpec({ options, caller, command }: BundleRequest, { config }: Image, user: User): Promise<Spec> {
   const hasLayer = options.overlay !== undefined || options.ephemeral !== undefined;
   // The files are the bundle's own: as with engines, the container may write to them.
   const own: SpecOptions = hasLayer ? options : { readOnly: false, ...options };

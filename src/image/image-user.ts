@@ -1,5 +1,5 @@
 /** The user of an image, by name or by number (image-spec conversion.md#configuser). */
-import type { Process } from '../spec/config-types.js';
+import type { IdMapping, Linux, Process } from '../spec/config-types.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { OwnedFd } from '../sys/fds.js';
@@ -23,7 +23,7 @@ const maxDatabase = 1 << 20;
 /** The most groups that a user may be a member of, as in runt-init. */
 const maxGroups = 256;
 
-type User = NonNullable<Process['user']>;
+export type User = NonNullable<Process['user']>;
 
 /** The text of a file of the image; '' if it does not exist. */
 type ReadDatabase = (path: 'etc/passwd' | 'etc/group') => string;
@@ -104,4 +104,29 @@ export function userOf(text: string, where: string, read: ReadDatabase): User {
   const more = [...new Set(groups)].filter((other) => other !== gid);
   if (more.length > maxGroups) throw fail(`is a member of more than ${maxGroups} groups`);
   return { uid, gid, ...(more.length > 0 && { additionalGids: more }) };
+}
+
+/**
+ * The user as far as the user namespace of the container has its ids.
+ * @returns the user, and the additional groups that are not mapped
+ * @throws RuntError ERR_IMAGE_USER
+ */
+export function mappedUser(user: User, text: string, where: string, linux: Linux | undefined) {
+  const { uidMappings, gidMappings } = linux ?? {};
+  const has = (mappings: readonly IdMapping[] | undefined, id: number): boolean =>
+    mappings === undefined ||
+    mappings.length === 0 ||
+    mappings.some(({ containerID, size }) => containerID <= id && id < containerID + size);
+  const { uid, gid, additionalGids = [], ...rest } = user;
+  if (!has(uidMappings, uid) || !has(gidMappings, gid)) {
+    throw new RuntError({
+      code: 'ERR_IMAGE_USER',
+      message: `bundle: ${where} ${JSON.stringify(text)} is ${uid}:${gid}, which the user namespace does not map`,
+      hint: 'add --user 0, or --uid-map with a range for it, such as --uid-map 0:1000:1 --uid-map 1:100000:65536',
+      see: 'user_namespaces(7), subuid(5)',
+    });
+  }
+  const kept = additionalGids.filter((id) => has(gidMappings, id));
+  const mapped: User = { ...rest, uid, gid, ...(kept.length > 0 && { additionalGids: kept }) };
+  return { user: mapped, lost: additionalGids.filter((id) => !kept.includes(id)) };
 }

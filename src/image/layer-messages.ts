@@ -26,7 +26,7 @@ const hostile = 'do not trust this image: no tool that makes layers writes such 
 const errors: { readonly [K in LayerErrorKind]: (failure: LayerFailed, archive: Named) => Told } = {
   call: ({ errno }) => ({
     code: 'ERR_IMAGE_UNPACK',
-    problem: 'was not written',
+    problem: '',
     ...(errnoName(errno) === 'ENOSPC' && { hint: 'make room on the file system of DIR' }),
   }),
   archive: ({ detail }) => ({ code: 'ERR_IMAGE', problem: `is not a whole tar archive: ${detail}` }),
@@ -66,9 +66,10 @@ export function unpackError(failure: LayerFailed, archive: Named): RuntError {
   if (kind === 'digest') return digestError(shown, detail, digest);
   const { code, problem, hint } = errors[kind](failure, archive);
   const subject = path === '' ? shown : `${JSON.stringify(path)} in ${shown}`;
+  const sentence = kind === 'call' ? `${path === '' ? 'unpack' : 'write'} ${subject}` : `${subject} ${problem}`;
   return new RuntError({
     code,
-    message: `bundle: ${subject} ${problem}`,
+    message: `bundle: ${sentence}`,
     path: path || shown,
     ...(errno !== 0 && { errno }),
     ...(kind === 'call' && { syscall: detail }),
