@@ -417,7 +417,7 @@ test(
 test(
   'a name that is too deep or too long, and a huge extended header, are refused',
   onBed((bed) => {
-    refused(bed, [[{ name: 'x', pax: { path: 'd/'.repeat(256) + 'f' } }]], /is more than 255 directories deep/);
+    refused(bed, [[{ name: 'x', pax: { path: `${'d/'.repeat(256)}f` } }]], /is more than 255 directories deep/);
     refused(bed, [[{ name: 'x', pax: { path: 'n'.repeat(300) } }]], /ENAMETOOLONG/);
     refused(bed, [[{ name: 'x', pax: { path: `${'n'.repeat(200)}/`.repeat(30) } }]], /ENAMETOOLONG/);
     const huge = paxRecord('comment', 'c'.repeat(64 << 20));
