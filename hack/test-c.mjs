@@ -53,11 +53,21 @@ export async function testPrograms() {
 function weakLibrary() {
   const output = `${OUT}/weak-library.so`;
   const sources = [...filesBelow('native/core', '.c'), 'native/pause/pause-image.c'];
-  const inputs = [...sources, ...filesBelow('native/core', '.h'), `${OUT}/weak-peers`, 'build/runt-pause'];
+  const inputs = [
+    ...sources,
+    ...filesBelow('native/core', '.h'),
+    `${OUT}/weak-peers`,
+    'build/runt-pause',
+    'build/runt-layer',
+  ];
   const made = existsSync(output) ? statSync(output).mtimeMs : 0;
   if (inputs.every((f) => statSync(f).mtimeMs < made)) return;
   const seccomp = execFileSync('gcc', ['-print-file-name=libseccomp.a'], { encoding: 'utf8' }).trim();
-  const paths = [`-DRUNT_INIT_PATH="${OUT}/weak-peers"`, '-DRUNT_PAUSE_PATH="build/runt-pause"'];
+  const paths = [
+    `-DRUNT_INIT_PATH="${OUT}/weak-peers"`,
+    '-DRUNT_PAUSE_PATH="build/runt-pause"',
+    '-DRUNT_LAYER_PATH="build/runt-layer"',
+  ];
   const flags = [...warnings, '-O1', '-fPIC', '-shared', '-DRUNT_WEAK_PEERS', '-Ibuild/gen', ...paths];
   const next = `${output}.${process.pid}`;
   execFileSync('gcc', [...flags, '-o', next, ...sources, seccomp], { stdio: 'inherit' });
