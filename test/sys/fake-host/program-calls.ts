@@ -17,6 +17,7 @@ export function programCalls() {
   return {
     wideIntegers: json,
     jsonError: (text) => (json(text) < 0 ? 5 : 0),
+    zeroBytes: (data) => data.filter((byte) => byte === 0).length,
     unknownSyscalls: () => 0,
     sha256(data, digest) {
       digest.set(createHash('sha256').update(data).digest());
