@@ -2,6 +2,7 @@
  *
  * No quickjs-libc, no source text, no eval. The process ends by `exit` of the host object or,
  * when the main module fails, with 1. */
+#include "../core/process/procfs.h"
 #include "../init/relro.h"
 #include "bind.h"
 #include "memory.h"
@@ -148,6 +149,7 @@ static JSValue host_tidy(JSContext *ctx, JSValueConst self, int argc, JSValueCon
 static JSValue host_long_lived(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   (void)ctx, (void)self, (void)argc, (void)argv;
   memory_long_lived();
+  procfs_keep(0);
   live = live_at_rest = memory_in_use();
   return JS_UNDEFINED;
 }
@@ -447,6 +449,7 @@ int main(int argc, char **argv) {
   if (snapshot_wanted)
     make_snapshot();
   int closed = fill_stdio();
+  procfs_keep(1);
   for (int i = 1; i < argc; i++)
     if (strcmp(argv[i], "exec") == 0)
       failed = 255;

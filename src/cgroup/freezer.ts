@@ -24,7 +24,7 @@ export interface Freezer {
  */
 export function freezerOf(directories: readonly string[]): Freezer | undefined {
   let unknown: RuntError | undefined;
-  for (const directory of directories) {
+  for (const directory of likelyFirst(directories)) {
     const freezer = { directory, file: `${directory}/freezer.state`, frozen: 'FROZEN', thawed: 'THAWED', v2: false };
     const there = native.access(freezer.file, 0);
     if (there >= 0 && isCgroup(directory)) return freezer;
@@ -36,6 +36,12 @@ export function freezerOf(directories: readonly string[]): Freezer | undefined {
   // The last directory may be gone too, as after a removal: then the read of its file returns ''.
   if (directory === undefined || hierarchyVersion(directory) === 1) return undefined;
   return { directory, file: `${directory}/cgroup.freeze`, frozen: '1', thawed: '0', v2: true };
+}
+
+/** v1's hierarchies have the names of their controllers on nearly every host: one look instead of one at each. */
+function likelyFirst(directories: readonly string[]): readonly string[] {
+  const likely = directories.find((directory) => directory.includes('/freezer/'));
+  return likely === undefined ? directories : [likely, ...directories.filter((directory) => directory !== likely)];
 }
 
 /**
@@ -69,10 +75,20 @@ export function isFrozen(directories: readonly string[]): boolean {
  */
 export function findFrozen(directories: readonly string[]): Freezer | undefined {
   const freezer = freezerOf(directories);
-  if (!freezer) return undefined;
+  return freezer && freezes(freezer) ? freezer : undefined;
+}
+
+function freezes(freezer: Freezer): boolean {
   const { directory, v2 } = freezer;
   const state = freezerState(v2 ? { directory, file: `${directory}/cgroup.events` } : freezer);
-  return /FR|frozen 1/.test(state) ? freezer : undefined;
+  return /FR|frozen 1/.test(state);
+}
+
+/** `isFrozen` or `findFrozen`, with one search for the freezer. */
+export function isFrozenOrFreezing(directories: readonly string[]): boolean {
+  const freezer = freezerOf(directories);
+  if (!freezer) return false;
+  return freezes(freezer) || (freezer.v2 && freezerState(freezer) === freezer.frozen);
 }
 
 /** Writes one of the freezer's two values. @returns 0 or -errno */

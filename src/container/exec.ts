@@ -14,7 +14,7 @@ import { MAX_CONFIG, parseSpec, USUAL_CONFIG } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError, type Violation } from '../sys/error.js';
-import { exists, readAtMost, readLink, tryReadText } from '../sys/fs.js';
+import { exists, readAtMost, readLink, tryReadLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
@@ -245,7 +245,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
         moveLast ||= full;
         if (!full) await sleep(cgroupMovePause);
         // Use init's cgroup if the container's no longer accepts processes.
-        plan = compiled(moveLast, cgroupEntries(o, record, facts.cgroup));
+        plan = compiled(moveLast, cgroupEntries(o, record, facts));
       }
     }
   };
@@ -389,10 +389,8 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
     for (const name in namespaceFlags) {
       const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
       // A kernel without time namespaces lacks the file for every process.
-      if (name === 'time' && !exists('/proc/self/ns/time')) continue;
-      if (readLink(`/proc/${pid}/ns/${file}`) !== readLink(`/proc/self/ns/${file}`)) {
-        namespaces |= namespaceFlags[name] as number;
-      }
+      const own = name === 'time' ? tryReadLink(`/proc/self/ns/${file}`) : readLink(`/proc/self/ns/${file}`);
+      if (own !== undefined && readLink(`/proc/${pid}/ns/${file}`) !== own) namespaces |= namespaceFlags[name] as number;
     }
   } catch (error) {
     if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
@@ -407,19 +405,19 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
     pid,
     startTime,
     namespaces,
-    entries: cgroupEntries(o, record, facts.cgroup),
+    entries: cgroupEntries(o, record, facts),
     noNewKeyring: record.noNewKeyring === true,
     setGroupsDenied,
   };
 }
 
 /** Files of the cgroups to enter: the container's, or the requested ones below. */
-function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: CgroupFacts): CgroupEntry[] {
+function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: HostFacts): CgroupEntry[] {
   const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
   const found = record.cgroups.map((directory): CgroupEntry => {
     const v1 = exists(`${directory}/tasks`);
-    const names = v1 ? controllersOf(directory, facts) : [];
+    const names = v1 && below.size > 0 ? controllersOf(directory, facts.cgroup) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');
     const path = sub === undefined ? (v1 ? directory : domainOf(directory, record.pid, facts)) : `${directory}${sub}`;
@@ -476,10 +474,10 @@ function controllersOf(directory: string, { v1 }: CgroupFacts): readonly string[
  * v2: a cgroup that enables controllers for its children accepts no processes (cgroups(7), "no internal processes"). A
  * container with systemd has moved all of its own below. Then use the cgroup of its init process.
  */
-function domainOf(directory: string, pid: number, { unified }: CgroupFacts): string {
+function domainOf(directory: string, pid: number, facts: HostFacts): string {
   const enabled = tryReadText(`${directory}/cgroup.subtree_control`)?.trim();
   if (enabled === '') return directory;
-  const mountPoint = unified?.mountPoint ?? '';
+  const mountPoint = facts.cgroup.unified?.mountPoint ?? '';
   const path = `${mountPoint}${unifiedPath(pid)}`;
   // An empty cgroup was removed (systemd does that to a scope): then the init process was moved elsewhere.
   return path.startsWith(`${directory}/`) || enabled === undefined ? path : directory;

@@ -1,5 +1,5 @@
 /** `start`: tells a created container to run its process (runtime.md#start). */
-import { findFrozen } from '../cgroup/freezer.js';
+import { isFrozenOrFreezing } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
@@ -49,10 +49,8 @@ export async function start(o: StartOptions): Promise<void> {
 async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord) => void): Promise<ContainerRecord> {
   const { record, started } = await withLock(o.root, o.id, async () => {
     const record = loadRecord(o.root, o.id);
-    const status = statusOf(o.root, record);
-    if (status !== 'created' || findFrozen(record.cgroups)) {
-      throw (await import('./failure/start-failure.js')).notStartedError(record, status);
-    }
+    if (statusOf(o.root, record, isFrozenOrFreezing) !== 'created')
+      throw (await import('./failure/start-failure.js')).notStartedError(record, statusOf(o.root, record));
     prepare?.(record);
     const times = [native.monotonic()];
     const dir = openState(o.root, o.id);

@@ -115,6 +115,14 @@ export function readLink(path: string, dirfd = AT_FDCWD): string {
   return bufferText(length);
 }
 
+/** As readLink; undefined if it is missing. */
+export function tryReadLink(path: string): string | undefined {
+  const length = readGrowing((out) => native.readLink(AT_FDCWD, path, out));
+  if (isMissing(length)) return undefined;
+  if (length < 0) throwError(length, 'read the link', path, 'readlink');
+  return bufferText(length);
+}
+
 /** A path without symlinks and `..`; '' if it cannot be opened. */
 export function realPath(path: string): string {
   const fd = native.openAt(AT_FDCWD, path, O_PATH, 0);

@@ -15,24 +15,56 @@ static int is_of_this_namespace(int proc) {
   return atol(number) == getpid() ? 0 : -EXDEV;
 }
 
-int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
-  char path[32];
-  if (pid <= 0 || data_cap > INT32_MAX)
-    return -EINVAL;
-  AUTO_CLOSE int proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+/* The verified procfs of a command, which asks several times in its few milliseconds: the first
+ * one, whatever is mounted later, and close-on-exec. */
+static int kept = -1;
+static int keeps;
+
+void procfs_keep(int keep) {
+  keeps = keep;
+  if (keep || kept < 0)
+    return;
+  close(kept);
+  kept = -1;
+}
+
+/* The verified procfs, which release closes; -errno. */
+static int open_verified(void) {
+  if (kept >= 0)
+    return kept;
+  int proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
     return errno == ENOENT || errno == ENOTDIR ? -ENODEV : -errno;
   int error = check_procfs(proc);
   if (!error)
     error = is_of_this_namespace(proc);
-  if (error)
+  if (error) {
+    close(proc);
     return error;
+  }
+  if (keeps)
+    kept = proc;
+  return proc;
+}
+
+static void release(int *proc) {
+  if (*proc >= 0 && *proc != kept)
+    close(*proc);
+}
+
+int32_t runt_processStat(int32_t pid, uint8_t *data, uint32_t data_cap) {
+  char path[32];
+  if (pid <= 0 || data_cap > INT32_MAX)
+    return -EINVAL;
+  __attribute__((cleanup(release))) int proc = open_verified();
+  if (proc < 0)
+    return proc;
   snprintf(path, sizeof path, "%d/stat", pid);
   AUTO_CLOSE int fd = RETRY(openat(proc, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0)
     return -errno;
   /* A mount on /proc/PID hides it as one on /proc does. */
-  error = check_procfs(fd);
+  int error = check_procfs(fd);
   if (error)
     return error;
   /* The kernel makes the whole line at the first read(2) (seq_file), and returns all that fits. */

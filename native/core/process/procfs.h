@@ -12,6 +12,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* Whether runt_processStat keeps its verified procfs open, from one call to the next. Only for a
+ * command: a process that stays would see a mount on /proc too late, and keep its file system
+ * busy. */
+void procfs_keep(int keep);
+
 /* 0 when fd is on a procfs, -ENODEV when it is on another file system, or -errno. */
 static inline int check_procfs(int fd) {
   struct statfs fs;

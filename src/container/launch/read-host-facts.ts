@@ -1,6 +1,6 @@
 /** Host facts for the compiler, read without side effects. */
 
-import { isCgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
+import { type CgroupFacts, isCgroupWritable, readCgroupFacts } from '../../cgroup/cgroup-facts.js';
 import { defaultParent, unifiedOptions } from '../../cgroup/unified-tree.js';
 import type { HostFacts } from '../../plan/host-facts.js';
 import { callerIds } from '../../sys/caller-ids.js';
@@ -21,8 +21,13 @@ export type RootlessMode = 'true' | 'false' | 'auto';
 export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
   const { uid: euid, gid: egid } = callerIds();
   const isRootless = withoutRoot(rootless, euid);
+  let cgroup: CgroupFacts | undefined;
   return {
-    cgroup: readCgroupFacts(),
+    // An exec that names no cgroup does not need them.
+    get cgroup() {
+      cgroup ??= readCgroupFacts();
+      return cgroup;
+    },
     euid,
     egid,
     rootless: isRootless,
@@ -34,7 +39,9 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     realPath,
     mayClone,
     hasMountTemplate,
-    kcore: exists('/proc/kcore'),
+    get kcore() {
+      return exists('/proc/kcore');
+    },
     newuidmap: isRootless ? helper('newuidmap') : '',
     newgidmap: isRootless ? helper('newgidmap') : '',
     resctrl: () => resctrlMount(readText('/proc/self/mountinfo', AT_FDCWD, LONG_FILE)),

@@ -29,9 +29,9 @@ export function unifiedPath(pid: number | 'self'): string {
 
 /**
  * Current status of the container, from its record and its process. If the create has ended since the record was read,
- * this updates the record: the caller acts on its process.
+ * this updates the record: the caller acts on its process. `isPaused` tells it from the cgroups.
  */
-export function statusOf(root: string, record: ContainerRecord): Status {
+export function statusOf(root: string, record: ContainerRecord, isPaused = isFrozen): Status {
   const stat = liveStat(record);
   // Before the clone, the creator decides: a killed one does not continue.
   if (record.status === 'creating') {
@@ -41,10 +41,10 @@ export function statusOf(root: string, record: ContainerRecord): Status {
     if (latest.status === 'creating') return 'stopped';
     delete record.creator;
     Object.assign(record, latest);
-    return statusOf(root, record);
+    return statusOf(root, record, isPaused);
   }
   if (!stat) return 'stopped';
-  if (isFrozen(record.cgroups)) return 'paused';
+  if (isPaused(record.cgroups)) return 'paused';
   // A killed start leaves the socket, although the process may run.
   if (stat.name !== Protocol.WAITING_NAME) return 'running';
   if (withState(root, record.id, (dir) => isEntry(dir, startSocket))) return 'created';
