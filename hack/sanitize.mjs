@@ -2,12 +2,14 @@
 //
 // build/sanitize/runt is the host, its native functions and QuickJS for glibc, with ASan and UBSan; build/sanitize/
 // runt-init has UBSan that traps, because neither works with musl. A report of a sanitizer fails the run, whatever the
-// test says. --build only builds.
+// test says. --build only builds. Before the tests: the thread of librunt.so with TSan, and the plan's decoder under
+// valgrind, which sees what ASan cannot: values that were never written.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { filesBelow, musl, warnings } from './build.mjs';
+import { buildSync } from 'esbuild';
+import { define, filesBelow, musl, warnings } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const out = 'build/sanitize';
@@ -96,10 +98,68 @@ const char *__ubsan_default_options(void) { return "log_path=${reports}/report:p
   });
 }
 
+/** Runs a command that must succeed, or report a planted bug with its text. */
+function demand(what, [command, ...args], planted) {
+  const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const isRight = planted ? status !== 0 && stderr.includes(planted) : status === 0;
+  if (isRight) return;
+  console.error(`${stdout}${stderr}`.slice(0, 8000));
+  throw new Error(planted ? `${what}: the planted bug was not reported` : `${what}: ${signal ?? `status ${status}`}`);
+}
+
+/** The thread that forwards events, beside the one that calls the library (native/sanitize/forward.c). */
+function threads() {
+  const program = `${out}/forward`;
+  const sources = ['native/sanitize/forward.c', 'native/core/events.c'];
+  const flags = [...warnings, '-g', '-O1', '-fsanitize=thread', '-Ibuild/gen'];
+  execFileSync('gcc', [...flags, '-o', program, ...sources], { stdio: 'inherit' });
+  // gcc 12's TSan ends where addresses are too random for it.
+  const command = ['setarch', '-R', program];
+  demand('forward', [...command, 'planted'], 'data race');
+  demand('forward', command);
+  console.log('sanitize: the thread of librunt.so: no race, and a planted one is reported');
+}
+
+/** The plan's decoder on the plans from which hack/fuzz begins, whole and damaged (native/sanitize/decode.c). */
+function decoder() {
+  const seeds = `${out}/seeds.mjs`;
+  buildSync({
+    entryPoints: ['test/native/init/seeds.ts'],
+    outfile: seeds,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    define,
+    logLevel: 'warning',
+  });
+  rmSync(`${out}/seeds`, { recursive: true, force: true });
+  execFileSync(process.execPath, [seeds, `${out}/seeds`]);
+  const plans = readdirSync(`${out}/seeds/plan`).map((name) => `${out}/seeds/plan/${name}`);
+  const sources = [
+    'native/sanitize/decode.c',
+    'native/fuzz/decode_fuzz.c',
+    'native/init/decode.c',
+    'native/init/text.c',
+  ];
+  for (const [name, more] of Object.entries({ decode: [], 'decode-planted': ['-DPLANT_UNDEFINED'] }))
+    execFileSync('gcc', [...warnings, '-g', '-O1', '-Ibuild/gen', ...more, '-o', `${out}/${name}`, ...sources], {
+      stdio: 'inherit',
+    });
+  const valgrind = ['valgrind', '--quiet', '--error-exitcode=9'];
+  demand('decode', [...valgrind, `${out}/decode-planted`, ...plans.slice(0, 2)], 'uninitialised value');
+  demand('decode', [...valgrind, '--leak-check=full', `${out}/decode`, ...plans]);
+  console.log(
+    `sanitize: the decoder of ${plans.length} plans: nothing unwritten is read, and a planted one is reported`,
+  );
+}
+
 init();
 host();
 const args = process.argv.slice(2);
 if (args.includes('--build')) process.exit(0);
+threads();
+decoder();
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { mode: 0o777 });
 const planted = spawnSync(`${out}/runt`, ['--version'], { env: { RUNT_PLANT: '1' } });
