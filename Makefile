@@ -12,11 +12,12 @@ for-demo := demo
 for-test := test
 for-test-root := test
 for-test-vm := test
-for-test-all := test lint fuzz
+for-test-all := test lint fuzz sanitize analyse
 for-coverage := test
 for-faults := test
 for-fuzz := fuzz
-for-sanitize := test
+for-sanitize := test sanitize
+for-analyse := lint analyse
 for-bench := demo
 for-pictures := demo
 for-lint := lint
@@ -56,9 +57,13 @@ COVERAGE ?=
 coverage: deps
 	@$(node) hack/coverage.mjs $(COVERAGE)
 
-# The static binary's C with ASan and UBSan, and a shard of the tests with it (as root).
+# The static binary's C with ASan and UBSan, and a shard of the tests with it; TSan, valgrind (as root).
 sanitize: build
 	@$(node) hack/sanitize.mjs $(PARTS)
+
+# Static analysis of the C code: gcc's -fanalyzer, cppcheck, clang-tidy.
+analyse: build
+	@hack/analyse
 
 # Fuzzes what reads bytes in C, the plan's decoder for FUZZ_SECONDS, and whole configs.
 FUZZ_SECONDS ?= 60
@@ -118,4 +123,4 @@ release: build
 clean:
 	rm -rf build dist
 
-.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz sanitize faults bench docs pictures lint fmt install release clean
+.PHONY: all deps build demo test test-root test-vm test-all coverage fuzz sanitize analyse faults bench docs pictures lint fmt install release clean

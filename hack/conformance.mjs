@@ -174,7 +174,8 @@ const parts = {
   'soak-supervised': 'the same with a supervisor and a user namespace',
   'soak-execs': 'execs in one container, four at a time: nothing grows',
   random: 'random commands of eight clients: each answer is one of the model',
-  sanitize: 'a shard of the tests with ASan and UBSan',
+  sanitize: 'a shard of the tests with ASan and UBSan; TSan, valgrind',
+  analyse: 'gcc -fanalyzer, cppcheck and clang-tidy over the C code',
   faults: 'each system call fails, and is a point of SIGKILL',
   'faults-v2': 'the same in part with systemd on cgroup v2, User Mode Linux',
   fuzz: 'fuzzing',
@@ -193,6 +194,7 @@ const unsummed = [
   'fuzz',
   'bench',
   'density',
+  'analyse',
 ];
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);

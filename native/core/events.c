@@ -74,7 +74,7 @@ int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
   int n = epoll_wait(instance, events, room, timeout);
   if (n < 0)
     return errno == EINTR ? 0 : -errno;
-  for (int i = 0; i < n; i++)
+  for (long i = 0; i < n; i++)
     memcpy(data + 4 * i, &events[i].data.fd, 4);
   return n;
 }

@@ -104,7 +104,7 @@ static int read_conditions(struct packed *in, uint64_t count, struct conditions 
     if (next_number(in, 5, &index) || next_number(in, SECCOMP_BELOW, &op) ||
         next_number(in, UINT64_MAX, &a) || next_number(in, UINT64_MAX, &b))
       return -EINVAL;
-    c->any |= seen >> index & 1;
+    c->any |= (int)(seen >> index & 1);
     seen |= 1u << index;
     c->at[c->count] = (struct scmp_arg_cmp){(unsigned)index, (enum scmp_compare)op, a, b};
   }

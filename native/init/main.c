@@ -48,14 +48,15 @@ static int take_slots(const struct plan *plan) {
   init.slot_count = plan->slots;
   if (!plan->slots)
     return 0;
-  init.slots = allocate(plan->slots * sizeof *init.slots);
-  if (!init.slots)
+  int *slots = allocate(plan->slots * sizeof *slots);
+  if (!slots)
     return -1;
+  init.slots = slots;
   struct cursor c = plan->slot_fds;
   for (uint32_t i = 0; i < plan->slots; i++) {
-    if (next_descriptor(&c, &init.slots[i]))
+    if (next_descriptor(&c, &slots[i]))
       return -1;
-    if (init.slots[i] >= 0)
+    if (slots[i] >= 0)
       init.runtime_slots = i + 1;
   }
   return 0;

@@ -11,7 +11,7 @@ extern const uint8_t runt_pause_start[] __attribute__((visibility("hidden")));
 extern const uint8_t runt_pause_end[] __attribute__((visibility("hidden")));
 
 int32_t runt_pauseProgram(uint8_t *data, uint32_t data_cap) {
-  size_t size = (size_t)(runt_pause_end - runt_pause_start);
+  size_t size = (uintptr_t)runt_pause_end - (uintptr_t)runt_pause_start;
   if (data_cap < size)
     return -EOVERFLOW;
   memcpy(data, runt_pause_start, size);

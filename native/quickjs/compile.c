@@ -28,10 +28,12 @@ static JSModuleDef *stand_in(JSContext *ctx, const char *name, void *opaque) {
 
 static char *load(const char *path, size_t *len) {
   FILE *f = fopen(path, "rb");
-  if (!f || fseek(f, 0, SEEK_END) < 0)
+  if (!f)
     fail(path);
-  long size = ftell(f);
-  char *text = size < 0 ? NULL : malloc((size_t)size + 1);
+  long size = fseek(f, 0, SEEK_END) < 0 ? -1 : ftell(f);
+  if (size < 0)
+    fail(path);
+  char *text = malloc((size_t)size + 1);
   rewind(f);
   if (!text || fread(text, 1, (size_t)size, f) != (size_t)size)
     fail(path);

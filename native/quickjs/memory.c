@@ -48,7 +48,7 @@ int memory_gather(void) {
   uint8_t *at = mmap(GATHERED_AT, GATHERED_SIZE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (at != GATHERED_AT)
-    return -1;
+    return -1; /* cppcheck-suppress memleak ; a failed mmap(2) */
   gathering = 1;
   next = at;
   end = at + GATHERED_SIZE;
@@ -123,13 +123,13 @@ static int new_chunk(size_t least) {
 static void *reuse(unsigned class) {
   void *block = free_lists[class];
   if (block)
-    memcpy(&free_lists[class], block, sizeof block);
+    memcpy(&free_lists[class], block, sizeof(void *));
   return block;
 }
 
 /* Returns the pages inside a large free block; its first bytes link it to the next. */
 static void discard(void *block, size_t capacity) {
-  uintptr_t from = ((uintptr_t)block + sizeof block + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+  uintptr_t from = ((uintptr_t)block + sizeof(void *) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
   uintptr_t to = ((uintptr_t)block + capacity) & ~(uintptr_t)(PAGE - 1);
   if (capacity >= DISCARDED)
     madvise((void *)from, to - from, MADV_DONTNEED);
@@ -140,7 +140,7 @@ void memory_long_lived(void) {
     return;
   long_lived = 1;
   for (unsigned class = SMALL / STEP; class < CLASSES; class ++)
-    for (void *block = free_lists[class]; block; memcpy(&block, block, sizeof block))
+    for (void *block = free_lists[class]; block; memcpy(&block, block, sizeof(void *)))
       discard(block, *header(block));
   /* The rest of the chunk: libc may get the same addresses. */
   uint8_t *unused = (uint8_t *)(((uintptr_t)next + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
@@ -222,7 +222,7 @@ static void memory_free(JSMallocState *state, void *block) {
     return;
   unsigned class = 0;
   whole_size(*header(block), &class);
-  memcpy(block, &free_lists[class], sizeof block);
+  memcpy(block, &free_lists[class], sizeof(void *));
   free_lists[class] = block;
   if (long_lived)
     discard(block, *header(block));

@@ -82,7 +82,7 @@ static void await_stop(pid_t pid) {
 }
 
 static void *take(int memory, uint64_t from, size_t size) {
-  void *block = malloc(size);
+  void *block = malloc(size ? size : 1);
   if (!block || pread(memory, block, size, (off_t)from) != (ssize_t)size)
     fail("read its memory");
   return block;

@@ -18,7 +18,7 @@ static const char name[BPF_OBJ_NAME_LEN] = "runt_devices";
 /* A descriptor of our program that is attached to the cgroup itself; -1 when there is none or the
  * kernel cannot tell (before 4.15). Then the new one is added, and both must agree. */
 static int attached(int cgroup) {
-  uint32_t ids[64];
+  uint32_t ids[64] = {0};
   union bpf_attr query;
   memset(&query, 0, sizeof query);
   query.query.target_fd = (uint32_t)cgroup;

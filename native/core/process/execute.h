@@ -8,7 +8,7 @@
 enum { DIGITS_MAX = 12 };
 /* The decimal digits of a descriptor, in a buffer of DIGITS_MAX bytes. */
 static inline char *digits_of(int fd, char *buffer) {
-  char *digits = buffer + DIGITS_MAX - 1;
+  char *digits = &buffer[DIGITS_MAX - 1];
   *digits = 0;
   do
     *--digits = (char)('0' + fd % 10);

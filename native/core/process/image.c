@@ -22,12 +22,12 @@ extern const uint8_t runt_init_end[] __attribute__((visibility("hidden")));
 static const struct program runt_init = {"runt-init", runt_init_start, runt_init_end};
 
 static int write_image(int fd, const struct program *program) {
-  const uint8_t *p = program->start;
-  while (p < program->end) {
-    ssize_t n = RETRY(write(fd, p, (size_t)(program->end - p)));
+  size_t size = (uintptr_t)program->end - (uintptr_t)program->start;
+  for (size_t at = 0; at < size;) {
+    ssize_t n = RETRY(write(fd, program->start + at, size - at));
     if (n < 0)
       return -errno;
-    p += n;
+    at += (size_t)n;
   }
   return 0;
 }

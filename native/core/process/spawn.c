@@ -280,6 +280,7 @@ static int32_t spawn(const char *path, const uint8_t *args, uint32_t args_len, c
     int from = wanted[n];
     if (from < 0) {
       if (null < 0 && (null = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC))) < 0)
+        /* vectors has a cleanup: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         return -errno;
       from = null;
     }

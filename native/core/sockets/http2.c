@@ -76,7 +76,7 @@ static void *counted(struct session *s, void *old, size_t size) {
   size_t before = old ? malloc_usable_size(old) : 0;
   if (size > SESSION_MEMORY_MAX || s->used - before > SESSION_MEMORY_MAX - size)
     return NULL;
-  void *block = realloc(old, size ? size : 1);
+  void *block = old ? realloc(old, size ? size : 1) : malloc(size ? size : 1);
   if (block)
     s->used += malloc_usable_size(block) - before;
   return block;
@@ -262,8 +262,8 @@ static int on_invalid(nghttp2_session *h, const nghttp2_frame *frame, int error,
 static int fields_of(const uint8_t *list, size_t length, nghttp2_nv *fields) {
   int count = 0;
   for (size_t at = 0; at < length; count++) {
-    const uint8_t *part[2];
-    size_t size[2];
+    const uint8_t *part[2] = {NULL, NULL};
+    size_t size[2] = {0, 0};
     if (count == FIELDS_MAX)
       return -EINVAL;
     for (int i = 0; i < 2; i++) {
@@ -322,6 +322,7 @@ static int32_t failure(int error) { return error == NGHTTP2_ERR_NOMEM ? -ENOMEM 
 static void destroy(struct session *s) {
   nghttp2_session_del(s->http2);
   while (s->streams)
+    /* It unlinks the stream: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     drop_stream(s, s->streams);
   for (struct event *e = s->first; e;) {
     struct event *next = e->next;

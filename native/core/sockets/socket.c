@@ -77,6 +77,7 @@ int32_t runt_unixListen(int32_t dirfd, const char *name, int32_t backlog) {
 }
 
 int32_t runt_accept(int32_t socket) {
+  /* cppcheck-suppress nullPointer ; accept4(2) takes no address */
   AUTO_CLOSE int fd = RETRY(accept4(socket, NULL, NULL, SOCK_CLOEXEC));
   if (fd < 0)
     return -errno;
@@ -177,7 +178,7 @@ int32_t runt_sendFds(int32_t socket, const uint8_t *fds, uint32_t fds_len, const
     memset(&control, 0, sizeof control);
     message.msg_control = control.bytes;
     message.msg_controllen = CMSG_SPACE(fds_len);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    struct cmsghdr *c = &control.align;
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(fds_len);
@@ -200,12 +201,12 @@ int32_t runt_receiveFds(int32_t socket, uint8_t *data, uint32_t data_cap, uint8_
   ssize_t n = RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT));
   if (n < 0)
     return -errno;
-  uint32_t room = fds_cap / 4, count = 0;
+  size_t room = fds_cap / 4, count = 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
       continue;
-    uint32_t came = (uint32_t)((c->cmsg_len - CMSG_LEN(0)) / 4);
-    for (uint32_t i = 0; i < came; i++) {
+    size_t came = (c->cmsg_len - CMSG_LEN(0)) / 4;
+    for (size_t i = 0; i < came; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(c) + i * 4, 4);
       if (count < room)

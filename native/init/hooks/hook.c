@@ -145,7 +145,7 @@ static int failed(const struct op *op, int error, const char *how, uint64_t numb
   text_add_number(&t, ms);
   text_add(&t, printed == out ? " stdout\n" : " stderr\n");
   for (size_t i = 0; i < printed->length; i++)
-    text_add_char(&t, printed->data[i] ? printed->data[i] : ' ');
+    text_add_char(&t, (char)(printed->data[i] ? printed->data[i] : ' '));
   return fail_with(error, "hook", detail);
 }
 

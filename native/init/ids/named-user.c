@@ -99,7 +99,7 @@ int op_named_user(const struct op *op) {
   const struct value *v = op->v, *asked = &v[NAMED_USER_GROUPS];
   const char *user = v[NAMED_USER_USER].str, *group = v[NAMED_USER_GROUP].str;
   int has_group = v[NAMED_USER_GROUP].present;
-  uint64_t uid, gid = v[NAMED_USER_GID].num;
+  uint64_t uid = 0, gid = v[NAMED_USER_GID].num;
   gid_t found[GROUPS_MAX];
   size_t count = 0;
   int named = user[strspn(user, "0123456789")] != 0;

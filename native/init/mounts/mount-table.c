@@ -187,12 +187,12 @@ int made_open(const struct made *m) {
 /* A descriptor to keep, if that leaves enough for the rest of the plan; else -1. Never one of
  * stdio, which a terminal replaces. */
 static int keepable(int fd) {
-  enum { OTHERS = 64 };
+  static const rlim_t others = 64;
   static rlim_t max_fd;
   struct rlimit limit;
   if (!max_fd)
-    max_fd = getrlimit(RLIMIT_NOFILE, &limit) ? 2 * OTHERS
-             : limit.rlim_cur > 2 * OTHERS    ? limit.rlim_cur - OTHERS
+    max_fd = getrlimit(RLIMIT_NOFILE, &limit) ? 2 * others
+             : limit.rlim_cur > 2 * others    ? limit.rlim_cur - others
                                               : limit.rlim_cur / 2;
   if (fd > 2)
     return (rlim_t)fd < max_fd ? fd : -1;

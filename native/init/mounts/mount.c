@@ -425,7 +425,7 @@ int op_mount_bind(const struct op *op) {
   if (target < 0)
     return fail("openat2", target_path);
   const struct target where = {target, target_path, found};
-  struct identity at;
+  struct identity at = {0};
   if (attach(tree, &where, propagation, &v[MOUNT_BIND_PROPAGATION], &at))
     return -1;
   if (late && set_bind_attributes(tree, v, &locked_flags))

@@ -298,6 +298,7 @@ int serve(int connection) {
 
 /* One connection is one request. Another user's connection is closed before it is read. */
 void accept_one(void) {
+  /* cppcheck-suppress nullPointer ; accept4(2) takes no address */
   int connection CLEANUP_CLOSE = accept4(supervisor.listener, NULL, NULL, SOCK_CLOEXEC);
   if (connection >= 0 && peer_is(connection, geteuid(), 1))
     serve(connection);
