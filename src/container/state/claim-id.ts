@@ -7,6 +7,13 @@ import { forgetRemoved, lockAttempts, openRoot } from './state-directory.js';
 import { type ContainerRecord, stateError } from './state-store.js';
 import { saveRecord } from './stored-files.js';
 
+/** The error of making a directory at a path; `r` is -errno. */
+function claimError(verb: string, path: string, r: number): RuntError {
+  if (r !== -E.EROFS) return stateError(verb, path, r);
+  const hint = 'choose another --root, on a file system that can be written to';
+  return new RuntError({ code: 'ERR_STATE', message: `${verb} ${path}`, path, errno: -r, hint });
+}
+
 /**
  * Makes a new container's state directory, and thereby claims the id.
  * @throws RuntError ERR_CONTAINER_EXISTS, ERR_STATE, ERR_STATE_UNSAFE
@@ -16,7 +23,7 @@ export function makeStateDir(root: string, id: string): void {
   const make = (): number => {
     const dir = openRoot(root, true);
     if (dir < 0) {
-      throw stateError('make the state root', root, dir);
+      throw claimError('make the state root', root, dir);
     }
     return native.mkdirAt(dir, id, 0o700);
   };
@@ -25,7 +32,7 @@ export function makeStateDir(root: string, id: string): void {
   if (r === -E.EEXIST) {
     throw new RuntError({ code: 'ERR_CONTAINER_EXISTS', message: `container with given ID already exists: ${id}` });
   }
-  if (r < 0) throw stateError('make the state directory', path, r);
+  if (r < 0) throw claimError('make the state directory', path, r);
 }
 
 /**
@@ -37,7 +44,7 @@ export function makeStateDir(root: string, id: string): void {
 export function claimId(root: string, record: ContainerRecord, claimed: () => void): void {
   const dir = openRoot(root, true);
   const lock = dir < 0 ? dir : native.openDirectory(dir, '.', O_RDONLY);
-  if (lock < 0) throw stateError('make the state root', root, lock);
+  if (lock < 0) throw claimError('make the state root', root, lock);
   try {
     let r = -E.EAGAIN;
     // A command that finds no record has the lock only for a moment.
