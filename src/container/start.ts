@@ -3,14 +3,14 @@ import { isFrozenOrFreezing } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_EXCL, O_TRUNC } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
 import type { HookPosition } from './hooks/hook-failure.js';
 import { Conversation, type ReportHandlers } from './launch/conversation.js';
 import { InitChannel } from './launch/init-channel.js';
 import { openProcess, statusOf } from './state/recorded-process.js';
 import { openState } from './state/state-directory.js';
-import { type ContainerRecord, loadRecord, startSocket, withLock } from './state/state-store.js';
+import { type ContainerRecord, loadRecord, startSocket, startTimeFile, withLock } from './state/state-store.js';
 import type { Notify } from './stdio/notify-socket.js';
 
 export interface StartOptions {
@@ -54,6 +54,7 @@ async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord)
     prepare?.(record);
     const times = [native.monotonic()];
     const dir = openState(o.root, o.id);
+    if (record.supervisor) noteStart(dir);
     const connection = dir < 0 ? dir : await connectAt(dir, startSocket);
     if (connection < 0) {
       if (dir >= 0) native.close(dir);
@@ -70,6 +71,9 @@ async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord)
       try {
         await awaitExec(o, channel, record, times);
         native.unlinkAt(dir, startSocket, 0);
+      } catch (error) {
+        native.unlinkAt(dir, startTimeFile, 0);
+        throw error;
       } finally {
         native.close(dir);
         channel.close();
@@ -85,6 +89,15 @@ async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord)
   const { startWithHooks } = await import('./hooks/start-hooks.js');
   await startWithHooks(o, record, started);
   return record;
+}
+
+/**
+ * Notes when the process is started, for the exit record. Before the execve: what ends at once must not end earlier.
+ * Best effort, as its absence only leaves the time out; the time of an earlier start stays.
+ */
+function noteStart(dir: number): void {
+  const time = host.encode(String(native.realtime()));
+  if (dir >= 0) native.writeFile(dir, startTimeFile, O_CREAT | O_EXCL, 0o600, time);
 }
 
 /** If the trace cannot be written, this is an error, but the container keeps running. */

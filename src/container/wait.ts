@@ -17,6 +17,7 @@ import {
   readRunning,
   recordedExecs,
   statusLostError,
+  withStart,
 } from './state/exit-records.js';
 import { holdProcess } from './state/recorded-process.js';
 import { loadRecord } from './state/state-store.js';
@@ -72,11 +73,15 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
     const exit = await exitOfEnded(stateDir, { pid: o.pid ?? record.pid, pidfd }, exec);
     if (exec) {
       if (exit) return exitRecord(exit);
-    } else if (exit?.usage) return exitRecord(exit, record);
+    } else if (exit?.usage) return exitRecord(exit, withStart(stateDir, record));
     else {
       const mayBeDeleted = !exit || (exit.signal === SIGKILL && !exit.reason);
       const deleted = mayBeDeleted && (await (await import('./state/cancellation.js')).wasDeleted(o.root, record));
-      if (exit) return exitRecord(finalExit(record, deleted ? { ...exit, reason: 'cancelled' } : exit), record);
+      if (exit)
+        return exitRecord(
+          finalExit(record, deleted ? { ...exit, reason: 'cancelled' } : exit),
+          withStart(stateDir, record),
+        );
       if (deleted) throw (await import('./state/cancellation.js')).cancelledError(`wait ${o.id}`);
     }
   } finally {

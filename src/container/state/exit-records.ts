@@ -13,7 +13,7 @@ import { longestRecordPause, reapTime } from '../../sys/waiting/time-limits.js';
 import { childEnd, endOf, ProcessEnd } from '../launch/child-end.js';
 import { isAlive } from './recorded-process.js';
 import { entryText, openState, withState } from './state-directory.js';
-import { type ContainerRecord, isPid, loadRecord, type RecordedProcess } from './state-store.js';
+import { type ContainerRecord, isPid, loadRecord, type RecordedProcess, startTimeFile } from './state-store.js';
 
 /**
  * Why a process ended. `killed`: by a signal. `oom`: by the kernel, for memory. `timeout`: its time limit had passed.
@@ -31,7 +31,7 @@ export interface ExitRecord {
   readonly reason: EndReason;
   /** When the container was created; absent for an exec. RFC 3339, UTC. */
   readonly createdAt?: string;
-  /** When `run` started its process; absent after `create` and `start`. */
+  /** When `run` or `start` started its process; absent for an exec, and if it was not started. */
   readonly startedAt?: string;
   readonly exitedAt: string;
   /** An OOM kill had happened in the container's cgroup. */
@@ -182,6 +182,12 @@ export function exitRecord(exit: Exit, container?: Pick<ContainerRecord, 'create
     oom,
     ...(usage && { usage }),
   };
+}
+
+/** Completes the record of a container with the time that `start` has noted. */
+export function withStart(stateDir: string, container: ContainerRecord): ContainerRecord {
+  const time = container.started === undefined && withStateAt(stateDir, (dir) => entryText(dir, startTimeFile));
+  return time && /^[0-9]{1,20}$/.test(time) ? { ...container, started: timestamp(BigInt(time)) } : container;
 }
 
 /** A shell whose command was killed ends with 128 + the signal. */

@@ -48,7 +48,7 @@ export interface ContainerRecord {
   readonly rootfs: string;
   /** RFC 3339, UTC. */
   readonly created: string;
-  /** When `run` let its process start; absent after `create`. RFC 3339, UTC. */
+  /** When `run` let its process start; absent after `create`, whose `start` writes a file. RFC 3339, UTC. */
   started?: string;
   readonly owner: number;
   readonly annotations?: { readonly [key: string]: string };
@@ -77,6 +77,8 @@ export interface ContainerRecord {
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 export const startSocket = 'start.sock';
+/** When `start` let the process of a supervised container start: ns since 1970, in decimal. */
+export const startTimeFile = 'started';
 /** Root for criu's restore, which requires a mount of its own, not covered by another. */
 export const criuRoot = 'criu-root';
 export const stateFile = 'state.json';
