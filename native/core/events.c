@@ -1,18 +1,20 @@
-/* Waiting by one epoll instance per process. QuickJS sleeps in it; under Node.js a thread forwards
- * ready descriptors through a pipe, so that no thread of Node's ever blocks here. */
+/* Waiting by one epoll instance per thread of JavaScript: the worker threads of Node.js have the
+ * same ids. QuickJS sleeps in it; under Node.js another thread forwards ready descriptors through a
+ * pipe, so that no thread of Node's ever blocks here. */
 #include "core.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 
-static int instance = -1;
+static _Thread_local int instance = -1;
 
 /* Descriptors that the instance knew last, to try the right call of epoll_ctl(2) first. Only a
  * guess: the kernel forgets a closed descriptor, and its number may be used again. */
-static uint64_t known[4];
+static _Thread_local uint64_t known[4];
 
 static int is_known(int32_t fd) { return fd >= 0 && fd < 256 && (known[fd / 64] >> fd % 64 & 1); }
 
@@ -60,8 +62,9 @@ int32_t runt_unwatch(int32_t fd) {
   return result(epoll_ctl(instance, EPOLL_CTL_DEL, fd, NULL));
 }
 
+enum { MOST = 64 };
+
 int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
-  enum { MOST = 64 };
   struct epoll_event events[MOST];
   if (epoll() < 0) {
     int error = errno;
@@ -79,30 +82,56 @@ int32_t runt_ready(uint8_t *data, uint32_t data_cap, int32_t timeout) {
   return n;
 }
 
-/* The thread's main function: it ends when the pipe has no reader. */
+/* What a thread that forwards works with. */
+struct forwarder {
+  int instance;
+  int pipe_end;
+};
+
+/* Its main function. It ends when the pipe has no reader: the thread of Node.js has ended, and uses
+ * the instance no more. No id is negative, so -1 is the pipe's. */
 static void *forward(void *argument) {
-  int pipe_end = (int)(intptr_t)argument;
-  uint8_t ids[64 * 4];
-  for (;;) {
-    int32_t n = runt_ready(ids, sizeof ids, -1);
+  struct forwarder forwarder = *(struct forwarder *)argument;
+  free(argument);
+  struct epoll_event hang_up = {.events = 0, .data.fd = -1};
+  int without_reader = epoll_ctl(forwarder.instance, EPOLL_CTL_ADD, forwarder.pipe_end, &hang_up);
+  while (without_reader <= 0) {
+    struct epoll_event events[MOST];
+    int n = RETRY(epoll_wait(forwarder.instance, events, MOST, -1));
+    int32_t ids[MOST];
+    size_t all = 0;
+    for (int i = 0; i < n; i++) {
+      if (events[i].data.fd < 0)
+        without_reader = 1;
+      else
+        ids[all++] = events[i].data.fd;
+    }
     if (n < 0)
       break;
-    for (size_t done = 0, all = (size_t)n * 4; done < all;) {
-      ssize_t w = RETRY(write(pipe_end, ids + done, all - done));
+    ssize_t w;
+    for (size_t done = 0; done < all * sizeof *ids; done += (size_t)w) {
+      w = RETRY(write(forwarder.pipe_end, (uint8_t *)ids + done, all * sizeof *ids - done));
       if (w < 0)
         goto end;
-      done += (size_t)w;
     }
   }
 end:
-  close(pipe_end);
+  close(forwarder.pipe_end);
+  close(forwarder.instance);
   return NULL;
 }
 
 int32_t runt_forward(void) {
   int ends[2];
-  if (epoll() < 0 || pipe2(ends, O_CLOEXEC))
-    return -errno;
+  struct forwarder *forwarder = malloc(sizeof *forwarder);
+  if (!forwarder)
+    return -ENOMEM;
+  if (epoll() < 0 || pipe2(ends, O_CLOEXEC)) {
+    int error = errno;
+    free(forwarder);
+    return -error;
+  }
+  *forwarder = (struct forwarder){.instance = instance, .pipe_end = ends[1]};
   pthread_t thread;
   pthread_attr_t small;
   sigset_t all, old;
@@ -113,11 +142,12 @@ int32_t runt_forward(void) {
    * returns EPIPE. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  int error = pthread_create(&thread, &small, forward, (void *)(intptr_t)ends[1]);
+  int error = pthread_create(&thread, &small, forward, forwarder);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   pthread_attr_destroy(&small);
   if (!error)
     return ends[0];
+  free(forwarder);
   close(ends[0]);
   close(ends[1]);
   return -error;
