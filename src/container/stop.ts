@@ -6,13 +6,14 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { signalNumber } from '../sys/kernel-names.js';
 import { SIGKILL, SIGTERM } from '../sys/linux.js';
-import { trimWhenIdle } from '../sys/waiting/loop.js';
-import { stopTime } from '../sys/waiting/time-limits.js';
+import { forget, now, trimWhenIdle } from '../sys/waiting/loop.js';
+import { earlyEndInterval, stopTime, timeoutStatus } from '../sys/waiting/time-limits.js';
 import { endProcess } from './cgroups/end-process.js';
 import { kill } from './kill.js';
 import { awaitExit } from './state/exit-records.js';
 import { type HeldProcess, holdProcess, statusOf } from './state/recorded-process.js';
 import { type ContainerRecord, loadRecord } from './state/state-store.js';
+import type { EarlyEnd } from './wait.js';
 
 interface StopOptions {
   readonly root: string;
@@ -21,6 +22,8 @@ interface StopOptions {
   readonly timeout?: number;
   /** Instead of the stop signal of the config, which is TERM unless an annotation names another. */
   readonly signal?: number;
+  /** May end the wait. */
+  readonly early?: EarlyEnd;
 }
 
 /**
@@ -45,7 +48,8 @@ export async function stop(o: StopOptions): Promise<void> {
       check(r, { code: 'ERR_PROCESS', message: `stop ${o.id}: send signal ${signal} to process ${record.pid}` });
       if (status === 'paused') thaw(record.cgroups);
     }
-    if (!(await end.wait(o.timeout ?? stopTime))) {
+    if (!(await end.wait(o.timeout ?? stopTime, o.early))) {
+      if (o.early?.ended) throw notEnded(`stop ${o.id}`);
       await endProcess('stop', record, status);
       await end.wait();
     }
@@ -93,12 +97,22 @@ export class AwaitedEnd {
     this.process = holdProcess(record);
   }
 
-  /** Waits until the container has stopped and its exit is recorded; false after `timeout` ms (-1 for none). */
-  async wait(timeout = -1): Promise<boolean> {
+  /**
+   * Waits until the container has stopped and its exit is recorded; false after `timeout` ms (-1 for none), and when
+   * the caller ends the wait.
+   */
+  async wait(timeout = -1, early?: EarlyEnd): Promise<boolean> {
     trimWhenIdle();
-    if (this.process && !(await this.process.waitForEnd(timeout))) return false;
+    const { process } = this;
+    if (process && !early && !(await process.waitForEnd(timeout))) return false;
+    if (process && early && !(await waitUntil(process, timeout, early))) return false;
     if (this.record.supervisor) await awaitExit(`${this.root}/${this.record.id}`);
     return true;
+  }
+
+  /** As `wait`. @throws RuntError ERR_TIMEOUT after the time, and when the caller ends the wait */
+  async inTime(what: string, { timeout, early }: WaitLimit): Promise<void> {
+    if (!(await this.wait(timeout, early))) throw notEnded(what, timeout);
   }
 
   close(): void {
@@ -106,14 +120,42 @@ export class AwaitedEnd {
   }
 }
 
-/** For `delete`: waits while the container runs or is paused. Returns at once if there is none. */
-export async function awaitStop(root: string, id: string): Promise<void> {
+/** Limits of a wait. */
+interface WaitLimit {
+  /** ms; no limit when absent. */
+  readonly timeout?: number;
+  readonly early?: EarlyEnd;
+}
+
+/** Waits for an end, or until the caller ends the wait. A wait that polls cannot be woken: it looks again and again. */
+async function waitUntil(process: HeldProcess, timeout: number, early: EarlyEnd): Promise<boolean> {
+  const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
+  early.wake = () => forget(process.fd);
+  for (;;) {
+    const rest = Math.max(0, deadline - now());
+    if (await process.waitForEnd(early.ended ? 0 : Math.min(rest, earlyEndInterval))) return true;
+    if (early.ended || rest === 0) return false;
+  }
+}
+
+const notEnded = (what: string, timeout = 0): RuntError =>
+  new RuntError({
+    code: 'ERR_TIMEOUT',
+    message: `${what}: the container has not ended within ${timeout / 1000} s`,
+    exit: timeoutStatus,
+  });
+
+/**
+ * For `delete`: waits while the container runs or is paused. Returns at once if there is none.
+ * @throws RuntError ERR_TIMEOUT
+ */
+export async function awaitStop(root: string, id: string, limit: WaitLimit = {}): Promise<void> {
   let end: AwaitedEnd | undefined;
   try {
     const record = loadRecord(root, id);
     if (!['running', 'paused'].includes(statusOf(root, record))) return;
     end = new AwaitedEnd(root, record);
-    await end.wait();
+    await end.inTime(`delete ${id}`, limit);
   } catch (error) {
     if (!(error instanceof RuntError) || error.code !== 'ERR_NO_CONTAINER') throw error;
   } finally {

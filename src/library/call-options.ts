@@ -40,12 +40,18 @@ export interface CreateOptions extends ContainerOptions {
   signal?: AbortSignal;
 }
 
+/** Where warnings go. */
+export interface WarningOptions {
+  /** Receives one sentence for each value that has no effect, and for each part of the work that failed. */
+  onWarning?: (sentence: string) => void;
+}
+
 export interface RunOptions extends ContainerOptions, EndOptions {
   /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
   keep?: boolean;
 }
 
-export interface ExecOptions extends EndOptions, TerminalOptions {
+export interface ExecOptions extends EndOptions, TerminalOptions, WarningOptions {
   /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: StdioOptions;
   /** `NAME=value`, in addition to the container's. */
@@ -71,20 +77,22 @@ export interface StopOptions {
   /** Milliseconds after which KILL follows; 10 s when absent. */
   timeout?: number;
   /** A number, or a name with or without SIG, instead of the config's stop signal. */
-  signal?: number | string;
+  stopSignal?: number | string;
+  /** Ends the wait, which rejects with ERR_ABORTED; the stop signal was sent, and KILL does not follow. */
+  signal?: AbortSignal;
 }
 
-export interface KillOptions {
+export interface KillOptions extends WaitOptions {
   /** Signals every process of the container. */
   all?: boolean;
-  /** Resolves when the container has ended. */
+  /** Resolves when the container has ended. `timeout` and `signal` end this wait. */
   wait?: boolean;
 }
 
-export interface DeleteOptions {
+export interface DeleteOptions extends WaitOptions, WarningOptions {
   /** Kills it first, and ignores a missing container. */
   force?: boolean;
-  /** Waits until it has ended. */
+  /** Waits until it has ended. `timeout` and `signal` end this wait; then it is not removed. */
   wait?: boolean;
 }
 
@@ -122,11 +130,13 @@ export const execTypes: OptionTypes = {
   additionalGids: 'numbers',
   capabilities: 'list',
   unsafeAnnotations: 'policy',
+  onWarning: 'function',
 };
 export const waitTypes: OptionTypes = { timeout: 'milliseconds', signal: 'abort' };
-export const stopTypes: OptionTypes = { timeout: 'milliseconds', signal: 'number string' };
-export const killTypes: OptionTypes = { all: 'boolean', wait: 'boolean' };
-export const deleteTypes: OptionTypes = { force: 'boolean', wait: 'boolean' };
+export const stopTypes: OptionTypes = { ...waitTypes, stopSignal: 'number string' };
+export const killTypes: OptionTypes = { ...waitTypes, all: 'boolean', wait: 'boolean' };
+export const deleteTypes: OptionTypes = { ...waitTypes, force: 'boolean', wait: 'boolean', onWarning: 'function' };
+export const warningTypes: OptionTypes = { onWarning: 'function' };
 
 /**
  * The number of a signal.
@@ -140,5 +150,7 @@ export function signalOf(call: string, signal: unknown, zero = false): number {
   const number = signalNumber(String(signal));
   if (number !== undefined) return number;
   const near = isName ? nearestWord(signal.toUpperCase().replace(/^SIG/, ''), signalNames()) : undefined;
-  throw callError(`${call}: unknown signal ${signal}${near === undefined ? '' : `; did you mean ${near}?`}`);
+  throw callError(
+    `${call}: unknown signal ${isName ? JSON.stringify(signal) : signal}${near === undefined ? '' : `; did you mean ${near}?`}`,
+  );
 }

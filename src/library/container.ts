@@ -1,5 +1,6 @@
 /** One container, for scripts. Node.js only. */
 
+import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
 import { readStats } from '../cgroup/stats/cgroup-stats.js';
@@ -20,18 +21,17 @@ import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import { type ContainerEvent, events, type OomEvent, type StatsEvent } from '../container/stats-stream.js';
-import { EndLimit } from '../container/stdio/end-limit.js';
+import { EndLimit, timeoutError } from '../container/stdio/end-limit.js';
 import { AwaitedEnd, awaitStop, stop } from '../container/stop.js';
 import { update } from '../container/update/update.js';
 import { type EarlyEnd, wait, waitForExec } from '../container/wait.js';
 import type { Resources } from '../spec/config-types.js';
-import { toJson } from '../spec/json/exact-json.js';
+import { eachUnknownProperty } from '../spec/judge/unknown-properties.js';
 import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { SIGKILL } from '../sys/linux.js';
-import { timestamp } from '../sys/timestamp.js';
-import { statsInterval } from '../sys/waiting/time-limits.js';
-import { checkObject, checkOptions, checkText, checkWords } from './call-checks.js';
+import { lastOutputTime, statsInterval } from '../sys/waiting/time-limits.js';
+import { callError, checkObject, checkOptions, checkPath, checkWords, jsonOf } from './call-checks.js';
 import {
   type ContainerOptions,
   type CreateOptions,
@@ -51,13 +51,23 @@ import {
   signalOf,
   stopTypes,
   type WaitOptions,
+  type WarningOptions,
   waitTypes,
+  warningTypes,
 } from './call-options.js';
 import { abortable } from './early-end.js';
-import { type HeldStdio, heldStdio, hold, release, streamsError } from './held-stdio.js';
-import { type CheckpointOptions, checkpointOptions, type RestoreOptions, restoreOptions } from './image-options.js';
+import { endable } from './endable-iterator.js';
+import { type HeldStdio, heldStdio, hold, releaser, streamsError } from './held-stdio.js';
+import {
+  type CheckpointOptions,
+  checkpointOptions,
+  checkRestore,
+  type RestoreOptions,
+  restoreOptions,
+} from './image-options.js';
+import { warner } from './option-words.js';
 import { type LogLine, type LogOptions, logTypes, outputLines } from './output-logs.js';
-import { abortedError, awaitLimited, endedBy, limitOf, Run } from './process-run.js';
+import { abortedError, awaitLimited, endedBy, limitOf, Run, refuseAborted } from './process-run.js';
 import { openStreams, type Streams } from './process-streams.js';
 import { ConsoleSocket, type TerminalStream } from './terminal-stream.js';
 import { type Condition, checkConditions, type WaitForOptions, waitForAll, waitForTypes } from './wait-for.js';
@@ -84,12 +94,28 @@ export interface EventsOptions<T extends ContainerEvent['type'] = ContainerEvent
   signal?: AbortSignal;
 }
 
-const eventKinds = ['stats', 'oom'];
-const eventsTypes = { interval: 'milliseconds', types: 'kinds', signal: 'abort' };
+const eventKinds: readonly ContainerEvent['type'][] = ['stats', 'oom'];
+const eventsTypes = { interval: 'interval', types: 'kinds', signal: 'abort' };
 const kindsType = {
-  is: (value: unknown): boolean => Array.isArray(value) && value.every((kind) => eventKinds.includes(kind)),
-  meaning: "a list of 'stats' and 'oom'",
+  is: (value: unknown): boolean =>
+    Array.isArray(value) && value.length > 0 && [...value].every((kind) => eventKinds.includes(kind)),
+  meaning: "a list of 'stats' and 'oom', or of one of them",
 };
+
+/** Failures of a start whose process was killed before. */
+const startedTooLate = ['ERR_CONTAINER_STATUS', 'ERR_INIT_DIED', 'ERR_STATE'];
+/** Ends of a command of `waitFor` other than its own. */
+const endsOfCommand = ['ERR_TIMEOUT', 'ERR_ABORTED', 'ERR_STATUS_LOST'];
+
+/** A terminal is all three streams. @throws RuntError ERR_USAGE */
+function checkTerminal(call: string, { tty, stdio }: { tty?: boolean; stdio?: StdioOptions }): void {
+  if (tty && stdio) throw callError(`${call}: the options tty and stdio exclude each other`);
+}
+
+/** @throws RuntError ERR_USAGE for a limit of a wait that was not asked for */
+function checkWait(call: string, { wait, timeout }: { wait?: boolean; timeout?: number }): void {
+  if (timeout !== undefined && !wait) throw callError(`${call}: the option timeout needs wait: true`);
+}
 
 /** A container that was just made. */
 interface Created {
@@ -114,29 +140,30 @@ export class Container {
 
   /** See `Runtime.create`. */
   async create(bundle: string, options: CreateOptions = {}): Promise<void> {
-    checkText('create', 'bundle', bundle);
-    checkOptions('create', options, createTypes);
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const created = await this.prepare(bundle, options, inherited);
-    if (!signal?.aborted) return this.take(created);
+    checkPath('create', 'bundle', bundle);
+    const o = checkOptions('create', options, createTypes);
+    const what = `create ${this.id}`;
+    refuseAborted(what, o.signal);
+    const created = await this.prepare('create', resolve(bundle), o, inherited);
+    if (!o.signal?.aborted) return this.take(created);
     created.streams.abandon();
     created.terminal?.destroy();
     await this.delete({ force: true });
-    throw abortedError(`create ${this.id}`, signal);
+    throw abortedError(what, o.signal);
   }
 
   /** See `Runtime.restore`. */
   async restore(bundle: string, options: RestoreOptions): Promise<void> {
-    checkText('restore', 'bundle', bundle);
+    checkPath('restore', 'bundle', bundle);
     checkObject('restore', 'options', options);
-    const criu = restoreOptions(options);
+    const o = checkRestore(options);
+    const criu = restoreOptions(o);
     const { restore } = await import('../container/criu/restore.js');
     const make = async (stdio: Streams['stdio'], consoleSocket?: string): Promise<void> => {
-      const common = this.createOptions(bundle, options, stdio, consoleSocket);
+      const common = this.createOptions(resolve(bundle), o, stdio, consoleSocket);
       await restore({ ...common, ...criu, detach: true, noSubreaper: true });
     };
-    this.take(await this.withStreams(options, inherited, make));
+    this.take(await this.withStreams('restore', o, inherited, make));
   }
 
   /** See `Runtime.run`. */
@@ -144,54 +171,60 @@ export class Container {
   run(bundle: string, options: RunOptions): Promise<Run>;
   async run(bundle: string, options: RunOptions = {}): Promise<Run> {
     const { root, id } = this;
-    checkText('run', 'bundle', bundle);
-    checkOptions('run', options, runTypes);
-    options.signal?.throwIfAborted();
+    checkPath('run', 'bundle', bundle);
+    const o = checkOptions('run', options, runTypes);
     const what = `run ${id}`;
-    const { streams, terminal } = await this.prepare(bundle, options, pipes);
+    refuseAborted(what, o.signal);
+    const { streams, terminal } = await this.prepare('run', resolve(bundle), o, pipes);
     let record: ContainerRecord | undefined;
-    let startedAt: string;
     try {
       record = loadRecord(root, id);
       // Before the start: the process has its limit even if this program ends now.
-      if (options.timeout !== undefined) await limitProcess(`${root}/${id}`, record.pid, limitOf(options));
+      if (o.timeout !== undefined) await limitProcess(`${root}/${id}`, record.pid, limitOf(o));
+      refuseAborted(what, o.signal);
       await this.start();
-      startedAt = timestamp(native.realtime());
     } catch (error) {
       streams.abandon();
       terminal?.destroy();
-      const cause = await causeOf(what, this.root, record ?? { id: this.id }, error);
+      const cause = await causeOf(what, root, record ?? { id }, await this.endBeforeStart(what, o, error));
       // Another container may have its id by now.
-      if (cause === error) await this.delete({ force: true });
+      if (!(cause instanceof RuntError) || cause.code !== 'ERR_CANCELLED') await this.delete({ force: true });
       throw cause;
     }
     streams.closeProcessEnds();
-    const exit = this.exitOfRun(what, record, startedAt, options.keep === true);
-    const end = endedBy(what, options, exit, () => this.kill('KILL'));
+    const exit = this.exitOfRun(what, record, o.keep === true);
+    const end = endedBy(what, o, exit, () => this.kill('KILL'));
     return new Run(record.pid, streams, end, terminal);
   }
 
+  /** The error of a start that failed: ERR_TIMEOUT if the time limit has ended the process before. */
+  private async endBeforeStart(what: string, { timeout }: RunOptions, error: unknown): Promise<unknown> {
+    if (timeout === undefined || !(error instanceof RuntError) || !startedTooLate.includes(error.code)) return error;
+    const exit = await this.wait({ timeout: lastOutputTime }).catch(() => undefined);
+    return exit?.reason === 'timeout' ? timeoutError(what, { timeout }) : error;
+  }
+
   /** Waits for the end, and deletes the container. @throws RuntError ERR_CANCELLED, ERR_STATUS_LOST */
-  private async exitOfRun(
-    what: string,
-    record: ContainerRecord,
-    startedAt: string,
-    keep: boolean,
-  ): Promise<ExitRecord> {
+  private async exitOfRun(what: string, record: ContainerRecord, keep: boolean): Promise<ExitRecord> {
+    const forget = releaser(this.root, this.id);
     let exit: ExitRecord;
     try {
       exit = await this.wait();
     } catch (error) {
+      forget();
       if (error instanceof RuntError && error.code === 'ERR_CANCELLED') throw cancelledError(what, error.cause);
       throw await causeOf(what, this.root, record, error);
     }
-    if (exit.reason === 'cancelled') throw cancelledError(what);
+    if (exit.reason === 'cancelled') {
+      forget();
+      throw cancelledError(what);
+    }
     if (!keep) await this.delete({ force: true });
-    return { ...exit, startedAt };
+    return exit;
   }
 
-  private prepare(bundle: string, o: ContainerOptions, defaultStdio: StdioOptions): Promise<Created> {
-    return this.withStreams(o, defaultStdio, (stdio, consoleSocket) =>
+  private prepare(call: string, bundle: string, o: ContainerOptions, defaultStdio: StdioOptions): Promise<Created> {
+    return this.withStreams(call, o, defaultStdio, (stdio, consoleSocket) =>
       create(this.createOptions(bundle, o, stdio, consoleSocket)),
     );
   }
@@ -211,16 +244,18 @@ export class Container {
       rootless: this.rootless,
       ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
       ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
-      warn: o.onWarning ?? (() => {}),
+      warn: warner(o.onWarning),
     };
   }
 
   /** Makes a container with the streams or the terminal that the options name. */
   private async withStreams(
+    call: string,
     o: ContainerOptions,
     defaultStdio: StdioOptions,
     make: (stdio: Streams['stdio'], consoleSocket?: string) => Promise<void>,
   ): Promise<Created> {
+    checkTerminal(call, o);
     const console = o.tty ? new ConsoleSocket() : undefined;
     let streams: Streams | undefined;
     let isMade = false;
@@ -264,8 +299,7 @@ export class Container {
    */
   async wait(options: WaitOptions = {}): Promise<ExitRecord> {
     const { root, id } = this;
-    checkOptions('wait', options, waitTypes);
-    const { timeout, signal } = options;
+    const { timeout, signal } = checkOptions('wait', options, waitTypes);
     return abortable(`wait ${id}`, signal, (early) =>
       wait({ root, id, early, ...(timeout !== undefined && { timeout }) }),
     );
@@ -278,20 +312,24 @@ export class Container {
    */
   async waitFor(condition: Condition | readonly Condition[], options: WaitForOptions = {}): Promise<void> {
     const { root, id } = this;
-    checkOptions('waitFor', options, waitForTypes);
+    const o = checkOptions('waitFor', options, waitForTypes);
     const conditions = checkConditions(condition);
     const succeeds = async (command: readonly string[], timeout: number): Promise<boolean> => {
-      const run = await this.exec(command, { stdio: noStreams, timeout, stopTimeout: 0 });
-      return run.exit.then(
-        ({ status }) => status === 0,
-        (error: unknown) => {
-          // Its time has passed, or the container has ended with it: waitFor says which.
-          if (error instanceof RuntError && ['ERR_TIMEOUT', 'ERR_STATUS_LOST'].includes(error.code)) return false;
-          throw error;
-        },
-      );
+      try {
+        const run = await this.exec(command, {
+          stdio: noStreams,
+          timeout,
+          stopTimeout: 0,
+          ...(o.signal && { signal: o.signal }),
+        });
+        return (await run.exit).status === 0;
+      } catch (error) {
+        // Its time has passed, it was aborted, or the container has ended with it: waitFor says which.
+        if (error instanceof RuntError && endsOfCommand.includes(error.code)) return false;
+        throw error;
+      }
     };
-    await waitForAll({ root, record: loadRecord(root, id), succeeds }, conditions, options);
+    await waitForAll({ root, record: loadRecord(root, id), succeeds }, conditions, o);
   }
 
   /**
@@ -316,12 +354,15 @@ export class Container {
    * The lines that it has written to the files of its stdio, or, with `follow`, writes until it has stopped.
    * @throws RuntError ERR_STREAMS if this program has not created it with files as stdio, ERR_ABORTED
    */
-  async *logs(options: LogOptions = {}): AsyncGenerator<LogLine, void, undefined> {
-    checkOptions('logs', options, logTypes);
-    const { follow, signal } = options;
+  logs(options: LogOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+    return endable((ended) => this.logLines(options, ended));
+  }
+
+  private async *logLines(options: LogOptions, ended: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
+    const { follow, signal } = checkOptions('logs', options, logTypes);
     const isOver = (): boolean => {
-      if (signal?.aborted) throw abortedError(`logs ${this.id}`, signal);
-      return !follow || this.isStopped();
+      refuseAborted(`logs ${this.id}`, signal);
+      return !follow || ended.aborted || this.isStopped();
     };
     yield* outputLines(this.id, this.held(), isOver);
   }
@@ -342,44 +383,57 @@ export class Container {
 
   /**
    * Ends it: its stop signal, and KILL after `timeout` ms (10 s when absent). Resolves when it has ended. The signal is
-   * that of the annotation `org.opencontainers.image.stopSignal`, else TERM, unless it is given here.
-   * @throws RuntError ERR_NO_CONTAINER, ERR_SPEC_VALUE for the annotation, ERR_USAGE for an unknown signal
+   * that of the annotation `org.opencontainers.image.stopSignal`, else TERM, unless `stopSignal` names another.
+   * @throws RuntError ERR_NO_CONTAINER, ERR_SPEC_VALUE for the annotation, ERR_USAGE for an unknown signal, ERR_ABORTED
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    checkOptions('stop', options, stopTypes);
-    const { timeout, signal } = options;
-    await stop({
-      root: this.root,
-      id: this.id,
+    const { root, id } = this;
+    const { timeout, stopSignal, signal } = checkOptions('stop', options, stopTypes);
+    const o = {
+      root,
+      id,
       ...(timeout !== undefined && { timeout }),
-      ...(signal !== undefined && { signal: signalOf('stop', signal) }),
-    });
+      ...(stopSignal !== undefined && { signal: signalOf('stop', stopSignal) }),
+    };
+    await abortable(`stop ${id}`, signal, (early) => stop({ ...o, early }));
   }
 
   /**
    * Signals its process or, with `all`, every process. The signal is a number, or a name with or without SIG; 0 only
    * checks that the process exists. With `wait` it resolves when the container has ended.
-   * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS
+   * @throws RuntError ERR_USAGE for an unknown signal, ERR_CONTAINER_STATUS, ERR_TIMEOUT, ERR_ABORTED
    */
   async kill(signal: number | string = 'TERM', options: KillOptions = {}): Promise<void> {
     const { root, id } = this;
     const number = signalOf('kill', signal, true);
-    checkOptions('kill', options, killTypes);
-    const end = options.wait ? new AwaitedEnd(root, loadRecord(root, id)) : undefined;
+    const o = checkOptions('kill', options, killTypes);
+    checkWait('kill', o);
+    refuseAborted(`kill ${id}`, o.signal);
+    const end = o.wait ? new AwaitedEnd(root, loadRecord(root, id)) : undefined;
     try {
-      await kill({ root, id, signal: number, all: options.all === true });
-      await end?.wait();
+      await kill({ root, id, signal: number, all: o.all === true });
+      if (end) await abortable(`kill ${id}`, o.signal, (early) => end.inTime(`kill ${id}`, { ...o, early }));
     } finally {
       end?.close();
     }
   }
 
-  /** Removes it. `force` kills it first, and ignores a missing container; `wait` waits until it has ended. */
+  /**
+   * Removes it. `force` kills it first, and ignores a missing container; `wait` waits until it has ended.
+   * @throws RuntError ERR_NO_CONTAINER, ERR_CONTAINER_STATUS, ERR_CGROUP; ERR_TIMEOUT and ERR_ABORTED for the wait
+   */
   async delete(options: DeleteOptions = {}): Promise<void> {
-    checkOptions('delete', options, deleteTypes);
-    if (options.wait && !options.force) await awaitStop(this.root, this.id);
-    await remove({ root: this.root, id: this.id, force: options.force === true });
-    release(this.root, this.id);
+    const { root, id } = this;
+    const o = checkOptions('delete', options, deleteTypes);
+    checkWait('delete', o);
+    refuseAborted(`delete ${id}`, o.signal);
+    if (o.wait && !o.force) {
+      await abortable(`delete ${id}`, o.signal, (early) => awaitStop(root, id, { ...o, early }));
+      refuseAborted(`delete ${id}`, o.signal);
+    }
+    const forget = releaser(root, id);
+    await remove({ root, id, force: o.force === true, warn: warner(o.onWarning) });
+    forget();
   }
 
   /**
@@ -390,8 +444,9 @@ export class Container {
     checkObject('checkpoint', 'options', options);
     const o = checkpointOptions(options);
     const { checkpoint } = await import('../container/criu/checkpoint.js');
+    const forget = releaser(this.root, this.id);
     await checkpoint({ ...o, root: this.root, id: this.id });
-    if (!o.leaveRunning && !o.preDump) release(this.root, this.id);
+    if (!o.leaveRunning && !o.preDump) forget();
   }
 
   /** `await using container = await runtime.create(…)`: kills and removes it at the end of the block. */
@@ -408,10 +463,22 @@ export class Container {
     return resume({ root: this.root, id: this.id });
   }
 
-  /** Sets new limits; absent ones do not change. If one is refused, none changes. */
-  async update(resources: Resources): Promise<void> {
+  /**
+   * Sets new limits; absent ones do not change. If one is refused, none changes.
+   * @throws RuntError ERR_USAGE, ERR_SPEC_INVALID, ERR_CONTAINER_STATUS, ERR_CGROUP …
+   */
+  async update(resources: Resources, options: WarningOptions = {}): Promise<void> {
     checkObject('update', 'resources', resources);
-    await update({ root: this.root, id: this.id, resources: toJson(resources), document: 'resources' });
+    const { onWarning } = checkOptions('update', options, warningTypes);
+    const json = jsonOf('update', 'resources', resources);
+    eachUnknownProperty({ linux: { resources: JSON.parse(json) } }, (pointer, { nearest }) => {
+      const near = nearest();
+      const name = pointer.slice('/linux/resources'.length);
+      const message = `update: unknown resource ${name}${near === undefined ? '' : `; did you mean ${near}?`}`;
+      throw new RuntError({ code: 'ERR_USAGE', message, pointer: name, document: 'resources' });
+    });
+    const { root, id } = this;
+    await update({ root, id, resources: json, document: 'resources', warn: warner(onWarning) });
   }
 
   /** Host pids of all its processes. */
@@ -429,30 +496,34 @@ export class Container {
   events(options: EventsOptions<'oom'> & { types: readonly 'oom'[] }): AsyncGenerator<OomEvent, void, undefined>;
   events(options: EventsOptions<'stats'> & { types: readonly 'stats'[] }): AsyncGenerator<StatsEvent, void, undefined>;
   events(options?: EventsOptions): AsyncGenerator<ContainerEvent, void, undefined>;
-  async *events(options: EventsOptions = {}): AsyncGenerator<ContainerEvent, void, undefined> {
+  events(options: EventsOptions = {}): AsyncGenerator<ContainerEvent, void, undefined> {
+    return endable((ended) => this.eventsUntil(options, ended));
+  }
+
+  private async *eventsUntil(
+    options: EventsOptions,
+    ended: AbortSignal,
+  ): AsyncGenerator<ContainerEvent, void, undefined> {
     const { root, id } = this;
-    checkOptions('events', options, eventsTypes, { kinds: kindsType });
-    const { types = ['stats', 'oom'], signal } = options;
-    const interval = types.includes('stats') ? (options.interval ?? statsInterval) : Number.POSITIVE_INFINITY;
+    const o = checkOptions('events', options, eventsTypes, { kinds: kindsType });
+    const { types = eventKinds, signal } = o;
+    const interval = types.includes('stats') ? (o.interval ?? statsInterval) : Number.POSITIVE_INFINITY;
     const early: EarlyEnd = { ended: false };
-    const source = events({ root, id, interval, early });
+    const end = (): void => {
+      early.ended = true;
+      early.wake?.();
+    };
+    refuseAborted(`events ${id}`, signal);
+    for (const one of [ended, signal]) one?.addEventListener('abort', end, { once: true });
     try {
-      for (;;) {
-        const { value: event, done } = await abortable(`events ${id}`, signal, (one) => {
-          // One signal ends any number of waits.
-          one.wake = () => {
-            early.ended = true;
-            early.wake?.();
-          };
-          return source.next();
-        });
-        if (signal?.aborted) throw abortedError(`events ${id}`, signal);
-        if (done) return;
+      for await (const event of events({ root, id, interval, early })) {
+        if (early.ended) break;
         if (!types.includes(event.type)) continue;
         yield event.type === 'stats' ? { ...event, stats: withFiniteLimits(event.stats) } : event;
       }
+      refuseAborted(`events ${id}`, signal);
     } finally {
-      await source.return();
+      signal?.removeEventListener('abort', end);
     }
   }
 
@@ -462,38 +533,40 @@ export class Container {
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     checkWords('exec', args);
-    checkOptions('exec', options, execTypes);
-    options.signal?.throwIfAborted();
-    const console = options.tty ? new ConsoleSocket() : undefined;
+    const o = checkOptions('exec', options, execTypes);
+    checkTerminal('exec', o);
+    refuseAborted(`exec ${id}`, o.signal);
+    const console = o.tty ? new ConsoleSocket() : undefined;
     let streams: Streams | undefined;
     try {
-      streams = openStreams(options.stdio ?? (console ? noStreams : pipes));
+      streams = openStreams(o.stdio ?? (console ? noStreams : pipes));
       const { launch } = await startExec({
         root,
         id,
         args: [...args],
-        env: [...(options.env ?? [])],
-        ...(options.cwd !== undefined && { cwd: options.cwd }),
-        ...(options.user !== undefined && { user: options.user }),
-        additionalGids: (options.additionalGids ?? []).map(String),
-        capabilities: [...(options.capabilities ?? [])],
+        env: [...(o.env ?? [])],
+        ...(o.cwd !== undefined && { cwd: o.cwd }),
+        ...(o.user !== undefined && { user: o.user }),
+        additionalGids: (o.additionalGids ?? []).map(String),
+        capabilities: [...(o.capabilities ?? [])],
         terminal: console !== undefined,
         ...(console && { consoleSocket: console.path }),
         // Without a supervisor, this program keeps the limit.
-        ...(options.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(options)),
+        ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
         detach: true,
         stdio: streams.stdio,
         rootless: this.rootless,
-        ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
+        ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+        warn: warner(o.onWarning),
       });
       streams.closeProcessEnds();
       const terminal = console?.receive();
       const { pid, pidfd } = launch;
       const { execKey } = launch.resources;
-      const limit = new EndLimit(limitOf(options), { what: `exec ${id}`, pid, pidfd, cgroups: [] });
+      const limit = new EndLimit(limitOf(o), { what: `exec ${id}`, pid, pidfd, cgroups: [] });
       const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitLimited(pidfd, pid, limit);
       // The wait closes the pidfd, and the end stops the kill, in one turn of the event loop.
-      const end = endedBy(`exec ${id}`, options, exit, async () => void native.pidfdSignal(pidfd, SIGKILL));
+      const end = endedBy(`exec ${id}`, o, exit, async () => void native.pidfdSignal(pidfd, SIGKILL));
       return new Run(pid, streams, end, terminal);
     } catch (error) {
       streams?.abandon();

@@ -28,9 +28,23 @@ export function hold(root: string, { id, created }: Created, streams: Streams, t
   held.set(key({ root, id }), { created, stdio: { stdin, stdout, stderr, terminal, files } });
 }
 
-/** Forgets the streams of a container that was deleted; they stay open. */
-export function release(root: string, id: string): void {
-  held.delete(key({ root, id }));
+/**
+ * The function that forgets the streams of a container, for after its removal: another container may have the id then.
+ * What it wrote can be read afterwards.
+ */
+export function releaser(root: string, id: string): () => void {
+  const found = held.get(key({ root, id }));
+  return () => {
+    if (!found) return;
+    if (held.get(key({ root, id })) === found) held.delete(key({ root, id }));
+    settleStreams(found.stdio);
+  };
+}
+
+/** The process of these streams has ended: frees the descriptors, without losing output. */
+export function settleStreams({ stdin, stdout, stderr, terminal }: Omit<HeldStdio, 'files'>): void {
+  stdin?.destroy();
+  for (const output of [stdout, stderr, terminal]) output?.drain();
 }
 
 /** The streams of a container; undefined if this program has not created it. */

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { CriuFlags, DumpFlags, RestoreFlags } from '../container/criu/criu-flag-types.js';
 import { callError, checkOptions, type OptionTypes } from './call-checks.js';
 import { type ContainerOptions, containerTypes } from './call-options.js';
+import { warner } from './option-words.js';
 
 /** Options of both, with the meaning of the command's flags (docs/checkpoint.md). */
 interface CriuOptions extends Partial<CriuFlags> {
@@ -24,8 +25,8 @@ export interface CheckpointOptions extends CriuOptions, Partial<DumpFlags> {
 export interface RestoreOptions extends CriuOptions, Partial<RestoreFlags>, ContainerOptions {}
 
 const sharedTypes: OptionTypes = {
-  imagePath: 'string',
-  workPath: 'string',
+  imagePath: 'path',
+  workPath: 'path',
   criu: 'string',
   tcpEstablished: 'boolean',
   extUnixSk: 'boolean',
@@ -69,14 +70,15 @@ const ownTypes = {
   server: { is: isServer, meaning: 'an object with address, and port from 1 to 65535' },
 };
 
-function check(call: string, options: CriuOptions, types: OptionTypes): void {
-  checkOptions(call, options, types, ownTypes);
-  if (!options.imagePath) throw callError(`${call}: option imagePath must be a path`);
+function check<O extends CriuOptions>(call: string, options: O, types: OptionTypes): O {
+  const copy = checkOptions(call, options, types, ownTypes);
+  if (copy.imagePath === undefined) throw callError(`${call}: option imagePath must be a path`);
+  return copy;
 }
 
 /** Checks the options of `checkpoint`, and makes paths absolute. @throws RuntError ERR_USAGE */
-export function checkpointOptions(options: CheckpointOptions) {
-  check('checkpoint', options, dumpTypes);
+export function checkpointOptions(given: CheckpointOptions) {
+  const options = check('checkpoint', given, dumpTypes);
   const { onWarning, pageServer, parentPath, unsafeAnnotations } = options;
   return {
     ...commonOptions(options),
@@ -87,13 +89,15 @@ export function checkpointOptions(options: CheckpointOptions) {
     ...(parentPath !== undefined && { parentPath }),
     ...(pageServer && { pageServer }),
     ...(unsafeAnnotations && { unsafeAnnotations }),
-    warn: onWarning ?? (() => {}),
+    warn: warner(onWarning),
   };
 }
 
-/** Checks the options of `restore`, and makes paths absolute. @throws RuntError ERR_USAGE */
+/** Checks the options of `restore`. @returns a copy @throws RuntError ERR_USAGE */
+export const checkRestore = (options: RestoreOptions): RestoreOptions => check('restore', options, restoreTypes);
+
+/** The options of `restore` for criu, with absolute paths. */
 export function restoreOptions(options: RestoreOptions) {
-  check('restore', options, restoreTypes);
   const { lsmProfile, lsmMountContext } = options;
   return {
     ...commonOptions(options),

@@ -17,14 +17,15 @@ import { features as featuresOf } from '../plan/features-document.js';
 import { asViolation, refusedEverywhere } from '../plan/ideal-hosts.js';
 import type { Plan } from '../plan/plan-ops.js';
 import type { Features, Spec } from '../spec/config-types.js';
-import { toJson } from '../spec/json/exact-json.js';
+import { isObject } from '../spec/json/is-object.js';
 import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
 import type { SpecOptions } from '../spec/options/option-types.js';
 import { callerIds } from '../sys/caller-ids.js';
-import { RuntError, setHintWords, type Violation } from '../sys/error.js';
+import { E } from '../sys/errno.js';
+import { RuntError, setWords, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { reportOf } from '../sys/report/error-report.js';
-import { callError, checkObject, checkOptions, checkText, type OptionTypes } from './call-checks.js';
+import { callError, checkObject, checkOptions, checkPath, checkText, jsonOf, type OptionTypes } from './call-checks.js';
 import type { CreateOptions, Piped, PipedRun, RunOptions } from './call-options.js';
 import { Container } from './container.js';
 import type { RestoreOptions } from './image-options.js';
@@ -53,6 +54,7 @@ export type {
   StdioOptions,
   StopOptions,
   WaitOptions,
+  WarningOptions,
 } from './call-options.js';
 export { type Attachment, Container, type EventsOptions } from './container.js';
 export type { CheckpointOptions, RestoreOptions } from './image-options.js';
@@ -71,7 +73,7 @@ export type {
 } from './wait-for.js';
 
 useNodeHost();
-setHintWords(withOptions);
+setWords(withOptions);
 Object.defineProperties(RuntError.prototype, {
   report: {
     value(this: RuntError) {
@@ -100,7 +102,7 @@ export interface RuntimeOptions {
   rootless?: boolean;
 }
 
-const runtimeTypes: OptionTypes = { root: 'string', rootless: 'boolean' };
+const runtimeTypes: OptionTypes = { root: 'path', rootless: 'boolean' };
 
 const rootlessMode = (expected: boolean | undefined): RootlessMode =>
   expected === undefined ? 'auto' : expected ? 'true' : 'false';
@@ -112,10 +114,10 @@ export class Runtime {
 
   /** @throws RuntError ERR_USAGE for an ordinary user without XDG_RUNTIME_DIR and without `root` */
   constructor(options: RuntimeOptions = {}) {
-    checkOptions('new Runtime', options, runtimeTypes);
-    this.root = resolve(options.root ?? rootOrDefault());
+    const { root, rootless } = checkOptions('new Runtime', options, runtimeTypes);
+    this.root = resolve(root ?? rootOrDefault());
     onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
-    this.#rootless = rootlessMode(options.rootless);
+    this.#rootless = rootlessMode(rootless);
   }
 
   /** A handle for a container, which need not exist. */
@@ -131,9 +133,8 @@ export class Runtime {
    */
   async create(id: string, bundle: string, options: CreateOptions = {}): Promise<Container> {
     checkText('create', 'id', id);
-    checkText('create', 'bundle', bundle);
     const container = this.container(id);
-    await container.create(resolve(bundle), options);
+    await container.create(bundle, options);
     return container;
   }
 
@@ -144,9 +145,8 @@ export class Runtime {
    */
   async restore(id: string, bundle: string, options: RestoreOptions): Promise<Container> {
     checkText('restore', 'id', id);
-    checkText('restore', 'bundle', bundle);
     const container = this.container(id);
-    await container.restore(resolve(bundle), options);
+    await container.restore(bundle, options);
     return container;
   }
 
@@ -159,8 +159,7 @@ export class Runtime {
   run(id: string, bundle: string, options: RunOptions): Promise<Run>;
   async run(id: string, bundle: string, options: RunOptions = {}): Promise<Run> {
     checkText('run', 'id', id);
-    checkText('run', 'bundle', bundle);
-    return this.container(id).run(resolve(bundle), options);
+    return this.container(id).run(bundle, options);
   }
 
   /** @throws RuntError ERR_NO_CONTAINER … */
@@ -188,15 +187,17 @@ export class Runtime {
  * @throws RuntError ERR_NO_CONTAINER, also if another container has the id of a document by now; ERR_STATE_CORRUPT
  */
 export function fromState(source: string | StateDocument, options: RuntimeOptions = {}): Container {
+  const o = checkOptions('fromState', options, runtimeTypes);
   if (typeof source === 'string') {
+    checkPath('fromState', 'source', source);
     const path = resolve(source);
-    const found = new Runtime({ ...options, root: dirname(path) }).container(basename(path));
+    const found = new Runtime({ ...o, root: dirname(path) }).container(basename(path));
     loadRecord(found.root, found.id);
     return found;
   }
-  checkObject('fromState', 'source', source);
+  if (!isObject(source)) throw callError('fromState: source must be a path or a state document');
   checkText('fromState', 'id of the state', source.id);
-  const found = new Runtime(options).container(source.id);
+  const found = new Runtime(o).container(source.id);
   const { created, pid } = loadRecord(found.root, found.id);
   // The document of a hook has no time.
   if (source.created === undefined ? !source.pid || source.pid === pid : source.created === created) return found;
@@ -236,7 +237,8 @@ export interface Validity {
  * @throws RuntError ERR_SPEC_MISSING, ERR_SPEC_JSON … if it is unreadable
  */
 export async function validate(config: Spec | string): Promise<Validity> {
-  if (typeof config !== 'string') checkObject('validate', 'config', config);
+  if (typeof config === 'string') checkPath('validate', 'config', config);
+  else checkObject('validate', 'config', config);
   try {
     const path = typeof config === 'string' ? join(resolve(config), 'config.json') : 'config.json';
     const judged = typeof config === 'string' ? judgeFile(path) : judgeObject(config);
@@ -251,7 +253,7 @@ export async function validate(config: Spec | string): Promise<Validity> {
 }
 
 function judgeObject(config: Spec) {
-  const bytes = Buffer.from(toJson(config));
+  const bytes = Buffer.from(jsonOf('validate', 'config', config));
   return judgeSpec(bytes, bytes.length, 'config.json');
 }
 
@@ -279,31 +281,31 @@ const compileTypes: OptionTypes = {
  * @throws RuntError ERR_SPEC_*, ERR_UNSUPPORTED, ERR_CGROUP_*
  */
 export async function compile(bundle: string, options: CompileOptions = {}): Promise<Plan> {
-  checkText('compile', 'bundle', bundle);
-  checkOptions('compile', options, compileTypes);
+  checkPath('compile', 'bundle', bundle);
+  const o = checkOptions('compile', options, compileTypes);
   const path = resolve(bundle);
-  const o = {
-    root: options.root ?? '/run/runt',
-    id: options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container'),
+  return compilePlan({
+    root: o.root ?? '/run/runt',
+    id: o.id ?? idOf(path),
     bundle: path,
-    rootless: rootlessMode(options.rootless),
-    ...(options.systemdCgroup && { cgroupManager: 'systemd' as const }),
-    ...(options.unsafeAnnotations && { unsafeAnnotations: options.unsafeAnnotations }),
-    ...(options.hookTimeout !== undefined && { hookTimeout: options.hookTimeout }),
+    rootless: rootlessMode(o.rootless),
+    ...(o.systemdCgroup && { cgroupManager: 'systemd' as const }),
+    ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+    ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
     warn: () => {},
-  };
-  return compilePlan(o);
+  });
 }
 
 /** The plan of a bundle as text, as `runt explain` prints it. @throws as `compile` */
 export async function explain(bundle: string, options: CompileOptions & { colour?: boolean } = {}): Promise<string> {
-  checkText('explain', 'bundle', bundle);
-  checkOptions('explain', options, { ...compileTypes, colour: 'boolean' });
-  const path = resolve(bundle);
-  const id = options.id ?? (path.slice(path.lastIndexOf('/') + 1) || 'container');
-  const { colour, ...compileOptions } = options;
-  return explainText(await compile(bundle, { ...compileOptions, id }), { colour: colour === true, id });
+  checkPath('explain', 'bundle', bundle);
+  const { colour, ...o } = checkOptions('explain', options, { ...compileTypes, colour: 'boolean' });
+  const id = o.id ?? idOf(resolve(bundle));
+  return explainText(await compile(bundle, { ...o, id }), { colour: colour === true, id });
 }
+
+/** The id of a bundle's container that has none. */
+const idOf = (path: string): string => basename(path) || 'container';
 
 /** The features of this runtime (runtime-spec features.md), as `runt features` prints them. */
 export function features(): Features {
@@ -311,21 +313,21 @@ export function features(): Features {
 }
 
 /** Changes a spec before it is written. */
-export type SpecChange = (spec: Spec) => void;
+export type SpecChange = (spec: Spec) => void | Promise<void>;
 
 /**
  * Writes a bundle's config.json as `runt spec` does, after `change` has edited it. Without `tty` there is no terminal.
  * Makes a missing directory, and replaces an existing config.json. For an ordinary user `rootless` defaults to true.
  * Paths are relative to the current directory.
  * @returns the spec that was written
- * @throws RuntError ERR_USAGE for an unknown option or a bad value, ERR_SPEC_INVALID
+ * @throws RuntError ERR_USAGE for an unknown option or a bad value, ERR_SPEC_INVALID, ERR_IO
  */
 export async function bundle(
   directory: string,
   options: SpecOptions | SpecChange = {},
   change: SpecChange = () => {},
 ): Promise<Spec> {
-  checkText('bundle', 'directory', directory);
+  checkPath('bundle', 'directory', directory);
   if (typeof options === 'function') return bundle(directory, {}, options);
   checkObject('bundle', 'options', options);
   if (typeof change !== 'function') throw callError('bundle: change must be a function');
@@ -339,8 +341,16 @@ export async function bundle(
     absolute: (p) => resolve(p),
     name: (o) => `option ${o}`,
   });
-  change(spec);
-  await mkdir(path, { recursive: true });
-  await writeFile(join(path, 'config.json'), `${toJson(spec, '  ')}\n`);
+  await change(spec);
+  const text = jsonOf('bundle', 'config', spec, '  ');
+  const file = join(path, 'config.json');
+  try {
+    await mkdir(path, { recursive: true });
+    await writeFile(file, `${text}\n`);
+  } catch (error) {
+    const { errno = E.EIO, syscall } = error as NodeJS.ErrnoException;
+    const facts = { code: 'ERR_IO', message: `bundle: write ${file}`, path: file, errno: Math.abs(errno) };
+    throw new RuntError({ ...facts, ...(syscall !== undefined && { syscall }) });
+  }
   return spec;
 }

@@ -28,10 +28,14 @@ export interface LogLine {
 /** The pieces of a file, each after the one before. */
 export class FileReader {
   readonly #fd: number;
-  #at = 0;
+  #at: number;
 
-  /** @throws RuntError ERR_IO */
-  constructor(readonly path: string) {
+  /** @param at where it begins @throws RuntError ERR_IO */
+  constructor(
+    readonly path: string,
+    at = 0,
+  ) {
+    this.#at = at;
     try {
       this.#fd = openSync(path, 'r');
     } catch (error) {

@@ -5,6 +5,7 @@ import { type EndLimit, type TimeLimit, timeoutError } from '../container/stdio/
 import { RuntError } from '../sys/error.js';
 import { now, readableOrPolled, withTimeout } from '../sys/waiting/loop.js';
 import { stopTime } from '../sys/waiting/time-limits.js';
+import { settleStreams } from './held-stdio.js';
 import type { Streams } from './process-streams.js';
 import type { TerminalStream } from './terminal-stream.js';
 
@@ -37,6 +38,8 @@ export class Run {
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
+  readonly #piped: () => number;
+  #output: Promise<Output> | undefined;
 
   /**
    * @param terminal with `tty`, both directions of the terminal; else null
@@ -52,26 +55,47 @@ export class Run {
     this.stdin = stdin;
     this.stdout = stdout;
     this.stderr = stderr;
+    this.#piped = countPipes(stdin);
     // A program that does not look at `exit` must not end because of it.
-    exit.catch(() => {});
+    exit.catch(() => {}).then(() => settleStreams({ stdin, stdout, stderr, terminal }));
   }
 
   /**
-   * Closes stdin if it was not used, and resolves with all output once the process has ended; that of a terminal is
-   * stdout.
+   * Closes stdin, unless a stream is piped into it, and resolves with all output once the process has ended; that of a
+   * terminal is stdout. A second call has the same result.
    * @throws RuntError as `exit`
    */
-  async output(): Promise<Output> {
-    if (this.stdin && !this.stdin.writableEnded) this.stdin.end();
+  output(): Promise<Output> {
+    this.#output ??= this.readOutput();
+    return this.#output;
+  }
+
+  private async readOutput(): Promise<Output> {
+    if (this.#piped() === 0) this.stdin?.end();
     const outputs = [text(this.terminal ?? this.stdout), text(this.stderr), this.exit] as const;
     const [stdout, stderr, { status, signal }] = await Promise.all(outputs);
     return { stdout, stderr, exitCode: status, signal };
   }
 }
 
+/** Counts the streams that are piped into a stream, from now on. */
+function countPipes(stream: Writable | null): () => number {
+  let n = 0;
+  stream?.on('pipe', () => n++).on('unpipe', () => n--);
+  return () => n;
+}
+
+/** The rest of a stream; of one that is destroyed, what was read until then. */
 async function text(stream: Readable | null): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream ?? []) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of stream ?? []) {
+      // Text if the caller has set an encoding.
+      chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, stream?.readableEncoding ?? 'utf8') : chunk);
+    }
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -80,6 +104,11 @@ export const limitOf = ({ timeout, stopTimeout }: EndOptions): TimeLimit => ({
   ...(timeout !== undefined && { timeout }),
   ...(stopTimeout !== undefined && { stopTimeout }),
 });
+
+/** @throws RuntError ERR_ABORTED if the signal has aborted */
+export function refuseAborted(what: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(what, signal);
+}
 
 export const abortedError = (what: string, signal: AbortSignal | undefined): RuntError =>
   new RuntError({ code: 'ERR_ABORTED', message: `${what}: the signal aborted it`, cause: signal?.reason });

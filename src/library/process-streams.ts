@@ -1,12 +1,12 @@
 /** Standard streams of a container's process as Node.js streams. Node.js only. */
-import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import type { Stdio } from '../container/launch/spawn-init.js';
 import { openRegular } from '../container/stdio/regular-file.js';
 import { check } from '../sys/error.js';
 import { native } from '../sys/host.js';
+import { AT_FDCWD, O_RDONLY, O_RDWR } from '../sys/linux.js';
 
 /** A regular file. Output is appended; a new file has mode 0600. A relative path is relative to this program. */
 export interface StdioFile {
@@ -36,11 +36,11 @@ export interface Streams {
 /** Opens the descriptors 0, 1 and 2 of a process. @throws RuntError ERR_IO, with nothing left open */
 export function openStreams(options: readonly [StdioOption, StdioOption, StdioOption]): Streams {
   const theirs: number[] = [];
-  const ours: (Socket | null)[] = [];
+  const ours: (Socket | OutputPipe | null)[] = [];
   const owned: number[] = [];
   const files: (string | undefined)[] = [];
   const closeProcessEnds = () => {
-    for (const fd of owned.splice(0)) closeSync(fd);
+    for (const fd of owned.splice(0)) native.close(fd);
   };
   const abandon = () => {
     closeProcessEnds();
@@ -60,7 +60,7 @@ export function openStreams(options: readonly [StdioOption, StdioOption, StdioOp
       ours.push(null);
       let opened: number | undefined;
       if (file !== undefined) opened = openRegular(file, i === 0, `stdio[${i}]`, 'give a descriptor of it instead');
-      else if (option === 'ignore') opened = openSync('/dev/null', 'r+');
+      else if (option === 'ignore') opened = open('/dev/null', O_RDWR);
       if (opened !== undefined) owned.push(opened);
       theirs.push(opened ?? (typeof option === 'number' ? option : i));
     }
@@ -81,7 +81,7 @@ export type Observer = (chunk: Buffer) => void;
 const keptOutput = 64 << 10;
 
 /** The output of a process, for observers who do not consume it. */
-export class ObservedOutput {
+class ObservedOutput {
   readonly #observers = new Set<Observer>();
   #kept: Buffer[] = [];
   #length = 0;
@@ -109,24 +109,94 @@ export class ObservedOutput {
   }
 }
 
-/** Our reading end of a pipe. */
-export class OutputPipe extends Socket implements Readable {
-  readonly output = new ObservedOutput();
+/** Bytes of unread output that are kept of a process that has ended: more than a pipe holds (pipe(7)). */
+const mostDrained = 1 << 20;
 
-  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk instanceof Buffer) this.output?.add(chunk);
-    const more = super.push(chunk, encoding);
-    return more || (chunk !== null && this.output?.isObserved === true);
+/** What the two sources of output have: a pipe and a terminal. */
+interface Source extends Readable {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+/**
+ * Forwards a source of output to a stream: as fast as the stream is consumed, faster while it is observed, and to the
+ * end once the process has ended. Then the source is closed, even if the stream is never consumed.
+ */
+export class OutputFeed {
+  readonly #output = new ObservedOutput();
+  #drains = false;
+
+  constructor(
+    private readonly source: Source,
+    stream: Readable,
+  ) {
+    source.on('data', (chunk: Buffer) => {
+      this.#output.add(chunk);
+      const drains = this.#drains && stream.readableLength < mostDrained;
+      if (!stream.push(chunk) && !this.#output.isObserved && !drains) source.pause();
+    });
+    source.once('end', () => stream.push(null));
+    source.pause();
+  }
+
+  /** For `_read` of the stream. */
+  read(): void {
+    this.source.ref();
+    this.source.resume();
   }
 
   /** Calls an observer with the last output and all that follows; reads it even if nobody consumes it. */
   observe(observer: Observer): () => void {
-    const stop = this.output.observe(observer);
-    // It reads nothing while its buffer is full.
-    if (!this.readableEnded) this._read(0);
+    const stop = this.#output.observe(observer);
+    this.read();
     return stop;
   }
+
+  /** The process has ended: takes the rest of its output, without keeping this program running for it. */
+  drain(): void {
+    if (this.#drains) return;
+    this.#drains = true;
+    if (this.source.isPaused()) this.source.unref();
+    this.source.resume();
+  }
 }
+
+/** Our reading end of a pipe. */
+export class OutputPipe extends Readable {
+  readonly #pipe: Socket;
+  readonly #feed: OutputFeed;
+
+  /** @param fd the descriptor, which the stream owns */
+  constructor(fd: number) {
+    super();
+    this.#pipe = new Socket({ fd, readable: true, writable: false });
+    this.#feed = new OutputFeed(this.#pipe, this);
+    this.#pipe.once('error', (error) => this.destroy(error));
+  }
+
+  /** See OutputFeed.observe. */
+  observe(observer: Observer): () => void {
+    return this.#feed.observe(observer);
+  }
+
+  /** See OutputFeed.drain. */
+  drain(): void {
+    this.#feed.drain();
+  }
+
+  override _read(): void {
+    this.#feed.read();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#pipe.destroy();
+    done(error);
+  }
+}
+
+/** Opened and closed by runt: a worker thread of Node.js closes the descriptors that Node.js has opened in it. */
+const open = (path: string, flags: number): number =>
+  check(native.openAt(AT_FDCWD, path, flags, 0), { code: 'ERR_IO', message: `open ${path}`, path, syscall: 'openat' });
 
 function pipe(): [reader: number, writer: number] {
   const ends = new BigInt64Array(2);
@@ -137,13 +207,13 @@ function pipe(): [reader: number, writer: number] {
 /** A pipe with our reading end, which does not block. */
 function outputPipe(): { near: OutputPipe; far: number } {
   const [reader, far] = pipe();
-  return { near: new OutputPipe({ fd: reader, readable: true, writable: false }), far };
+  return { near: new OutputPipe(reader), far };
 }
 
 /** A pipe with our writing end. Reopens the reading end, because the process's must block. */
 function inputPipe(): { near: Socket; far: number } {
   const [reader, writer] = pipe();
-  const far = openSync(`/proc/self/fd/${reader}`, 'r');
-  closeSync(reader);
+  const far = open(`/proc/self/fd/${reader}`, O_RDONLY);
+  native.close(reader);
   return { near: new Socket({ fd: writer, readable: false, writable: true }), far };
 }

@@ -8,7 +8,7 @@ import { check, RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH } from '../sys/linux.js';
 import { callError } from './call-checks.js';
-import { ObservedOutput, type Observer } from './process-streams.js';
+import { type Observer, OutputFeed } from './process-streams.js';
 
 /** The largest window in characters: struct winsize of ioctl_tty(2). */
 const largestWindow = 65_535;
@@ -17,45 +17,48 @@ const largestWindow = 65_535;
 export class TerminalStream extends Duplex {
   readonly #master: number;
   readonly #tty: ReadStream;
-  readonly #output = new ObservedOutput();
+  readonly #feed: OutputFeed;
 
   /** @param master the descriptor, which the stream owns */
   constructor(master: number) {
     super();
     this.#master = master;
     this.#tty = new ReadStream(master);
-    this.#tty.on('data', (chunk: Buffer) => {
-      this.#output.add(chunk);
-      if (!this.push(chunk) && !this.#output.isObserved) this.#tty.pause();
-    });
-    this.#tty.once('end', () => this.push(null));
+    this.#feed = new OutputFeed(this.#tty, this);
     // EIO: the last process has closed the terminal (ioctl_tty(2)).
     this.#tty.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EIO') this.push(null);
       else this.destroy(error);
     });
-    this.#tty.pause();
   }
 
-  /** Calls an observer with the last output and all that follows; reads it even if nobody consumes it. */
+  /** See OutputFeed.observe. */
   observe(observer: Observer): () => void {
-    const stop = this.#output.observe(observer);
-    this.#tty.resume();
-    return stop;
+    return this.#feed.observe(observer);
   }
 
-  /** Sets the window size; the kernel sends SIGWINCH to the process. @throws RuntError ERR_USAGE, ERR_IO */
+  /** See OutputFeed.drain. */
+  drain(): void {
+    this.#feed.drain();
+  }
+
+  /**
+   * Sets the window size; the kernel sends SIGWINCH to the process. Does nothing once the terminal is closed.
+   * @throws RuntError ERR_USAGE, ERR_IO
+   */
   resize(columns: number, rows: number): void {
     for (const [name, value] of Object.entries({ columns, rows })) {
       const fits = Number.isInteger(value) && value >= 0 && value <= largestWindow;
       if (!fits) throw callError(`resize: ${name} must be an integer from 0 to ${largestWindow}`);
     }
+    // Another file may have the number of the descriptor by now.
+    if (this.#tty.destroyed) return;
     const r = native.setWindowSize(this.#master, columns, rows);
     check(r, { code: 'ERR_IO', message: `set the window size to ${columns} × ${rows}`, syscall: 'ioctl' });
   }
 
   override _read(): void {
-    this.#tty.resume();
+    this.#feed.read();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {

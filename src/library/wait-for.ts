@@ -1,18 +1,19 @@
 /** Waits until a container is ready: `waitFor`. Node.js only. */
 
 import { StringDecoder } from 'node:string_decoder';
+import { readExit } from '../container/state/exit-records.js';
 import { statusOf } from '../container/state/recorded-process.js';
 import { type ContainerRecord, loadRecord, type Status } from '../container/state/state-store.js';
 import { isObject } from '../spec/json/is-object.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { tryReadText } from '../sys/fs.js';
+import { tryReadText, tryStat } from '../sys/fs.js';
 import { native } from '../sys/host.js';
 import { AT_FDCWD, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../sys/linux.js';
 import { now, sleep, withTimeout } from '../sys/waiting/loop.js';
 import { lastOutputTime, timeoutStatus, waitForInterval, waitForTime } from '../sys/waiting/time-limits.js';
 import { callError, checkOptions, checkWords, type OptionTypes } from './call-checks.js';
-import { heldStdio, streamsError } from './held-stdio.js';
+import { type HeldStdio, heldStdio, streamsError } from './held-stdio.js';
 import { FileReader } from './output-logs.js';
 import { abortedError } from './process-run.js';
 
@@ -64,13 +65,15 @@ export interface WaitForOptions {
   interval?: number;
 }
 
-export const waitForTypes: OptionTypes = { timeout: 'milliseconds', signal: 'abort', interval: 'milliseconds' };
+export const waitForTypes: OptionTypes = { timeout: 'milliseconds', signal: 'abort', interval: 'interval' };
 
 /** A condition that can be looked at. */
 interface Look {
   /** For errors: what is waited for. */
   readonly what: string;
   readonly isMet: () => boolean | Promise<boolean>;
+  /** A look that waits ends by itself when the signal aborts. */
+  readonly endsWithSignal?: true;
   readonly close: () => void;
 }
 
@@ -81,6 +84,9 @@ interface Target {
   readonly succeeds: (command: readonly string[], timeout: number) => Promise<boolean>;
 }
 
+/** What an error shows of the last output: bytes of each stream that are looked at, and lines of them. */
+const mostLastOutput = 4 << 10;
+const lastLines = 3;
 /** Characters of a line without an end that are looked at. */
 const longestLine = 64 << 10;
 /** The state TCP_LISTEN in /proc/net/tcp (proc_net_tcp(5)). */
@@ -107,7 +113,12 @@ export async function waitForAll(target: Target, conditions: readonly Condition[
       const isStopped = currentStatus(root, record) === 'stopped';
       const unmet: Look[] = [];
       for (const look of looks) {
-        const met = await withTimeout(Promise.resolve(look.isMet()), Math.max(1, deadline - now()));
+        const looking = Promise.resolve(look.isMet());
+        const met = await withTimeout(
+          look.endsWithSignal ? looking : untilAborted(looking, signal),
+          Math.max(1, deadline - now()),
+        );
+        if (signal?.aborted) throw abortedError(what, signal);
         if (met === true) look.close();
         else unmet.push(look);
       }
@@ -115,7 +126,7 @@ export async function waitForAll(target: Target, conditions: readonly Condition[
       const [first] = unmet;
       if (!first) return;
       // Its last output may still be in a pipe: look once more.
-      if (wasStopped) throw stoppedError(what, first);
+      if (wasStopped) throw await stoppedError(what, target, first);
       if (now() >= deadline) throw timeoutError(what, first, timeout);
       wasStopped = isStopped;
       await pauseUntil(isStopped ? lastOutputTime : Math.min(pause, Math.max(1, deadline - now())), signal);
@@ -125,8 +136,57 @@ export async function waitForAll(target: Target, conditions: readonly Condition[
   }
 }
 
-const stoppedError = (what: string, look: Look): RuntError =>
-  new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${what}: the container has stopped before ${look.what}` });
+/** Tells how it ended, and its last output, which usually says why. */
+async function stoppedError(what: string, { root, record }: Target, look: Look): Promise<RuntError> {
+  const exit = readExit(`${root}/${record.id}`);
+  const status = exit?.pid === record.pid ? ` with status ${exit.status}` : '';
+  const output = await lastOutput(heldStdio(root, record));
+  return new RuntError({
+    code: 'ERR_CONTAINER_STATUS',
+    message: `${what}: the container has stopped${status} before ${look.what}`,
+    ...(output && { hint: `look at its last output:\n${output}` }),
+  });
+}
+
+/** The last lines that a container has written; undefined if this program does not have its output. */
+async function lastOutput(held: HeldStdio | undefined): Promise<string | undefined> {
+  const texts = [held?.stdout, held?.stderr, held?.terminal].map((stream) => {
+    let text = '';
+    const stop = stream?.observe((chunk) => {
+      text = (text + chunk.toString()).slice(-mostLastOutput);
+    });
+    return () => {
+      stop?.();
+      return text;
+    };
+  });
+  await sleep(lastOutputTime);
+  const written = texts.map((end) => end());
+  for (const path of new Set(held?.files.slice(1))) if (path) written.push(endOfFile(path));
+  const lines = written.flatMap((text) =>
+    text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-lastLines),
+  );
+  return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+/** Empty if it cannot be read: this is for an error with another reason. */
+function endOfFile(path: string): string {
+  const size = tryStat(path)?.size ?? 0;
+  try {
+    const reader = new FileReader(path, Math.max(0, Number(size) - mostLastOutput));
+    try {
+      return reader.read().toString();
+    } finally {
+      reader.close();
+    }
+  } catch (error) {
+    if (error instanceof RuntError) return '';
+    throw error;
+  }
+}
 
 const timeoutError = (what: string, look: Look, timeout: number): RuntError =>
   new RuntError({
@@ -148,14 +208,24 @@ function currentStatus(root: string, { id, created }: ContainerRecord): Status {
 
 /** Sleeps for `ms`, or until the signal aborts. */
 async function pauseUntil(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return sleep(ms);
+  if (signal) await withTimeout(untilAborted(new Promise<never>(() => {}), signal), ms);
+  else await sleep(ms);
+}
+
+/** Waits for `work`, or until the signal aborts: undefined then. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (!signal) return work;
   let abort = (): void => {};
-  const aborted = new Promise<void>((settle) => {
-    abort = settle;
+  const aborted = new Promise<undefined>((settle) => {
+    abort = () => settle(undefined);
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
   });
-  await withTimeout(aborted, ms);
-  signal.removeEventListener('abort', abort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
@@ -188,16 +258,20 @@ const memberTypes = {
 
 /** Checks conditions of `waitFor`. @throws RuntError ERR_USAGE */
 export function checkConditions(value: unknown): Condition[] {
-  const conditions = isList(value) ? value : [value];
-  for (const condition of conditions) {
-    if (typeof condition === 'function') continue;
+  const conditions = isList(value) ? [...value] : [value];
+  return conditions.map((condition) => {
+    if (typeof condition === 'function') return condition as Condition;
     const kinds = Object.keys(conditionTypes);
     const kind = isObject(condition) ? kinds.find((name) => name in condition) : undefined;
-    if (kind === undefined) throw callError(`waitFor: a condition is a function, or has one of ${kinds.join(', ')}`);
-    checkOptions('waitFor', condition, conditionTypes[kind]!, memberTypes);
-    if (kind === 'command') checkWords('waitFor', (condition as CommandCondition).command);
-  }
-  return conditions as Condition[];
+    if (kind === undefined || !isObject(condition))
+      throw callError(`waitFor: a condition is a function, or has one of ${kinds.join(', ')}`);
+    const others = kinds.filter((name) => name !== kind && name in condition);
+    if (others.length > 0)
+      throw callError(`waitFor: ${[kind, ...others].join(' and ')} are conditions of their own: write a list of them`);
+    const copy = checkOptions('waitFor', condition, conditionTypes[kind]!, memberTypes);
+    if (kind === 'command') checkWords('waitFor', copy.command);
+    return copy as unknown as Condition;
+  });
 }
 
 function lookOf(what: string, target: Target, condition: Condition, timeLeft: () => number): Look {
@@ -219,7 +293,8 @@ function lookOf(what: string, target: Target, condition: Condition, timeLeft: ()
   }
   if ('file' in condition)
     return look(`${condition.file} existed`, () => existsInside(what, record.pid, condition.file));
-  return look(`${JSON.stringify(condition.command)} succeeded`, () => target.succeeds(condition.command, timeLeft()));
+  const succeeded = (): Promise<boolean> => target.succeeds(condition.command, timeLeft());
+  return { ...look(`${JSON.stringify(condition.command)} succeeded`, succeeded), endsWithSignal: true };
 }
 
 /** Whether a process listens on a TCP port in the network namespace of a process (proc_net_tcp(5)). */

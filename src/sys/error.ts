@@ -44,33 +44,35 @@ export interface ErrorFacts {
   cause?: unknown;
 }
 
-let hintWords: ((hint: string) => string) | undefined;
+let reworded: ((text: string) => string) | undefined;
 
-/** Changes the words of hints from now on, for callers without a command line. */
-export function setHintWords(change: (hint: string) => string): void {
-  hintWords = change;
+/** Changes the words of messages and hints from now on, for callers without a command line. */
+export function setWords(change: (text: string) => string): void {
+  reworded = change;
 }
 
 /** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) makes the whole text. */
 export class RuntError extends Error {
   readonly code: string;
-  readonly op?: string;
-  readonly path?: string;
-  pointer?: string;
-  value?: unknown;
-  document?: string;
-  readonly errno?: number;
-  readonly syscall?: string;
-  hint?: string;
-  see?: string;
-  readonly violations?: Violation[];
-  readonly more?: boolean;
-  readonly exit?: number;
+  // Declared only: a member that is absent is not shown as undefined.
+  declare readonly op?: string;
+  declare readonly path?: string;
+  declare pointer?: string;
+  declare value?: unknown;
+  declare document?: string;
+  declare readonly errno?: number;
+  declare readonly syscall?: string;
+  declare hint?: string;
+  declare see?: string;
+  declare readonly violations?: Violation[];
+  declare readonly more?: boolean;
+  declare readonly exit?: number;
   /** The whole text, as the command prints it. Only the library defines it (library/index.ts). */
   declare readonly report: () => string;
 
   constructor(facts: ErrorFacts) {
-    const { message, cause, ...rest } = facts;
+    const { message: text, cause, ...rest } = facts;
+    const message = reworded?.(text) ?? text;
     super(
       facts.errno === undefined
         ? message
@@ -80,7 +82,7 @@ export class RuntError extends Error {
     if (cause !== undefined) this.cause = cause;
     this.code = rest.code;
     Object.assign(this, rest);
-    if (hintWords && rest.hint) this.hint = hintWords(rest.hint);
+    if (reworded && rest.hint) this.hint = reworded(rest.hint);
   }
 }
 

@@ -15,19 +15,25 @@ const test = suite('library container');
 reserveNumbers(1000);
 const SIGUSR1 = 10;
 
-/** A descriptor of Node.js in the container: another descriptor of the same file. */
+/** A descriptor of Node.js in the container: another descriptor of the same file, while the container has it. */
 class Handed extends OpenFile {
-  private readonly own: number;
+  private own = -1;
   readonly readable = true;
 
   constructor(
-    fd: number,
+    private readonly fd: number,
     readonly shown = `descriptor ${fd}`,
   ) {
     super();
-    const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
-    const mode = (['r', 'w', 'r+'] as const)[Number.parseInt(flags, 8) & O_ACCMODE];
-    this.own = openSync(`/proc/self/fd/${fd}`, mode ?? 'r');
+  }
+
+  override hold(): this {
+    if (this.own < 0) {
+      const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${this.fd}`, 'utf8')) ?? [];
+      const mode = (['r', 'w', 'r+'] as const)[Number.parseInt(flags, 8) & O_ACCMODE];
+      this.own = openSync(`/proc/self/fd/${this.fd}`, mode ?? 'r');
+    }
+    return super.hold();
   }
 
   override read(data: Uint8Array): number {
@@ -49,6 +55,10 @@ function host(script?: Script): { host: TaskHost; runtime: Runtime; web: Contain
   const task = new TaskHost(script, undefined, { name: 'node' });
   const { kernel } = task;
   kernel.on('pipe', (data) => native.pipe(data));
+  const [openAt, close] = [kernel.performs('openAt'), kernel.performs('close')];
+  const isPipe = (path: string): boolean => path.startsWith('/proc/self/fd/');
+  kernel.on('openAt', (dir, path, ...how) => (isPipe(path) ? native : { openAt }).openAt(dir, path, ...how));
+  kernel.on('close', (fd) => (fd > 2 && fd < 1000 ? native : { close }).close(fd));
   kernel.descriptors.outside = (fd) => (fd > 2 && fd < 1000 ? new Handed(fd) : undefined);
   const runtime = new Runtime({ root: kernel.root });
   return { host: task, runtime, web: runtime.container('web') };
@@ -120,8 +130,8 @@ test('run returns the streams and the exit of the process, and removes the conta
   assert.is(run.pid, host.main.process.pid);
   const output = Promise.all([text(run.stdout), text(run.stderr)]);
   host.main.process.exit(0);
-  assert.equal(await kernel.finish(output), ['out', 'err']);
   assert.is((await kernel.finish(run.exit)).status, 0);
+  assert.equal(await output, ['out', 'err']);
   assert.equal(await runtime.list(), []);
   await host.settle(1000);
   assert.equal(host.left, []);
@@ -191,7 +201,7 @@ test('kill takes a name or a number, may signal all processes, and refuses an un
   assert.equal(process.signals, [SIGUSR1, SIGUSR1, SIGUSR1, SIGTERM, SIGUSR1]);
   assert.equal(other.signals, [SIGUSR1]);
   const error = await failure(host, web.kill('NOTHING'));
-  assert.equal([error.code, error.message], ['ERR_USAGE', 'kill: unknown signal NOTHING']);
+  assert.equal([error.code, error.message], ['ERR_USAGE', 'kill: unknown signal "NOTHING"']);
   assert.equal(await web.pids(), [process.pid, other.pid]);
   other.signal(SIGKILL);
   await kernel.finish(web.delete({ force: true }));
@@ -249,8 +259,8 @@ test('exec runs a process in a running container', async () => {
   const output = text(run.stdout);
   say(exec!, 1, 'hello');
   exec?.process.exit(4);
-  assert.is(await kernel.finish(output), 'hello');
   const { status, pid } = await kernel.finish(run.exit);
+  assert.is(await output, 'hello');
   assert.equal([status, pid], [4, run.pid]);
   await kernel.finish(made.web.delete({ force: true }));
   await made.host.settle(10_000);

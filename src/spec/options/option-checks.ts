@@ -12,7 +12,8 @@ export interface OptionType {
 export const isListOf =
   (type: string) =>
   (value: unknown): boolean =>
-    Array.isArray(value) && value.every((item) => typeof item === type);
+    // Spread: `every` passes over holes.
+    Array.isArray(value) && [...value].every((item) => typeof item === type);
 
 const list: OptionType = { is: isListOf('string'), meaning: 'a list of strings' };
 

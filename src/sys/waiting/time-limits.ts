@@ -92,6 +92,8 @@ export const followInterval = 50;
 /** Default of `waitFor`, as in testcontainers: the time limit, and the longest pause between two looks. */
 export const waitForTime = 60_000;
 export const waitForInterval = 100;
+/** A wait that an AbortSignal may end, and that polls, looks for that after this time. */
+export const earlyEndInterval = 1_000;
 /** A program reads the last output of an ended container from a pipe in this time. */
 export const lastOutputTime = 50;
 

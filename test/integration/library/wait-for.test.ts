@@ -78,7 +78,10 @@ test(
     await container.kill('KILL', { wait: true });
     assert.equal(
       [(await waiting).code, (await waiting).message],
-      ['ERR_CONTAINER_STATUS', `waitFor ${bed.id}: the container has stopped before a process listened on port 5432`],
+      [
+        'ERR_CONTAINER_STATUS',
+        `waitFor ${bed.id}: the container has stopped with status 137 before a process listened on port 5432`,
+      ],
     );
     await container.waitFor({ status: 'stopped' });
     await container.delete();
@@ -115,7 +118,9 @@ test(
     for await (const chunk of stdout!) all += chunk;
     assert.is(all.split('\n').length, 20_003);
     assert.match(all, /^noise 0\n[\s\S]*\nready to accept\nend\n$/);
-    assert.match((await failure(container.waitFor({ output: 'never' }, limit))).message, 'stopped before a line');
+    const { message, hint } = await failure(container.waitFor({ output: 'never' }, limit));
+    assert.match(message, 'the container has stopped with status 0 before a line');
+    assert.is(hint, 'look at its last output:\nnoise 19999\nready to accept\nend\nto accept');
     await container.delete();
   }),
 );

@@ -178,7 +178,7 @@ test(
       () => assert.unreachable(),
       (error) => assert.is(error.code, 'ERR_TIMEOUT'),
     );
-    await container.stop({ signal: 'USR2', timeout: 0 });
+    await container.stop({ stopSignal: 'USR2', timeout: 0 });
     assert.is((await container.wait({ timeout: 1000 })).signal, 9);
     await container.delete({ wait: true });
     await started(bed, `trap "exit 7" TERM; ${loop}`);
