@@ -81,6 +81,8 @@ test(
         `delay p99 ${ms(delay.percentile(99))} ms, idle ${ms(idle.percentile(99))} ms`,
     );
     assert.ok(most <= promised * slack, `${most} ms`);
+    // On a quiet machine: RUNT_QUIET=1 node hack/test.mjs library/event-loop
+    if (process.env.RUNT_QUIET) assert.ok(delay.percentile(99) <= promised * 1e6, `p99 ${ms(delay.percentile(99))} ms`);
   }),
 );
 
