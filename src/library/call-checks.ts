@@ -68,6 +68,9 @@ function membersOf(options: { readonly [name: string]: unknown }): object {
   return members;
 }
 
+/** Options for the core that inherit nothing: what another module has added to all objects does not count. */
+export const alone = <O extends object>(options: O): O => Object.assign(Object.create(null), options);
+
 function isOfAllObjects(options: object, name: string): boolean {
   let owner = options;
   while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner) ?? Object.prototype;

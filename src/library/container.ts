@@ -31,7 +31,7 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { SIGKILL } from '../sys/linux.js';
 import { lastOutputTime, statsInterval } from '../sys/waiting/time-limits.js';
-import { callError, checkObject, checkOptions, checkPath, checkWords, jsonOf } from './call-checks.js';
+import { alone, callError, checkObject, checkOptions, checkPath, checkWords, jsonOf } from './call-checks.js';
 import {
   type ContainerOptions,
   type CreateOptions,
@@ -225,7 +225,7 @@ export class Container {
 
   private prepare(call: string, bundle: string, o: ContainerOptions, defaultStdio: StdioOptions): Promise<Created> {
     return this.withStreams(call, o, defaultStdio, (stdio, consoleSocket) =>
-      create(this.createOptions(bundle, o, stdio, consoleSocket)),
+      create(alone(this.createOptions(bundle, o, stdio, consoleSocket))),
     );
   }
 
@@ -301,7 +301,7 @@ export class Container {
     const { root, id } = this;
     const { timeout, signal } = checkOptions('wait', options, waitTypes);
     return abortable(`wait ${id}`, signal, (early) =>
-      wait({ root, id, early, ...(timeout !== undefined && { timeout }) }),
+      wait(alone({ root, id, early, ...(timeout !== undefined && { timeout }) })),
     );
   }
 
@@ -395,7 +395,7 @@ export class Container {
       ...(timeout !== undefined && { timeout }),
       ...(stopSignal !== undefined && { signal: signalOf('stop', stopSignal) }),
     };
-    await abortable(`stop ${id}`, signal, (early) => stop({ ...o, early }));
+    await abortable(`stop ${id}`, signal, (early) => stop(alone({ ...o, early })));
   }
 
   /**
@@ -540,25 +540,27 @@ export class Container {
     let streams: Streams | undefined;
     try {
       streams = openStreams(o.stdio ?? (console ? noStreams : pipes));
-      const { launch } = await startExec({
-        root,
-        id,
-        args: [...args],
-        env: [...(o.env ?? [])],
-        ...(o.cwd !== undefined && { cwd: o.cwd }),
-        ...(o.user !== undefined && { user: o.user }),
-        additionalGids: (o.additionalGids ?? []).map(String),
-        capabilities: [...(o.capabilities ?? [])],
-        terminal: console !== undefined,
-        ...(console && { consoleSocket: console.path }),
-        // Without a supervisor, this program keeps the limit.
-        ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
-        detach: true,
-        stdio: streams.stdio,
-        rootless: this.rootless,
-        ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
-        warn: warner(o.onWarning),
-      });
+      const { launch } = await startExec(
+        alone({
+          root,
+          id,
+          args: [...args],
+          env: [...(o.env ?? [])],
+          ...(o.cwd !== undefined && { cwd: o.cwd }),
+          ...(o.user !== undefined && { user: o.user }),
+          additionalGids: (o.additionalGids ?? []).map(String),
+          capabilities: [...(o.capabilities ?? [])],
+          terminal: console !== undefined,
+          ...(console && { consoleSocket: console.path }),
+          // Without a supervisor, this program keeps the limit.
+          ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
+          detach: true,
+          stdio: streams.stdio,
+          rootless: this.rootless,
+          ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+          warn: warner(o.onWarning),
+        }),
+      );
       streams.closeProcessEnds();
       const terminal = console?.receive();
       const { pid, pidfd } = launch;

@@ -2,13 +2,14 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { hasOnlyV2 } from '../cgroup/cgroup-facts.js';
 import { bundleSpec } from '../container/bundle/write-bundle.js';
 import { compilePlan } from '../container/launch/compile-bundle.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { list } from '../container/list.js';
 import { defaultRoot } from '../container/state/default-root.js';
-import { onStateWarning } from '../container/state/state-directory.js';
+import { closeRoots, onStateWarning } from '../container/state/state-directory.js';
 import { loadRecord } from '../container/state/state-store.js';
 import { type ContainerState, state } from '../container/state.js';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
@@ -73,6 +74,7 @@ export type {
 } from './wait-for.js';
 
 useNodeHost();
+if (!isMainThread) process.once('exit', closeRoots);
 setWords(withOptions);
 Object.defineProperties(RuntError.prototype, {
   report: {

@@ -201,6 +201,12 @@ export function openRoot(root: string, make = false): number {
   return fd;
 }
 
+/** Closes all roots: for a thread of Node.js that ends before the program. */
+export function closeRoots(): void {
+  for (const fd of roots.values()) native.close(fd);
+  roots.clear();
+}
+
 /**
  * Closes a root that was removed and may have been replaced, so that a long-running program (library, shim) opens the
  * new one.

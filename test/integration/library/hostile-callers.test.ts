@@ -247,6 +247,7 @@ test(
 );
 
 const inWorkers = `
+import { readdirSync, readlinkSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { Runtime } from ${JSON.stringify(join(top, 'dist/index.js'))};
 const [root, bundle, id] = process.argv.slice(2);
@@ -265,6 +266,8 @@ if (isMainThread) {
     worker.once('exit', settle);
   }));
   console.log(...await Promise.all([...ends, work(0)]), (await runtime.list()).length);
+  const links = readdirSync('/proc/self/fd').map((fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch {} });
+  console.log(links.filter((link) => link === root).length);
 } else {
   await work(process.env.N);
 }
@@ -278,7 +281,7 @@ test(
     writeFileSync(program, inWorkers);
     const args = [program, bed.root, bed.bundle, bed.id];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { timeout: COMMAND_LIMIT });
-    assert.equal([stdout, stderr], ['0 0 0 undefined 0\n', '']);
+    assert.equal([stdout, stderr], ['0 0 0 undefined 0\n1\n', '']);
   }),
 );
 
