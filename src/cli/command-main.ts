@@ -38,6 +38,7 @@ const loaders: Loaders = {
   debug: () => import('./commands/debug-command.js'),
   doctor: () => import('./commands/doctor-command.js'),
   install: () => import('./commands/install-command.js'),
+  network: () => import('./commands/network-command.js'),
   completion: () => import('./commands/completion-command.js'),
   help: () => import('./commands/help-command.js'),
 };

@@ -60,9 +60,10 @@ const help = { 'help|h': 'bool' } as const;
 export const rare = {};
 
 type Argument =
-  | Extract<Placeholder, 'ID' | 'IMAGE' | 'DIR' | 'SIGNAL' | 'COMMAND' | 'PS-OPTION'>
+  | Extract<Placeholder, 'ID' | 'IMAGE' | 'DIR' | 'SIGNAL' | 'NETWORK' | 'COMMAND' | 'PS-OPTION'>
   | 'DIR|FILE'
-  | 'bash|zsh|fish';
+  | 'bash|zsh|fish'
+  | 'add|del';
 type FormPart = Argument | `[${Argument}]` | `[${Argument}…]`;
 
 /**
@@ -138,6 +139,7 @@ export const commands = {
   debug: { args: 'ID', flags: { 'format|f': 'text|json', ...help } },
   doctor: { args: '', flags: rare },
   install: { args: '', flags: rare },
+  network: { args: 'add|del [NETWORK]', flags: help },
   completion: { args: 'bash|zsh|fish', flags: help },
   help: { args: '[COMMAND]', flags: help },
 } as const satisfies Record<

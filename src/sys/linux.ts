@@ -75,6 +75,7 @@ export const RESOLVE_IN_ROOT = 0x10;
 export const F_OK = 0;
 export const X_OK = 1;
 export const W_OK = 2;
+export const R_OK = 4;
 
 // signal(7); the same on x86-64 and arm64
 export const SIGHUP = 1;

@@ -42,13 +42,17 @@ function completionOf({ value }: FlagLine): Value {
 }
 
 /** The kind of a command's first argument. */
-function firstArgument(name: CommandName): 'container' | 'directory' | 'file' | 'command' | 'shell' | 'none' {
+function firstArgument(
+  name: CommandName,
+): 'container' | 'directory' | 'file' | 'command' | 'shell' | 'action' | 'none' {
   switch (commands[name].args.split(' ')[0]) {
     case 'ID':
       // The caller chooses the ID of a new container.
       return name === 'create' || name === 'run' || name === 'restore' ? 'none' : 'container';
     case 'bash|zsh|fish':
       return 'shell';
+    case 'add|del':
+      return 'action';
     case '[COMMAND]':
       return 'command';
     case '[DIR]':
@@ -91,6 +95,7 @@ function bash(): string {
     file: '_runt_reply compgen -f -- "$cur"',
     command: `_runt_reply compgen -W '${names.join(' ')}' -- "$cur"`,
     shell: '_runt_reply compgen -W \'bash zsh fish\' -- "$cur"',
+    action: '_runt_reply compgen -W \'add del bridge pasta slirp4netns\' -- "$cur"',
     none: ':',
   };
   return `# bash completion of runt; made by "runt completion bash"
@@ -185,6 +190,7 @@ function zsh(): string {
     file: "'1:file:_files'",
     command: `'1:command:(${names.join(' ')})'`,
     shell: "'1:shell:(bash zsh fish)'",
+    action: "'1:action:(add del)' '2:network:(bridge pasta slirp4netns)'",
     none: '',
   };
   const flags = (where: CommandName | '') =>
@@ -249,6 +255,7 @@ function fish(): string {
     file: "'(__fish_complete_path (commandline -ct))'",
     command: q(names.join(' ')),
     shell: "'bash zsh fish'",
+    action: "'add del bridge pasta slirp4netns'",
     none: '',
   };
   return [

@@ -103,7 +103,7 @@ const specOptions = {
   label: 'add a label, which is stored as an annotation',
   hook: 'call a program at a point of the lifecycle',
   pid: 'PID namespace (default: new)',
-  net: 'network namespace (default: new)',
+  net: 'network namespace, or what connects a new one: bridge, cni:NAME, cni:FILE, pasta or slirp4netns (default: new)',
   ipc: 'IPC namespace (default: new)',
   uts: 'UTS namespace, with the host name (default: new)',
   userns: 'user namespace; new needs --uid-map (default: host)',
@@ -379,6 +379,12 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       restart: 'restart the engine, or reload it, through systemd',
       'no-verify': 'do not run a container with each engine',
     },
+  },
+  network: {
+    summary: 'connect a container to a network, or disconnect it',
+    text: 'The hooks that spec --net writes call it. It reads the state of the container on standard input, as a hook gets it. add calls the CNI plugins, pasta or slirp4netns and returns when the container is connected; del disconnects it.',
+    usage: ['add NETWORK', 'del'],
+    flags: {},
   },
   completion: {
     summary: 'print the completion script for a shell',

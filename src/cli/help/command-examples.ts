@@ -138,6 +138,10 @@ export const commandExamples: { readonly [N in CommandName]: readonly [Example, 
     example('Configure a node of Kubernetes, and restart its engine', 'runt install --kubernetes --restart'),
     example('Put everything back', 'runt install --undo'),
   ],
+  network: [
+    example('Connect the container of a process', `runt network add bridge <<<'{"id": "web", "pid": 4242}'`),
+    example('Disconnect a container', `runt network del <<<'{"id": "web"}'`),
+  ],
   completion: [
     example('Enable completion in a running bash', 'source <(runt completion bash)'),
     example('Install the script for fish', 'runt completion fish > ~/.config/fish/completions/runt.fish'),

@@ -35,7 +35,7 @@ const repeatable = (text: string): string =>
 function shownValue(command: string, name: string, kind: string): string {
   if (kind === 'bool' || kind === 'opt') return '';
   // `wait --pid` is a process, `spec --pid` a namespace.
-  if ((command === 'spec' || command === 'bundle') && name === 'pid') return flagValues.net;
+  if ((command === 'spec' || command === 'bundle') && name === 'pid') return flagValues.ipc;
   if (command === 'bundle' && name === 'user') return 'USER[:GROUP]';
   return kind.includes('|') ? kind : flagValues[name as FlagName<typeof flagValues>];
 }

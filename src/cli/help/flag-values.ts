@@ -70,7 +70,7 @@ export const flagValues: { readonly [N in ValuedFlag]: Placeholder | Words } = {
   memory: 'SIZE',
   'memory-reservation': 'SIZE',
   'memory-swap': 'SIZE',
-  net: 'new|host|container:ID|PATH',
+  net: 'new|host|container:ID|NETWORK|PATH',
   overlay: 'DIR',
   'page-server': 'ADDRESS:PORT',
   'parent-path': 'DIR',

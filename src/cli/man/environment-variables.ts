@@ -14,6 +14,8 @@ export const environmentVariables = {
   WATCHDOG_USEC: "Period of the service manager's watchdog, as in sd_watchdog_enabled(3): serve answers it.",
   WATCHDOG_PID: 'See WATCHDOG_USEC.',
   NOTIFY_SOCKET: 'Socket of the service manager, as in sd_notify(3): runt forwards the readiness of the process to it.',
+  CNI_PATH: 'Directories of CNI plugins (default: /opt/cni/bin, /usr/lib/cni and /usr/libexec/cni).',
+  NETCONFPATH: 'Directory of the configs of networks (default: /etc/cni/net.d).',
   NO_COLOR: 'If it is not empty, the output has no colours.',
   PATH: 'Directories in which runt looks for the programs that it runs.',
   HOME: 'For a user other than root, install writes below it: .config/containers and .local/share/runt.',

@@ -107,6 +107,14 @@ export const manDetails: { readonly [N in CommandName]: Details } = {
     variables: ['HOME'],
     related: ['doctor', 'features'],
   },
+  network: {
+    files: {
+      '/etc/cni/net.d': 'configs of networks, in files that end in .conflist, .conf or .json',
+      '/run/runt-net/ID': 'record of a connected container',
+    },
+    variables: ['CNI_PATH', 'NETCONFPATH'],
+    related: ['spec', 'state'],
+  },
   completion: { related: ['help'] },
   help: { variables: ['NO_COLOR'], related: ['version', 'completion'] },
 };

@@ -1,10 +1,10 @@
 /** What the options of `spec` need to know of the host. */
 import type { HostDevice, HostLookups } from '../../spec/options/lookups.js';
 import { RuntError } from '../../sys/error.js';
-import { exists, listDir, readText, type Stat, tryListDir, tryReadText, tryStat } from '../../sys/fs.js';
+import { exists, listDir, readLink, readText, type Stat, tryListDir, tryReadText, tryStat } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { capabilityNames } from '../../sys/kernel-names.js';
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from '../../sys/linux.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, X_OK } from '../../sys/linux.js';
 import { isInUserNamespace } from '../launch/user-namespace.js';
 import { state } from '../state.js';
 
@@ -20,6 +20,7 @@ const limitLines: Readonly<Record<string, string>> = {
 /** @param root the state root of containers that are named by their id */
 export const hostLookups = (root: string | undefined): HostLookups => ({
   containerPid: (id) => pidOf(root, id),
+  program: ownProgram,
   text: (path) => tryReadText(path),
   machine: () => tryReadText('/proc/sys/kernel/arch')?.trim() ?? machineOfProgram(),
   environment: (name) => host.env[name],
@@ -61,6 +62,13 @@ function machineOfProgram(): string {
 
 /** EM_X86_64 and EM_AARCH64. */
 const machines: Readonly<Record<number, string>> = { 62: 'x86_64', 183: 'aarch64' };
+
+/** The static binary; under Node.js the one in PATH. */
+function ownProgram(): string | undefined {
+  if (host.name !== 'node') return readLink('/proc/self/exe');
+  const directories = (host.env.PATH ?? '').split(':').filter((directory) => directory.startsWith('/'));
+  return directories.map((directory) => `${directory}/runt`).find((path) => native.access(path, X_OK) === 0);
+}
 
 function pidOf(root: string | undefined, id: string): number {
   if (root === undefined)

@@ -21,6 +21,8 @@ export interface HostLookups {
   readonly exists: (path: string) => boolean;
   /** Whether the kernel lets nobody here make device nodes: the caller is in a user namespace. */
   readonly bindsDevices: () => boolean;
+  /** Absolute path of runt, for hooks; undefined if it is not found. */
+  readonly program: () => string | undefined;
   /** Process of a container, 0 if it does not run. */
   readonly containerPid: (id: string) => number;
 }

@@ -1,4 +1,4 @@
-/** `--pid`, `--net`, `--ipc`, `--uts`, `--userns` and `--cgroupns`: new, host, container:ID or a path. */
+/** `--pid`, `--net`, `--ipc`, `--uts`, `--userns` and `--cgroupns`: new, host, container:ID, a path, or a network. */
 import type { NamespaceType, Spec } from '../config-types.js';
 import type { HostLookups } from './lookups.js';
 import type { SpecCaller, SpecOptions } from './option-types.js';
@@ -41,14 +41,50 @@ export function namespaceChoices(
     }
     remove(spec, type);
     if (text === 'host') continue;
+    if (option === 'net' && isNetwork(text)) {
+      linux.namespaces!.push({ type });
+      continue;
+    }
     const path = pathOf(text, file, caller, lookups);
     if (path === undefined) {
-      throw refuse(option, text, 'is not new, host, container:ID or the path of a namespace');
+      const networks = option === 'net' ? ', bridge, cni:NAME, pasta, slirp4netns' : '';
+      throw refuse(option, text, `is not new, host, container:ID${networks} or the path of a namespace`);
     }
     if (path === '') throw refuse(option, text, 'names a container that does not run');
     linux.namespaces!.push(text === 'new' ? { type } : { type, path });
   }
   if (o.uts !== undefined && o.uts !== 'new') delete spec.hostname;
+}
+
+/** Whether a program of the host connects the network, by hooks. */
+const isNetwork = (text: string): boolean => /^(bridge|pasta|slirp4netns|cni:.*)$/s.test(text);
+
+/**
+ * The hooks of `--net bridge`, `cni:NAME`, `cni:FILE`, `pasta` and `slirp4netns`: `runt network add` before the root is
+ * switched, and `runt network del` when the container is removed, also after a create that failed.
+ */
+export function networkHooks(
+  spec: Spec,
+  { net, rootless }: SpecOptions,
+  caller: SpecCaller,
+  lookups: HostLookups,
+  refuse: Refuse,
+): void {
+  if (net === undefined || !isNetwork(net)) return;
+  const isCni = net === 'bridge' || net.startsWith('cni:');
+  if (isCni && rootless === true) {
+    throw refuse('net', net, 'needs root: an ordinary user has pasta and slirp4netns');
+  }
+  const named = net.slice('cni:'.length);
+  if (net.startsWith('cni:') && named === '') throw refuse('net', net, 'has no NAME or FILE');
+  const network = net.startsWith('cni:') && named.includes('/') ? `cni:${caller.absolute(named)}` : net;
+  const path = lookups.program();
+  if (path === undefined) throw refuse('net', net, 'needs the program runt in PATH: hooks execute it');
+  spec.hooks = {
+    ...spec.hooks,
+    createRuntime: [{ path, args: ['runt', 'network', 'add', network] }, ...(spec.hooks?.createRuntime ?? [])],
+    poststop: [...(spec.hooks?.poststop ?? []), { path, args: ['runt', 'network', 'del'] }],
+  };
 }
 
 function remove(spec: Spec, removed: NamespaceType): void {

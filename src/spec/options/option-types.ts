@@ -72,6 +72,7 @@ export interface SpecOptions {
   readonly hook?: readonly string[];
   /** `new`, `host`, `container:ID` or a path; the same for the five below. */
   readonly pid?: string;
+  /** Also `bridge`, `cni:NAME`, `cni:FILE`, `pasta` or `slirp4netns`: a new namespace, which hooks connect. */
   readonly net?: string;
   readonly ipc?: string;
   readonly uts?: string;

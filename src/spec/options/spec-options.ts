@@ -8,7 +8,7 @@ import { overlayMount, unusablePath, writtenLayer } from './layer-options.js';
 import { limitOptions } from './limit-options.js';
 import type { HostLookups } from './lookups.js';
 import { metadataOptions } from './metadata-options.js';
-import { namespaceChoices } from './namespace-choices.js';
+import { namespaceChoices, networkHooks } from './namespace-choices.js';
 import { fitNamespaces, mapOptions } from './namespace-options.js';
 import { checkOptionTypes } from './option-checks.js';
 import type { SpecCaller, SpecOptions } from './option-types.js';
@@ -127,6 +127,7 @@ export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLo
   for (const text of named!) cdiDevice(spec, text, directories, owner, lookups, refuse);
   deviceOptions(spec, paths!, caller, owner, lookups, refuse);
   metadataOptions(spec, options, caller, refuse);
+  networkHooks(spec, options, caller, lookups, refuse);
   const resources = limitOptions(options, refuse);
   if (Object.keys(resources).length > 0) linux.resources = { ...linux.resources, ...resources };
   return spec;

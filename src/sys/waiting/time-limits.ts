@@ -76,6 +76,10 @@ export const longestRecordPause = 100;
 export const slowHookTime = 30_000;
 /** The child of a killed `delete` holds the lock of the poststop hooks until it executes the hook. */
 export const poststopLockTime = 1_000;
+/** A CNI plugin, pasta or slirp4netns: DHCP takes seconds. */
+export const networkProgramTime = 60_000;
+/** Another command changes the container's network, and its process ends with that command. */
+export const networkLockTime = 30_000;
 /** Service managers without BARRIER never answer it. */
 export const notifyBarrierTime = 30_000;
 /** The longest pause between two polls of a terminal that no process of the container has open. */

@@ -58,6 +58,10 @@ type Need =
   | 'own-clock'
   | 'ip'
   | 'veth'
+  | 'cni'
+  | 'pasta'
+  | 'slirp4netns'
+  | 'iptables-save'
   | 'time-namespaces'
   | 'user-namespaces'
   | 'real-time'
@@ -253,6 +257,10 @@ export function missing(need: Need): string | undefined {
         : undefined;
     case 'veth':
       return hasVeth() ? undefined : 'veth: this kernel cannot make pairs of virtual network devices';
+    case 'cni':
+      return existsSync('/usr/lib/cni/firewall')
+        ? undefined
+        : 'cni: no CNI plugins in /usr/lib/cni (Debian: containernetworking-plugins)';
     case 'time-namespaces':
       return existsSync('/proc/self/ns/time') ? undefined : 'time-namespaces: this kernel has none';
     case 'user-namespaces': {

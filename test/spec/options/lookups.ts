@@ -24,6 +24,7 @@ export const lookups: HostLookups = {
       .filter((path) => path.startsWith(`${directory}/`))
       .map((path) => path.slice(directory.length + 1)),
   bindsDevices: () => false,
+  program: () => '/usr/bin/runt',
   containerPid: (id) => (id === 'web' ? 42 : 0),
   hardLimit: () => undefined,
 };

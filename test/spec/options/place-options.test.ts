@@ -128,7 +128,13 @@ test('an invalid value is refused by its option and value', () => {
     [{ hook: ['/x'] }, /hook "\/x" is not POINT=PATH/],
     [{ hook: ['createruntime=/x'] }, /unknown POINT; did you mean createRuntime\?/],
     [{ hook: ['startContainer=x'] }, /path in the container that is not absolute/],
-    [{ net: 'bridge' }, /net "bridge" is not new, host, container:ID or the path of a namespace/],
+    [
+      { net: 'brigde' },
+      /net "brigde" is not new, host, container:ID, bridge, cni:NAME, pasta, slirp4netns or the path/,
+    ],
+    [{ net: 'cni:' }, /net "cni:" has no NAME or FILE/],
+    [{ net: 'cni:web', rootless: true }, /net "cni:web" needs root: an ordinary user has pasta and slirp4netns/],
+    [{ pid: 'bridge' }, /pid "bridge" is not new, host, container:ID or the path of a namespace/],
     [{ net: 'container:gone' }, /net "container:gone" names a container that does not run/],
     [{ net: 'new', hostNetwork: true }, /net "new" excludes option hostNetwork/],
     [{ userns: 'new' }, /userns "new" needs option uidMap/],
@@ -136,6 +142,29 @@ test('an invalid value is refused by its option and value', () => {
     [{ userns: '/ns', ...mapped }, /userns "\/ns" excludes option uidMap/],
   ];
   for (const [options, expected] of cases) assert.match(refused(options), expected, JSON.stringify(options));
+});
+
+test('a network is a new namespace and two hooks: add before those of other options, del after them', () => {
+  const { hooks, linux } = of({ net: 'bridge', hook: ['createRuntime=/a', 'poststop=/b'] });
+  assert.equal(
+    linux.namespaces!.filter(({ type }) => type === 'network'),
+    [{ type: 'network' }],
+  );
+  assert.equal(hooks.createRuntime, [
+    { path: '/usr/bin/runt', args: ['runt', 'network', 'add', 'bridge'] },
+    { path: '/a', args: ['/a'] },
+  ]);
+  assert.equal(hooks.poststop, [
+    { path: '/b', args: ['/b'] },
+    { path: '/usr/bin/runt', args: ['runt', 'network', 'del'] },
+  ]);
+  const added = (options: SpecOptions) => of(options).hooks.createRuntime![0]!.args!.at(-1);
+  assert.is(added({ net: 'cni:web' }), 'cni:web');
+  assert.is(added({ net: 'cni:./web.conflist' }), 'cni:/here/./web.conflist');
+  assert.is(added({ net: 'pasta', rootless: true }), 'pasta');
+  assert.match(String(of({ net: 'pasta', rootless: true }).linux.namespaces!.map(({ type }) => type)), /network/);
+  const without = { ...lookups, program: () => undefined };
+  assert.throws(() => specOf({ net: 'bridge' }, caller, without), /needs the program runt in PATH/);
 });
 
 test.run();
