@@ -187,12 +187,18 @@ function layerArchives() {
 function layer() {
   const include = 'build/layer-include';
   mkdirSync(include, { recursive: true });
-  for (const name of layerHeaders) if (!existsSync(`${include}/${name}`)) symlinkSync(`/usr/include/${name}`, `${include}/${name}`);
+  for (const name of layerHeaders)
+    if (!existsSync(`${include}/${name}`)) symlinkSync(`/usr/include/${name}`, `${include}/${name}`);
   const sources = [...filesBelow('native/layer', '.c'), 'native/core/files/tree.c', 'native/core/text/digest.c'];
-  const headers = [...filesBelow('native/layer', '.h'), ...filesBelow('native/core', '.h'), ...files('build/gen', '.h')];
+  const headers = [
+    ...filesBelow('native/layer', '.h'),
+    ...filesBelow('native/core', '.h'),
+    ...files('build/gen', '.h'),
+  ];
   const list = objects('musl-gcc', sources, headers, 'build/layer', [
     ...warnings,
-    '-Os',
+    // SHA-256 takes most of the time.
+    '-O2',
     '-fPIE',
     '-ffunction-sections',
     '-fdata-sections',

@@ -45,7 +45,8 @@ function objects(sources, flags) {
   return sources.map((source) => {
     const object = `${out}/${source.replaceAll('/', '_')}.o`;
     const inputs = [source, ...headers];
-    if (/process_image|pause-image/.test(source)) inputs.push(`${out}/runt-init`, 'build/runt-pause');
+    if (/process_image|(?:pause|layer)-image/.test(source))
+      inputs.push(`${out}/runt-init`, 'build/runt-pause', 'build/runt-layer');
     if (!isFresh(object, inputs)) execFileSync('gcc', [...flags, '-c', source, '-o', object], { stdio: 'inherit' });
     return object;
   });
@@ -71,7 +72,12 @@ const char *__ubsan_default_options(void) { return "log_path=${reports}/report:p
   );
   const both = ['-std=gnu11', '-g', '-O1', '-fno-omit-frame-pointer', '-fsanitize=address'];
   const undefinedToo = [...both, '-fsanitize=undefined', '-fno-sanitize-recover=undefined', '-Ibuild/gen'];
-  const images = [`-DRUNT_INIT_PATH="${out}/runt-init"`, '-DRUNT_PAUSE_PATH="build/runt-pause"', '-DRUNT_HTTP2'];
+  const images = [
+    `-DRUNT_INIT_PATH="${out}/runt-init"`,
+    '-DRUNT_PAUSE_PATH="build/runt-pause"',
+    '-DRUNT_LAYER_PATH="build/runt-layer"',
+    '-DRUNT_HTTP2',
+  ];
   // Tools of the build, and what only musl needs.
   const without = ['compile', 'snapshot', 'glibc', 'copy'].map((name) => `native/quickjs/${name}.c`);
   const list = [

@@ -64,7 +64,7 @@ test('each advisory in the title of a test of security is in the table', () => {
 
 /** Names that are no variables: fields of the journal, a code of a warning, macros of C and of the build. */
 const others =
-  /^RUNT_(?:CODE|PATH|STATE|HTTP2|INIT_PATH|PAUSE_PATH|COMMIT|DATE|VERSION|WEAK(?:_[A-Z]+)?|[A-Z0-9_]+_H)$/;
+  /^RUNT_(?:CODE|PATH|STATE|HTTP2|INIT_PATH|PAUSE_PATH|LAYER_PATH|COMMIT|DATE|VERSION|WEAK(?:_[A-Z]+)?|[A-Z0-9_]+_H)$/;
 
 test('each variable RUNT_… that a program or a test names is in the tables, and each in the tables is read', () => {
   const files = ['src', 'native', 'hack', 'test', 'conformance', '.ci']

@@ -124,6 +124,9 @@ export function notices() {
     musl: licence('musl', '/usr/share/doc/musl-dev/copyright'),
     libseccomp: licence('libseccomp', '/usr/share/doc/libseccomp-dev/copyright'),
     nghttp2: licence('nghttp2', '/usr/share/doc/libnghttp2-dev/copyright'),
+    libarchive: licence('libarchive', '/usr/share/doc/libarchive-dev/copyright'),
+    zlib: licence('zlib', '/usr/share/doc/zlib1g-dev/copyright'),
+    zstd: licence('zstd', '/usr/share/doc/libzstd-dev/copyright'),
   };
   return [
     'The programs of runt contain these works. Their licences follow.\n',

@@ -42,9 +42,12 @@ function npmPackage(name) {
 /** The document about the artefacts `paths`. */
 export function sbom(paths) {
   const linked = [
+    debian('libarchive', 'libarchive-dev', 'BSD-2-Clause'),
     debian('libseccomp', 'libseccomp-dev', 'LGPL-2.1-only'),
     debian('musl', 'musl-dev', 'MIT'),
     debian('nghttp2', 'libnghttp2-dev', 'MIT'),
+    debian('zlib', 'zlib1g-dev', 'Zlib'),
+    debian('zstd', 'libzstd-dev', 'BSD-3-Clause'),
     entry('quickjs', quickjsVersion, 'MIT', `pkg:generic/quickjs@${quickjsVersion}`, {
       checksums: [{ algorithm: 'SHA256', checksumValue: quickjsSum }],
     }),

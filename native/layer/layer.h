@@ -27,6 +27,10 @@ _Noreturn void fail_call(const char *call, const char *path);
 /* Counts something that was left out; the first path and errno of a kind are reported. */
 void warn(const char *kind, int error, const char *path, const char *detail);
 
+static inline bool has_prefix(const char *text, const char *prefix) {
+  return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 /* ── stream.c ── */
 
 /* Opens the blob: gzip, zstd or plain, as its first bytes say. Digests are 64 hexadecimal digits,
@@ -40,7 +44,7 @@ void stream_verify(const char *plain);
 /* Fails with what a damaged blob may have caused, or with its wrong digest. */
 _Noreturn void stream_fail(const char *kind, const char *path, const char *detail);
 
-/* ── tree.c ── */
+/* ── root-paths.c ── */
 
 /* Copies a name of the archive without empty components and "."; "" for the root. */
 void clean_name(const char *name, char out[PATH_MAX]);
@@ -52,6 +56,8 @@ int open_parent(const char *path, const char **name, bool make);
 /* Removes what is at name, a tree too. */
 void remove_name(int parent, const char *name, const char *path);
 
+/* Calls act with each name in a directory, which it closes. */
+void each_name(int dir, const char *path, void (*act)(int, const char *, const char *));
 /* Removes all that is in the root. */
 void empty_root(void);
 

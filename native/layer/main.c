@@ -33,7 +33,11 @@ static void put(const char *group, const char *kind, int error, unsigned long co
                 const char *path, const char *detail) {
   char text[2 * PATH_MAX + 1024];
   int n = snprintf(text, sizeof text, "%s%c%s%c%d%c%lu%c%.*s%c%.512s%c", group, 0, kind, 0, error,
-                   0, count, 0, PATH_MAX, !path ? "" : *path ? path : "/", 0, detail ? detail : "", 0);
+                   0, count, 0, PATH_MAX,
+                   !path   ? ""
+                   : *path ? path
+                           : "/",
+                   0, detail ? detail : "", 0);
   for (ssize_t at = 0, r; at < n; at += r)
     if ((r = RETRY(write(REPORT_FD, text + at, (size_t)(n - at)))) <= 0)
       _exit(1);
@@ -71,8 +75,8 @@ static uint64_t number(const char *text) {
 
 static void limit(int resource, rlim_t most) {
   struct rlimit r = {most, most};
-  if (setrlimit(resource, &r))
-    fail_call("setrlimit", NULL);
+  if (syscall(SYS_prlimit64, 0, resource, &r, NULL))
+    fail_call("prlimit64", NULL);
 }
 
 /* Enters the user namespace of the container, if there is one: files get the ids that it maps. */

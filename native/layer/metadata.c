@@ -24,10 +24,6 @@ static void owner(int fd, int parent, const char *name, const char *path, struct
     fail_call("fchownat", path);
 }
 
-static bool has_prefix(const char *text, const char *prefix) {
-  return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 static void attributes(int fd, int parent, const char *name, const char *path,
                        struct archive_entry *e) {
   const char *key;

@@ -1,6 +1,5 @@
 /* Whiteouts (image-spec layer.md#whiteouts): entries that remove what earlier layers have. */
 #include "layer.h"
-#include <dirent.h>
 #include <stdlib.h>
 
 #define WHITEOUT ".wh."
@@ -8,26 +7,7 @@
 /* Names of AUFS's own files, which no engine unpacks. */
 #define AUFS ".wh..wh."
 
-static bool has_prefix(const char *text, const char *prefix) {
-  return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* Removes what earlier layers have of name: all that this layer has not written. */
-static void remove_earlier(int parent, const char *name, const char *path);
-
-static void empty_earlier(int dir, const char *path) {
-  DIR *list = fdopendir(dir);
-  if (!list)
-    fail_call("fdopendir", path);
-  struct dirent *e;
-  while (errno = 0, (e = readdir(list)))
-    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-      remove_earlier(dirfd(list), e->d_name, path);
-  if (errno)
-    fail_call("getdents64", path);
-  closedir(list);
-}
-
 static void remove_earlier(int parent, const char *name, const char *path) {
   struct stat st;
   if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW)) {
@@ -44,7 +24,7 @@ static void remove_earlier(int parent, const char *name, const char *path) {
   int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (dir < 0)
     fail_call("openat", path);
-  empty_earlier(dir, path);
+  each_name(dir, path, remove_earlier);
   /* It stays if this layer has written something below it. */
   if (!is_own && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOTEMPTY && errno != EEXIST)
     fail_call("unlinkat", path);
@@ -81,7 +61,7 @@ bool whiteout(const char *path) {
     int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
       fail_call("openat", path);
-    empty_earlier(dir, path);
+    each_name(dir, path, remove_earlier);
   } else {
     remove_earlier(parent, target, path);
   }

@@ -68,8 +68,8 @@ export function parseFlags(
       into[name] ??= [];
       (into[name] as string[]).push(value);
     }
-    // An empty value counts as absent, as for runc: scripts pass variables that may be empty. But `spec` and `bundle` report empty
-    // values by name, and an empty user must not become root.
+    // An empty value counts as absent, as for runc: scripts pass variables that may be empty. But `spec` and `bundle`
+    // report empty values by name, and an empty user must not become root.
     else if (value === '' && kind === 'str' && where !== 'spec' && where !== 'bundle' && name !== 'user')
       delete into[name];
     else into[name] = parseValue(where, shown, kind, value);

@@ -1,6 +1,6 @@
 /** Flags of `spec` and `bundle`, in the form of the table in command-syntax.ts. */
 
-import { usageError } from './arguments.js';
+import { RuntError } from '../sys/error.js';
 
 /** The options of both. */
 const common = {
@@ -70,7 +70,10 @@ export function optionsOfFlags(
   { workdir, ...flags }: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   if (workdir !== undefined && flags.cwd !== undefined)
-    throw usageError(command, '--workdir and --cwd are the same flag: choose one');
+    throw new RuntError({
+      code: 'ERR_USAGE',
+      message: `${command}: --workdir and --cwd are the same flag: choose one`,
+    });
   const options: Record<string, unknown> = workdir === undefined ? {} : { cwd: workdir };
   for (const [flag, value] of Object.entries(flags)) {
     options[flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())] = value;

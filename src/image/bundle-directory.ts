@@ -99,7 +99,9 @@ export class BundleDirectory {
       code: 'ERR_BUNDLE_EXISTS',
       message: `bundle: ${this.path} is not empty`,
       path: this.path,
-      hint: isWhole ? 'the bundle is there: remove it for a new one' : 'name a new directory, or remove this one',
+      hint: isWhole
+        ? 'remove the bundle that is there, or name a new directory'
+        : 'name a new directory, or remove this one',
     });
   }
 

@@ -117,7 +117,7 @@ const sizeError = (shown: string, found: number, expected: number): RuntError =>
     code: 'ERR_IMAGE_DIGEST',
     message: `bundle: ${shown} has ${found} bytes, and its descriptor says ${expected}`,
     path: shown,
-    hint: 'copy the image again: the file is damaged, or the copy was interrupted',
+    hint: 'fetch the image again: the file is damaged, or the copy was interrupted',
   });
 
 export const digestError = (shown: string, found: string, expected: string): RuntError =>
@@ -125,7 +125,7 @@ export const digestError = (shown: string, found: string, expected: string): Run
     code: 'ERR_IMAGE_DIGEST',
     message: `bundle: ${shown} has the digest sha256:${found}, and should have ${expected}`,
     path: shown,
-    hint: 'copy the image again: the file is damaged, or somebody changed it',
+    hint: 'fetch the image again: the file is damaged, or somebody changed it',
   });
 
 function compareDigest(bytes: Uint8Array, expected: string, shown: string): void {

@@ -51,7 +51,7 @@ export function findImage(files: ImageFiles, choice: Choice): Image {
   throw imageError(
     `${files.name} has neither index.json, as an OCI layout, nor manifest.json, as docker save writes it`,
     {
-      hint: 'get an image with skopeo copy docker://NAME oci:DIR:TAG',
+      hint: 'run "skopeo copy docker://NAME oci:DIR:TAG" for an image',
     },
   );
 }

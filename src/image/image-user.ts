@@ -56,8 +56,8 @@ export const databasesOf =
 const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
 
 /**
- * The ids of `USER[:GROUP]`, each a name or a number. Without a group: the group of the user's line in passwd, and those
- * that list the user.
+ * The ids of `USER[:GROUP]`, each a name or a number. Without a group: the group of the user's line in passwd, and
+ * those that list the user.
  * @param where names the text in errors
  * @throws RuntError ERR_IMAGE_USER
  */

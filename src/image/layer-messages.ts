@@ -21,7 +21,7 @@ interface Told {
   readonly hint?: string;
 }
 
-const hostile = 'do not trust this image: no tool that makes layers writes such an entry';
+const hostile = 'look at who made this image: no tool that makes layers writes such an entry';
 
 const errors: { readonly [K in LayerErrorKind]: (failure: LayerFailed, archive: Named) => Told } = {
   call: ({ errno }) => ({
@@ -34,7 +34,7 @@ const errors: { readonly [K in LayerErrorKind]: (failure: LayerFailed, archive: 
   size: () => ({
     code: 'ERR_IMAGE_DIGEST',
     problem: 'does not have the size of its descriptor',
-    hint: 'copy the image again: the file is damaged, or the copy was interrupted',
+    hint: 'fetch the image again: the file is damaged, or the copy was interrupted',
   }),
   digest: () => ({ code: 'ERR_IMAGE_DIGEST', problem: '' }),
   diffId: ({ detail }, { diffId }) => ({

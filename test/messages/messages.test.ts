@@ -28,9 +28,9 @@ test('each message is in the table: read it there before you write the table ane
 
 /** First words of hints. */
 const verbs = new Set(
-  `add allow ask bind change choose chown correct create delegate delete empty enable end find free give group install
-  join keep kill leave load log look lower make map mount move name put raise read remove repeat replace report restart
-  run set shorten split start stop thaw try unmount unpack unset use wait write`.split(/\s+/),
+  `add allow ask bind change choose chown correct create delegate delete empty enable end fetch find free give group
+  install join keep kill leave load log look lower make map mount move name put raise read remove repeat replace
+  report restart run set shorten split start stop thaw try unmount unpack unset use wait write`.split(/\s+/),
 );
 
 test('a hint begins with a verb: what to do stands before the cause', () => {

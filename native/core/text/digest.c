@@ -55,7 +55,8 @@ void sha256_add(struct sha256 *s, const uint8_t *data, size_t length) {
   if (used > 0) {
     size_t room = SHA256_BLOCK - used, part = length < room ? length : room;
     memcpy(s->rest + used, data, part);
-    data += part, length -= part;
+    data += part;
+    length -= part;
     if (part < room)
       return;
     block(s->h, s->rest);

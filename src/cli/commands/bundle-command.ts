@@ -19,7 +19,8 @@ const defaultSize = '64g';
 const maxEntries = 2_000_000;
 
 export async function command({ global, flags, args }: Call<'bundle'>): Promise<number> {
-  const [image = '', directory = '', ...words] = args;
+  const [image = '', directory = '', ...rest] = args;
+  const words = commandWords(rest);
   const { platform, ref, entrypoint, user, 'max-size': maxSize = defaultSize, ...specFlags } = flags;
   for (const [name, value] of [
     ['IMAGE', image],
@@ -60,4 +61,15 @@ export async function command({ global, flags, args }: Call<'bundle'>): Promise<
     });
   await interruptible('bundle', openSignals('bundle'), work);
   return 0;
+}
+
+/** COMMAND, after `--` if it begins with a dash: a flag that stands too late must not become a word of it. */
+function commandWords(rest: readonly string[]): readonly string[] {
+  const [first = ''] = rest;
+  if (first === '--') return rest.slice(1);
+  if (first[0] !== '-') return rest;
+  throw usageError(
+    'bundle',
+    `${first} is after IMAGE: flags precede it, and "--" precedes a command that begins with "-"`,
+  );
 }

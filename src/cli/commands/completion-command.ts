@@ -57,6 +57,7 @@ function firstArgument(
       return 'command';
     case '[DIR]':
       return 'directory';
+    case 'IMAGE':
     case '[DIR|FILE]':
       return 'file';
     default:

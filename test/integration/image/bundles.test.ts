@@ -431,6 +431,7 @@ test(
       ['bundle', '', used],
       ['bundle', image, ''],
       ['bundle', '--max-size', '0', image, used],
+      ['bundle', image, join(bed.dir, 'n'), '--profile', 'docker'],
     ]) {
       assert.is(bed.runt(args).code, 1, args.join(' '));
     }

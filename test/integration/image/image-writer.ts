@@ -79,7 +79,7 @@ export class Layout {
   }
 }
 
-export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 export const indexType = 'application/vnd.oci.image.index.v1+json';
 
 function plain(data: Buffer): Buffer {

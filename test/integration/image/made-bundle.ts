@@ -28,7 +28,7 @@ export function bundled(
 export function bundleOf(bed: Bed, image: string, ...args: readonly string[]): Made {
   const dir = join(bed.dir, `made-${++count}`);
   const at = args.indexOf('--');
-  const [flags, command] = at < 0 ? [args, []] : [args.slice(0, at), args.slice(at + 1)];
+  const [flags, command] = at < 0 ? [args, []] : [args.slice(0, at), args.slice(at)];
   const result = bed.runt(['bundle', ...flags, image, dir, ...command]);
   return { ...result, dir, rootfs: join(dir, 'rootfs') };
 }

@@ -90,15 +90,21 @@ void remove_name(int parent, const char *name, const char *path) {
   }
 }
 
-void empty_root(void) {
-  DIR *list = fdopendir(open_in_root("", O_RDONLY | O_DIRECTORY));
+void each_name(int dir, const char *path, void (*act)(int, const char *, const char *)) {
+  DIR *list = dir < 0 ? NULL : fdopendir(dir);
   if (!list)
-    fail_call("fdopendir", NULL);
-  struct dirent *e;
-  while (errno = 0, (e = readdir(list)))
+    fail_call("fdopendir", path);
+  for (;;) {
+    errno = 0;
+    const struct dirent *e = readdir(list);
+    if (!e)
+      break;
     if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-      remove_name(dirfd(list), e->d_name, e->d_name);
+      act(dirfd(list), e->d_name, path);
+  }
   if (errno)
-    fail_call("getdents64", NULL);
+    fail_call("getdents64", path);
   closedir(list);
 }
+
+void empty_root(void) { each_name(open_in_root("", O_RDONLY | O_DIRECTORY), "", remove_name); }
