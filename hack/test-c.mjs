@@ -1,6 +1,6 @@
 // C programs of the tests: test/**/NAME.c becomes build/test-programs/NAME, static, so that hack/vm can run it too. A
 // runt-init without one of its defences becomes build/test-programs/weak-NAME; librunt.so without its check of peers
-// weak-library.so; the Node.js command without a defence of TypeScript weak-NAME.mjs (hack/weak-commands.mjs).
+// weak-library.so; the Node.js command without a defence of TypeScript another one (hack/weak-commands.mjs).
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

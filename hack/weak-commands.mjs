@@ -1,4 +1,4 @@
-// The Node.js command without one of its defences in TypeScript, for the attacks of test/security: weak-NAME.mjs. The
+// The Node.js command without one of its defences in TypeScript, for the attacks of test/security. The
 // sources have no switch for that: a text of them is replaced in the bundle, and must be there once.
 import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

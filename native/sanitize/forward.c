@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PIPES = 8, ROUNDS = 20000, AT_ONCE = 4 };
+enum { PIPES = 8, ROUNDS = 20000, BATCH = 4 };
 
 static int pipes[PIPES][2];
 
@@ -23,7 +23,7 @@ static void demand(int holds, const char *what) {
 /* Reads the ids of `count` ready descriptors. */
 static void take(int forwarded, unsigned count) {
   for (unsigned done = 0; done < count;) {
-    int32_t ids[AT_ONCE];
+    int32_t ids[BATCH];
     ssize_t n = RETRY(read(forwarded, ids, sizeof ids));
     demand(n > 0 && n % 4 == 0, "read the ready descriptors");
     for (unsigned i = 0; i < (size_t)n / 4; i++, done++) {
@@ -38,7 +38,7 @@ static void take(int forwarded, unsigned count) {
 /* Some pipes are ready at once, others are forgotten before they are. */
 static void rounds(int forwarded) {
   for (unsigned round = 0; round < ROUNDS; round++) {
-    unsigned count = 1 + round % AT_ONCE;
+    unsigned count = 1 + round % BATCH;
     for (unsigned i = 0; i < count; i++) {
       int at = (int)((round + i) % PIPES);
       demand(runt_watch(pipes[at][0], at) == 0, "watch");

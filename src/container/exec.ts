@@ -390,7 +390,8 @@ async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFa
       const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
       // A kernel without time namespaces lacks the file for every process.
       const own = name === 'time' ? tryReadLink(`/proc/self/ns/${file}`) : readLink(`/proc/self/ns/${file}`);
-      if (own !== undefined && readLink(`/proc/${pid}/ns/${file}`) !== own) namespaces |= namespaceFlags[name] as number;
+      if (own !== undefined && readLink(`/proc/${pid}/ns/${file}`) !== own)
+        namespaces |= namespaceFlags[name] as number;
     }
   } catch (error) {
     if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);

@@ -94,7 +94,8 @@ async function text(stream: Readable | null): Promise<string> {
       chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, stream?.readableEncoding ?? 'utf8') : chunk);
     }
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    // Node.js's code of a stream that was destroyed.
+    if (!String((error as { code?: unknown }).code).endsWith('_STREAM_PREMATURE_CLOSE')) throw error;
   }
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -4,7 +4,7 @@
 export const isAtOrBelow = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(`${directory}/`);
 
-/** Whether a path is clean at first sight, as nearly all are. `/` is not, nor one with "/.", which may be `/.hidden`. */
+/** Whether a path is clean at first sight, as nearly all are. `/` is not, nor one with "/.", as in `/.hidden`. */
 export const isClean = (path: string): boolean =>
   path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/');
 

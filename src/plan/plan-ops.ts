@@ -73,7 +73,7 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 /** The operation of that name. */
 export type OpOf<N extends OpName> = Extract<Op, { readonly op: N }>;
 
-/** Names of which a plan may have thousands of operations, that nobody looks for. */
+/** Operations that a plan may have by thousands. No code looks for them by name. */
 type MountOpName = 'cloneSource' | 'mountFs' | 'mountBind';
 
 /** The indices of a plan's other operations, once asked for. */

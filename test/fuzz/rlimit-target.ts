@@ -12,7 +12,7 @@ import { useNodeHost } from '../../src/sys/node-host.js';
 import { defaultConfig, withUserNamespace } from '../integration/bed/config.js';
 import { bytesOf, type Target, writePlan } from './target.js';
 
-/** In the order of their numbers (asm-generic/resource.h). */
+/** In the order of their numbers (getrlimit(2)). */
 const names = 'CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME';
 const types = names.split(' ').map((name) => `RLIMIT_${name}`);
 const most = 2n ** 64n - 1n;

@@ -33,7 +33,7 @@ if (!existsSync(path)) {
 } else {
   const pieces: Piece[] = JSON.parse(readFileSync(path, 'utf8'));
   for (const [commands, budget] of [
-    [['version', 'state', 'kill', 'delete', 'start'], 60 * KB],
+    [['version', 'state', 'kill', 'delete', 'start'], 61 * KB],
     [['create', 'run'], 300 * KB],
   ] as const) {
     for (const command of commands) {

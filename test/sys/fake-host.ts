@@ -21,6 +21,7 @@ export function fakeHost(
       texts.set(fd, (texts.get(fd) ?? '') + decode(data));
       return data.length;
     },
+    zeroBytes: (data) => data.filter((byte) => byte === 0).length,
     isTerminal: () => 0,
     realtime: () => 1700000000123456789n,
     close: () => 0,

@@ -15,7 +15,10 @@ nested() {
     runt start web
     runt exec web sh -c "echo joined; cat /proc/1/comm"
     runt kill web KILL
-    until runt state web | grep -q stopped; do sleep 0.1; done
+    for try in 1 2 3 4 5 6 7 8 9; do
+      ! runt state web | grep -q stopped || break
+      sleep 1
+    done
     runt delete web
     runt list -q'
 }

@@ -43,7 +43,7 @@ const rootOwner = (spec: Spec): { uid: number; gid: number } =>
   newNamespaces(spec) & CLONE_NEWUSER ? rootIds(spec.linux) : { uid: 0, gid: 0 };
 
 /** What precedes an overlay whose layers are not those of its options. */
-export interface LayeredOverlay {
+interface LayeredOverlay {
   readonly ops: Op[];
   /** The overlay's own options that still apply. */
   readonly kept: readonly string[];

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import type * as Library from '../../../src/library/index.js';
-import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
+import { COMMAND_LIMIT, DEADLINE, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
 
@@ -115,7 +115,8 @@ test(
     piped.stdout.setEncoding('latin1');
     async function* slowly() {
       yield 'one ';
-      await new Promise((settle) => setTimeout(settle, 50));
+      // The rest of the input comes later.
+      await elapse(50);
       yield 'häh';
     }
     Readable.from(slowly()).pipe(piped.stdin);
@@ -221,7 +222,8 @@ test(
     const streams = [container.events({ types: ['oom'] }), container.logs({ follow: true })];
     for (const stream of streams) {
       const waiting = stream.next();
-      await new Promise((settle) => setTimeout(settle, 50));
+      // By then it waits.
+      await elapse(50);
       await stream.return();
       assert.equal(await waiting, { value: undefined, done: true });
     }
@@ -235,7 +237,8 @@ test(
   onBed(async (bed) => {
     const options = { rootfs: bed.rootfs, args: ['/bin/true'] };
     const change = async (spec: Library.Spec): Promise<void> => {
-      await new Promise((settle) => setTimeout(settle, 10));
+      // After bundle has called it.
+      await elapse(10);
       spec.hostname = 'late';
     };
     assert.is((await bundle(join(bed.dir, 'late'), options, change)).hostname, 'late');

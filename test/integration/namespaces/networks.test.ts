@@ -2,6 +2,7 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/bed.js';
 import { nobody } from '../bed/needs.js';
 import { NetworkHost, outsideAddress } from '../bed/network-host.js';
@@ -166,7 +167,8 @@ bridging(
     // A run takes about 300 ms here, most of it in the plugins.
     for (let moment = 0; moment < 10; moment++) {
       const running = bed.spawn(['run', '--bundle', bundle, bed.id], scene.options);
-      await new Promise((done) => setTimeout(done, 20 + 30 * moment));
+      // The moment of the kill.
+      await elapse(20 + 30 * moment);
       // nsenter executes runt.
       running.child.kill('SIGKILL');
       await running.exit;
@@ -243,7 +245,8 @@ for (const [test, name] of [
       await eventually('nothing is left of a create that fails', () => left() === before);
       for (let moment = 0; moment < 10; moment++) {
         const running = bed.spawn(['run', '--bundle', bundle, bed.id], scene.options);
-        await new Promise((done) => setTimeout(done, 10 + 15 * moment));
+        // The moment of the kill.
+        await elapse(10 + 15 * moment);
         running.child.kill('SIGKILL');
         await running.exit;
         await eventually('all of it is removed', () => {
