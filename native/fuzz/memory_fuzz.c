@@ -44,6 +44,8 @@ static void begin(void) {
     munmap(c, (size_t)(c->end - (uint8_t *)c));
     c = older;
   }
+  while (newest_mapped)
+    unmap_block((uint8_t *)newest_mapped + MAPPED_HEAD);
   if (memory_gathered_end || gathering)
     munmap(GATHERED_AT, GATHERED_SIZE);
   memset(free_lists, 0, sizeof free_lists);

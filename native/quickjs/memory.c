@@ -11,7 +11,8 @@
 /* A command lives a millisecond: blocks are cut from large chunks, a freed block goes to the
  * list of its size, and nothing returns to the kernel. A chunk is populated when it is made:
  * one call instead of a page fault for every 4 KB, which took most of the time. Blocks of a
- * snapshot are cut from memory at a fixed address instead.
+ * snapshot are cut from memory at a fixed address instead. A block larger than a chunk, such as the
+ * text of a large config, has a mapping of its own, of its size, which ends with the block.
  *
  * A server cannot do so: a block that grows in place takes fresh memory although the lists are
  * full, and a shim grew by 15 KB for every container. So a process that stays calls
@@ -40,6 +41,14 @@ static uint8_t *next, *end; /* the rest of the newest chunk */
 static void *free_lists[CLASSES];
 static int long_lived;
 static const JSMallocState *counted; /* the state of the one runtime */
+
+/* A block with a mapping of its own; before its header. */
+struct mapped {
+  struct mapped *older, *newer;
+  size_t length; /* of the mapping */
+};
+enum { MAPPED_HEAD = sizeof(struct mapped) + HEADER };
+static struct mapped *newest_mapped;
 
 static int gathering;
 uint8_t *memory_gathered_end;
@@ -90,12 +99,25 @@ static int is_gathered(const void *block) {
   return at >= (uint8_t *)GATHERED_AT && at < memory_gathered_end;
 }
 
-/* Whether a block that is not of slabs.c was cut from the snapshot's memory or from a chunk, and
- * not made by libc. */
+static struct mapped *mapping_of(const void *block) {
+  return (struct mapped *)((uintptr_t)block - MAPPED_HEAD);
+}
+
+/* Whether a block that is_cut has a mapping of its own: no other one is as large, but for those of
+ * the snapshot. */
+static int is_mapped(const void *block) {
+  return *header(block) >= CHUNK && !gathering && !is_gathered(block);
+}
+
+/* Whether a block that is not of slabs.c was cut from the snapshot's memory or from a chunk or has
+ * a mapping of its own, and was not made by libc. */
 static int is_cut(const void *block) {
   const uint8_t *at = block;
   if (is_gathered(block))
     return 1;
+  for (const struct mapped *m = newest_mapped; m; m = m->older)
+    if (m == mapping_of(block))
+      return 1;
   for (const struct chunk *c = newest; c; c = c->older)
     if (at >= (const uint8_t *)c && at < c->end)
       return 1;
@@ -117,6 +139,60 @@ static int new_chunk(size_t least) {
   next = at + sizeof *chunk;
   end = at + size;
   return 0;
+}
+
+static size_t mapped_length(size_t size) {
+  return (MAPPED_HEAD + size + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+/* Makes the neighbours in the list point to a mapping at its address. Returns its block. */
+static void *place_mapped(struct mapped *m, size_t length) {
+  m->length = length;
+  if (m->newer)
+    m->newer->older = m;
+  else
+    newest_mapped = m;
+  if (m->older)
+    m->older->newer = m;
+  void *block = (uint8_t *)m + MAPPED_HEAD;
+  *header(block) = length - MAPPED_HEAD;
+  return block;
+}
+
+static void *map_block(size_t size) {
+  size_t length = mapped_length(size);
+  /* Not populated: a buffer may stay half empty. */
+  struct mapped *m = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (m == MAP_FAILED)
+    return NULL;
+  *m = (struct mapped){.older = newest_mapped};
+  return place_mapped(m, length);
+}
+
+static void unmap_block(void *block) {
+  struct mapped *m = mapping_of(block);
+  if (m->newer)
+    m->newer->older = m->older;
+  else
+    newest_mapped = m->older;
+  if (m->older)
+    m->older->newer = m->newer;
+  munmap(m, m->length);
+}
+
+/* Gives a mapped block another size, without a copy. NULL when memory is exhausted. */
+static void *remap_block(JSMallocState *state, void *block, size_t size) {
+  struct mapped *m = mapping_of(block);
+  size_t before = m->length, length = mapped_length(size);
+  if (length == before)
+    return block;
+  if (length > before && state->malloc_size + (length - before) > state->malloc_limit)
+    return NULL;
+  m = mremap(m, before, length, MREMAP_MAYMOVE);
+  if (m == MAP_FAILED)
+    return length < before ? block : NULL;
+  state->malloc_size += length - before;
+  return place_mapped(m, length);
 }
 
 /* Takes a block of a class from its list. */
@@ -194,7 +270,9 @@ static void *memory_malloc(JSMallocState *state, size_t size) {
   size_t whole = whole_size(size, &class);
   if (whole == 0 || state->malloc_size + whole > state->malloc_limit)
     return NULL;
-  void *block = long_lived ? make_lasting(size, class) : cut(whole, class);
+  void *block = long_lived                    ? make_lasting(size, class)
+                : whole > CHUNK && !gathering ? map_block(size)
+                                              : cut(whole, class);
   if (!block)
     return NULL;
   counted = state;
@@ -220,6 +298,10 @@ static void memory_free(JSMallocState *state, void *block) {
    * the objects that share it. */
   if (is_gathered(block))
     return;
+  if (is_mapped(block)) {
+    unmap_block(block);
+    return;
+  }
   unsigned class = 0;
   whole_size(*header(block), &class);
   memcpy(block, &free_lists[class], sizeof(void *));
@@ -255,8 +337,12 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
       state->malloc_size += cost(block) - before;
     return block;
   }
-  /* In a process that stays, a block that shrinks to half its capacity moves. */
-  if (size <= capacity && (!long_lived || size > capacity / 2))
+  int mapped = !long_lived && is_mapped(block);
+  if (mapped && size > CHUNK && size <= SIZE_MAX / 4)
+    return remap_block(state, block, size);
+  /* In a process that stays, a block that shrinks to half its capacity moves; and one with a
+   * mapping, when it needs that no longer. */
+  if (!mapped && size <= capacity && (!long_lived || size > capacity / 2))
     return block;
   unsigned class = 0;
   size_t whole = whole_size(size, &class);
