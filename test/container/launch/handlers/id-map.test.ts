@@ -20,7 +20,7 @@ const map = { op: 'idMap', at: '/linux/uidMappings', kind: 'uid', lines: ['0 100
 async function helped(program: Program, path = helper): Promise<string | undefined> {
   const kernel = new FakeKernel();
   kernel.processes.programs.set(helper, program);
-  const error = await kernel.finish(failedLater(runIdMapHelper(map, path, 77, 'web')));
+  const error = await kernel.finish(failedLater(runIdMapHelper(map, path, 77, 'create web')));
   assert.equal(kernel.open, []);
   assert.is(kernel.processes.list.length, 1, 'the helper is reaped');
   return error;
