@@ -70,7 +70,15 @@ process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
 /** Files that mostly wait, for deadlines or other programs, and examine only what they made. */
 const waiting = [
+  'test/integration/command/install.test.ts',
   'test/integration/docs/pages.test.ts',
+  'test/integration/image/bundles.test.ts',
+  'test/integration/image/hostile-layers.test.ts',
+  'test/integration/image/interrupted.test.ts',
+  'test/integration/library/coming-from.test.ts',
+  'test/integration/library/npm-package.test.ts',
+  'test/integration/library/package.test.ts',
+  'test/integration/library/recipes.test.ts',
   'test/integration/lifecycle/full-sockets.test.ts',
   'test/integration/lifecycle/hook-timeout.test.ts',
   'test/security/each-failing-call.test.ts',
