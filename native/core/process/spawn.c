@@ -9,6 +9,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 /* The kernel's own sigaction: the C library hides signals 32 and 33. */
 struct kernel_action {
@@ -125,6 +128,10 @@ static int start(struct child *c, uint64_t flags, int cgroup, int *pidfd) {
   set_signal_mask(UINT64_MAX, &before);
   long pid = clone3_call(&args, child_main, c);
   set_signal_mask(before, NULL);
+#ifdef __SANITIZE_ADDRESS__
+  /* The child's functions have marked their variables there, and did not return. */
+  ASAN_UNPOISON_MEMORY_REGION(stack, sizeof stack);
+#endif
   if (pid < 0)
     return (int)pid;
   if (c->error) {
