@@ -68,6 +68,27 @@ void JS_MakeImmortal(JSContext *ctx)
 
 /** Its file, the text that is replaced, how often the file has it, and what replaces it. */
 export const immortal = [
+  // A module that could not be read for want of memory has counts of entries, and no entries.
+  [
+    'quickjs.c',
+    `    int i;
+
+    JS_FreeAtom(ctx, m->module_name);
+
+    for(i = 0; i < m->req_module_entries_count; i++) {`,
+    1,
+    (old) =>
+      old.replace(
+        '    JS_FreeAtom',
+        `    if (!m->req_module_entries)
+        m->req_module_entries_count = 0;
+    if (!m->export_entries)
+        m->export_entries_count = 0;
+    if (!m->import_entries)
+        m->import_entries_count = 0;
+    JS_FreeAtom`,
+      ),
+  ],
   ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${declarations}${old}`],
   ['quickjs.h', 'if (--p->ref_count <= 0) {', 2, () => 'if (!JS_IS_IMMORTAL(p) && --p->ref_count <= 0) {'],
   ['quickjs.h', '        p->ref_count++;', 2, () => '        if (!JS_IS_IMMORTAL(p)) p->ref_count++;'],
