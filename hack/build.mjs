@@ -62,6 +62,17 @@ export const define = {
   __RUNT_COMMIT__: JSON.stringify(commit()),
   __RUNT_DATE__: JSON.stringify(sourceDate()),
 };
+
+/** Options of esbuild for a program of the tests that Node.js runs. */
+export const nodeProgram = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  packages: 'external',
+  define,
+  logLevel: 'warning',
+};
+
 export const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 
 function run(command, ...args) {

@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
-import { define } from './build.mjs';
+import { nodeProgram } from './build.mjs';
 import { testPrograms } from './test-c.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -24,14 +24,9 @@ mkdirSync(out, { recursive: true });
 await esbuild.build({
   entryPoints: ['test/faults/faults.ts'],
   outfile: `${out}/faults.mjs`,
-  bundle: true,
-  platform: 'node',
+  ...nodeProgram,
   target: 'node20',
-  format: 'esm',
-  packages: 'external',
   sourcemap: 'inline',
-  define,
-  logLevel: 'warning',
 });
 // An interrupt is also sent to the programs, which end their containers first.
 process.on('SIGINT', () => {});

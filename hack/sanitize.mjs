@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { define, filesBelow, musl, warnings } from './build.mjs';
+import { filesBelow, musl, nodeProgram, warnings } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const out = 'build/sanitize';
@@ -132,12 +132,7 @@ function decoder() {
   buildSync({
     entryPoints: ['test/native/init/seeds.ts'],
     outfile: seeds,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    define,
-    logLevel: 'warning',
+    ...nodeProgram,
   });
   rmSync(`${out}/seeds`, { recursive: true, force: true });
   execFileSync(process.execPath, [seeds, `${out}/seeds`]);

@@ -3,7 +3,7 @@
 // their tests in test/native/quickjs.
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
-import { define, program } from './build.mjs';
+import { nodeProgram, program } from './build.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 if (process.argv[2] === 'faulty')
@@ -15,11 +15,6 @@ if (['immortal', 'fast'].includes(process.argv[2])) {
 await esbuild.build({
   entryPoints: ['test/sys/abi-node.ts'],
   outfile: 'build/test/abi-node.mjs',
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  packages: 'external',
-  define,
-  logLevel: 'warning',
+  ...nodeProgram,
 });
 if (!(await program('test/sys/abi-quickjs.ts', 'build/test/abi-quickjs', 'build/test/quickjs', true))) process.exit(3);

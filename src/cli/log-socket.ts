@@ -1,4 +1,5 @@
 /** `--log journald:NAME` and `syslog:NAME`: one datagram a line, in the receiver's format. Loaded on demand. */
+import { concatenate } from '../sys/append.js';
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { timestamp } from '../sys/timestamp.js';
@@ -39,13 +40,7 @@ function journalSink(name: string): Sink {
         .filter(([key]) => key !== 'violations')
         .map(([key, value]) => field(`RUNT_${key.toUpperCase()}`, String(value))),
     ];
-    const data = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      data.set(part, at);
-      at += part.length;
-    }
-    return native.write(fd, data);
+    return native.write(fd, concatenate(parts));
   };
 }
 

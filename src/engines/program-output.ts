@@ -1,6 +1,7 @@
 /** A program of the host that is run to its end, within a deadline. */
 import { endOf } from '../container/launch/child-end.js';
 import { signalProcess } from '../container/state/recorded-process.js';
+import { concatenate } from '../sys/append.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdPair } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
@@ -59,13 +60,7 @@ export async function runProgram(args: readonly string[], timeout: number): Prom
       endOf(pidfd);
       throw new RuntError({ ...fail, message: `${fail.message}: it did not end within ${timeout / 1000} seconds` });
     }
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return { status: endOf(pidfd).status, output: host.decodeRaw(all, length) };
+    return { status: endOf(pidfd).status, output: host.decodeRaw(concatenate(parts), length) };
   } finally {
     native.close(pidfd);
     native.close(ours);

@@ -1,17 +1,14 @@
 /** The user namespace of the container, for the program that unpacks its files: these get the ids that it maps. */
 
-import { endOf } from '../container/launch/child-end.js';
 import { runIdMapHelper } from '../container/launch/handlers/id-map-helper.js';
+import { withUserNamespace } from '../container/launch/handlers/id-map-namespace.js';
 import { readHostFacts } from '../container/launch/read-host-facts.js';
-import { startInit } from '../container/launch/start-init.js';
 import { idMapOps } from '../plan/ids/id-map-compile.js';
 import type { Spec } from '../spec/config-types.js';
 import { check } from '../sys/error.js';
 import { fdPair, OwnedFd } from '../sys/fds.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, CLONE_NEWUSER, O_RDONLY } from '../sys/linux.js';
-import { readableOrPolled } from '../sys/waiting/loop.js';
-import { killedProcessTime } from '../sys/waiting/time-limits.js';
+import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
 
 /**
  * Opens the user namespace that the config names, or a new one with its id maps; undefined if it has none.
@@ -33,22 +30,11 @@ export async function openIdNamespace(spec: Spec, name: string): Promise<OwnedFd
   if (user.path !== undefined) return open(user.path);
   const pair = new Uint8Array(16);
   check(native.socketPair(pair), { code: 'ERR_ID_MAP', message: 'bundle: make a socket pair', syscall: 'socketpair' });
-  const [ours, theirs] = fdPair(pair);
-  // A runt-init without a plan ends when its socket closes; the descriptor keeps the namespace.
-  const { pid, pidfd, syscall } = startInit(BigInt(CLONE_NEWUSER), theirs);
-  native.close(theirs);
-  try {
+  return withUserNamespace(fdPair(pair), async ({ pid, syscall }) => {
     check(pid, { code: 'ERR_ID_MAP', message: 'bundle: make a user namespace', syscall });
     await writeMaps(spec, pid, name);
     return open(`/proc/${pid}/ns/user`);
-  } finally {
-    native.close(ours);
-    if (pid >= 0) {
-      await readableOrPolled(pidfd, killedProcessTime);
-      endOf(pidfd);
-      native.close(pidfd);
-    }
-  }
+  });
 }
 
 async function writeMaps(spec: Spec, pid: number, name: string): Promise<void> {

@@ -6,7 +6,8 @@ import { host, native } from '../sys/host.js';
 import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
 import { nulList } from '../sys/nul-list.js';
 import type { LayerErrorKind, LayerWarningKind } from '../sys/protocol.js';
-import { readable, readableOrPolled } from '../sys/waiting/loop.js';
+import { readableOrPolled } from '../sys/waiting/loop.js';
+import { readToEnd } from '../sys/waiting/read-to-end.js';
 import { killedProcessTime } from '../sys/waiting/time-limits.js';
 
 /** The most that an image may unpack to. */
@@ -141,21 +142,6 @@ async function runLayerProgram(
 
 /** All that is written to a pipe. No deadline: a layer takes as long as the disk does, and its size has a limit. */
 async function readReports(pipe: number): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  while (length < maxReport) {
-    await readable(pipe);
-    const data = new Uint8Array(65536);
-    const n = check(native.read(pipe, data), { code: 'ERR_IMAGE_PROGRAM', message: 'bundle: read from runt-layer' });
-    if (n === 0) break;
-    parts.push(data.subarray(0, n));
-    length += n;
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return host.decodeRaw(all, length);
+  const all = await readToEnd(pipe, maxReport, { code: 'ERR_IMAGE_PROGRAM', message: 'bundle: read from runt-layer' });
+  return host.decodeRaw(all, all.length);
 }

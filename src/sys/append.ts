@@ -1,4 +1,4 @@
-/** Appending one list to another. */
+/** Lists and bytes, one after the other. */
 
 /**
  * Appends the entries of `more` to `list`. A spread, `push(…more)`, passes each entry as an argument: QuickJS accepts
@@ -6,4 +6,15 @@
  */
 export function append<T>(list: T[], more: readonly T[]): void {
   for (const entry of more) list.push(entry);
+}
+
+/** The bytes of all parts, one after the other. */
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -10,14 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-__asm__(".section .rodata.runt_init, \"a\", %progbits\n"
-        ".balign 64\n"
-        "runt_init_start:\n"
-        ".incbin \"" RUNT_INIT_PATH "\"\n"
-        "runt_init_end:\n"
-        ".previous\n");
-extern const uint8_t runt_init_start[] __attribute__((visibility("hidden")));
-extern const uint8_t runt_init_end[] __attribute__((visibility("hidden")));
+EMBED(runt_init, RUNT_INIT_PATH);
 
 static const struct program runt_init = {"runt-init", runt_init_start, runt_init_end};
 

@@ -1,6 +1,17 @@
-/* The embedded runt-init as a descriptor of an immutable file. */
+/* The programs that are embedded in this binary, and runt-init as a descriptor of an immutable
+ * file. */
 #ifndef RUNT_IMAGE_H
 #define RUNT_IMAGE_H
+#include "../core.h"
+
+/* Embeds a file, between name_start and name_end. */
+#define EMBED(name, path)                                                                          \
+  __asm__(".section .rodata." #name ", \"a\", %progbits\n"                                         \
+          ".balign 64\n" #name "_start:\n"                                                         \
+          ".incbin \"" path "\"\n" #name "_end:\n"                                                 \
+          ".previous\n");                                                                          \
+  extern const uint8_t name##_start[] __attribute__((visibility("hidden")));                       \
+  extern const uint8_t name##_end[] __attribute__((visibility("hidden")))
 
 /* An embedded program. */
 struct program {

@@ -1,8 +1,8 @@
 /** `runt network`: connects a container, or disconnects it; the hooks that `spec --net` writes call it. */
 import { addNetwork, deleteNetwork } from '../../container/network/network.js';
-import { RuntError } from '../../sys/error.js';
-import { host, native } from '../../sys/host.js';
-import { readable } from '../../sys/waiting/loop.js';
+import type { RuntError } from '../../sys/error.js';
+import { host } from '../../sys/host.js';
+import { readToEnd } from '../../sys/waiting/read-to-end.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
 import type { Call } from '../command-syntax.js';
@@ -29,26 +29,10 @@ export async function command({ global, args }: Call<'network'>): Promise<number
 
 /** The state of a container on standard input, as a hook gets it (runtime.md#state). */
 async function standardState(): Promise<{ readonly id?: unknown; readonly pid?: unknown }> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const data = new Uint8Array(16384);
-    await readable(0);
-    const n = native.read(0, data);
-    if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'read standard input', errno: -n, syscall: 'read' });
-    if (n === 0) break;
-    parts.push(data.subarray(0, n));
-    length += n;
-    if (length > maxState) throw stateError('it has more than 16 MiB');
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
+  const data = await readToEnd(0, maxState + 1, { code: 'ERR_IO', message: 'read standard input', syscall: 'read' });
+  if (data.length > maxState) throw stateError('it has more than 16 MiB');
   try {
-    return (JSON.parse(host.decode(all, length)) ?? {}) as object;
+    return (JSON.parse(host.decode(data, data.length)) ?? {}) as object;
   } catch {
     throw stateError('it is not JSON');
   }

@@ -3,10 +3,8 @@ import { update } from '../../container/update/update.js';
 import { parseBytes } from '../../spec/byte-size.js';
 import { toJson } from '../../spec/json/exact-json.js';
 import { utf8Text } from '../../spec/json/utf8.js';
-import { RuntError } from '../../sys/error.js';
 import { readBytes } from '../../sys/fs.js';
-import { native } from '../../sys/host.js';
-import { readable } from '../../sys/waiting/loop.js';
+import { readToEnd } from '../../sys/waiting/read-to-end.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { reportWarning } from '../command-log.js';
@@ -77,18 +75,7 @@ function integer(text: string): bigint | undefined {
 }
 
 async function standardInput(): Promise<string> {
-  let data = new Uint8Array(65536);
-  for (let length = 0; ; ) {
-    if (length === data.length) {
-      if (length >= maxInput) throw usageError('update', 'read standard input: it has more than 1 MiB');
-      const larger = new Uint8Array(data.length * 4);
-      larger.set(data);
-      data = larger;
-    }
-    await readable(0);
-    const n = native.read(0, data.subarray(length));
-    if (n < 0) throw new RuntError({ code: 'ERR_IO', message: 'read standard input', errno: -n, syscall: 'read' });
-    if (n === 0) return utf8Text(data.subarray(0, length), 'standard input');
-    length += n;
-  }
+  const data = await readToEnd(0, maxInput, { code: 'ERR_IO', message: 'read standard input', syscall: 'read' });
+  if (data.length >= maxInput) throw usageError('update', 'read standard input: it has more than 1 MiB');
+  return utf8Text(data, 'standard input');
 }

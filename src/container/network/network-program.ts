@@ -1,4 +1,5 @@
 /** Programs that connect a container: run to their end, with a deadline and an environment of their own. */
+import { concatenate } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
@@ -136,12 +137,7 @@ class Collected {
   }
 
   get text(): string {
-    const all = new Uint8Array(this.parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of this.parts) {
-      all.set(part, at);
-      at += part.length;
-    }
+    const all = concatenate(this.parts);
     return host.decodeRaw(all, all.length);
   }
 

@@ -1,5 +1,6 @@
 /** Cache of compiled seccomp programs: libseccomp needs 10 to 25 ms for a large profile. */
 import type { Op } from '../../../plan/plan-ops.js';
+import { concatenate } from '../../../sys/append.js';
 import { E } from '../../../sys/errno.js';
 import { host, native } from '../../../sys/host.js';
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../../../sys/linux.js';
@@ -51,16 +52,6 @@ function cacheName(profile: Uint8Array): string {
   let name = '';
   for (const byte of digest(hashed)) name += byte.toString(16).padStart(2, '0');
   return name;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
 }
 
 function digest(data: Uint8Array): Uint8Array {
