@@ -168,6 +168,15 @@ function execute(path) {
     child.stderr.on('data', (d) => {
       text += d;
     });
+    // A process that outlives its test and holds the pipes would keep them from closing.
+    child.on('exit', (code, signal) => {
+      clearTimeout(late);
+      late = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        done({ text: `${text}\nleft a process that holds its output\n`, code: code || 1, signal });
+      }, 5000);
+    });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       clearTimeout(late);
