@@ -17,6 +17,9 @@ import { cgroupLayout, compile, enterNamespace, fail, option, rootfs, top, which
 import { printHead, printRow } from './report.mjs';
 import { measureRows } from './rows.mjs';
 
+const known = ['--out', '--only', '--before', '--rows'];
+const wrong = process.argv.slice(2).find((arg, i, all) => !known.includes(arg) && !known.includes(all[i - 1]));
+if (wrong !== undefined) fail(`unknown flag ${wrong}: ${known.join(', ')}, each with a value`);
 const quick = process.env.QUICK === '1';
 const rounds = Number(process.env.ROUNDS ?? (quick ? 8 : 60));
 if (!Number.isInteger(rounds) || rounds < 1) fail(`ROUNDS must be a whole number above 0, found ${process.env.ROUNDS}`);

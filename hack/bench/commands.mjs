@@ -1,6 +1,6 @@
 /** The command lines that are measured, and containers that stay. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Command lines of `programs` ({name: path}) and of the program `floor`, with state directories below `work`. */
@@ -46,10 +46,17 @@ export class Commands {
 
   /** Creates and starts a sleeping container. It outlives the command, so it must not hold its stdio open. */
   keep(name, id, bundle) {
-    for (const args of [['create', '--bundle', bundle], ['start']]) {
-      const out = join(this.work, `keep-${name}`);
-      execFileSync('sh', ['-c', '"$@" </dev/null >"$0" 2>&1', out, ...this.call(name, [...args, id])]);
-    }
+    for (const args of [['create', '--bundle', bundle], ['start']])
+      execFileSync('sh', ['-c', '"$@" </dev/null >"$0" 2>&1', this.#log(name), ...this.call(name, [...args, id])]);
+  }
+
+  /** What the last `keep` printed. */
+  kept(name) {
+    return readFileSync(this.#log(name), 'utf8');
+  }
+
+  #log(name) {
+    return join(this.work, `keep-${name}`);
   }
 
   /** Removes kept containers and what an interrupted round left. */
