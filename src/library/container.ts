@@ -145,11 +145,16 @@ export class Container {
     const what = `create ${this.id}`;
     refuseAborted(what, o.signal);
     const created = await this.prepare('create', resolve(bundle), o, inherited);
-    if (!o.signal?.aborted) return this.take(created);
+    await this.takeUnlessAborted(what, created, o.signal);
+  }
+
+  /** @throws RuntError ERR_ABORTED after the container is removed, if the signal aborted while it was made */
+  private async takeUnlessAborted(what: string, created: Created, signal: AbortSignal | undefined): Promise<void> {
+    if (!signal?.aborted) return this.take(created);
     created.streams.abandon();
     created.terminal?.destroy();
     await this.delete({ force: true });
-    throw abortedError(what, o.signal);
+    throw abortedError(what, signal);
   }
 
   /** See `Runtime.restore`. */
@@ -158,12 +163,15 @@ export class Container {
     checkObject('restore', 'options', options);
     const o = checkRestore(options);
     const criu = restoreOptions(o);
+    const what = `restore ${this.id}`;
+    refuseAborted(what, o.signal);
     const { restore } = await import('../container/criu/restore.js');
     const make = async (stdio: Streams['stdio'], consoleSocket?: string): Promise<void> => {
       const common = this.createOptions(resolve(bundle), o, stdio, consoleSocket);
-      await restore({ ...common, ...criu, detach: true, noSubreaper: true });
+      const all = { ...common, ...criu, detach: true, noSubreaper: true };
+      await abortable(what, o.signal, async (early) => void (await restore({ ...all, early })));
     };
-    this.take(await this.withStreams('restore', o, inherited, make));
+    await this.takeUnlessAborted(what, await this.withStreams('restore', o, inherited, make), o.signal);
   }
 
   /** See `Runtime.run`. */

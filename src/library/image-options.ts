@@ -22,7 +22,10 @@ export interface CheckpointOptions extends CriuOptions, Partial<DumpFlags> {
   onWarning?: (sentence: string) => void;
 }
 
-export interface RestoreOptions extends CriuOptions, Partial<RestoreFlags>, ContainerOptions {}
+export interface RestoreOptions extends CriuOptions, Partial<RestoreFlags>, ContainerOptions {
+  /** Kills criu when it aborts, and removes what was made; the call rejects with ERR_ABORTED. */
+  signal?: AbortSignal;
+}
 
 const sharedTypes: OptionTypes = {
   imagePath: 'path',
@@ -55,6 +58,7 @@ const restoreTypes: OptionTypes = {
   tcpClose: 'boolean',
   lsmProfile: 'string',
   lsmMountContext: 'string',
+  signal: 'abort',
 };
 
 const modes = ['soft', 'full', 'strict', 'ignore'];

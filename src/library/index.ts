@@ -143,7 +143,7 @@ export class Runtime {
   /**
    * Makes a container of image files that `checkpoint` wrote, and continues its processes (docs/checkpoint.md). The
    * stdio of the caller is inherited unless `stdio` says otherwise.
-   * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU*, ERR_SPEC_* … after the undo
+   * @throws RuntError ERR_CRIU_MISSING, ERR_CRIU*, ERR_SPEC_*, ERR_ABORTED … after the undo
    */
   async restore(id: string, bundle: string, options: RestoreOptions): Promise<Container> {
     checkText('restore', 'id', id);

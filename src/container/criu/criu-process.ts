@@ -11,6 +11,7 @@ import { criuEndTime, criuVersionTime, killedProcessTime } from '../../sys/waiti
 import { endOf } from '../launch/child-end.js';
 import type { Stdio } from '../launch/spawn-init.js';
 import { signalProcess } from '../state/recorded-process.js';
+import type { EarlyEnd } from '../wait.js';
 import { type CriuRequest, type CriuResponse, Request, Response, Type } from './criu-messages.js';
 import { type CriuVersion, checkVersion, findCriu, searchPath } from './criu-program.js';
 
@@ -49,6 +50,8 @@ export interface Notification {
 
 /** One criu process and the socket to it. */
 export class Criu {
+  private early: EarlyEnd | undefined;
+
   private constructor(
     readonly path: string,
     readonly pid: number,
@@ -140,8 +143,17 @@ export class Criu {
     }
   }
 
+  /** Kills criu as soon as the caller ends `early`; `close` forgets it. */
+  endWith(early: EarlyEnd): void {
+    this.early = early;
+    early.wake = () => void signalProcess(this.pidfd, this.pid, SIGKILL);
+    if (early.ended) early.wake();
+  }
+
   /** Ends criu if it still runs, and reaps it. */
   async close(): Promise<void> {
+    // Its pid and pidfd may soon be those of another one.
+    delete this.early?.wake;
     native.close(this.socket);
     // It ends by itself after its answer; an aborted one is killed.
     if (!(await readableOrPolled(this.pidfd, criuEndTime))) signalProcess(this.pidfd, this.pid, SIGKILL);

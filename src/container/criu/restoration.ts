@@ -71,6 +71,7 @@ export class Restoration {
     this.mountRoot();
     const { inherited, joined } = this.openExternal();
     const criu = await this.startCriu();
+    if (o.early) criu.endWith(o.early);
     try {
       // systemd starts a scope with a process in it: criu, which ends when the restored processes exist.
       if (cgroups.isInUnit) await cgroups.make(criu.pid);

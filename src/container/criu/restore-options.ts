@@ -1,5 +1,6 @@
 /** Options of `restore`. */
 import type { CreateOptions } from '../launch/container-options.js';
+import type { EarlyEnd } from '../wait.js';
 import type { RestoreFlags } from './criu-flag-types.js';
 
 export interface RestoreOptions extends CreateOptions, RestoreFlags {
@@ -11,4 +12,6 @@ export interface RestoreOptions extends CreateOptions, RestoreFlags {
   readonly criu?: string;
   readonly detach: boolean;
   readonly noSubreaper: boolean;
+  /** Kills criu, and undoes what was made, when the caller ends it. */
+  readonly early?: EarlyEnd;
 }

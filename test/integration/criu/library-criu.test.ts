@@ -18,7 +18,7 @@ const { Runtime, RuntError } = (await import(library)) as typeof Library;
 const none = "['ignore', 'ignore', 'ignore']";
 
 /** Runs a script with `runtime`, `id`, `bundle` and `criu`, and returns its output and the request that criu got. */
-async function script(bed: Bed, code: string) {
+async function script(bed: Bed, code: string, variables: Record<string, string> = {}) {
   const file = join(bed.dir, 'script.mjs');
   const request = join(bed.dir, 'request');
   const [root, id, bundle, criu] = [bed.root, bed.id, bed.bundle, fake].map((text) => JSON.stringify(text));
@@ -29,7 +29,7 @@ async function script(bed: Bed, code: string) {
      ${code}`,
   );
   // The fake criu reads the environment that this process began with.
-  const env = { ...process.env, FAKE_OUT: request };
+  const env = { ...process.env, FAKE_OUT: request, ...variables };
   const { stdout } = await promisify(execFile)(process.execPath, [file], { env, timeout: COMMAND_LIMIT });
   const { type, opts } = Request.decode(readFileSync(request));
   return { stdout, type, opts: opts as unknown as { [K in keyof CriuOptions]-?: NonNullable<CriuOptions[K]> } };
@@ -80,6 +80,27 @@ test(
     );
     assert.is(r.stdout, 'running\n9\n');
     assert.equal([r.type, r.opts.tcp_close], [Type.RESTORE, true]);
+  }),
+);
+
+test(
+  'restore ends with ERR_ABORTED when its signal aborts while criu does nothing, and nothing is left',
+  onBed(async (bed) => {
+    bed.write();
+    mkdirSync(join(bed.dir, 'images'));
+    const r = await script(
+      bed,
+      `const abort = new AbortController();
+       const options = { criu, imagePath: ${JSON.stringify(join(bed.dir, 'images'))}, stdio: ${none}, signal: abort.signal };
+       const restored = runtime.restore(id, bundle, options);
+       setTimeout(() => abort.abort('too slow'), 500);
+       const told = await restored.catch(({ code, cause }) => code + ' ' + cause);
+       console.log(told, (await runtime.list()).length);
+       console.log(await runtime.restore(id, bundle, options).catch(({ code }) => code));`,
+      { FAKE_HANG: '1' },
+    );
+    assert.is(r.stdout, 'ERR_ABORTED too slow 0\nERR_ABORTED\n');
+    assert.is(r.type, Type.RESTORE);
   }),
 );
 
