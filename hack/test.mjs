@@ -8,7 +8,8 @@
 // is a unit test that takes more than two seconds. The line of each file ends with its number, "[N/ALL]".
 //
 // RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it also applies to the
-// limit of a file. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
+// limit of a file. RUNT_TEST_LANES is the number of files at a time. RUNT_V8_COVERAGE is a directory for the coverage of
+// each file's process (hack/coverage.mjs).
 //
 // --except=PATH,… omits these files. --bundle=DIR only bundles, into DIR; --bundled=DIR runs the bundles in DIR
 // (hack/test-vm: the time of a small machine is better spent on the tests).
@@ -30,6 +31,9 @@ const unknown = flags.find((f) => !['--unit', '--root'].includes(f) && !/^--(?:b
 if (unknown) throw new Error(`unknown flag ${unknown}`);
 /** Time limit of a file in ms. */
 const TIMEOUT = 600_000 * Math.max(1, Number(process.env.RUNT_CI_SLOW) || 1);
+
+/** Files at a time; one in a small machine. */
+const LANES = Number(process.env.RUNT_TEST_LANES ?? (bundled ? 1 : 2));
 
 const isRoot = process.geteuid() === 0;
 // Orphans of the tests would remain zombies.
@@ -68,22 +72,23 @@ if (noSkip) process.env.RUNT_SKIPS ??= '';
 process.env.RUNT_LIBRARY ??= `${process.cwd()}/dist/librunt.so`;
 process.env.FORCE_COLOR ??= process.stdout.isTTY ? '1' : '0';
 
-/** Files that mostly wait, for deadlines or other programs, and examine only what they made. */
-const waiting = [
-  'test/integration/command/install.test.ts',
-  'test/integration/docs/pages.test.ts',
-  'test/integration/image/bundles.test.ts',
-  'test/integration/image/hostile-layers.test.ts',
-  'test/integration/image/interrupted.test.ts',
-  'test/integration/library/coming-from.test.ts',
-  'test/integration/library/npm-package.test.ts',
-  'test/integration/library/package.test.ts',
-  'test/integration/library/recipes.test.ts',
+/** Files that run alone, after the others, which examine only what their own beds made: they measure the machine. */
+const alone = [
+  'test/integration/bed/census.test.ts',
+  'test/integration/library/event-loop.test.ts',
+  'test/integration/lifecycle/soak.test.ts',
+  'test/integration/shim/grpc-memory.test.ts',
+  'test/integration/shim/shim-memory.test.ts',
+];
+/** Files that take longest: the first, so that none runs by itself at the end. */
+const long = [
+  'test/security/each-failing-call.test.ts',
   'test/integration/lifecycle/full-sockets.test.ts',
   'test/integration/lifecycle/hook-timeout.test.ts',
-  'test/security/each-failing-call.test.ts',
+  'test/integration/mounts/propagation.test.ts',
+  'test/integration/docs/pages.test.ts',
 ];
-const lost = waiting.find((path) => !existsSync(path));
+const lost = [...alone, ...long].find((path) => !existsSync(path));
 if (lost) throw new Error(`no file ${lost}`);
 const wanted = (path) => {
   if (excepted.includes(path)) return false;
@@ -259,20 +264,16 @@ async function all(list, width) {
 
 await all(
   now.filter((p) => !isKernel(p)),
-  2,
+  LANES,
 );
-// These examine the machine before and after: one at a time, with the files that mostly wait beside them.
 const kernel = now.filter(isKernel);
-await Promise.all([
-  all(
-    kernel.filter((path) => !waiting.includes(path)),
-    1,
-  ),
-  all(
-    kernel.filter((path) => waiting.includes(path)),
-    1,
-  ),
-]);
+const together = kernel.filter((path) => !alone.includes(path));
+const isLong = (path) => long.includes(path);
+await all([...together.filter(isLong), ...together.filter((path) => !isLong(path))], LANES);
+await all(
+  kernel.filter((path) => alone.includes(path)),
+  1,
+);
 for (const path of later) {
   sum.skipped++;
   skips.push(`${path}: root: not root`);

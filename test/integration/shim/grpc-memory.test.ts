@@ -1,7 +1,4 @@
-/**
- * Anonymous memory of the gRPC servers of the static binary (shim-memory.test.ts has the reason): a shim with a container,
- * a server with 100.
- */
+/** Anonymous memory, as in shim-memory.test.ts, of the gRPC servers: a shim with a container, a server with 100. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -56,7 +53,7 @@ test(
       await client.call('Create', { id, bundle });
       await client.call('Start', { id });
       const wait = client.call('Wait', { id });
-      // Should the memory fail the test: the end of the connection is no second error.
+      // If the memory fails the test, the connection ends.
       wait.catch(() => {});
       note(`kB: ${await settled(Number(shimPid), shimLimit)}`);
       await client.call('Kill', { id, signal: 9 });

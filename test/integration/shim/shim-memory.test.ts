@@ -1,8 +1,7 @@
 /**
- * Memory of a shim: with one container, for each further one of a pod, and after many that have ended. The limits are of
- * anonymous memory, which is its own: what it maps of the program all shims share, and the kernel's read-ahead decides
- * how much of that counts. The notes give PSS beside it. The long form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000, prints a
- * line for each 500.
+ * Anonymous memory of a shim: with one container, for each further one of a pod, and after many that have ended. Pages
+ * of the program are shared with other shims, so PSS varies. The long form, RUNT_CONTAINERS=3000 RUNT_EXECS=10000,
+ * prints a line for each 500.
  */
 import { closeSync, constants, cpSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
