@@ -170,10 +170,14 @@ function bind(path: string): { native: Native; inThread: NonNullable<Host['inThr
       return ret === 'i64' ? BigInt(value) : Number(value);
     };
   }
+  /** The arguments of calls in threads, whose buffers must not be collected meanwhile. */
+  const inUse = new Set<unknown[]>();
   const inThread = (name: keyof Native, values: readonly unknown[]): Promise<number> =>
     new Promise((settle, fail) => {
       const { call, list } = prepare(name, values);
+      inUse.add(list);
       call.async(...list, (error: unknown, value: number | bigint) => {
+        inUse.delete(list);
         if (error) fail(error);
         else settle(Number(value));
       });

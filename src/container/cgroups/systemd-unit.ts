@@ -47,14 +47,14 @@ export class Placeholder {
   ) {}
 
   /** @throws RuntError ERR_SYSTEMD */
-  static start(): Placeholder {
+  static async start(): Promise<Placeholder> {
     const pair = new Uint8Array(16);
     const startError = (errno: number, syscall: string) =>
       new RuntError({ code: 'ERR_SYSTEMD', message: 'start a process for the scope', errno, syscall });
     const r = native.socketPair(pair);
     if (r < 0) throw startError(-r, 'socketpair');
     const [ours, theirs] = fdPair(pair);
-    const { pid, pidfd, syscall } = startInit(0n, theirs);
+    const { pid, pidfd, syscall } = await startInit(0n, theirs);
     native.close(theirs);
     if (pid < 0) {
       native.close(ours);

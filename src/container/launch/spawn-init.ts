@@ -77,7 +77,7 @@ export async function spawnInit(op: Extract<Op, { op: 'clone' }>, input: SpawnIn
 /** Clones into the operation's cgroup. If the kernel refuses CLONE_INTO_CGROUP (or lacks it, before 5.7), moves it. */
 async function inCgroup(
   op: Extract<Op, { op: 'clone' }>,
-  spawn: (cgroup: number) => StartResult | Promise<StartResult>,
+  spawn: (cgroup: number) => Promise<StartResult>,
 ): Promise<StartResult> {
   const cgroup = op.cgroup ? native.openAt(AT_FDCWD, op.cgroup, O_PATH, 0) : -1;
   let child: StartResult | undefined;

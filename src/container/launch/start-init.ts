@@ -1,5 +1,5 @@
 /** runt-init as a child of this process. */
-import { native } from '../../sys/host.js';
+import { host, native } from '../../sys/host.js';
 import { START_CALL } from '../../sys/protocol.js';
 
 export interface StartResult {
@@ -12,10 +12,21 @@ export interface StartResult {
 
 const nothing = new Uint8Array(0);
 
-/** Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `passedFds` and, if `stdio` is empty, our stdio. */
-export function startInit(flags: bigint, sync: number, passedFds = nothing, cgroup = -1, stdio = nothing): StartResult {
+/**
+ * Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `passedFds` and, if `stdio` is empty, our stdio. The clone
+ * suspends its thread until runt-init executes, so a program with other work has it in another one.
+ */
+export async function startInit(
+  flags: bigint,
+  sync: number,
+  passedFds = nothing,
+  cgroup = -1,
+  stdio = nothing,
+): Promise<StartResult> {
   const out = new Uint8Array(16);
-  const pid = native.spawnInit(flags, sync, stdio, passedFds, cgroup, out);
+  const pid = host.inThread
+    ? await host.inThread('spawnInit', [flags, sync, stdio, passedFds, cgroup, out])
+    : native.spawnInit(flags, sync, stdio, passedFds, cgroup, out);
   const view = new DataView(out.buffer);
   return { pid, pidfd: view.getInt32(0, true), syscall: START_CALL[view.getInt32(8, true)] ?? 'clone3' };
 }

@@ -40,7 +40,8 @@ export async function startMode(
   const pair = new Uint8Array(16);
   const paired = native.socketPair(pair);
   const [sync, theirs] = fdPair(pair);
-  const started = paired < 0 ? { pid: paired, pidfd: -1, syscall: 'socketpair' } : startInit(0n, theirs, fdList(fds));
+  const started =
+    paired < 0 ? { pid: paired, pidfd: -1, syscall: 'socketpair' } : await startInit(0n, theirs, fdList(fds));
   // A copy here would keep the other end open after the process has ended.
   for (const fd of paired < 0 ? fds : [...fds, theirs]) native.close(fd);
   const { pid, pidfd, syscall } = started;

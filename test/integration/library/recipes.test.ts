@@ -125,11 +125,10 @@ async function started(bed: Bed): Promise<{ server: ChildProcess; port: number }
   return { server, port: Number(/^http:\/\/127\.0\.0\.1:(\d+)\/$/.exec(line)![1]) };
 }
 
-async function stopped(bed: Bed, server: ChildProcess): Promise<void> {
+async function stopped(server: ChildProcess): Promise<void> {
   const over = once(server, 'exit');
   server.kill('SIGTERM');
   await over;
-  leavesNothing(bed);
 }
 
 /** A WebSocket client (RFC 6455) that collects what the server sends. */
@@ -210,8 +209,9 @@ shell(
       client!.close();
       await eventually('the end of its shell', () => JSON.parse(shells()).length === 1);
     } finally {
-      await stopped(bed, server);
+      await stopped(server);
     }
+    leavesNothing(bed);
   }),
 );
 
@@ -281,8 +281,9 @@ browser(
       await shows('browser 42');
     } finally {
       await chromium.end();
-      await stopped(bed, server);
+      await stopped(server);
     }
+    leavesNothing(bed);
   }),
 );
 

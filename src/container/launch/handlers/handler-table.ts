@@ -138,7 +138,7 @@ const handlers: Handlers = {
     const { mayMoveInto, Placeholder, startScope } = await import('../../cgroups/systemd-unit.js');
     const { record, plan, spec } = launch.input;
     const user = record.unit?.bus;
-    launch.placeholder = Placeholder.start();
+    launch.placeholder = await Placeholder.start();
     await startScope(op, user, launch.placeholder.pid, undefined, spec.annotations);
     launch.unitStarted = true;
     if (user && !mayMoveInto(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')?.cgroup ?? '';

@@ -20,7 +20,7 @@ export async function withUserNamespace<T>(
   [ours, theirs]: readonly [number, number],
   f: (started: StartResult) => T | Promise<T>,
 ): Promise<T> {
-  const started = startInit(BigInt(CLONE_NEWUSER), theirs);
+  const started = await startInit(BigInt(CLONE_NEWUSER), theirs);
   native.close(theirs);
   try {
     return await f(started);
