@@ -48,6 +48,14 @@ export let host: Host;
 /** The native functions of the current host; a live binding. */
 export let native: Native;
 
+/** Calls a native function that may suspend its thread: in another one where the program has other work. */
+export function callApart<K extends keyof Native>(
+  name: K,
+  ...args: Parameters<Native[K]>
+): Promise<number> | ReturnType<Native[K]> {
+  return host.inThread?.(name, args) ?? (native[name] as (...args: unknown[]) => ReturnType<Native[K]>)(...args);
+}
+
 /** Sets the host; `node-host.ts` and `entry/static-binary.ts` call it before anything else runs. */
 export function setHost(h: Host): void {
   host = h;

@@ -6,7 +6,7 @@ import type { Hook, HookName, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
-import { host, native } from '../../sys/host.js';
+import { callApart, host, native } from '../../sys/host.js';
 import { SIGKILL } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import type { Span } from '../../sys/protocol.js';
@@ -102,7 +102,8 @@ export async function runHook(
     const [out, err] = outputs as [OutputStream, OutputStream];
     const args = hook.args?.length ? hook.args : [hook.path];
     const pidfdOut = new Uint8Array(8);
-    const pid = native.spawnHook(
+    const pid = await callApart(
+      'spawnHook',
       hook.path,
       nulList(args),
       nulList(hook.env ?? environment()),

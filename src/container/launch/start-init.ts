@@ -1,5 +1,5 @@
 /** runt-init as a child of this process. */
-import { host, native } from '../../sys/host.js';
+import { callApart } from '../../sys/host.js';
 import { START_CALL } from '../../sys/protocol.js';
 
 export interface StartResult {
@@ -24,9 +24,7 @@ export async function startInit(
   stdio = nothing,
 ): Promise<StartResult> {
   const out = new Uint8Array(16);
-  const pid = host.inThread
-    ? await host.inThread('spawnInit', [flags, sync, stdio, passedFds, cgroup, out])
-    : native.spawnInit(flags, sync, stdio, passedFds, cgroup, out);
+  const pid = await callApart('spawnInit', flags, sync, stdio, passedFds, cgroup, out);
   const view = new DataView(out.buffer);
   return { pid, pidfd: view.getInt32(0, true), syscall: START_CALL[view.getInt32(8, true)] ?? 'clone3' };
 }

@@ -3,7 +3,7 @@ import { concatenate } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
-import { host, native } from '../../sys/host.js';
+import { callApart, host, native } from '../../sys/host.js';
 import { SIGKILL, X_OK } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { forget, now, readable, readableOrPolled, withTimeout } from '../../sys/waiting/loop.js';
@@ -49,7 +49,8 @@ export async function runProgram(what: string, call: ProgramCall): Promise<Progr
   try {
     const environment = Object.entries({ PATH, ...env }).map(([name, value]) => `${name}=${value}`);
     const out = new Uint8Array(8);
-    const pid = native.spawnHook(
+    const pid = await callApart(
+      'spawnHook',
       args[0],
       nulList([...args]),
       nulList(environment),

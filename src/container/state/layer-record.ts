@@ -5,7 +5,7 @@ import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { OwnedFd } from '../../sys/fds.js';
 import { listDir, readLink, readText } from '../../sys/fs.js';
-import { host, native } from '../../sys/host.js';
+import { callApart, host, native } from '../../sys/host.js';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, S_IFDIR, S_IFMT } from '../../sys/linux.js';
 import { lock } from '../../sys/waiting/file-lock.js';
 import { layerLockTime } from '../../sys/waiting/time-limits.js';
@@ -227,8 +227,7 @@ export async function removeLayers(paths: readonly string[]): Promise<void> {
     if (dir === -E.ENOENT) continue;
     const all = new OwnedFd(check(dir, facts));
     try {
-      const r = host.inThread?.('removeTree', [all.number, name]) ?? native.removeTree(all.number, name);
-      check(await r, facts);
+      check(await callApart('removeTree', all.number, name), facts);
     } finally {
       all.close();
     }

@@ -3,7 +3,7 @@
 import type { Op } from '../../../plan/plan-ops.js';
 import { RuntError } from '../../../sys/error.js';
 import { fdPair } from '../../../sys/fds.js';
-import { host, native } from '../../../sys/host.js';
+import { callApart, host, native } from '../../../sys/host.js';
 import { nulList } from '../../../sys/nul-list.js';
 import { readableOrPolled } from '../../../sys/waiting/loop.js';
 import { idMapHelperTime } from '../../../sys/waiting/time-limits.js';
@@ -38,7 +38,7 @@ export async function runIdMapHelper(
   if (native.socketPair(pair) < 0) throw fail('socketpair(2) failed');
   const [ours, theirs] = fdPair(pair);
   const pidfdOut = new Uint8Array(8);
-  const child = native.spawn(helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
+  const child = await callApart('spawn', helper, args, new Uint8Array(0), -1, -1, theirs, pidfdOut);
   native.close(theirs);
   if (child < 0) {
     native.close(ours);
