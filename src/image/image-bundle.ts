@@ -2,6 +2,7 @@
 
 import { hostLookups } from '../container/bundle/host-lookups.js';
 import { bundleSpec } from '../container/bundle/write-bundle.js';
+import type { EarlyEnd } from '../container/wait.js';
 import { printable } from '../plan/printable-text.js';
 import type { Spec } from '../spec/config-types.js';
 import { rootIds } from '../spec/id-ranges.js';
@@ -30,6 +31,9 @@ import {
   unpack,
 } from './layer-program.js';
 
+/** More than any image of an engine, and less than what fills most disks. */
+export const imageLimits: Limits = { bytes: 64 * 2 ** 30, entries: 2_000_000 };
+
 interface BundleRequest {
   /** Absolute path of a directory in the OCI layout, or of an archive of one, or of `docker save`. */
   readonly image: string;
@@ -44,6 +48,8 @@ interface BundleRequest {
   readonly options: SpecOptions;
   readonly caller: SpecCaller;
   readonly warn: (sentence: string) => void;
+  /** Ends the unpacking: what was made is removed. */
+  readonly early?: EarlyEnd;
 }
 
 /**
@@ -64,7 +70,7 @@ export async function bundleImage(request: BundleRequest): Promise<void> {
     const owner: Owner =
       caller.uid === 0 ? { ids: rootIds(spec.linux) } : { empty: (root: number) => emptyDirectory({ root, ...space }) };
     bundle = await BundleDirectory.open(directory, owner);
-    await fill(bundle, request, source, spec, space ?? {});
+    await fill(bundle, request, source, spec, { ...space, early: request.early });
   } catch (error) {
     await bundle?.undo().catch((second: unknown) => {
       request.warn(`${directory} was not removed: ${second instanceof Error ? second.message : second}`);
@@ -94,7 +100,7 @@ function openSource(path: string): Source {
   throw imageError(`${path} is neither a directory nor a regular file`);
 }
 
-type Space = Pick<Target, 'namespace'>;
+type Space = Pick<Target, 'namespace' | 'early'>;
 
 async function fill(
   bundle: BundleDirectory,
@@ -110,7 +116,8 @@ async function fill(
     if (!source.isDirectory) {
       scratch = bundle.makeScratch();
       const archive: Archive = { kind: 'archive', fd: source.fd.number, size: source.size };
-      await unpackNamed(archive, { shown: path, limits }, { root: scratch.number }, limits);
+      const { early } = space;
+      await unpackNamed(archive, { shown: path, limits }, { root: scratch.number, early }, limits);
     }
     const files = new ImageFiles(path, scratch?.number ?? source.fd.number);
     const image = findImage(files, request.choice);

@@ -1,9 +1,11 @@
 /** Runs runt-layer, which unpacks archives (native/layer/). */
 import { endKilled, endOf } from '../container/launch/child-end.js';
+import { signalProcess } from '../container/state/recorded-process.js';
+import type { EarlyEnd } from '../container/wait.js';
 import { check, RuntError } from '../sys/error.js';
 import { fdList, fdPair, OwnedFd } from '../sys/fds.js';
-import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_RDONLY } from '../sys/linux.js';
+import { callApart, host, native } from '../sys/host.js';
+import { AT_FDCWD, O_RDONLY, SIGKILL } from '../sys/linux.js';
 import { nulList } from '../sys/nul-list.js';
 import type { LayerErrorKind, LayerWarningKind } from '../sys/protocol.js';
 import { readableOrPolled } from '../sys/waiting/loop.js';
@@ -32,6 +34,8 @@ export interface Target {
   readonly root: number;
   /** The user namespace whose ids the files get; absent for this one. */
   readonly namespace?: number;
+  /** Kills the program when the caller ends it. */
+  readonly early?: EarlyEnd | undefined;
 }
 
 /** Something that was not unpacked as the archive has it. */
@@ -98,7 +102,7 @@ async function runLayerProgram(
   verb: string,
   blob: number,
   args: readonly (string | number)[],
-  { root, namespace }: Target,
+  { root, namespace, early }: Target,
 ): Promise<string[]> {
   const opened: OwnedFd[] = [];
   const own = (fd: number, what: string): number => {
@@ -119,10 +123,12 @@ async function runLayerProgram(
     const fds = fdList([blob < 0 ? nothing : blob, root, theirs, namespace ?? nothing, program]);
     const argv = nulList(['runt-layer', verb, native.pid(), ...args]);
     const pidfdOut = new Uint8Array(8);
-    const pid = native.spawnWith('/proc/self/fd/7', argv, new Uint8Array(0), fds, pidfdOut);
+    const pid = await callApart('spawnWith', '/proc/self/fd/7', argv, new Uint8Array(0), fds, pidfdOut);
     writer.close();
     if (pid < 0) throw failed('execute it', -pid);
     const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
+    if (early) early.wake = () => void signalProcess(pidfd, pid, SIGKILL);
+    if (early?.ended) early.wake?.();
     let text: string;
     try {
       text = await readReports(ours);
@@ -130,6 +136,8 @@ async function runLayerProgram(
     } catch (error) {
       await endKilled(pidfd, pid);
       throw error;
+    } finally {
+      delete early?.wake;
     }
     const end = endOf(pidfd);
     native.close(pidfd);

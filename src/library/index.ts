@@ -26,6 +26,7 @@ import { E } from '../sys/errno.js';
 import { RuntError, setWords, type Violation } from '../sys/error.js';
 import { useNodeHost } from '../sys/node-host.js';
 import { reportOf } from '../sys/report/error-report.js';
+import { type BundleImageOptions, bundleImage as makeOfImage } from './bundle-image.js';
 import { callError, checkObject, checkOptions, checkPath, checkText, jsonOf, type OptionTypes } from './call-checks.js';
 import type { CreateOptions, Piped, PipedRun, RunOptions } from './call-options.js';
 import { Container } from './container.js';
@@ -43,6 +44,7 @@ export type { Op, Plan } from '../plan/plan-ops.js';
 export type * from '../spec/config-types.js';
 export type { SpecOptions } from '../spec/options/option-types.js';
 export { RuntError, type Violation } from '../sys/error.js';
+export type { BundleImageOptions } from './bundle-image.js';
 export type {
   ContainerOptions,
   CreateOptions,
@@ -355,4 +357,14 @@ export async function bundle(
     throw new RuntError({ ...facts, ...(syscall !== undefined && { syscall }) });
   }
   return spec;
+}
+
+/**
+ * Makes a bundle of an image on disk as `runt bundle` does: a directory in the OCI layout, an archive of one, or of
+ * `docker save`. The directory must not exist, or be empty. Options are those of `bundle()`, but for `rootfs`, and the
+ * image's. `args` replaces the image's command. The bundle is whole, or it is not there.
+ * @throws RuntError ERR_USAGE, ERR_IMAGE, ERR_IMAGE_*, ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_SPEC_INVALID, ERR_ABORTED
+ */
+export async function bundleImage(image: string, directory: string, options: BundleImageOptions = {}): Promise<void> {
+  await makeOfImage(image, directory, options);
 }

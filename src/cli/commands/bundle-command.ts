@@ -2,7 +2,7 @@
 import { hasOnlyV2 } from '../../cgroup/cgroup-facts.js';
 import { hostLookups } from '../../container/bundle/host-lookups.js';
 import { interruptible, openSignals } from '../../container/stdio/foreground.js';
-import { bundleImage } from '../../image/image-bundle.js';
+import { bundleImage, imageLimits } from '../../image/image-bundle.js';
 import { parsePlatform, platformOfMachine } from '../../image/platform.js';
 import { parseBytes } from '../../spec/byte-size.js';
 import type { SpecOptions } from '../../spec/options/option-types.js';
@@ -14,21 +14,17 @@ import type { Call } from '../command-syntax.js';
 import { findRoot } from '../root-flag.js';
 import { flagOfOption, optionsOfFlags } from '../spec-flags.js';
 
-/** More than any image of an engine, and less than what fills most disks. */
-const defaultSize = '64g';
-const maxEntries = 2_000_000;
-
 export async function command({ global, flags, args }: Call<'bundle'>): Promise<number> {
   const [image = '', directory = '', ...rest] = args;
   const words = commandWords(rest);
-  const { platform, ref, entrypoint, user, 'max-size': maxSize = defaultSize, ...specFlags } = flags;
+  const { platform, ref, entrypoint, user, 'max-size': maxSize, ...specFlags } = flags;
   for (const [name, value] of [
     ['IMAGE', image],
     ['DIR', directory],
   ] as const) {
     if (value === '') throw usageError('bundle', `${name} is empty`);
   }
-  const bytes = parseBytes(maxSize);
+  const bytes = maxSize === undefined ? BigInt(imageLimits.bytes) : parseBytes(maxSize);
   if (bytes === undefined || bytes <= 0n || bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw usageError('bundle', `--max-size ${JSON.stringify(maxSize)} is not a size such as 500m or 10g`);
   }
@@ -47,7 +43,7 @@ export async function command({ global, flags, args }: Call<'bundle'>): Promise<
       choice: { platform: wanted, ...(ref !== undefined && { ref }) },
       command: { args: words, ...(entrypoint !== undefined && { entrypoint }) },
       ...(user !== undefined && { user }),
-      limits: { bytes: Number(bytes), entries: maxEntries },
+      limits: { ...imageLimits, bytes: Number(bytes) },
       options: options as SpecOptions,
       caller: {
         ...caller,

@@ -20,7 +20,8 @@ import { shmSizeOption, tmpfsMount } from './tmpfs-option.js';
 import { ulimitOptions } from './ulimit-option.js';
 import { volumeMount } from './volume-option.js';
 
-const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
+/** The types of the options, for `checkOptionTypes`. */
+export const specOptionTypes: { readonly [N in keyof Required<SpecOptions>]: string } = {
   rootless: 'boolean',
   rootfs: 'string',
   overlay: 'string',
@@ -68,7 +69,7 @@ const types: { readonly [N in keyof Required<SpecOptions>]: string } = {
  * @throws RuntError ERR_USAGE, which names the option and its value
  */
 export function specOf(options: SpecOptions, caller: SpecCaller, lookups: HostLookups): Spec {
-  checkOptionTypes(options, types, usageError);
+  checkOptionTypes(options, specOptionTypes, usageError);
   const refuse = refusal(caller);
   const spec = defaultSpec({ ...caller, rootless: options.rootless === true });
   caller.template?.(spec);
