@@ -30,6 +30,10 @@ const engineFlags: Readonly<Record<string, string>> = {
   it: terminal,
   ti: terminal,
 };
+/** Flags of `run` that `exec` does not have, and what to do. No engine's exec has them. */
+const runFlags: Readonly<Record<string, string>> = {
+  init: 'create the container with --init: its first process reaps the orphans of all execs',
+};
 
 /** Adds a suggestion to an error about an unknown word. */
 export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): void {
@@ -55,6 +59,11 @@ export function addSuggestion(error: RuntError & { unknown?: UnknownWord }): voi
   }
   if (where === 'run' && Object.hasOwn(engineFlags, flag)) {
     error.hint = engineFlags[flag]!;
+    return;
+  }
+  if (where === 'exec' && flag !== wrong && Object.hasOwn(runFlags, flag)) {
+    error.message += ': it is a flag of run and create';
+    error.hint = runFlags[flag]!;
     return;
   }
   const near = nearestWord(wrong, candidates);

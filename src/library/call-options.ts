@@ -1,6 +1,7 @@
 /** Options of a container's methods, and their types for callers without a compiler. Node.js only. */
 import type { Readable, Writable } from 'node:stream';
 import type { AnnotationPolicy } from '../plan/annotation-policy.js';
+import type { OptionType } from '../spec/options/option-checks.js';
 import { signalNames, signalNumber } from '../sys/kernel-names.js';
 import { nearestWord } from '../sys/nearest-word.js';
 import { callError, type OptionTypes } from './call-checks.js';
@@ -131,6 +132,14 @@ export const execTypes: OptionTypes = {
   capabilities: 'list',
   unsafeAnnotations: 'policy',
   onWarning: 'function',
+  init: 'absent',
+};
+/** Every exec would need a pid namespace of its own for it; no engine has this option. */
+export const execRefusals: Readonly<Record<string, OptionType>> = {
+  absent: {
+    is: () => false,
+    meaning: 'left out: the first process of a container that was created with init reaps the orphans of its execs',
+  },
 };
 export const waitTypes: OptionTypes = { timeout: 'milliseconds', signal: 'abort' };
 export const stopTypes: OptionTypes = { ...waitTypes, stopSignal: 'number string' };

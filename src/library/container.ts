@@ -39,6 +39,7 @@ import {
   type DeleteOptions,
   deleteTypes,
   type ExecOptions,
+  execRefusals,
   execTypes,
   type KillOptions,
   killTypes,
@@ -541,7 +542,7 @@ export class Container {
   async exec(args: readonly string[], options: ExecOptions = {}): Promise<Run> {
     const { root, id } = this;
     checkWords('exec', args);
-    const o = checkOptions('exec', options, execTypes);
+    const o = checkOptions('exec', options, execTypes, execRefusals);
     checkTerminal('exec', o);
     refuseAborted(`exec ${id}`, o.signal);
     const console = o.tty ? new ConsoleSocket() : undefined;

@@ -130,6 +130,13 @@ test("flags of engines' run have a hint, and no suggestion", () => {
   }
 });
 
+test('exec refuses --init with the reason and the remedy', () => {
+  const e = fault(() => parse('exec', '--init', 'web', 'true'));
+  assert.is(e.code, 'ERR_USAGE');
+  assert.is(e.message, 'exec: unknown flag --init: it is a flag of run and create');
+  assert.is(e.hint, 'create the container with --init: its first process reaps the orphans of all execs');
+});
+
 test('short flags without values may be joined in one word', () => {
   assert.equal(parse('exec', '-it', 'id').flags, { interactive: true, tty: true });
   assert.equal(parse('exec', '-ti', 'id').flags, { tty: true, interactive: true });

@@ -121,6 +121,13 @@ test('options that are not an object, and arguments of a wrong type, are refused
   await said(() => web.kill(null as never), 'kill: the signal must be a number or a string');
 });
 
+test('exec refuses the option init with the reason and the remedy', async () => {
+  assert.is(
+    await messageOf(() => web.exec(['true'], { init: true } as never)),
+    'exec: option init must be left out: the first process of a container that was created with init reaps the orphans of its execs',
+  );
+});
+
 const stdioError =
   "option stdio must be a list of three, each 'pipe', 'ignore', 'inherit', a descriptor or { file: PATH }";
 
