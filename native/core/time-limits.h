@@ -14,6 +14,9 @@ enum {
   REQUEST_TIME = 2000,
   /* A process that the waiter kills, because it cannot wait for it, ends in this time. */
   UNAWAITED_END_TIME = 2000,
+  /* The kernel takes a killed process out of its cgroup within milliseconds, unless it hangs. */
+  CGROUP_REMOVAL_TIME = 10000,
+  CGROUP_REMOVAL_PAUSE = 10,
   /* Between two checks of an ended process that its parent has not reaped: no event reports the
    * reaping. */
   REAP_POLL_INTERVAL = 1000,

@@ -103,6 +103,7 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
     ...newRecord(o, compiled),
     ...(compiled.rdt && { rdt: compiled.rdt }),
     ...(o.noNewKeyring && { noNewKeyring: true as const }),
+    ...(o.followed && { follows: true as const }),
   };
   return new Launch({
     command,
@@ -118,6 +119,7 @@ function launchOf(command: string, o: CreateOptions, compiled: CompiledBundle): 
     ...(o.onDone && { onDone: o.onDone }),
     oomFile: oomFile(cgroups, o.watchesOom ? undefined : record.unit?.name),
     ...(o.stdio && { stdio: o.stdio }),
+    ...(o.followed && { followed: o.followed }),
   });
 }
 

@@ -15,8 +15,8 @@ import type { StdioFiles } from './stdio/stdio-files.js';
 /** @returns the exit status, or 128 + the signal that killed the process; 0 if detached */
 export async function run(options: RunOptions): Promise<number> {
   checkPreserved(options);
-  const o = options.stdioFiles ? await withFiles(options, options.stdioFiles) : options;
-  const parent = o.dieWithParent ? (await import('./launch/followed-processes.js')).openParent(`run ${o.id}`) : -1;
+  let o = options.stdioFiles ? await withFiles(options, options.stdioFiles) : options;
+  if (o.dieWithParent) o = (await import('./launch/followed-processes.js')).withFollowed(o);
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
@@ -33,7 +33,6 @@ export async function run(options: RunOptions): Promise<number> {
     await interruptibly(async () => {
       // Before the start: if runt is killed, the process still has its limit.
       if (supervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
-      if (parent >= 0) await launch.orUndo(followParent(o, launch, parent));
       await explainFailure('run', o.id, compiled, () => launch.start(terminal));
       await writeFiles(o, launch, compiled);
       await launch.poststart();
@@ -87,17 +86,6 @@ async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
 
 async function withFiles(o: RunOptions, files: StdioFiles): Promise<RunOptions> {
   return { ...o, stdio: await (await import('./stdio/stdio-files.js')).openStdioFiles(files, o.id) };
-}
-
-/** Closes the pidfd of the parent. */
-async function followParent(o: RunOptions, { resources, pid, input }: Launch, parent: number): Promise<void> {
-  const { follow, openSelf } = await import('./launch/followed-processes.js');
-  const pidfds = o.detach ? [parent] : [parent, openSelf(`run ${o.id}`)];
-  try {
-    await follow(resources.directory, pid, pidfds, input.record.cgroups);
-  } finally {
-    for (const fd of pidfds) native.close(fd);
-  }
 }
 
 /** Only warns on failure: the container runs. In the foreground MAINPID is this process, which waits for it. */

@@ -1,7 +1,7 @@
 /** The teardown of a container, used by every command that ends a container or undoes a launch. */
 import { removeCgroups } from '../cgroup/cgroup-removal.js';
 import { thaw } from '../cgroup/freezer.js';
-import { SIGKILL } from '../sys/linux.js';
+import { SIGKILL, SIGUSR1 } from '../sys/linux.js';
 import { supervisorEndTime } from '../sys/waiting/time-limits.js';
 import { killAll } from './cgroups/kill-all.js';
 import { holdProcess } from './state/recorded-process.js';
@@ -100,7 +100,7 @@ export const recordedParts = (record: ContainerRecord) => ({
   layers: record.layers,
   endSupervisor: async (processLeft: boolean) => {
     // The supervisor of a process that did not end will record its exit status.
-    if (record.supervisor && !processLeft) await awaitSupervisorEnd(record.supervisor);
+    if (record.supervisor && !processLeft) await awaitSupervisorEnd(record.supervisor, record.follows);
   },
   poststop: record.hooks?.poststop ? record : undefined,
   stateDirectory: true,
@@ -108,10 +108,11 @@ export const recordedParts = (record: ContainerRecord) => ({
 
 /**
  * A supervisor exits after it has recorded its last process's end. An heir may wait longer, until the parent reaps the
- * process: kill it.
+ * process: kill it. One that follows processes would wait for their end, to remove the cgroups.
  */
-async function awaitSupervisorEnd(supervisor: RecordedProcess): Promise<void> {
+async function awaitSupervisorEnd(supervisor: RecordedProcess, follows = false): Promise<void> {
   const process = holdProcess(supervisor);
+  if (follows) process?.signal(SIGUSR1);
   if (process && !(await process.waitForEnd(supervisorEndTime))) process.signal(SIGKILL);
   process?.close();
 }

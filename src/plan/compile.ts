@@ -188,8 +188,9 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const ops: Op[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...layerOps(spec, options),
-    ...cgroupsBefore,
+    // Before the cgroups: it removes them if this runtime is killed (--die-with-parent).
     ...(options.supervise ? [{ op: 'supervise', at: '', path: `${options.stateDir}/supervisor.sock` } as const] : []),
+    ...cgroupsBefore,
     ...(options.startSocket ? [{ op: 'startSocket', at: '', path: `${options.stateDir}/start.sock` } as const] : []),
     ...trees.ops,
     ...opened,

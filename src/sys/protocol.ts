@@ -41,7 +41,7 @@ export enum Protocol {
   WATCH_REQUEST = 'runt-watch-1',
   UNREAD_REQUEST = 'runt-unread-1',
   LIMIT_REQUEST = 'runt-limit-1',
-  FOLLOW_REQUEST = 'runt-follow-1',
+  FOLLOW_REQUEST = 'runt-follow-2',
 
   // ── records of the supervisor, in the state directory ──
 

@@ -78,21 +78,12 @@ int end_late_children(void) {
   return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* Safe: the file is of the container's cgroup, which the runtime opened; this process is not in it.
- */
-void end_follower(void) {
-  struct child *child = find_child(supervisor.follower);
-  if (child) {
-    signal_child(child, SIGKILL);
-    child->reason = REASON_PARENT;
-  }
-  if (supervisor.kill_file >= 0)
-    (void)!write(supervisor.kill_file, "1", 1);
-  for (int i = 0; i < FOLLOWED_MAX; i++)
-    close_cleanup(&supervisor.followed[i]);
-  close_cleanup(&supervisor.kill_file);
-  supervisor.followed[0] = supervisor.followed[1] = supervisor.kill_file = -1;
-  supervisor.follower = 0;
+void kill_children(void) {
+  for (int i = 0; i < children_end; i++)
+    if (children[i].pid) {
+      signal_child(&children[i], SIGKILL);
+      children[i].reason = REASON_PARENT;
+    }
 }
 
 int reap(void) {

@@ -14,8 +14,6 @@
 /* ms: a century fits into ns of 64 bits. */
 #define LIMIT_TIME_MAX (100ull * 366 * 24 * 3600 * 1000)
 
-enum { REQUEST_MAX = 8192 };
-
 /* Splits a request into its NUL-terminated fields. Returns how many, or -1. */
 static int split_fields(const char *data, size_t length, const char *fields[], size_t max) {
   size_t n = 0;
@@ -78,6 +76,8 @@ static int spawn(const char *const fields[], int n, struct request *r, int *pidf
     close(supervisor.sync);
     supervisor.sync = -1;
   }
+  if (supervisor.orphaned)
+    kill_children();
   return result;
 }
 
@@ -142,6 +142,8 @@ static int adopt(const char *const fields[], int n, const struct request *r,
   if (!ours)
     return watch_child(slot, child, r->fds[0]);
   *slot = child;
+  if (supervisor.orphaned)
+    kill_children();
   return (int)pid;
 }
 
@@ -201,27 +203,6 @@ static int limit_child(const char *const fields[], int n) {
     return -ESRCH;
   child->limit = (uint64_t)clock_ns(CLOCK_MONOTONIC) + time * 1000000;
   child->stop_time = stop_time * 1000000;
-  return (int)pid;
-}
-
-/* FOLLOW_REQUEST, pid, "1" if the last descriptor is of a cgroup.kill or "0", with one or two
- * pidfds before that: the init process ends when one of these processes has ended. */
-static int follow(const char *const fields[], int n, struct request *r) {
-  uint64_t pid, kills;
-  if (n != 3 || number(fields[1], INT_MAX, &pid) || !pid || number(fields[2], 1, &kills) ||
-      r->count <= kills || r->count - kills > FOLLOWED_MAX || supervisor.follower)
-    return -EBADMSG;
-  struct child *child = find_child((pid_t)pid);
-  if (!child || child->kind == KIND_EXEC)
-    return -ESRCH;
-  size_t pidfds = r->count - kills;
-  for (size_t i = 0; i < r->count; i++) {
-    int fd = sys_duplicate(r->fds[i]);
-    if (fd < 0)
-      return -errno;
-    *(i < pidfds ? &supervisor.followed[i] : &supervisor.kill_file) = fd;
-  }
-  supervisor.follower = (pid_t)pid;
   return (int)pid;
 }
 

@@ -14,8 +14,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-struct supervisor supervisor = {
-    .sync = -1, .listener = -1, .state = -1, .followed = {-1, -1}, .kill_file = -1};
+struct supervisor supervisor = {.sync = -1, .listener = -1, .state = -1, .followed = {-1, -1}};
 
 /* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {
@@ -34,10 +33,12 @@ static int turn(int signals) {
   int ms = end_late_children();
   if (late && (ms < 0 || ms > REAP_POLL_INTERVAL))
     ms = REAP_POLL_INTERVAL;
+  if (supervisor.idle)
+    ms = removal_pause();
   if (poll(fds, FIXED + n, ms) < 0)
     return errno != EINTR;
   if (fds[FOLLOWED].revents || fds[FOLLOWED + 1].revents)
-    end_follower();
+    end_with_followed(fds + FOLLOWED);
   if (fds[OOM].revents)
     oom_happened();
   check_all_watched(fds + FIXED, n);
@@ -45,17 +46,26 @@ static int turn(int signals) {
   if (fds[SIGNALS].revents || n) {
     struct signalfd_siginfo info;
     while (read(signals, &info, sizeof info) > 0)
-      ;
+      supervisor.released |= info.ssi_signo == SIGUSR1;
     busy = reap() || supervisor.watched;
   }
   if (!busy && (supervisor.ended || supervisor.awaited))
+    supervisor.idle = 1;
+  if (supervisor.idle && follows_nothing())
     return 1;
   if (fds[LISTENER].revents)
     accept_one();
   if (!fds[SYNC].revents)
     return 0;
-  if (!supervisor.heir || serve(supervisor.sync))
-    return !supervisor.started; /* the runtime ended before it started a container */
+  if (!supervisor.heir) {
+    /* The runtime ended before it started a container. */
+    supervisor.idle = 1;
+    close(supervisor.sync);
+    supervisor.sync = -1;
+    return follows_nothing();
+  }
+  if (serve(supervisor.sync))
+    return !supervisor.started;
   if (supervisor.started) {
     close(supervisor.sync);
     supervisor.sync = -1;
@@ -79,6 +89,7 @@ int supervise(const char *data, size_t length) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
+  sigaddset(&child, SIGUSR1);
   int keep[] = {supervisor.sync, supervisor.listener, supervisor.state};
   if (detach("runt-supervisor", keep, 3))
     return report_not_started();

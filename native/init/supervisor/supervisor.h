@@ -6,8 +6,10 @@
 
 /* An untouched table costs no memory. */
 enum { CHILDREN_MAX = 4096 };
-/* Processes that the init process ends with: the parent of the runtime, and the runtime. */
+/* Processes that the container ends with: the parent of the runtime, and the runtime. */
 enum { FOLLOWED_MAX = 2 };
+/* Bytes of a request: the longest one has the paths of a container's cgroups. */
+enum { REQUEST_MAX = 32768 };
 /* A sibling is a process that a child made by CLONE_PARENT and that no request has named. A process
  * of the container can make such ones too, so nothing is recorded about them. */
 enum kind { KIND_SIBLING, KIND_INIT, KIND_SUCCESSOR, KIND_JOINING, KIND_EXEC };
@@ -34,9 +36,11 @@ extern struct supervisor {
   int started; /* a container was started, or taken over */
   int awaited; /* its init process is a sibling of the started process, and not known yet */
   int ended;   /* and its init process has ended */
-  int followed[FOLLOWED_MAX]; /* pidfds; -1 for none */
-  int kill_file;              /* cgroup.kill of the container; -1 for none */
-  pid_t follower;             /* the init process, if anything is followed */
+  int idle;    /* nothing is left to supervise */
+  int followed[FOLLOWED_MAX]; /* pidfds of those that run; -1 for none */
+  int follows;                /* the container ends with other processes */
+  int orphaned;               /* one of them has ended before the container */
+  int released;               /* the runtime has removed the cgroups, or keeps them */
 } supervisor;
 
 /* How a process ended. */
@@ -84,8 +88,8 @@ struct child *find_child(pid_t pid);
 int watch_child(struct child *slot, struct child child, int pidfd);
 /* Signals the children whose time has passed. Returns ms until the next one; -1 for none. */
 int end_late_children(void);
-/* Kills the init process, because a followed process has ended, and follows no more. */
-void end_follower(void);
+/* Kills all children, because a followed process has ended. */
+void kill_children(void);
 /* Reaps all ended children. 0 when no child is left. */
 int reap(void);
 /* Fills in what to poll for the watched processes. Returns how many; *late: one has ended that its
@@ -93,6 +97,17 @@ int reap(void);
 size_t poll_watched(struct pollfd fds[CHILDREN_MAX], int *late);
 /* Looks at the watched processes after that poll. */
 void check_all_watched(const struct pollfd fds[CHILDREN_MAX], size_t count);
+
+/* followed.c */
+/* FOLLOW_REQUEST, "1" to remove the cgroups or "0", their paths, with one or two pidfds. */
+int follow(const char *const fields[], int n, const struct request *r);
+/* Notes which of the followed processes have ended, and then ends the container. */
+void end_with_followed(const struct pollfd fds[FOLLOWED_MAX]);
+/* Whether an idle supervisor may end: nothing is followed, or its cgroups are removed after all
+ * that was followed. */
+int follows_nothing(void);
+/* ms until the next attempt to remove the cgroups; -1 for none. */
+int removal_pause(void);
 
 /* child-start.c: returns the child's pid, its pidfd in *pidfd; or -errno, the failed call in *f. */
 int start_child(const struct request *r, int *pidfd, struct failure *f);

@@ -33,6 +33,11 @@ export interface CreateOptions {
    * (128 by default).
    */
   readonly watchesOom?: boolean;
+  /**
+   * Pidfds of the processes that the container ends with; the caller closes them. When one ends, the supervisor kills
+   * the container, and when all have ended, it removes the cgroups. Needs `supervise`.
+   */
+  readonly followed?: readonly number[];
   /** The first process reaps orphans and forwards signals to the program, its child. */
   readonly init?: boolean;
   /** Enter the root by chroot(2), for a root file system that pivot_root(2) refuses. */

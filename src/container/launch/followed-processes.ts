@@ -4,8 +4,9 @@ import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { readText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
-import { AT_FDCWD, O_WRONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
+import type { ContainerRecord } from '../state/state-store.js';
+import type { RunOptions } from './container-options.js';
 import { sendRequest } from './supervisor.js';
 
 /** The parent of this process (proc_pid_stat(5)); 0 if it is in another pid namespace. */
@@ -16,7 +17,7 @@ function parentPid(): number {
 }
 
 /** A pidfd of the parent of this process. @throws RuntError ERR_PARENT if it has ended, or cannot be opened */
-export function openParent(what: string): number {
+function openParent(what: string): number {
   const pid = parentPid();
   const fd = pid === 0 ? -E.ESRCH : native.pidfdOpen(pid);
   // Compare after the open: then the pidfd is the parent's.
@@ -37,31 +38,30 @@ export function openSelf(what: string): number {
   return check(fd, { ...facts, syscall: 'pidfd_open' });
 }
 
+/** `run --die-with-parent`: the parent, and in the foreground this process, which keeps the pidfds. */
+export function withFollowed(o: RunOptions): RunOptions {
+  const what = `run ${o.id}`;
+  return { ...o, followed: o.detach ? [openParent(what)] : [openParent(what), openSelf(what)] };
+}
+
 /**
- * Lets the supervisor kill a container's process, and all in its v2 cgroup, when a process has ended.
- * @param pidfds of the processes
+ * Lets the supervisor end a container with any of these processes, and remove its cgroups when all of them have ended.
+ * Before it has cgroups: whatever is killed from now on, nothing is left.
  * @throws RuntError ERR_SUPERVISOR
  */
 export async function follow(
   stateDir: string,
-  pid: number,
   pidfds: readonly number[],
-  cgroups: readonly string[],
+  { cgroups, unit }: Pick<ContainerRecord, 'cgroups' | 'unit'>,
 ): Promise<void> {
-  const files = cgroups
-    .map((path) => native.openAt(AT_FDCWD, `${path}/cgroup.kill`, O_WRONLY, 0))
-    .filter((f) => f >= 0);
-  try {
-    const kills = files.slice(0, 1);
-    const fields = [Protocol.FOLLOW_REQUEST, pid, kills.length];
-    const { pid: answer } = await sendRequest(stateDir, fields, fdList([...pidfds, ...kills]));
-    if (answer >= 0 || answer === -E.ESRCH) return;
-    throw new RuntError({
-      code: 'ERR_SUPERVISOR',
-      message: `let the supervisor end process ${pid} with the process that ran runt`,
-      errno: -answer,
-    });
-  } finally {
-    for (const file of files) native.close(file);
-  }
+  // systemd removes those of its unit, and would report one that vanishes as failed.
+  const removes = unit ? 0 : 1;
+  const paths = [...cgroups].sort((a, b) => b.length - a.length);
+  const { pid: answer } = await sendRequest(stateDir, [Protocol.FOLLOW_REQUEST, removes, ...paths], fdList(pidfds));
+  if (answer >= 0) return;
+  throw new RuntError({
+    code: 'ERR_SUPERVISOR',
+    message: 'let the supervisor end the container with the process that ran runt',
+    errno: -answer,
+  });
 }

@@ -35,6 +35,8 @@ export interface LaunchInput {
   readonly oomFile: string;
   /** Descriptors that become 0, 1 and 2; this process's when absent. Only a supervisor can pass them. */
   readonly stdio?: Stdio;
+  /** Pidfds of the processes that the container ends with. Needs the operation `supervise`. */
+  readonly followed?: readonly number[];
   /** The container has a supervisor, which starts this process. */
   readonly supervised?: boolean;
 }

@@ -56,6 +56,8 @@ export interface ContainerRecord {
   readonly hooks?: RecordedHooks;
   /** The supervisor's process, if any. */
   supervisor?: RecordedProcess;
+  /** The supervisor ends it with other processes, and then removes its cgroups. */
+  readonly follows?: true;
   /** The pid namespace of the recorded pids: `pid:[INODE]`. */
   readonly pidsIn?: string;
   /** The process that creates it, while the status is 'creating'. */

@@ -1,8 +1,8 @@
 /** `run --die-with-parent`: the container ends with the process that runs runt, and with runt itself. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { cgroupsNamed, hasEnded } from '../../leaks/leftovers.js';
+import { cgroupsNamed, hasEnded, mountsBelow } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
 
 const test = needing('die with parent', 'root');
@@ -98,6 +98,87 @@ killing(
     await exit;
     await eventually('runt has ended', () => hasEnded(runt));
     assert.ok(hasEnded(state.pid));
+    assert.equal(cgroupsNamed(bed.id), []);
+  }),
+);
+
+/** After a kill of the script and of runt: the supervisor leaves a state record alone, and `delete` removes that. */
+async function leavesOneRecord(bed: Bed, supervisor: number): Promise<void> {
+  await eventually('the cgroups are removed', () => cgroupsNamed(bed.id).length === 0);
+  await eventually('the supervisor has ended', () => hasEnded(supervisor));
+  assert.equal(mountsBelow(bed.dir), []);
+  ok(bed.delete('--force'));
+  assert.not.ok(existsSync(join(bed.root, bed.id)));
+}
+
+killing(
+  'when the script and runt are killed at once, the supervisor removes the cgroups',
+  onBed(async (bed) => {
+    const { child, exit, runt, state } = await runFromShell(bed);
+    assert.ok(cgroupsNamed(bed.id).length > 0);
+    process.kill(runt, 'SIGKILL');
+    child.kill('SIGKILL');
+    await exit;
+    await eventually('the container has ended', () => hasEnded(state.pid));
+    await leavesOneRecord(bed, state.supervisor.pid);
+  }),
+);
+
+killing(
+  'when they are killed while the container is created, the supervisor removes the cgroups',
+  onBed(async (bed) => {
+    const started = join(bed.dir, 'hook-runs');
+    bed.config.hooks = {
+      createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `echo $$ >${started}; exec sleep 1000`] }],
+    };
+    bed.write();
+    const wrapped = ['sh', '-c', '"$@" & echo $!; wait', 'sh'];
+    const shell = bed.spawn(['run', '--die-with-parent', '--bundle', bed.bundle, bed.id], { wrapped });
+    await eventually('the hook runs', () => existsSync(started) && /\d\n/.test(readFileSync(started, 'utf8')));
+    assert.ok(cgroupsNamed(bed.id).length > 0);
+    process.kill(Number(shell.stdout()), 'SIGKILL');
+    shell.child.kill('SIGKILL');
+    await shell.exit;
+    process.kill(Number(readFileSync(started, 'utf8')), 'SIGKILL');
+    await eventually('the cgroups are removed', () => cgroupsNamed(bed.id).length === 0);
+    ok(bed.delete('--force'));
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
+killing(
+  'cgroups of a detached container that has ended are removed with the parent, and those below them',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    const wrapped = ['sh', '-c', '"$@"; echo; sleep 1000', 'sh'];
+    const args = ['run', '--detach', '--die-with-parent', '--bundle', bed.bundle, bed.id];
+    const shell = bed.spawn(args, { wrapped });
+    await eventually('runt has ended', () => shell.stdout() !== '');
+    await eventually('the container has ended', () => bed.state().status === 'stopped');
+    const { supervisor } = stateOf(bed);
+    const cgroups = cgroupsNamed(bed.id);
+    assert.ok(cgroups.length > 0 && !hasEnded(supervisor.pid));
+    for (const path of cgroups) mkdirSync(join(path, 'below'));
+    shell.child.kill('SIGKILL');
+    await shell.exit;
+    await leavesOneRecord(bed, supervisor.pid);
+  }),
+);
+
+killing(
+  'delete and a kept run do not wait for the parent',
+  onBed(async (bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    ok(bed.run(['--detach', '--die-with-parent']));
+    await eventually('the container has ended', () => bed.state().status === 'stopped');
+    const { supervisor } = stateOf(bed);
+    ok(bed.delete());
+    assert.ok(hasEnded(supervisor.pid));
+    ok(bed.run(['--keep', '--die-with-parent']));
+    assert.ok(cgroupsNamed(bed.id).length > 0);
+    ok(bed.delete());
     assert.equal(cgroupsNamed(bed.id), []);
   }),
 );

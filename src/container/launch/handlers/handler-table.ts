@@ -84,7 +84,9 @@ const handlers: Handlers = {
   async supervise(_op, launch) {
     const { startSupervisor } = await import('../supervisor.js');
     launch.supervisor = await startSupervisor(launch.directory);
-    launch.input.record.supervisor = recordProcess(launch.supervisor.pid);
+    const { record, followed } = launch.input;
+    record.supervisor = recordProcess(launch.supervisor.pid);
+    if (followed) await (await import('../followed-processes.js')).follow(launch.directory, followed, record);
   },
   clone,
   // Slots: descriptors for runt-init.
