@@ -36,7 +36,16 @@ export interface ContainerOptions extends TerminalOptions {
   onWarning?: (sentence: string) => void;
 }
 
-export interface CreateOptions extends ContainerOptions {
+/** The end of a container with that of its program. */
+interface ParentOptions {
+  /**
+   * Kill the container when this program has ended, whatever ends it, and then remove its cgroups; its state stays, for
+   * `delete({ force: true })`.
+   */
+  dieWithParent?: boolean;
+}
+
+export interface CreateOptions extends ContainerOptions, ParentOptions {
   /** If it aborts before the container is created, the container is removed and the call rejects with ERR_ABORTED. */
   signal?: AbortSignal;
 }
@@ -47,7 +56,7 @@ export interface WarningOptions {
   onWarning?: (sentence: string) => void;
 }
 
-export interface RunOptions extends ContainerOptions, EndOptions {
+export interface RunOptions extends ContainerOptions, ParentOptions, EndOptions {
   /** Keep the stopped container; otherwise it is deleted before `exit` resolves. */
   keep?: boolean;
 }
@@ -119,8 +128,8 @@ export const containerTypes: OptionTypes = {
   onWarning: 'function',
 };
 const endTypes: OptionTypes = { signal: 'abort', timeout: 'milliseconds', stopTimeout: 'milliseconds' };
-export const createTypes: OptionTypes = { ...containerTypes, signal: 'abort' };
-export const runTypes: OptionTypes = { ...containerTypes, ...endTypes, keep: 'boolean' };
+export const createTypes: OptionTypes = { ...containerTypes, dieWithParent: 'boolean', signal: 'abort' };
+export const runTypes: OptionTypes = { ...containerTypes, ...endTypes, dieWithParent: 'boolean', keep: 'boolean' };
 export const execTypes: OptionTypes = {
   ...endTypes,
   tty: 'boolean',

@@ -10,6 +10,7 @@ import { create } from '../container/create.js';
 import { remove } from '../container/delete.js';
 import { startExec } from '../container/exec.js';
 import { kill } from '../container/kill.js';
+import { openSelf } from '../container/launch/followed-processes.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { limitProcess } from '../container/launch/supervisor.js';
 import { pause, resume } from '../container/pause.js';
@@ -232,10 +233,22 @@ export class Container {
     return exit;
   }
 
-  private prepare(call: string, bundle: string, o: ContainerOptions, defaultStdio: StdioOptions): Promise<Created> {
-    return this.withStreams(call, o, defaultStdio, (stdio, consoleSocket) =>
-      create(alone(this.createOptions(bundle, o, stdio, consoleSocket))),
-    );
+  private prepare(
+    call: string,
+    bundle: string,
+    o: CreateOptions | RunOptions,
+    defaultStdio: StdioOptions,
+  ): Promise<Created> {
+    return this.withStreams(call, o, defaultStdio, async (stdio, consoleSocket) => {
+      const options = this.createOptions(bundle, o, stdio, consoleSocket);
+      if (!o.dieWithParent) return create(alone(options));
+      const self = openSelf(`${call} ${this.id}`);
+      try {
+        await create(alone({ ...options, followed: [self] }));
+      } finally {
+        native.close(self);
+      }
+    });
   }
 
   private createOptions(bundle: string, o: ContainerOptions, stdio: Streams['stdio'], consoleSocket?: string) {

@@ -1,8 +1,8 @@
 /** The programs of docs/recipes/library.md, each as the page has it: what they print, and that they leave nothing. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,31 +11,14 @@ import * as assert from 'uvu/assert';
 import { COMMAND_LIMIT, DEADLINE } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
+import { program as pageProgram } from './page-program.js';
 
 const test = needing('recipes of the library', 'root');
 const shell = needing('shell over a WebSocket', 'root', 'xterm');
 const browser = needing('shell in a browser', 'root', 'xterm', 'chromium');
 
-/** Writes the program below a heading of the page, and returns its path. */
-function program(bed: Bed, heading: string, changes: Record<string, string> = {}): string {
-  const page = readFileSync(join(top, 'docs/recipes/library.md'), 'utf8');
-  const section = page.split('\n## ').find((part) => part.startsWith(heading));
-  let code = /```ts\n([\s\S]*?)```/.exec(section ?? '')![1]!;
-  const all = {
-    ...changes,
-    '/srv/hello/rootfs': bed.rootfs,
-    '/srv/': `${bed.dir}/`,
-    'new Runtime()': `new Runtime({ root: ${JSON.stringify(bed.root)} })`,
-  };
-  for (const [from, to] of Object.entries(all)) code = code.replaceAll(from, to);
-  mkdirSync(join(bed.dir, 'node_modules'), { recursive: true });
-  symlinkSync(top, join(bed.dir, 'node_modules', 'runt-oci'));
-  const esbuild = join(top, 'node_modules/.bin/esbuild');
-  const path = join(bed.dir, 'recipe.mjs');
-  const flags = ['--loader=ts', '--format=esm', '--target=node20'];
-  writeFileSync(path, execFileSync(esbuild, flags, { input: code }));
-  return path;
-}
+/** The program below a heading of the page. */
+const program = (bed: Bed, heading: string): string => pageProgram(bed, 'library.md', heading);
 
 interface Ended {
   code: number;
