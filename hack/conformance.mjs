@@ -174,6 +174,7 @@ const parts = {
   'soak-containers': 'containers through their whole life, four at a time: nothing grows',
   'soak-supervised': 'the same with a supervisor and a user namespace',
   'soak-execs': 'execs in one container, four at a time: nothing grows',
+  'killed-scripts': 'kill -9 of scripts at ten moments: no process, mount or cgroup is left',
   random: 'random commands of eight clients: each answer is one of the model',
   sanitize: 'a shard of the tests with ASan and UBSan; TSan, valgrind',
   analyse: 'gcc -fanalyzer, cppcheck and clang-tidy over the C code',

@@ -46,8 +46,8 @@ static const char *next_path(const char *path) {
 }
 
 /* Safe: the paths are of the container's cgroups, and this process is in none of them. The
- * container was started, so its runtime made them, or was told to use them. Only cgroup v2 has the
- * file; the kernel does not change what another file of that name means. */
+ * container was started, so the runtime has put it there. Only cgroup v2 has a file of that name.
+ */
 static void kill_cgroups(void) {
   char name[PATH_MAX];
   for (const char *path = NULL; supervisor.started && (path = next_path(path));) {

@@ -43,7 +43,7 @@ test(
   'a service is tested once its port is open, and is removed',
   onBed(async (bed) => {
     const result = await started(bed, 'A service and the test of it').ended;
-    assert.equal(result, { code: 0, lines: ['answer, status 0'], stderr: '' });
+    assert.equal(result, { code: 0, lines: ['42, status 0'], stderr: '' });
     leavesNothing(bed);
   }),
 );

@@ -6,7 +6,7 @@ import type { Bed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
 
 /** The TypeScript below a heading of a page. */
-export function programBelow(page: string, heading: string): string {
+function programBelow(page: string, heading: string): string {
   const section = readFileSync(join(top, 'docs/recipes', page), 'utf8')
     .split(/\n###? /)
     .find((part) => part.startsWith(heading));
