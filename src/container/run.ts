@@ -81,7 +81,7 @@ async function limitOf(o: RunOptions, { pid, pidfd, input }: Launch): Promise<En
 
 async function limitSupervised(o: RunOptions, launch: Launch): Promise<void> {
   const { limitProcess } = await import('./launch/supervisor.js');
-  await limitProcess(launch.resources.directory, launch.pid, o);
+  await limitProcess(launch.resources.directory, launch.pid, o, launch.input.record.cgroups);
 }
 
 async function withFiles(o: RunOptions, files: StdioFiles): Promise<RunOptions> {

@@ -190,7 +190,7 @@ export class Container {
     try {
       record = loadRecord(root, id);
       // Before the start: the process has its limit even if this program ends now.
-      if (o.timeout !== undefined) await limitProcess(`${root}/${id}`, record.pid, limitOf(o));
+      if (o.timeout !== undefined) await limitProcess(`${root}/${id}`, record.pid, limitOf(o), record.cgroups);
       refuseAborted(what, o.signal);
       await this.start();
     } catch (error) {

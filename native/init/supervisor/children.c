@@ -57,6 +57,16 @@ static void signal_child(const struct child *child, int signal) {
     kill(child->pid, signal);
 }
 
+/* A frozen process handles no TERM, and on v1 not even KILL.
+ *
+ * Safe: the file is of the container's own cgroup, which the runtime opened; a cgroup above that is
+ * frozen keeps the container frozen. */
+static void thaw(void) {
+  /* v1's value, which v2 refuses, then v2's. */
+  if (supervisor.freezer >= 0 && write(supervisor.freezer, "THAWED", 6) < 0)
+    (void)!write(supervisor.freezer, "0", 1);
+}
+
 int end_late_children(void) {
   uint64_t now = (uint64_t)clock_ns(CLOCK_MONOTONIC), next = UINT64_MAX;
   for (int i = 0; i < children_end; i++) {
@@ -65,6 +75,8 @@ int end_late_children(void) {
       continue;
     if (child->limit <= now) {
       signal_child(child, child->stopping ? SIGKILL : SIGTERM);
+      if (child->kind == KIND_INIT)
+        thaw();
       child->limit = child->stopping ? 0 : now + child->stop_time;
       child->stopping = 1;
       child->reason = REASON_TIMEOUT;

@@ -45,18 +45,24 @@ static const char *next_path(const char *path) {
   return next < cgroups.paths + cgroups.length ? next : NULL;
 }
 
+static void write_below(const char *directory, const char *name, const char *value) {
+  char path[PATH_MAX];
+  struct text t = TEXT_IN(path);
+  text_add(&t, directory);
+  text_add(&t, name);
+  int file CLEANUP_CLOSE = t.cut ? -1 : sys_open(path, O_WRONLY);
+  if (file >= 0)
+    (void)!write(file, value, strlen(value));
+}
+
 /* Safe: the paths are of the container's cgroups, and this process is in none of them. The
- * container was started, so the runtime has put it there. Only cgroup v2 has a file of that name.
- */
+ * container was started, so the runtime has put it there. Only cgroup v2 has cgroup.kill, which
+ * ends frozen processes too, and only v1's freezer freezer.state: frozen there, a process does not
+ * even handle KILL. */
 static void kill_cgroups(void) {
-  char name[PATH_MAX];
   for (const char *path = NULL; supervisor.started && (path = next_path(path));) {
-    struct text t = TEXT_IN(name);
-    text_add(&t, path);
-    text_add(&t, "/cgroup.kill");
-    int file CLEANUP_CLOSE = t.cut ? -1 : sys_open(name, O_WRONLY);
-    if (file >= 0)
-      (void)!write(file, "1", 1);
+    write_below(path, "/cgroup.kill", "1");
+    write_below(path, "/freezer.state", "THAWED");
   }
 }
 

@@ -192,15 +192,30 @@ static int forget_exec(const char *const fields[], int n) {
   return (int)pid;
 }
 
-/* LIMIT_REQUEST, pid, ms until TERM, ms from TERM to KILL: the time limit of a child. */
-static int limit_child(const char *const fields[], int n) {
+/* Keeps a descriptor of the container's freezer. 0, or -errno. */
+static int keep_freezer(int fd) {
+  int kept = sys_duplicate(fd);
+  if (kept < 0)
+    return -errno;
+  close_cleanup(&supervisor.freezer);
+  supervisor.freezer = kept;
+  return 0;
+}
+
+/* LIMIT_REQUEST, pid, ms until TERM, ms from TERM to KILL, of the init process perhaps with a
+ * descriptor of the freezer: the time limit of a child. */
+static int limit_child(const char *const fields[], int n, const struct request *r) {
   uint64_t pid, time, stop_time;
   if (n != 4 || number(fields[1], INT_MAX, &pid) || !pid ||
-      number(fields[2], LIMIT_TIME_MAX, &time) || number(fields[3], LIMIT_TIME_MAX, &stop_time))
+      number(fields[2], LIMIT_TIME_MAX, &time) || number(fields[3], LIMIT_TIME_MAX, &stop_time) ||
+      r->count > 1)
     return -EBADMSG;
   struct child *child = find_child((pid_t)pid);
   if (!child)
     return -ESRCH;
+  int error = r->count ? keep_freezer(r->fds[0]) : 0;
+  if (error)
+    return error;
   child->limit = (uint64_t)clock_ns(CLOCK_MONOTONIC) + time * 1000000;
   child->stop_time = stop_time * 1000000;
   return (int)pid;
@@ -265,7 +280,7 @@ int serve(int connection) {
   else if (count > 0 && !strcmp(fields[0], WATCH_REQUEST))
     result = inherit(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], LIMIT_REQUEST))
-    result = limit_child(fields, count);
+    result = limit_child(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], FOLLOW_REQUEST))
     result = follow(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))

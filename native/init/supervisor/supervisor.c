@@ -14,7 +14,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
-struct supervisor supervisor = {.sync = -1, .listener = -1, .state = -1, .followed = {-1, -1}};
+struct supervisor supervisor = {
+    .sync = -1, .listener = -1, .state = -1, .followed = {-1, -1}, .freezer = -1};
 
 /* Waits for an event and handles it. Nonzero when the supervisor is done. */
 static int turn(int signals) {

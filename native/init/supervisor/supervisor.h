@@ -41,6 +41,7 @@ extern struct supervisor {
   int follows;                /* the container ends with other processes */
   int orphaned;               /* one of them has ended before the container */
   int released;               /* the runtime has removed the cgroups, or keeps them */
+  int freezer;                /* freezer.state or cgroup.freeze of the container; -1 for none */
 } supervisor;
 
 /* How a process ended. */
@@ -86,7 +87,8 @@ void note_unread(pid_t pid, uint64_t registered_at);
 struct child *find_child(pid_t pid);
 /* Watches a process that is not our child. Its pid, or -errno. */
 int watch_child(struct child *slot, struct child child, int pidfd);
-/* Signals the children whose time has passed. Returns ms until the next one; -1 for none. */
+/* Signals the children whose time has passed, and thaws the container. Returns ms until the next
+ * one; -1 for none. */
 int end_late_children(void);
 /* Kills all children, because a followed process has ended. */
 void kill_children(void);

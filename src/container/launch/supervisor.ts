@@ -1,10 +1,11 @@
 /** The supervisor of a container: its start, and the requests to it. */
 
+import { freezerOf } from '../../cgroup/freezer.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
-import { O_RDONLY } from '../../sys/linux.js';
+import { AT_FDCWD, O_RDONLY, O_WRONLY } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
@@ -175,10 +176,27 @@ async function adoptAs(
   return { answer, registeredAt };
 }
 
-/** Lets the supervisor end a process that it started: TERM after `timeout` ms, and KILL after the other time. */
-export async function limitProcess(stateDir: string, pid: number, o: TimeLimit): Promise<void> {
+/**
+ * Lets the supervisor end a process that it started: TERM after `timeout` ms, and KILL after the other time.
+ * @param cgroups of an init process, which are thawed; none for an exec, which must not resume the container
+ */
+export async function limitProcess(
+  stateDir: string,
+  pid: number,
+  o: TimeLimit,
+  cgroups: readonly string[] = [],
+): Promise<void> {
   const times = [Math.ceil(o.timeout ?? 0), Math.ceil(o.stopTimeout ?? stopTime)];
-  const { pid: answer } = await sendRequest(stateDir, [Protocol.LIMIT_REQUEST, pid, ...times], fdList([]));
+  const file = freezerOf(cgroups)?.file;
+  // A caller that may not write it cannot have paused the container.
+  const fd = file === undefined ? -1 : native.openAt(AT_FDCWD, file, O_WRONLY, 0);
+  let answer: number;
+  try {
+    const fds = fdList(fd < 0 ? [] : [fd]);
+    ({ pid: answer } = await sendRequest(stateDir, [Protocol.LIMIT_REQUEST, pid, ...times], fds));
+  } finally {
+    if (fd >= 0) native.close(fd);
+  }
   if (answer >= 0 || answer === -E.ESRCH) return;
   throw new RuntError({
     code: 'ERR_SUPERVISOR',

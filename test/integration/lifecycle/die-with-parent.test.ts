@@ -68,6 +68,19 @@ test(
   }),
 );
 
+killing(
+  'a paused container ends too',
+  onBed(async (bed) => {
+    const { child, exit, runt, state } = await runFromShell(bed);
+    ok(bed.runt(['pause', bed.id]));
+    child.kill('SIGKILL');
+    await exit;
+    await eventually('the container has ended', () => hasEnded(state.pid));
+    await eventually('runt has ended', () => hasEnded(runt));
+    assert.not.ok(existsSync(join(bed.root, bed.id)));
+  }),
+);
+
 test(
   'a container that changes its user and its privileges ends too, which PR_SET_PDEATHSIG would not survive',
   onBed(async (bed) => {
