@@ -11,7 +11,10 @@ export function durationOption<N extends string>(
   if (text === undefined) return {};
   const ms = parseDuration(text);
   if (ms === undefined) {
-    throw usageError(where, `flag --${name} needs a duration, such as 90s, 1m30s or 100ms, not "${text}"`);
+    throw usageError(
+      where,
+      `flag --${name} needs a duration of at most 100 years, such as 90s, 1m30s or 100ms, not "${text}"`,
+    );
   }
   return { [name]: ms } as { readonly [K in N]?: number };
 }

@@ -3,6 +3,7 @@ import { toJson } from '../spec/json/exact-json.js';
 import { isObject } from '../spec/json/is-object.js';
 import { escapeSegment } from '../spec/json/json-pointer.js';
 import { checkOptionTypes, isListOf, type OptionType } from '../spec/options/option-checks.js';
+import { longestTime } from '../sys/duration.js';
 import { RuntError } from '../sys/error.js';
 
 /** Types of options, by name: what `typeof` gives, `list` (of strings), or a name below. */
@@ -15,8 +16,6 @@ const isStdio = (value: unknown): boolean =>
 const isPath = (value: unknown): value is string => typeof value === 'string' && value !== '' && !value.includes('\0');
 const isDescriptor = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
 
-/** The longest time limit of a supervisor, in ms: LIMIT_TIME_MAX of native/init/supervisor/request.c. */
-const longestTime = 100 * 366 * 24 * 3600 * 1000;
 const isTime =
   (least: number) =>
   (value: unknown): boolean =>

@@ -12,7 +12,13 @@ const units: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** Milliseconds; undefined for an invalid or negative duration. A number without a unit is seconds. */
+/** The longest time limit of a supervisor, in ms: LIMIT_TIME_MAX of native/init/supervisor/request.c. */
+export const longestTime = 100 * 366 * 24 * 3600 * 1000;
+
+/**
+ * Milliseconds; undefined for a duration that is invalid, negative or longer than a century. A number without a unit is
+ * seconds.
+ */
 export function parseDuration(text: string): number | undefined {
   if (/^\d{1,9}$/.test(text)) return 1000 * Number(text);
   let sum = 0;
@@ -29,7 +35,8 @@ export function parseDuration(text: string): number | undefined {
     // Rounded: 4.35 * 60 is not 261.
     sum += Math.round(value * factor);
   }
-  return sum / 1e6;
+  const ms = sum / 1e6;
+  return ms <= longestTime ? ms : undefined;
 }
 
 /** A duration in seconds; undefined if it is invalid, has a fraction of a second, or has more than nine digits. */

@@ -16,10 +16,24 @@ for (const [text, ms] of [
   ['.5s', 500],
   ['4.1m', 246_000],
   ['1ns', 0.000001],
+  ['878400h', 100 * 366 * 86_400_000],
 ] as const) {
   test(`${text} is ${ms} ms`, () => assert.is(parseDuration(text), ms));
 }
-for (const text of ['', 's', '-5s', '5 s', '1d', '1.2.3s', '.s', '1s2', '+']) {
+for (const text of [
+  '',
+  's',
+  '-5s',
+  '5 s',
+  '1d',
+  '1.2.3s',
+  '.s',
+  '1s2',
+  '+',
+  '878401h',
+  '99999999999999h',
+  `${'9'.repeat(400)}s`,
+]) {
   test(`"${text}" is not a duration`, () => assert.is(parseDuration(text), undefined));
 }
 test('parseSeconds takes whole seconds only', () => {

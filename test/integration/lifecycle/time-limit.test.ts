@@ -131,21 +131,45 @@ test(
     assert.is(r.code, 255);
     assert.match(r.stderr, /the container has no supervisor, so nothing can end a detached process/);
     ok(bed.delete('--force'));
-    assert.match(run(bed, 'true', '--timeout', '1x').stderr, /flag --timeout needs a duration/);
+    for (const time of ['1x', '-1', '99999999999999h']) {
+      assert.match(run(bed, 'true', '--timeout', time).stderr, /flag --timeout needs a duration of at most 100 years/);
+    }
     assert.match(run(bed, 'true', '--stop-timeout', '1s').stderr, /--stop-timeout has no effect without --timeout/);
   }),
 );
 
+for (const [name, flags] of [
+  ['in the foreground', []],
+  ['with a supervisor', ['--supervise']],
+] as const) {
+  freezing(
+    `the time of a paused container passes too ${name}, and it handles TERM`,
+    onBed(async (bed) => {
+      bed.config.process.args = ['/bin/sh', '-c', obeys];
+      bed.write();
+      const limit = ['--timeout', '1s', '--stop-timeout', '1h', ...flags];
+      const { exit, stdout } = bed.spawn(['run', ...limit, '--bundle', bed.bundle, bed.id]);
+      await eventually('it runs', () => bed.isRunning());
+      ok(bed.runt(['pause', bed.id]));
+      timedOut(await exit, `run ${bed.id}`, 1);
+      assert.is(stdout(), 'TERM\n');
+      assert.ok(isGone(bed));
+    }),
+  );
+}
+
 freezing(
-  'the time of a paused container passes too',
-  onBed(async (bed) => {
-    bed.config.process.args = ['/bin/sh', '-c', obeys];
-    bed.write();
-    const { exit } = bed.spawn(['run', '--timeout', '1s', '--stop-timeout', '300ms', '--bundle', bed.bundle, bed.id]);
-    await eventually('it runs', () => bed.isRunning());
+  'the time of a detached container that is paused passes too, and the limit of an exec does not resume it',
+  onBed((bed) => {
+    ok(bed.sh(obeys, ['--detach', '--timeout', '2s', '--stop-timeout', '1h']));
+    const file = join(bed.dir, 'pid');
+    ok(bed.runt(['exec', '-d', '--pid-file', file, '--timeout', '100ms', bed.id, '/bin/sh', '-c', obeys]));
     ok(bed.runt(['pause', bed.id]));
-    timedOut(await exit, `run ${bed.id}`, 1);
-    assert.ok(isGone(bed));
+    assert.is(bed.runt(['wait', '--timeout', '500ms', '--pid', readFileSync(file, 'utf8'), bed.id]).code, 124);
+    assert.is(bed.state().status, 'paused');
+    const { reason, status } = JSON.parse(ok(bed.runt(['wait', '--format', 'json', bed.id])).stdout);
+    assert.equal([status, reason], [7, 'timeout']);
+    ok(bed.delete());
   }),
 );
 
