@@ -21,11 +21,14 @@ export async function command({ global, args }: Call<'network'>): Promise<number
   const { id, pid } = await standardState();
   if (typeof id !== 'string') throw stateError('"id" is not a string');
   if (network === undefined) await deleteNetwork(id, typeof pid === 'number' ? pid : undefined);
-  else if (typeof pid === 'number' && pid > 0) {
+  else if (isPid(pid)) {
     await addNetwork(network, id, pid, (sentence) => reportWarning(global, sentence));
   } else throw stateError('"pid" is not that of a process');
   return 0;
 }
+
+const isPid = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 
 /** The state of a container on standard input, as a hook gets it (runtime.md#state). */
 async function standardState(): Promise<{ readonly id?: unknown; readonly pid?: unknown }> {

@@ -1,6 +1,7 @@
 /** The calls of CNI plugins for one container (CNI spec 1.0, sections 2 and 3). */
 
 import { printable } from '../../plan/printable-text.js';
+import { isObject } from '../../spec/json/is-object.js';
 import { RuntError } from '../../sys/error.js';
 import { type NetworkList, type NetworkPlugin, pluginPath, pluginProgram } from './network-list.js';
 import { endProcesses } from './network-processes.js';
@@ -31,11 +32,9 @@ export async function addAttachment(
   for (const [index, plugin] of attachment.list.plugins.entries()) {
     begin(index + 1, result);
     const { stdout } = await call('ADD', attachment, plugin, result);
-    try {
-      result = JSON.parse(stdout);
-    } catch {
-      throw pluginError('ADD', attachment, plugin, `its result is not JSON: ${printable(stdout.slice(0, 200))}`);
-    }
+    result = resultOf(stdout);
+    if (result !== undefined) continue;
+    throw pluginError('ADD', attachment, plugin, `its result is not a JSON object: ${printable(stdout.slice(0, 200))}`);
   }
   return result;
 }
@@ -60,6 +59,16 @@ export async function deleteAttachment(attachment: Attachment, result: unknown):
     }
   }
   if (errors.length > 0) throw errors[0];
+}
+
+/** The result of ADD (section 5, "Success"); undefined if it is not an object of JSON. */
+function resultOf(stdout: string): unknown {
+  try {
+    const result: unknown = JSON.parse(stdout);
+    return isObject(result) ? result : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function call(

@@ -65,15 +65,19 @@ export async function runProgram(what: string, call: ProgramCall): Promise<Progr
     check(pid, { ...facts, syscall: 'execve' });
     pidfd = new DataView(out.buffer).getInt32(0, true);
     const deadline = now() + networkProgramTime;
-    const listening = [stdout.listen(), stderr.listen()];
+    const kill = (): unknown => native.signalGroup(pid, SIGKILL);
+    const listening = [stdout.listen(kill), stderr.listen(kill)];
     let ended = await readableOrPolled(pidfd, networkProgramTime);
     if (ended && call.untilClosed) ended = await stdout.closed(deadline - now());
-    if (!ended) native.signalGroup(pid, SIGKILL);
+    if (!ended) kill();
     await readableOrPolled(pidfd, killedProcessTime);
     const end = endOf(pidfd);
     stdout.stop();
     stderr.stop();
     await Promise.all(listening);
+    if (stdout.isTooLong || stderr.isTooLong) {
+      throw new RuntError({ ...facts, message: `${facts.message}: it wrote more than ${maxOutput} bytes` });
+    }
     if (!ended) {
       throw new RuntError({
         ...facts,
@@ -92,6 +96,7 @@ export async function runProgram(what: string, call: ProgramCall): Promise<Progr
 /** The output of a program. */
 class Collected {
   theirs: number;
+  isTooLong = false;
   private readonly ours: number;
   private readonly parts: Uint8Array[] = [];
   private length = 0;
@@ -105,19 +110,22 @@ class Collected {
     [this.ours, this.theirs] = fdPair(ends);
   }
 
-  /** Reads until every writer has closed it, or `stop` is called. */
-  listen(): Promise<void> {
-    this.listening = this.read();
+  /** Reads until every writer has closed it, or `stop` is called. @param tooLong called instead of reading on */
+  listen(tooLong: () => void): Promise<void> {
+    this.listening = this.read(tooLong);
     return this.listening;
   }
 
-  private async read(): Promise<void> {
+  private async read(tooLong: () => void): Promise<void> {
     for (;;) {
       const chunk = new Uint8Array(4096);
       const n = native.read(this.ours, chunk);
       if (n > 0) {
-        if (this.length < maxOutput) this.parts.push(chunk.subarray(0, n));
+        this.parts.push(chunk.subarray(0, n));
         this.length += n;
+        // One that writes without end would keep this loop from the deadline.
+        this.isTooLong = this.length > maxOutput;
+        if (this.isTooLong) return tooLong();
       } else if (n !== -E.EAGAIN || this.isStopped) {
         this.isClosed = n !== -E.EAGAIN;
         return;

@@ -29,6 +29,53 @@ const slirp = needing(
   'open-checkout',
 );
 
+const plugging = needing('plugins that misbehave', 'root', 'mount', 'unshare');
+
+/** The answer of a plugin to ADD, by its script; DEL succeeds. */
+function added(bed: Bed, script: string): Result {
+  const list = { cniVersion: '1.0.0', name: 'odd', plugins: [{ type: 'odd' }] };
+  writeFileSync(join(bed.dir, 'odd.conflist'), JSON.stringify(list));
+  const plugin = `#!/bin/sh\n[ $CNI_COMMAND = DEL ] && exit\n${script}\n`;
+  writeFileSync(join(bed.dir, 'odd'), plugin, { mode: 0o755 });
+  const call = `mount -t tmpfs run /run && { unshare -n sleep 100 & } && printf '{"id":"odd","pid":%s}' $! >$0/state
+    until [ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done
+    "$@" <$0/state; status=$?; kill $!; ls /run/runt-net; exit $status`;
+  const wrapped = ['unshare', '-m', 'sh', '-c', call, bed.dir];
+  const env = { PATH: process.env.PATH ?? '', CNI_PATH: bed.dir };
+  return bed.runt(['network', 'add', `cni:${bed.dir}/odd.conflist`], { wrapped, env });
+}
+
+plugging(
+  'a result that is not an object, or output without end, is an error at once and leaves nothing',
+  onBed((bed) => {
+    assert.equal([added(bed, 'echo {}').code, added(bed, 'echo {}').stdout], [0, 'odd\n']);
+    for (const [script, reason] of [
+      ['echo null', /odd: its result is not a JSON object: null/],
+      ['echo "[]"', /odd: its result is not a JSON object: \[\]/],
+      ['true', /odd: its result is not a JSON object: /],
+      ['kill -9 $$', /odd: it was killed by signal 9/],
+      ['exec yes', /run .*odd: it wrote more than 1048576 bytes/],
+      ['exec yes >&2', /run .*odd: it wrote more than 1048576 bytes/],
+    ] as const) {
+      const r = added(bed, script);
+      assert.equal([r.code, r.stdout], [1, ''], script);
+      assert.match(r.stderr, reason);
+    }
+  }),
+);
+
+plugging(
+  'a state whose pid is not a number of a process is refused',
+  onBed((bed) => {
+    for (const pid of ['1e300', '1.5', '-1', '0', '2147483648', '"1"']) {
+      const wrapped = ['sh', '-c', `printf '{"id":"odd","pid":${pid}}' | "$@"`, 'sh'];
+      const r = bed.runt(['network', 'add', 'bridge'], { wrapped });
+      assert.is(r.code, 1);
+      assert.match(r.stderr, /on standard input: "pid" is not that of a process\n/);
+    }
+  }),
+);
+
 /** A host with an uplink, and runt on it. */
 class Scene {
   readonly host = new NetworkHost();
@@ -266,4 +313,4 @@ bridging(
   }),
 );
 
-for (const test of [bridging, pasta, slirp]) test.run();
+for (const test of [bridging, pasta, slirp, plugging]) test.run();
