@@ -73,8 +73,15 @@ static uint64_t number(const char *text) {
   return value;
 }
 
+/* Lowers a limit. A caller's that is lower stays: to raise it takes CAP_SYS_RESOURCE. */
 static void limit(int resource, rlim_t most) {
-  struct rlimit r = {most, most};
+  struct rlimit r;
+  if (syscall(SYS_prlimit64, 0, resource, NULL, &r))
+    fail_call("prlimit64", NULL);
+  if (r.rlim_max > most)
+    r.rlim_max = most;
+  if (r.rlim_cur > r.rlim_max)
+    r.rlim_cur = r.rlim_max;
   if (syscall(SYS_prlimit64, 0, resource, &r, NULL))
     fail_call("prlimit64", NULL);
 }
@@ -137,6 +144,8 @@ static void unpack(void) {
   if (!a)
     fail_call("malloc", NULL);
   archive_read_support_format_tar(a);
+  /* Some tools write a layer without files as no bytes at all. */
+  archive_read_support_format_empty(a);
   int r = archive_read_open(a, NULL, NULL, stream_read, NULL);
   struct archive_entry *e;
   while (r == ARCHIVE_OK || r == ARCHIVE_WARN) {

@@ -73,8 +73,8 @@ void stream_open(uint64_t size, const char *digest) {
     fail(LAYER_ERROR_SIZE, 0, NULL, NULL);
   stream.size = size;
   stream.digest = digest;
-  if (size == 0 || !fill())
-    fail(LAYER_ERROR_SIZE, 0, NULL, NULL);
+  if (!fill())
+    return;
   if (begins_with(gzip, sizeof gzip)) {
     stream.kind = GZIP;
     /* 15 bits of window, and the header of gzip, not that of zlib (inflateInit2). */
