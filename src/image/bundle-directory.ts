@@ -1,4 +1,5 @@
 /** The directory of a new bundle, which is whole or empty: what a killed run leaves is removed by the next one. */
+
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { OwnedFd } from '../sys/fds.js';
@@ -16,6 +17,7 @@ import {
   S_IFDIR,
   S_IFMT,
 } from '../sys/linux.js';
+import { roomHint } from './layer-messages.js';
 
 /** Name of the directory for what is not done yet. While it is there, all in the bundle is half done. */
 const partial = '.runt-partial';
@@ -35,10 +37,24 @@ export interface Owner {
 /** Empties a directory of files that only root of a user namespace may remove. */
 type Empty = (directory: number) => Promise<void>;
 
+/** Removes directories that were made, as far as nobody has put something into them meanwhile. */
+function removeMade(made: readonly string[]): void {
+  for (const path of [...made].reverse()) {
+    if (native.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR) < 0) return;
+  }
+}
+
+/** Adds what helps against a file system that is full. */
+function withRoom(error: unknown): unknown {
+  if (!(error instanceof RuntError) || (error.errno !== E.ENOSPC && error.errno !== E.EDQUOT)) return error;
+  return Object.assign(error, { hint: roomHint });
+}
+
 export class BundleDirectory {
   private constructor(
     readonly path: string,
-    private readonly made: boolean,
+    /** It and its parents, as far as they were missing; it is the last one. */
+    private readonly made: readonly string[],
     private readonly directory: OwnedFd,
     private readonly owner: Owner,
   ) {}
@@ -48,25 +64,36 @@ export class BundleDirectory {
    * @throws RuntError ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_IO
    */
   static async open(path: string, owner: Owner): Promise<BundleDirectory> {
-    makeParents(path);
-    // Setuid programs of the image are for the container, not for the users of the host.
-    const made = makeDir(path, 0o700);
-    const facts = { code: 'ERR_IO', message: `bundle: open ${path}`, path, syscall: 'openat' };
-    const bundle = new BundleDirectory(
-      path,
-      made,
-      new OwnedFd(check(native.openAt(AT_FDCWD, `${path}/`, O_RDONLY, 0), facts)),
-      owner,
-    );
+    const made: string[] = [];
     try {
-      bundle.lock();
-      await bundle.removeLeftovers();
-      bundle.makeDirectories();
+      makeParents(path, 0o755, made);
+      // Setuid programs of the image are for the container, not for the users of the host.
+      if (makeDir(path, 0o700)) made.push(path);
+      const facts = { code: 'ERR_IO', message: `bundle: open ${path}`, path, syscall: 'openat' };
+      const directory = new OwnedFd(check(native.openAt(AT_FDCWD, `${path}/`, O_RDONLY, 0), facts));
+      const bundle = new BundleDirectory(path, made, directory, owner);
+      await bundle.begin().catch((error: unknown) => {
+        bundle.close();
+        throw error;
+      });
+      return bundle;
     } catch (error) {
-      bundle.close();
+      removeMade(made);
+      throw withRoom(error);
+    }
+  }
+
+  private async begin(): Promise<void> {
+    this.lock();
+    await this.removeLeftovers();
+    try {
+      this.makeDirectories();
+    } catch (error) {
+      // What is there is empty.
+      this.unlink(`${partial}/rootfs`, AT_REMOVEDIR);
+      this.unlink(partial, AT_REMOVEDIR);
       throw error;
     }
-    return bundle;
   }
 
   private lock(): void {
@@ -122,7 +149,7 @@ export class BundleDirectory {
     if (!ids || (ids.uid === 0 && ids.gid === 0)) return;
     this.chown(`${partial}/rootfs`, ids.uid, ids.gid);
     // The root of the container mounts overlays itself, and so must reach the layers below it.
-    if (!this.made) return;
+    if (this.made.at(-1) !== this.path) return;
     this.chown('', -1, ids.gid);
     const facts = {
       code: 'ERR_IO',
@@ -175,12 +202,17 @@ export class BundleDirectory {
   /** Writes config.json, which makes the bundle whole. @throws RuntError ERR_IO */
   async placeConfig(text: Uint8Array): Promise<void> {
     const path = `${partial}/config.json`;
-    check(native.writeFile(this.directory.number, path, O_CREAT | O_EXCL, 0o644, text), {
+    const facts = {
       code: 'ERR_IO',
       message: `bundle: write ${this.path}/config.json`,
       path: this.path,
       syscall: 'write',
-    });
+    };
+    try {
+      check(native.writeFile(this.directory.number, path, O_CREAT | O_EXCL, 0o644, text), facts);
+    } catch (error) {
+      throw withRoom(error);
+    }
     await this.removeTree(`${partial}/${scratch}`);
     this.place('config.json');
     this.unlink(partial, AT_REMOVEDIR);
@@ -195,10 +227,7 @@ export class BundleDirectory {
   /** Removes what was made. @throws RuntError ERR_IO */
   async undo(): Promise<void> {
     await this.removeAll();
-    if (this.made) {
-      const r = native.unlinkAt(AT_FDCWD, this.path, AT_REMOVEDIR);
-      check(r, { code: 'ERR_IO', message: `bundle: remove ${this.path}`, path: this.path, syscall: 'unlinkat' });
-    }
+    removeMade(this.made);
   }
 
   close(): void {

@@ -121,6 +121,8 @@ async function fill(
     }
     const files = new ImageFiles(path, scratch?.number ?? source.fd.number);
     const image = findImage(files, request.choice);
+    // Before minutes of unpacking too: a wrong setting of the image. Of this config only the ids are used below.
+    applyImage(spec, image.config, request.command);
     await unpackLayers(files, image, { root: rootfs.number, ...space }, limits, warn);
     for (const label of unsafeLabels(image.config)) {
       warn(`the label ${printable(label)} of the image was left out: as an annotation it would change the container`);
@@ -193,12 +195,18 @@ function userIn(rootfs: number, { config }: Image, { user, caller, warn }: Bundl
   return mapped;
 }
 
-async function imageSpec({ options, caller, command }: BundleRequest, { config }: Image, user: User): Promise<Spec> {
+async function imageSpec(
+  { options, caller, command, warn }: BundleRequest,
+  { config }: Image,
+  user: User,
+): Promise<Spec> {
   const hasLayer = options.overlay !== undefined || options.ephemeral !== undefined;
   // The files are the bundle's own: as with engines, the container may write to them.
   const own: SpecOptions = hasLayer ? options : { readOnly: false, ...options };
   const template = (spec: Spec): void => {
-    applyImage(spec, config, command);
+    for (const volume of applyImage(spec, config, command)) {
+      warn(`the volume ${printable(volume)} of the image was left out: every container has a mount there`);
+    }
     spec.process!.user = user;
   };
   const spec = await bundleSpec(own, { ...caller, template });

@@ -41,7 +41,11 @@ export class ImageFiles {
     // No openat2, or a filter that forbids it: then without symlinks.
     if (fd === -E.ENOSYS || fd === -E.EPERM) fd = this.walk(path, flags);
     if (fd === -E.ENOENT || fd === -E.ENOTDIR) return undefined;
-    if (fd === -E.EXDEV || fd === -E.ELOOP) throw imageError(`${shown} leads out of the image by a symlink`);
+    if (fd === -E.EXDEV)
+      throw imageError(`${shown} leads out of the image, by "..", a "/" at its beginning or a symlink`);
+    if (fd === -E.ELOOP) throw imageError(`${shown} leads through too many symlinks, or through one of procfs`);
+    // A socket.
+    if (fd === -E.ENXIO) throw imageError(`${shown} is not a regular file`);
     const owned = new OwnedFd(check(fd, { code: 'ERR_IMAGE', message: `bundle: open ${shown}`, path: shown }));
     const out = new BigInt64Array(8);
     const r = native.stat(owned.number, '', AT_EMPTY_PATH, new Uint8Array(out.buffer));
@@ -70,7 +74,9 @@ export class ImageFiles {
   open(path: string): ImageFile {
     const file = this.tryOpen(path);
     if (file) return file;
-    throw imageError(`${this.name}/${path} is missing`);
+    throw imageError(`${this.name}/${path} is missing`, {
+      hint: 'fetch the image again: its files are not all there',
+    });
   }
 
   /**

@@ -13,8 +13,12 @@ export interface Command {
   readonly entrypoint?: string;
 }
 
-/** Puts the image's settings into a template, before the options of the caller. @throws RuntError ERR_IMAGE */
-export function applyImage(spec: Spec, image: ImageConfig, command: Command): void {
+/**
+ * Puts the image's settings into a template, before the options of the caller.
+ * @returns the volumes that were left out
+ * @throws RuntError ERR_IMAGE
+ */
+export function applyImage(spec: Spec, image: ImageConfig, command: Command): readonly string[] {
   const process = spec.process!;
   process.terminal = false;
   process.args = commandOf(image, command);
@@ -22,8 +26,33 @@ export function applyImage(spec: Spec, image: ImageConfig, command: Command): vo
   process.cwd = workingDirectory(image);
   spec.annotations = { ...annotationsOf(image), ...labelsOf(image) };
   if (Object.keys(spec.annotations).length === 0) delete spec.annotations;
-  spec.mounts = [...spec.mounts!, ...volumeMounts(image)];
+  const before = spec.mounts!;
+  const volumes = volumeMounts(image);
+  const lost = volumes.filter(({ destination }) => isTaken(destination, before));
+  spec.mounts = [...before, ...volumes.filter((volume) => !lost.includes(volume))];
+  return lost.map(({ destination }) => destination);
 }
+
+/** File systems in which nothing can be made. */
+const kernelTypes: readonly string[] = ['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'devpts'];
+
+/**
+ * Whether every container has something else at a path. A volume there would hide the kernel's files, by which runt
+ * sets labels and masks (CVE-2023-28642), or could not be mounted.
+ */
+const isTaken = (path: string, mounts: readonly Mount[]): boolean =>
+  mounts.some(
+    ({ destination, type = '' }) =>
+      plain(destination) === plain(path) ||
+      (kernelTypes.includes(type) && plain(path).startsWith(`${plain(destination)}/`)),
+  );
+
+/** An absolute path without empty components and "."; two paths of one file are equal, without symlinks. */
+const plain = (path: string): string =>
+  `/${path
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .join('/')}`;
 
 function commandOf(image: ImageConfig, { args, entrypoint }: Command): string[] {
   const program = entrypoint === undefined ? image.entrypoint : entrypoint === '' ? [] : [entrypoint];
@@ -99,7 +128,6 @@ function volumeMounts({ volumes, document }: ImageConfig): Mount[] {
 /** Removes volumes of the image that other mounts of the config cover. */
 export function removeCovered(spec: Spec, { volumes }: ImageConfig): void {
   const mounts = spec.mounts!;
-  const plain = (path: string): string => path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
   spec.mounts = mounts.filter(
     ({ destination, type, options }, i) =>
       !(type === 'tmpfs' && volumes.includes(destination) && options?.includes('tmpcopyup')) ||

@@ -67,12 +67,15 @@ function checkLayout(files: ImageFiles): void {
   const document = files.document('oci-layout');
   const version = (document.value as { imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
   if (version !== '1.0.0') {
-    throw imageError(`${files.name}/oci-layout has the version ${JSON.stringify(version)}; runt knows 1.0.0`, {
+    throw imageError(`${files.name}/oci-layout has ${versionText(version)}; runt knows 1.0.0`, {
       document,
       pointer: '/imageLayoutVersion',
     });
   }
 }
+
+const versionText = (version: unknown): string =>
+  version === undefined || version === null ? 'no version' : `the version ${JSON.stringify(version)}`;
 
 const blobPath = ({ digest }: Descriptor): string => `blobs/${digest.replace(':', '/')}`;
 
@@ -134,7 +137,7 @@ function chosenManifest(files: ImageFiles, entries: readonly Descriptor[], choic
   if (first === undefined) {
     const has = [...new Set(entries.map(({ platform }) => platformText(platform!)))].join(', ');
     throw imageError(`${files.name} has no image for ${platformText(choice.platform)}`, {
-      hint: `choose one with --platform: ${has}`,
+      ...(has !== '' && { hint: `choose one with --platform: ${has}` }),
     });
   }
   const document = files.document(blobPath(first), first);
@@ -166,12 +169,14 @@ function imageOfDocker(files: ImageFiles, choice: Choice): Image {
 }
 
 function savedImage(files: ImageFiles, document: Document, all: readonly SavedImage[], ref?: string): SavedImage {
-  const list = all.flatMap(({ tags }) => tags).join(', ');
+  const list = [...new Set(all.flatMap(({ tags }) => tags))].join(', ');
   const found = ref === undefined ? all : all.filter(({ tags }) => tags.includes(ref));
   if (found.length === 1) return found[0]!;
-  const problem = ref === undefined ? `has ${all.length} images` : `has no image named ${JSON.stringify(ref)}`;
-  throw imageError(`${files.name} ${problem}`, {
+  const count = found.length === 0 ? 'no image' : `${found.length} images`;
+  throw imageError(`${files.name} has ${count}${ref === undefined ? '' : ` named ${JSON.stringify(ref)}`}`, {
     document,
-    ...(list !== '' && { hint: `choose one with --ref: ${list}` }),
+    ...(list !== '' && found.length === 0 && { hint: `choose one with --ref: ${list}` }),
+    ...(list !== '' && ref === undefined && { hint: `choose one with --ref: ${list}` }),
+    ...(list === '' && all.length > 1 && { hint: 'run "docker save NAME" for one image: these have no names' }),
   });
 }

@@ -1,5 +1,5 @@
 /** Sentences about archives that were not, or not wholly, unpacked. */
-import { errnoName } from '../sys/errno.js';
+import { E, errnoName } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import type { LayerErrorKind, LayerWarningKind } from '../sys/protocol.js';
 import { digestError } from './image-files.js';
@@ -21,13 +21,15 @@ interface Told {
   readonly hint?: string;
 }
 
+/** For a file system or a quota that is full. */
+export const roomHint = 'make room on the file system of DIR';
 const hostile = 'look at who made this image: no tool that makes layers writes such an entry';
 
 const errors: { readonly [K in LayerErrorKind]: (failure: LayerFailed, archive: Named) => Told } = {
   call: ({ errno }) => ({
     code: 'ERR_IMAGE_UNPACK',
     problem: '',
-    ...(errnoName(errno) === 'ENOSPC' && { hint: 'make room on the file system of DIR' }),
+    ...((errno === E.ENOSPC || errno === E.EDQUOT) && { hint: roomHint }),
   }),
   archive: ({ detail }) => ({ code: 'ERR_IMAGE', problem: `is not a whole tar archive: ${detail}` }),
   compression: ({ detail }) => ({ code: 'ERR_IMAGE', problem: `cannot be decompressed: ${detail}` }),

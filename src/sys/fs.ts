@@ -177,7 +177,10 @@ export function makeDir(path: string, mode = 0o755, dirfd = AT_FDCWD): boolean {
   return true;
 }
 
-/** Makes the missing parent directories of a path. @throws RuntError ERR_IO */
-export function makeParents(path: string, mode = 0o755): void {
-  for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) makeDir(path.slice(0, at), mode);
+/** Makes the missing parent directories of a path. @param made gets those that it made @throws RuntError ERR_IO */
+export function makeParents(path: string, mode = 0o755, made: string[] = []): void {
+  for (let at = path.indexOf('/', 1); at > 0; at = path.indexOf('/', at + 1)) {
+    const parent = path.slice(0, at);
+    if (makeDir(parent, mode)) made.push(parent);
+  }
 }

@@ -1,12 +1,23 @@
 /** Bundles of images: the right image of several, its config, and containers that run. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { type Bed, needing, ok, onBed } from '../bed/bed.js';
 import { asUser } from '../bed/callers.js';
 import type { Config } from '../bed/config.js';
+import { runtPath } from '../bed/place.js';
 import { type Descriptor, indexType, Layout, sha256 } from './image-writer.js';
 import { bundled, bundleOf, type Made } from './made-bundle.js';
 import { type Entry, tar } from './tar-writer.js';
@@ -310,7 +321,7 @@ test(
     assert.match(bundleOf(bed, image).stderr, /is not a regular file/);
     writeFileSync(join(bed.dir, 'blob'), archive);
     execFileSync('ln', ['-sf', join(bed.dir, 'blob'), path]);
-    assert.match(bundleOf(bed, image).stderr, /leads out of the image by a symlink/);
+    assert.match(bundleOf(bed, image).stderr, /leads out of the image, by/);
   }),
 );
 
@@ -540,6 +551,87 @@ mapping(
     execFileSync('chmod', ['-R', 'a+rX', image]);
     assert.is(call('bundle', ...maps, image, join(bed.dir, 'broken')).code, 1);
     assert.not.ok(existsSync(join(bed.dir, 'broken')));
+  }),
+);
+
+test(
+  'volumes where every container has a mount are left out, and the container runs',
+  onBed((bed) => {
+    const taken = ['/proc', '//proc/./', '/proc/self/attr', '/sys', '/sys/fs/cgroup', '/dev', '/dev/shm'];
+    const Volumes = Object.fromEntries([...taken, '/dev/own', '/data', '/process'].map((path) => [path, {}]));
+    const Cmd = ['/bin/sh', '-c', 'echo x >/dev/null && ls /proc/self/status && ls -d /data /process'];
+    const made = bundled(bed, [files(bed)], { Cmd, Volumes });
+    assert.is(made.code, 0);
+    const lines = made.stderr.trim().split('\n').sort();
+    const warning = (path: string) =>
+      `runt: warning: bundle: the volume ${path} of the image was left out: every container has a mount there`;
+    assert.equal(lines, taken.map(warning).sort());
+    const tmpfs = configOf(made).mounts.filter(({ options }) => options?.includes('tmpcopyup'));
+    assert.equal(
+      tmpfs.map(({ destination }) => destination),
+      ['/data', '/dev/own', '/process'],
+    );
+    assert.is(ok(bed.runt(['run', '-b', made.dir, bed.id])).stdout, '/proc/self/status\n/data\n/process\n');
+  }),
+);
+
+test(
+  'a setting of the image that cannot be used is found before its layers are unpacked',
+  onBed((bed) => {
+    const made = bundled(bed, [Buffer.from('not an archive')], { Cmd: [] });
+    assert.is(made.code, 1);
+    assert.match(made.stderr, /bundle: the image names no command\n[\s\S]*fix name one after DIR/);
+  }),
+);
+
+test(
+  'a layer without files may have no bytes, and one unpacks below a low limit of memory',
+  onBed((bed) => {
+    const made = bundled(bed, [Buffer.alloc(0), gzipSync(Buffer.alloc(0)), [{ name: 'a' }]]);
+    ok(made);
+    assert.equal(readdirSync(made.rootfs), ['a']);
+    const image = join(bed.dir, 'image');
+    new Layout(image).image([[{ name: 'a' }]]);
+    const dir = join(bed.dir, 'limited');
+    execFileSync('sh', ['-c', 'ulimit -v 500000; exec "$@"', 'sh', runtPath, 'bundle', image, dir]);
+    assert.equal(readdirSync(join(dir, 'rootfs')), ['a']);
+  }),
+);
+
+test(
+  'what is wrong with the files of an image is said of them',
+  onBed((bed) => {
+    const image = join(bed.dir, 'odd');
+    const layout = new Layout(image);
+    const index = join(image, 'index.json');
+    const problem = (): string => bundleOf(bed, image).stderr;
+    layout.index([layout.json(indexType, { manifests: [] })]);
+    assert.match(problem(), /odd has no image for [a-z0-9/]+\n$/);
+    writeFileSync(join(image, 'oci-layout'), 'null');
+    assert.match(problem(), /oci-layout has no version; runt knows 1\.0\.0/);
+    rmSync(index);
+    symlinkSync('index.json', index);
+    assert.match(problem(), /index\.json leads through too many symlinks/);
+    rmSync(index);
+    symlinkSync('/dev/zero', index);
+    assert.match(problem(), /index\.json leads out of the image, by/);
+    rmSync(index);
+    const config = layout.json('x', { rootfs: {}, config: { Cmd: ['x'] } });
+    const saved = (...images: object[]): string => {
+      writeFileSync(join(image, 'manifest.json'), JSON.stringify(images));
+      return problem();
+    };
+    const Config = `blobs/${config.digest.replace(':', '/')}`;
+    assert.match(saved(), /odd has no image\n/);
+    assert.match(saved({ Config }, { Config }), /odd has 2 images\n[\s\S]*fix run "docker save NAME" for one image/);
+    const twice = [
+      { Config, RepoTags: ['a:1'] },
+      { Config, RepoTags: ['a:1'] },
+    ];
+    assert.match(saved(...twice), /odd has 2 images\n[\s\S]*fix choose one with --ref: a:1\n/);
+    assert.match(bundleOf(bed, image, '--ref', 'a:1').stderr, /odd has 2 images named "a:1"\n/);
+    assert.match(saved({ Config: '../x' }), /odd\/\.\.\/x leads out of the image, by "\.\."/);
+    assert.match(saved({ Config: 'none' }), /odd\/none is missing\n {2}fix fetch the image again/);
   }),
 );
 

@@ -1,5 +1,5 @@
 /** A bundle that is ended while it is made: nothing is left, at once or after the next run. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -10,6 +10,7 @@ import { Layout } from './image-writer.js';
 import { type Entry, tar } from './tar-writer.js';
 
 const test = needing('interrupted bundles', 'root');
+const mounting = needing('bundles on a full file system', 'root', 'mount', 'unshare');
 
 /** Takes longer to unpack than a test takes to end it. */
 function largeImage(bed: Bed): string {
@@ -97,6 +98,44 @@ test(
 );
 
 test(
+  'directories that were made for it go with it, and those that were there stay',
+  onBed(async (bed) => {
+    const image = largeImage(bed);
+    mkdirSync(join(bed.dir, 'there'));
+    const { child, end } = await started(image, join(bed.dir, 'there/a/b/c'));
+    child.kill('SIGTERM');
+    await end;
+    assert.equal(readdirSync(join(bed.dir, 'there')), []);
+    const long = bed.runt(['bundle', image, join(bed.dir, 'there', 'a/'.repeat(2100))]);
+    assert.is(long.code, 1);
+    assert.match(long.stderr, /ENAMETOOLONG/);
+    assert.equal(readdirSync(join(bed.dir, 'there')), []);
+  }),
+);
+
+mounting(
+  'nothing is left on a file system that is full at any step, and the hint says so',
+  onBed((bed) => {
+    const image = join(bed.dir, 'image');
+    new Layout(image).image([[{ name: 'd/f', data: 'x' }]]);
+    const full = join(bed.dir, 'full');
+    mkdirSync(full);
+    const script = 'mount -t tmpfs -o nr_inodes=$3 full $2 && $0 bundle $1 $2/new/dir; echo status $?; ls -A $2';
+    // The root directory is the first inode.
+    for (let inodes = 2; ; inodes++) {
+      const args = ['-m', 'sh', '-c', script, runtPath, image, full, String(inodes)];
+      const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+      if (stdout === 'status 0\nnew\n') {
+        assert.ok(inodes > 6, 'each step before failed');
+        break;
+      }
+      assert.is(stdout, 'status 1\n', `${inodes} inodes`);
+      assert.match(stderr, /ENOSPC .*\n {2}fix make room on the file system of DIR\n/);
+    }
+  }),
+);
+
+test(
   'a second run in one directory is refused while the first one works',
   onBed(async (bed) => {
     const dir = join(bed.dir, 'busy');
@@ -148,3 +187,4 @@ test(
 );
 
 test.run();
+mounting.run();
