@@ -228,6 +228,8 @@ async function undo(o: InstallOptions, tree: HostTree, directory: string): Promi
       if (unit !== undefined) o.report(`${title}: restarted ${unit}`);
     }
   }
+  for (const name of o.dryRun ? [] : [...engines.map((e) => e.name), 'program'])
+    await Ledger.open(tree, directory, name).clear();
   if (those.length === 0) o.report('nothing to undo: there is no record of an install');
 }
 

@@ -177,8 +177,7 @@ export class Ledger {
       const now = this.present(change.path);
       const entry = this.entries.find((e) => e.path === change.path);
       if (isSame(now, this.after(change, now))) return { path: change.path, what: 'unchanged' };
-      if (entry && !isWritten(now, entry) && !isSame(now, entry.before))
-        throw this.changedError('install', change.path);
+      if (entry && !isWritten(now, entry) && !isSame(now, entry.before)) throw this.changedError('install', entry, now);
       if (change.mark !== undefined && now.kind !== 'nothing' && !entry) this.checkMark(change.path, change.mark);
       return { path: change.path, what: now.kind === 'nothing' ? 'written' : 'replaced' };
     });
@@ -282,7 +281,7 @@ export class Ledger {
     for (const entry of this.entries) {
       const { path, before } = entry;
       const now = this.present(path);
-      if (!isWritten(now, entry) && !isSame(now, before)) throw this.changedError('undo', path);
+      if (!isWritten(now, entry) && !isSame(now, before)) throw this.changedError('undo', entry, now);
       const what = isSame(now, before) ? 'unchanged' : before.kind === 'nothing' ? 'removed' : 'restored';
       done.push({ path, what });
     }
@@ -307,6 +306,23 @@ export class Ledger {
     return done;
   }
 
+  /**
+   * Removes what a call has left that was killed before it wrote its record.
+   * @throws RuntError ERR_INSTALL
+   */
+  async clear(): Promise<void> {
+    const { directory, name } = this;
+    if (this.text !== undefined || !this.tree.exists(directory)) return;
+    const copy = new RegExp(`^${name}-[0-9a-f]{16}(?:${unfinished})?$`);
+    const left = this.tree.list(directory).filter((n) => n === `${name}.json${unfinished}` || copy.test(n));
+    const lockFile = `${name}.lock`;
+    if (left.length > 0 || this.tree.exists(`${directory}/${lockFile}`))
+      await this.locked(() => {
+        for (const file of [...left, lockFile]) this.remove(`${directory}/${file}`);
+      });
+    this.removeDirectories([directory, directory.slice(0, directory.lastIndexOf('/'))]);
+  }
+
   /** The earlier content of a file. @throws RuntError ERR_INSTALL if the copy is gone or has other bytes */
   private copyOf(path: string, { sha256 }: FilePresent, copy: string): Uint8Array {
     const bytes = this.tree.bytes(copy);
@@ -329,7 +345,14 @@ export class Ledger {
     });
   }
 
-  private changedError(command: string, path: string): RuntError {
+  private changedError(command: string, { path, copy }: Entry, now: Present): RuntError {
+    if (now.kind === 'nothing' && copy !== undefined)
+      return new RuntError({
+        code: 'ERR_INSTALL_CHANGED',
+        message: `${command}: ${path} was removed after runt wrote it`,
+        path,
+        hint: `copy ${this.directory}/${copy} there, which is the earlier file, then run the command again`,
+      });
     return new RuntError({
       code: 'ERR_INSTALL_CHANGED',
       message: `${command}: ${path} was changed after runt wrote it`,

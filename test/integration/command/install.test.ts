@@ -117,6 +117,42 @@ test(
 );
 
 test(
+  'undo removes what a call has left that was killed before it wrote its record, and nothing else',
+  onHost((host) => {
+    const before = host.census();
+    const left = ['program.lock', 'crio.json.runt-new', 'crio.lock', 'docker-0123456789abcdef', 'podman.lock'];
+    for (const name of left) host.write(`/var/lib/runt/install/${name}`, 'x', 0o600);
+    host.write('/var/lib/runt/install/docker-mine', 'x');
+    assert.match(host.ok('--undo'), 'nothing to undo');
+    assert.equal(readdirSync(join(host.root, '/var/lib/runt/install')), ['docker-mine']);
+    rmSync(join(host.root, '/var/lib/runt/install/docker-mine'));
+    host.ok('--undo', '--dry-run');
+    assert.ok(host.has('/var/lib/runt/install'), 'a dry run removes nothing');
+    host.ok('--undo');
+    assert.equal(readdirSync(join(host.root, '/var/lib')), []);
+    rmSync(join(host.root, '/var'), { recursive: true });
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'a file that was removed since has a copy, after whose return undo goes on',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    const before = host.census();
+    host.ok('--docker');
+    rmSync(join(host.root, '/etc/docker/daemon.json'));
+    const r = host.call(['--undo']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'undo: /etc/docker/daemon.json was removed after runt wrote it\n');
+    const copy = /fix copy (\S+) there, which is the earlier file/.exec(r.stderr)![1]!;
+    host.write('/etc/docker/daemon.json', host.text(copy));
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
   'engines are undone one by one, and the program goes with the last of them',
   onHost((host) => {
     host.write('/etc/docker/daemon.json', daemonJson);
