@@ -152,7 +152,7 @@ killing(
     process.kill(Number(shell.stdout()), 'SIGKILL');
     shell.child.kill('SIGKILL');
     await shell.exit;
-    process.kill(Number(readFileSync(started, 'utf8')), 'SIGKILL');
+    await eventually('the hook has ended', () => hasEnded(Number(readFileSync(started, 'utf8'))));
     await eventually('the cgroups are removed', () => cgroupsNamed(bed.id).length === 0);
     ok(bed.delete('--force'));
     assert.not.ok(existsSync(join(bed.root, bed.id)));
