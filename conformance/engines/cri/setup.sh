@@ -32,16 +32,7 @@ engine_starts() {
 
 setup() {
   mkdir -p /etc/cni/net.d
-  cat >/etc/cni/net.d/10-pods.conflist <<'END'
-{
-  "cniVersion": "1.0.0", "name": "pods",
-  "plugins": [
-    { "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "promiscMode": true,
-      "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.88.0.0/16" }]], "routes": [{ "dst": "0.0.0.0/0" }] } },
-    { "type": "portmap", "capabilities": { "portMappings": true } }
-  ]
-}
-END
+  cp "$cri/pods.conflist" /etc/cni/net.d/10-pods.conflist
   older_tables || true
   engine_configuration || return 1
   node "$cri/registry.mjs" "$ROOTFS" "$tools/programs" >/tmp/registry.log 2>&1 </dev/null &

@@ -1,0 +1,140 @@
+// Kills of what serves a pod: what is restarted, with which status, and that the rest goes on.
+import { eventually, shims } from './node.mjs';
+import { container, exec, lastEnds, pod, ready, restarted } from './pods.mjs';
+
+const always = { restartPolicy: 'Always', terminationGracePeriodSeconds: 1 };
+const one = pod(
+  'one',
+  container('c', 'trap "exit 5" USR1; while :; do sleep 0.1; done', {
+    readinessProbe: { ...exec('true'), periodSeconds: 1 },
+  }),
+  always,
+);
+const two = pod('two', [container('a', 'exec sleep 100000'), container('b', 'exec sleep 100000')], always);
+
+const ids = ({ status }) => status.containerStatuses.map(({ containerID }) => containerID).join(' ');
+const isAlive = (pid) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const dies = async (pid) => {
+  process.kill(pid, 'SIGKILL');
+  await eventually(() => !isAlive(pid), 10);
+};
+/** Has the container exit with 5, and waits until its process has ended. */
+const exits = async (pid) => {
+  process.kill(pid, 'SIGUSR1');
+  await eventually(() => !isAlive(pid), 10);
+};
+
+/**
+ * Each gives lines; the pods "one" and "two" run and are ready before each.
+ * @type {Map<string, (node: import('./node.mjs').Node) => Promise<string[]>>}
+ */
+export const disruptions = new Map();
+
+/** The pod goes on with the same containers, and a command runs in it. */
+async function unchanged(node, before) {
+  const after = await node.reaches('one', (of) => ready(of) && ids(of) === before, 30);
+  return [`same containers: ${after !== undefined}`, await node.runs('one', 'c', 'echo', 'runs')];
+}
+
+/** The pod's container was restarted after `times` restarts: how it ended. */
+async function restartedAfter(node, before) {
+  const times = before.status.containerStatuses[0].restartCount;
+  const after = await node.reaches('one', (of) => restarted(times + 1)(of) && ready(of));
+  return after ? lastEnds(after) : ['it was not restarted'];
+}
+
+disruptions.set('kubelet-is-killed', async (node) => {
+  const before = ids(await node.pod('one'));
+  await node.kubeletEnds();
+  await node.kubeletStarts();
+  return unchanged(node, before);
+});
+disruptions.set('containerd-is-killed', async (node) => {
+  const before = ids(await node.pod('one'));
+  await node.containerdEnds();
+  await node.containerdStarts();
+  return unchanged(node, before);
+});
+disruptions.set('first-process-is-killed', async (node) => {
+  const before = await node.pod('one');
+  await dies(node.pid('one', 'c'));
+  return restartedAfter(node, before);
+});
+disruptions.set('ends-while-kubelet-is-away', async (node) => {
+  const before = await node.pod('one');
+  const pid = node.pid('one', 'c');
+  await node.kubeletEnds();
+  await exits(pid);
+  await node.kubeletStarts();
+  return restartedAfter(node, before);
+});
+disruptions.set('ends-while-containerd-is-away', async (node) => {
+  const before = await node.pod('one');
+  const pid = node.pid('one', 'c');
+  await node.containerdEnds();
+  await exits(pid);
+  await node.containerdStarts();
+  return restartedAfter(node, before);
+});
+disruptions.set('ends-while-both-are-away', async (node) => {
+  const before = await node.pod('one');
+  const pid = node.pid('one', 'c');
+  await node.containerdEnds();
+  await node.kubeletEnds();
+  await exits(pid);
+  await node.containerdStarts();
+  await node.kubeletStarts();
+  return restartedAfter(node, before);
+});
+
+/** Both containers of the pod "two" run again, in another sandbox. */
+async function madeAnew(node, before) {
+  const after = await node.reaches(
+    'two',
+    (of) => ready(of) && ids(of) !== before.ids && node.pid('two') !== before.pid,
+  );
+  const left = before.pids.filter(isAlive).length;
+  return [`both containers run: ${after !== undefined}`, `processes of before: ${left}`];
+}
+const state = async (node) => ({
+  ids: ids(await node.pod('two')),
+  pid: node.pid('two'),
+  pids: [undefined, 'a', 'b'].map((name) => node.pid('two', name)),
+});
+disruptions.set('shim-is-killed', async (node) => {
+  const before = await state(node);
+  const sandboxes = node.containers('two').filter(({ name }) => name === undefined);
+  const all = sandboxes.flatMap(({ id }) => shims(id));
+  for (const { pid } of all) await dies(pid);
+  return [`shims: ${all.length}`, ...(await madeAnew(node, before))];
+});
+disruptions.set('pause-is-killed', async (node) => {
+  const before = await state(node);
+  await dies(before.pid);
+  return madeAnew(node, before);
+});
+
+disruptions.set('nothing-is-left', async (node) => {
+  const gone = (await node.removes('one')) && (await node.removes('two'));
+  const none = await eventually(() => shims().length === 0, 60);
+  return [`gone: ${gone}`, `shims: ${none ? 0 : shims().length}`];
+});
+
+/** Runs those with the names. @param report gets the name and lines of each, and when it began */
+export async function disrupts(node, names, report) {
+  if (names.length === 0) return;
+  for (const of of [one, two]) node.applies(of);
+  for (const name of names) {
+    const from = Date.now();
+    const up = (await node.reaches('one', ready)) && (await node.reaches('two', ready));
+    report(name, up ? await disruptions.get(name)(node) : ['the pods are not ready before'], from);
+  }
+  for (const of of ['one', 'two']) await node.removes(of);
+}

@@ -1,0 +1,85 @@
+// One handler's run, in the root of conformance/engines/enter: main.mjs HANDLER [--exactly] [NAME…]. HANDLER "install": the node is
+// made by `runt install`. Progress goes to standard error, the report to standard output.
+
+import { disruptions, disrupts } from './disruption.mjs';
+import { installations } from './install.mjs';
+import { measures } from './measure.mjs';
+import { config, Node, output } from './node.mjs';
+import { lastEnds } from './pods.mjs';
+import { scenarios } from './scenarios.mjs';
+
+const [handler, ...rest] = process.argv.slice(2);
+const isExact = rest[0] === '--exactly';
+const only = isExact ? rest.slice(1) : rest;
+/** Pods at once. */
+const batch = 6;
+const wanted = (all) =>
+  [...all.keys()].filter(
+    (name) => only.length === 0 || only.some((part) => (isExact ? name === part : name.includes(part))),
+  );
+const node = new Node();
+const report = { handler, versions: '', results: {}, measured: {} };
+
+/** Removes what differs from run to run, and the runtime's own words of an error. */
+const normal = (line) =>
+  line
+    .replaceAll(/\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID')
+    .replaceAll(/10\.88\.\d+\.\d+/g, 'ADDRESS')
+    .replaceAll(/\b(failed to (?:create|start) containerd (?:task|container)|OCI runtime exec failed).*/g, '$1 …')
+    .trimEnd();
+
+function keeps(name, lines, from) {
+  const seconds = (Date.now() - from) / 1000;
+  report.results[name] = { seconds, lines: lines.flatMap((line) => line.split('\n')).map(normal) };
+  process.stderr.write(`${handler}: ${name} ${seconds.toFixed(1)} s\n`);
+}
+
+/** One static pod, from its file to the end of its last container. */
+async function runs(name) {
+  const { pod, until, seconds, show, before, after } = scenarios.get(name);
+  before?.();
+  const from = node.applies(pod);
+  const reached = await node.reaches(name, until, seconds);
+  const last = reached ?? (await node.pod(name));
+  const lines = reached ? [] : [`NOT REACHED in ${seconds} s`];
+  lines.push(...(last?.status ? show(last) : ['no status']));
+  // Of containers that are restarted, the kubelet keeps the last logs.
+  if (show !== lastEnds) for (const { container, text } of logsOf(name)) lines.push(`${container}> ${text}`);
+  if (reached && after) lines.push(...(await after(node).catch((error) => [`after: ${error.message}`])));
+  await node.removes(name);
+  keeps(name, lines, from);
+}
+
+/** A pod that was refused has none. */
+function logsOf(name) {
+  try {
+    return node.logs(name);
+  } catch {
+    return [];
+  }
+}
+
+if (handler === 'install') {
+  for (const name of wanted(installations)) {
+    const from = Date.now();
+    const { problems, said } = await installations.get(name)(node);
+    process.stderr.write(said.join('').replaceAll(/^/gm, '    '));
+    keeps(name, problems, from);
+  }
+} else {
+  await node.starts(config(handler));
+  const names = wanted(scenarios);
+  const workers = Array.from({ length: batch }, async () => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) await runs(name);
+  });
+  await Promise.all(workers);
+  await disrupts(node, wanted(disruptions), keeps);
+  if (only.length === 0 || only.includes('measure')) report.measured = await measures(node);
+  await node.kubeletEnds();
+  await node.containerdEnds();
+}
+const kubelet = output(`${import.meta.dirname}/../../build/cri/bin/kubelet`, '--version').trim();
+const first = (program) => output(program, '--version').split('\n')[0].trim();
+report.versions = [first('containerd').replace(/\S+\/\S+ /, ''), kubelet, first('runc')].join(', ');
+process.stdout.write(`${JSON.stringify(report)}\n`);
+process.exit();

@@ -1,0 +1,219 @@
+// A node: containerd with one handler as its default, and a kubelet without an API server, whose pods are files.
+import { execFileSync, spawn } from 'node:child_process';
+import { openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const here = import.meta.dirname;
+const manifests = '/etc/kubernetes/manifests';
+const readOnly = 'http://127.0.0.1:10255';
+/** The name of the node, which the kubelet appends to the names of its pods. */
+export const nodeName = 'engines';
+export const address = '192.168.78.1';
+
+const runtime = 'plugins."io.containerd.cri.v1.runtime".containerd';
+const shim = '/usr/local/bin/containerd-shim-runt-v1';
+/** The ways to runt that docs/engines/kubernetes.md has, and runc: the tables of each handler. */
+export const handlers = {
+  runc: 'runtime_type = "io.containerd.runc.v2"',
+  runt: 'runtime_type = "io.containerd.runt.v1"',
+  replaced: `runtime_type = "io.containerd.runc.v2"\nruntime_path = "${shim}"`,
+  binary: `runtime_type = "io.containerd.runc.v2"\n[${runtime}.runtimes.binary.options]\nBinaryName = "/usr/local/bin/runt"`,
+};
+
+/** containerd's config. */
+export const config = (/** @type {string} */ handler, tables = handlers) => `version = 3
+[plugins."io.containerd.cri.v1.images"]
+snapshotter = "overlayfs"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "registry.k8s.io/sandbox:1"
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "/etc/containerd/certs.d"
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["/usr/lib/cni"]
+conf_dir = "/etc/cni/net.d"
+[${runtime}]
+default_runtime_name = "${handler}"
+${Object.entries(tables)
+  .map(([name, table]) => `[${runtime}.runtimes.${name}]\n${table}\n`)
+  .join('')}`;
+
+/** Waits until `condition` gives something true. @returns that, or undefined after so many seconds */
+export async function eventually(condition, seconds = 60) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) return undefined;
+    await sleep(100);
+  }
+}
+
+/** What a program prints; its errors are thrown. */
+export const output = (/** @type {string} */ program, /** @type {string[]} */ ...args) =>
+  execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] });
+const ctr = (...args) => output('ctr', '--namespace', 'k8s.io', ...args);
+
+/** Processes: pid and command line, in words. */
+export function processes() {
+  const all = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      all.push({ pid: Number(name), words, comm: readFileSync(`/proc/${name}/comm`, 'utf8').trim() });
+    } catch {
+      // It has ended.
+    }
+  }
+  return all;
+}
+/** The shims, or that of one pod. */
+export const shims = (sandbox) =>
+  processes().filter(({ words }) => words[0]?.includes('containerd-shim') && (!sandbox || words.includes(sandbox)));
+
+export class Node {
+  /** @type {Record<string, import('node:child_process').ChildProcess>} */
+  #daemons = {};
+
+  #daemon(name, command, args) {
+    const log = openSync(`/tmp/${name}.log`, 'a');
+    this.#daemons[name] = spawn(command, args, { detached: true, stdio: ['ignore', log, log] });
+  }
+
+  async #ends(name) {
+    const daemon = this.#daemons[name];
+    const ended = new Promise((resolve) => daemon.once('exit', resolve));
+    daemon.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Writes containerd's config unless it is there, and starts both daemons. */
+  async starts(text) {
+    if (text !== undefined) writeFileSync('/etc/containerd/config.toml', text);
+    await this.containerdStarts();
+    await this.kubeletStarts();
+  }
+
+  async containerdStarts() {
+    this.#daemon('containerd', 'containerd', []);
+    const ready = () => {
+      try {
+        return ctr('version');
+      } catch {
+        return undefined;
+      }
+    };
+    if (!(await eventually(ready))) throw new Error(`containerd does not start: ${tail('/tmp/containerd.log')}`);
+  }
+
+  async kubeletStarts() {
+    const program = join(here, '../../build/cri/bin/kubelet');
+    const options = ['--config', join(here, 'kubelet.yaml'), '--hostname-override', nodeName, '--node-ip', address];
+    this.#daemon('kubelet', join(here, 'kubelet'), [program, ...options]);
+    const ready = () => this.get('/pods').catch(() => undefined);
+    if (!(await eventually(ready))) throw new Error(`the kubelet does not start: ${tail('/tmp/kubelet.log')}`);
+  }
+
+  containerdEnds = () => this.#ends('containerd');
+  kubeletEnds = () => this.#ends('kubelet');
+
+  /** The body of an answer of the kubelet's read-only server. */
+  async get(path) {
+    const answer = await fetch(`${readOnly}${path}`, { signal: AbortSignal.timeout(10_000) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return await answer.text();
+  }
+
+  /** The pod as the kubelet has it, or undefined. */
+  async pod(name) {
+    // A kubelet that starts refuses the connection.
+    const text = await this.get('/pods').catch(() => '{}');
+    return JSON.parse(text).items?.find(({ metadata }) => metadata.name === `${name}-${nodeName}`);
+  }
+
+  /** Writes the pod's file. @returns when */
+  applies(pod) {
+    const file = `${pod.metadata.name}.json`;
+    writeFileSync(`/etc/kubernetes/${file}`, JSON.stringify(pod));
+    renameSync(`/etc/kubernetes/${file}`, join(manifests, file));
+    return Date.now();
+  }
+
+  /** Removes the pod's file, and waits until none of its containers runs. @returns whether that happened */
+  async removes(name, seconds = 30) {
+    const ids = this.containers(name).map(({ id }) => id);
+    rmSync(join(manifests, `${name}.json`), { force: true });
+    const ended = () => !this.tasks().some(({ id, status }) => ids.includes(id) && status === 'RUNNING');
+    return (await eventually(ended, seconds)) === true;
+  }
+
+  /** Waits until the pod fulfils the condition. */
+  reaches(name, condition, seconds = 60) {
+    return eventually(async () => {
+      const pod = await this.pod(name);
+      return pod?.status !== undefined && condition(pod) ? pod : undefined;
+    }, seconds);
+  }
+
+  /** The containers of a pod: id, name (its sandbox has none), and the type of the shim. */
+  containers(name) {
+    const filter = `labels."io.kubernetes.pod.name"==${name}-${nodeName}`;
+    return ctr('containers', 'ls', '-q', filter)
+      .split('\n')
+      .filter(Boolean)
+      .map((id) => {
+        const { Labels, Runtime } = JSON.parse(ctr('containers', 'info', id));
+        return { id, name: Labels['io.kubernetes.container.name'], runtime: Runtime.Name };
+      });
+  }
+
+  tasks() {
+    const lines = ctr('tasks', 'ls').trim().split('\n').slice(1);
+    return lines.map((line) => line.split(/\s+/)).map(([id, pid, status]) => ({ id, pid: Number(pid), status }));
+  }
+
+  /** The pid of a running container of the pod; without its name that of the sandbox. */
+  pid(name, container) {
+    const ids = this.containers(name)
+      .filter((c) => c.name === container)
+      .map(({ id }) => id);
+    return this.tasks().find(({ id, status }) => ids.includes(id) && status === 'RUNNING')?.pid;
+  }
+
+  /** The lines of the pod's logs, each with its container and, from the second attempt on, its number. */
+  logs(name) {
+    const lines = [];
+    const pods = readdirSync('/var/log/pods').filter((d) => d.startsWith(`default_${name}-${nodeName}_`));
+    for (const pod of pods)
+      for (const container of readdirSync(`/var/log/pods/${pod}`).sort())
+        for (const file of readdirSync(`/var/log/pods/${pod}/${container}`).sort())
+          for (const line of readFileSync(`/var/log/pods/${pod}/${container}/${file}`, 'utf8').trimEnd().split('\n')) {
+            const [time, , , ...words] = line.split(' ');
+            if (time)
+              lines.push({ time: Date.parse(time), container, attempt: parseInt(file, 10), text: words.join(' ') });
+          }
+    return lines;
+  }
+
+  /** Runs a command in a container through the kubelet. @returns its output; of one that fails the error too */
+  runs(name, container, ...command) {
+    const query = new URLSearchParams({ cmd: command.join(' ') });
+    const path = `/run/default/${name}-${nodeName}/${container}?${query}`;
+    const options = { host: '127.0.0.1', port: 10250, path, method: 'POST', rejectUnauthorized: false };
+    return new Promise((resolve, reject) => {
+      const call = request(options, async (answer) => {
+        let text = '';
+        for await (const piece of answer) text += piece;
+        resolve(text);
+      });
+      call.on('error', reject).setTimeout(30_000, () => call.destroy(new Error(`${path}: no answer`)));
+      call.end();
+    });
+  }
+}
+
+const tail = (file) => readFileSync(file, 'utf8').split('\n').slice(-8).join('\n');
