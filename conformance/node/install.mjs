@@ -17,7 +17,7 @@ const files = () =>
   );
 
 /** @returns why it does not work, and what it printed */
-async function installs(node, before, written) {
+async function installs(node, name, before, written) {
   mkdirSync(directory, { recursive: true });
   writeFileSync(file, before);
   const old = files();
@@ -31,16 +31,16 @@ async function installs(node, before, written) {
   await node.starts();
   // Now that containerd runs, it tries a container.
   said.push(install());
-  node.applies(pod('installed', container('c', 'echo runs; sleep 3; exit 3')));
-  const running = await node.reaches('installed', ({ status }) => status.phase === 'Running');
-  const sandbox = running && node.containers('installed').find(({ name }) => name === undefined);
+  node.applies(pod(name, container('c', 'echo runs; sleep 3; exit 3')));
+  const running = await node.reaches(name, ({ status }) => status.phase === 'Running');
+  const sandbox = running && node.containers(name).find((c) => c.name === undefined);
   const programs = sandbox ? shims(sandbox.id).map(({ pid }) => readlinkSync(`/proc/${pid}/exe`)) : [];
   needs(programs.length === 1 && programs[0].endsWith('/dist/runt'), `its shim is ${programs.join(', ') || 'none'}`);
-  const end = await node.reaches('installed', ended);
+  const end = await node.reaches(name, ended);
   needs(end && facts(end).join('; ').includes('exitCode=3'), `the pod: ${end ? facts(end).join('; ') : 'no end'}`);
-  const lines = node.logs('installed').map(({ text }) => text);
+  const lines = node.logs(name).map(({ text }) => text);
   needs(lines.join() === 'runs', `its log: ${lines.join(', ')}`);
-  await node.removes('installed');
+  await node.removes(name);
   await node.kubeletEnds();
   await node.containerdEnds();
 
@@ -55,6 +55,6 @@ const plain = config('runt', { runc: handlers.runc });
 const imports = plain.replace('\n', `\nimports = ["${directory}/*.toml"]\n`);
 /** @type {Map<string, (node: import('./node.mjs').Node) => Promise<{problems: string[], said: string[]}>>} */
 export const installations = new Map([
-  ['install-into-the-config', (node) => installs(node, plain, file)],
-  ['install-into-a-directory', (node) => installs(node, imports, `${directory}/runt.toml`)],
+  ['install-into-the-config', (node) => installs(node, 'in-config', plain, file)],
+  ['install-into-a-directory', (node) => installs(node, 'in-directory', imports, `${directory}/runt.toml`)],
 ]);

@@ -25,7 +25,7 @@ const normal = (line) =>
   line
     .replaceAll(/\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID')
     .replaceAll(/10\.88\.\d+\.\d+/g, 'ADDRESS')
-    .replaceAll(/\b(failed to (?:create|start) containerd (?:task|container)|OCI runtime exec failed).*/g, '$1 …')
+    .replaceAll(/\b(failed to (?:create|start) (?:containerd task|containerd container|exec)).*/g, '$1 …')
     .trimEnd();
 
 function keeps(name, lines, from) {
@@ -44,16 +44,21 @@ async function runs(name) {
   const lines = reached ? [] : [`NOT REACHED in ${seconds} s`];
   lines.push(...(last?.status ? show(last) : ['no status']));
   // Of containers that are restarted, the kubelet keeps the last logs.
-  if (show !== lastEnds) for (const { container, text } of logsOf(name)) lines.push(`${container}> ${text}`);
-  if (reached && after) lines.push(...(await after(node).catch((error) => [`after: ${error.message}`])));
+  if (show !== lastEnds) lines.push(...logsOf(name));
+  try {
+    if (reached && after) lines.push(...(await after(node)));
+  } catch (error) {
+    lines.push(`after: ${error.message}`);
+  }
   await node.removes(name);
   keeps(name, lines, from);
 }
 
-/** A pod that was refused has none. */
+/** Each stream of each container: their order is not kept. A pod that was refused has none. */
 function logsOf(name) {
   try {
-    return node.logs(name);
+    const lines = node.logs(name).map(({ container, stream, text }) => [`${container} ${stream}>`, text]);
+    return lines.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map((line) => line.join(' '));
   } catch {
     return [];
   }

@@ -159,16 +159,18 @@ export class Node {
     }, seconds);
   }
 
-  /** The containers of a pod: id, name (its sandbox has none), and the type of the shim. */
+  /** The containers of a pod: id, and name, which its sandbox lacks. */
   containers(name) {
     const filter = `labels."io.kubernetes.pod.name"==${name}-${nodeName}`;
-    return ctr('containers', 'ls', '-q', filter)
-      .split('\n')
-      .filter(Boolean)
-      .map((id) => {
-        const { Labels, Runtime } = JSON.parse(ctr('containers', 'info', id));
-        return { id, name: Labels['io.kubernetes.container.name'], runtime: Runtime.Name };
-      });
+    const all = [];
+    for (const id of ctr('containers', 'ls', '-q', filter).split('\n').filter(Boolean))
+      try {
+        const { Labels } = JSON.parse(ctr('containers', 'info', id));
+        all.push({ id, name: Labels['io.kubernetes.container.name'] });
+      } catch {
+        // The kubelet has removed it meanwhile.
+      }
+    return all;
   }
 
   tasks() {
@@ -184,7 +186,7 @@ export class Node {
     return this.tasks().find(({ id, status }) => ids.includes(id) && status === 'RUNNING')?.pid;
   }
 
-  /** The lines of the pod's logs, each with its container and, from the second attempt on, its number. */
+  /** The lines of the pod's logs. */
   logs(name) {
     const lines = [];
     const pods = readdirSync('/var/log/pods').filter((d) => d.startsWith(`default_${name}-${nodeName}_`));
@@ -192,9 +194,8 @@ export class Node {
       for (const container of readdirSync(`/var/log/pods/${pod}`).sort())
         for (const file of readdirSync(`/var/log/pods/${pod}/${container}`).sort())
           for (const line of readFileSync(`/var/log/pods/${pod}/${container}/${file}`, 'utf8').trimEnd().split('\n')) {
-            const [time, , , ...words] = line.split(' ');
-            if (time)
-              lines.push({ time: Date.parse(time), container, attempt: parseInt(file, 10), text: words.join(' ') });
+            const [time, stream, , ...words] = line.split(' ');
+            if (time) lines.push({ time: Date.parse(time), container, stream, text: words.join(' ') });
           }
     return lines;
   }

@@ -47,7 +47,7 @@ export const because = (reason) => (of) =>
 function words(state = {}) {
   const [[kind, of] = ['none', {}]] = Object.entries(state);
   const keys = ['exitCode', 'signal', 'reason', 'message'].filter((key) => of[key] !== undefined && of[key] !== '');
-  return [kind, ...keys.map((key) => `${key}=${String(of[key]).trim()}`)].join(' ');
+  return [kind, ...keys.map((key) => `${key}=${String(of[key]).trim().replaceAll('\n', ' ')}`)].join(' ');
 }
 
 /** Lines of a pod's status. */

@@ -1,6 +1,6 @@
 // Static pods, each with what is to be the same with every runtime: its status, its logs, and what `after` finds.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { address, eventually, processes } from './node.mjs';
+import { address, eventually, output, processes } from './node.mjs';
 import {
   because,
   container,
@@ -9,6 +9,7 @@ import {
   exec,
   facts,
   hostPath,
+  image,
   lastEnds,
   mount,
   pod,
@@ -231,31 +232,30 @@ scenario('empty-dir', [
   ),
   { volumes: [emptyDir('disk'), emptyDir('memory', { medium: 'Memory', sizeLimit: '8Mi' })] },
 ]);
-scenario('projected', [
-  container('c', 'cat /p/labels /p/cpu; echo; ls /p; cat /d/name', {
+// Projected volumes, secrets and service accounts need an API server.
+scenario('downward', [
+  container('c', 'cat /d/labels /d/cpu; echo; cat /d/name; echo; ls -a /d | grep -vF ..2', {
     resources: { limits: { cpu: '1', memory: '64Mi' } },
-    volumeMounts: [mount('p', '/p'), mount('d', '/d')],
+    volumeMounts: [mount('d', '/d')],
   }),
   {
     volumes: [
       {
-        name: 'p',
-        projected: {
-          sources: [
-            {
-              downwardAPI: {
-                items: [
-                  { path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } },
-                  { path: 'cpu', resourceFieldRef: { containerName: 'c', resource: 'limits.cpu' } },
-                ],
-              },
-            },
+        name: 'd',
+        downwardAPI: {
+          items: [
+            { path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } },
+            { path: 'name', fieldRef: { fieldPath: 'metadata.name' } },
+            { path: 'cpu', resourceFieldRef: { containerName: 'c', resource: 'limits.cpu' } },
           ],
         },
       },
-      { name: 'd', downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } },
     ],
   },
+]);
+scenario('image-volume', [
+  container('c', 'ls /i/bin/ash; touch /i/x', { volumeMounts: [mount('i', '/i')] }),
+  { volumes: [{ name: 'i', image: { reference: image, pullPolicy: 'IfNotPresent' } }] },
 ]);
 scenario(
   'host-path',
@@ -290,12 +290,20 @@ scenario('propagation', [
   { volumes: [hostPath('h', '/run/node-propagation')] },
 ]);
 scenario(
-  'too-large-empty-dir',
+  'read-only-below',
   [
-    container('c', 'head -c 20000000 /dev/zero >/e/f; sleep 1000', { volumeMounts: [mount('e', '/e')] }),
-    { volumes: [emptyDir('e', { sizeLimit: '5Mi' })] },
+    container('c', 'touch /h/x; touch /h/sub/x', {
+      volumeMounts: [mount('h', '/h', { readOnly: true, recursiveReadOnly: 'Enabled' })],
+    }),
+    { volumes: [hostPath('h', '/run/node-below')] },
   ],
-  { until: because('Evicted'), seconds: 120, show: ({ status }) => [`phase ${status.phase} ${status.reason}`] },
+  {
+    seconds: 15,
+    before: () => {
+      mkdirSync('/run/node-below/sub', { recursive: true });
+      output('mount', '-t', 'tmpfs', 'tmpfs', '/run/node-below/sub');
+    },
+  },
 );
 
 // Security contexts.
@@ -376,21 +384,31 @@ scenario('own-namespaces', [
 scenario('shared-pids', [
   [
     container('a', 'exec sleep 77'),
-    container(
-      'b',
-      'until pgrep -x sleep >/dev/null; do :; done; cat /proc/1/comm; kill -9 $(pgrep -x sleep); echo killed',
-    ),
+    container('b', 'until pgrep sleep >/dev/null; do :; done; cat /proc/1/comm; kill -9 $(pgrep sleep); echo killed'),
   ],
   { shareProcessNamespace: true },
 ]);
-scenario('user-namespace', [
-  container(
-    'c',
-    `${who}; awk '{ print $1, $2 > 0, $3 }' /proc/self/uid_map; echo v >/e/f; stat -c '%u %g' /e/f; stat -c '%n %u' /proc /sys /dev/shm`,
-    { volumeMounts: [mount('e', '/e')] },
-  ),
-  { hostUsers: false, volumes: [emptyDir('e')] },
-]);
+scenario(
+  'user-namespace',
+  [
+    container(
+      'c',
+      `${who}; awk '{ print $1, ($2 > 0), $3 }' /proc/self/uid_map; echo v >/e/f; stat -c '%u %g' /e/f; stat -c '%n %u' /proc /sys /dev/shm`,
+      { volumeMounts: [mount('e', '/e')] },
+    ),
+    { hostUsers: false, volumes: [emptyDir('e')] },
+  ],
+  { seconds: 15 },
+);
+
+scenario(
+  'unmasked-proc',
+  [
+    container('c', 'grep -c " /proc/" /proc/self/mountinfo', { securityContext: { procMount: 'Unmasked' } }),
+    { hostUsers: false },
+  ],
+  { seconds: 15 },
+);
 
 // Environment, terminal, network.
 scenario('environment', [
