@@ -129,14 +129,12 @@ disruptions.set('nothing-is-left', async (node) => {
   return [`gone: ${gone}`, `shims: ${none ? 0 : shims().length}`];
 });
 
-/** Runs those with the names. @param report gets the name and lines of each, and when it began */
-export async function disrupts(node, names, report) {
-  if (names.length === 0) return;
+/** Runs all: each finds what those before have left. @param report gets the name and lines of each, and when it began */
+export async function disrupts(node, report) {
   for (const of of [one, two]) node.applies(of);
-  for (const name of names) {
+  for (const [name, disruption] of disruptions) {
     const from = Date.now();
     const up = (await node.reaches('one', ready)) && (await node.reaches('two', ready));
-    report(name, up ? await disruptions.get(name)(node) : ['the pods are not ready before'], from);
+    report(name, up ? await disruption(node) : ['the pods are not ready before'], from);
   }
-  for (const of of ['one', 'two']) await node.removes(of);
 }

@@ -72,13 +72,15 @@ if (handler === 'install') {
     keeps(name, problems, from);
   }
 } else {
+  if (handler === 'serve') await node.serverStarts();
   await node.starts(config(handler));
   const names = wanted(scenarios);
   const workers = Array.from({ length: batch }, async () => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) await runs(name);
   });
   await Promise.all(workers);
-  await disrupts(node, wanted(disruptions), keeps);
+  const kills = wanted(disruptions);
+  if (kills.length > 0) await disrupts(node, (name, ...more) => kills.includes(name) && keeps(name, ...more));
   if (only.length === 0 || only.includes('measure')) report.measured = await measures(node);
   await node.kubeletEnds();
   await node.containerdEnds();

@@ -16,11 +16,11 @@ async function histogram(node, name, label) {
   return { sum, times };
 }
 
-/** PSS in kB of the processes that serve pods: shims, and runt's supervisors. */
+/** PSS in kB of the processes that serve pods: shims, runt's supervisors, its server and the keeper of that. */
 function memory() {
   let all = 0;
   for (const { pid, words, comm } of processes())
-    if (words[0]?.includes('containerd-shim') || comm.startsWith('runt-superv'))
+    if (words[0]?.includes('containerd-shim') || comm.startsWith('runt'))
       try {
         all += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
       } catch {

@@ -1,8 +1,8 @@
 // A node: containerd with one handler as its default, and a kubelet without an API server, whose pods are files.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const here = import.meta.dirname;
@@ -20,10 +20,14 @@ export const handlers = {
   runt: 'runtime_type = "io.containerd.runt.v1"',
   replaced: `runtime_type = "io.containerd.runc.v2"\nruntime_path = "${shim}"`,
   binary: `runtime_type = "io.containerd.runc.v2"\n[${runtime}.runtimes.binary.options]\nBinaryName = "/usr/local/bin/runt"`,
+  serve: 'runtime_type = "io.containerd.runt.v1"\nsandboxer = "runt"',
 };
+/** Where `runt serve` listens. */
+const served = '/run/runt/serve.sock';
 
-/** containerd's config. */
-export const config = (/** @type {string} */ handler, tables = handlers) => `version = 3
+/** containerd's config; its default is that handler. */
+export const config = (/** @type {string} */ handler, tables = tablesOf(handler)) => `version = 3
+${handler === 'serve' ? `[proxy_plugins.runt]\ntype = "sandbox"\naddress = "${served}"\n` : ''}\
 [plugins."io.containerd.cri.v1.images"]
 snapshotter = "overlayfs"
 [plugins."io.containerd.cri.v1.images".pinned_images]
@@ -40,6 +44,12 @@ default_runtime_name = "${handler}"
 ${Object.entries(tables)
   .map(([name, table]) => `[${runtime}.runtimes.${name}]\n${table}\n`)
   .join('')}`;
+
+/** Without a server containerd has no such handler. */
+function tablesOf(handler) {
+  const { serve, ...tables } = handlers;
+  return handler === 'serve' ? { ...tables, serve } : tables;
+}
 
 /** Waits until `condition` gives something true. @returns that, or undefined after so many seconds */
 export async function eventually(condition, seconds = 60) {
@@ -89,6 +99,16 @@ export class Node {
     const ended = new Promise((resolve) => daemon.once('exit', resolve));
     daemon.kill('SIGKILL');
     await ended;
+  }
+
+  /** Starts `runt serve`, as systemd does through a socket; containerd asks it for its pods when it starts. */
+  async serverStarts() {
+    mkdirSync(dirname(served), { recursive: true });
+    const activated = join(here, '../engines/serve/activated.pl');
+    const command = ['runt', '--root', '/run/runt/state', 'serve', '--containerd', '/run/containerd/containerd.sock'];
+    this.#daemon('serve', 'perl', [activated, served, ...command]);
+    if (!(await eventually(() => tail('/tmp/serve.log').includes('is ready at'))))
+      throw new Error(`runt serve does not start: ${tail('/tmp/serve.log')}`);
   }
 
   /** Writes containerd's config unless it is there, and starts both daemons. */
