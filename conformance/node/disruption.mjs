@@ -1,5 +1,6 @@
 // Kills of what serves a pod: what is restarted, with which status, and that the rest goes on.
-import { eventually, shims } from './node.mjs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { eventually, processes, served, shims } from './node.mjs';
 import { container, exec, lastEnds, pod, ready, restarted } from './pods.mjs';
 
 const always = { restartPolicy: 'Always', terminationGracePeriodSeconds: 1 };
@@ -64,6 +65,12 @@ disruptions.set('containerd-is-killed', async (node) => {
   await node.containerdStarts();
   return unchanged(node, before);
 });
+disruptions.set('server-is-killed', async (node) => {
+  const before = ids(await node.pod('one'));
+  // Of the handler "serve": it is started again.
+  if (existsSync(served)) await dies(Number(readFileSync(`${served}.pid`, 'utf8')));
+  return unchanged(node, before);
+});
 disruptions.set('first-process-is-killed', async (node) => {
   const before = await node.pod('one');
   await dies(node.pid('one', 'c'));
@@ -96,30 +103,36 @@ disruptions.set('ends-while-both-are-away', async (node) => {
   return restartedAfter(node, before);
 });
 
+const network = (pid) => readlinkSync(`/proc/${pid}/ns/net`);
+/** The pid of the first process of the pod "two", which shares the network of its containers. */
+function pause(node) {
+  const pid = node.pid('two', 'a');
+  if (pid === undefined) return undefined;
+  const of = network(pid);
+  return processes().find((p) => p.comm.includes('pause') && network(p.pid) === of)?.pid;
+}
+
 /** Both containers of the pod "two" run again, in another sandbox. */
 async function madeAnew(node, before) {
-  const after = await node.reaches(
-    'two',
-    (of) => ready(of) && ids(of) !== before.ids && node.pid('two') !== before.pid,
-  );
+  const after = await node.reaches('two', (of) => ready(of) && ids(of) !== before.ids && pause(node) !== before.pause);
   const left = before.pids.filter(isAlive).length;
   return [`both containers run: ${after !== undefined}`, `processes of before: ${left}`];
 }
-const state = async (node) => ({
-  ids: ids(await node.pod('two')),
-  pid: node.pid('two'),
-  pids: [undefined, 'a', 'b'].map((name) => node.pid('two', name)),
-});
+async function state(node) {
+  const first = pause(node);
+  return { ids: ids(await node.pod('two')), pause: first, pids: [first, node.pid('two', 'a'), node.pid('two', 'b')] };
+}
 disruptions.set('shim-is-killed', async (node) => {
   const before = await state(node);
   const sandboxes = node.containers('two').filter(({ name }) => name === undefined);
   const all = sandboxes.flatMap(({ id }) => shims(id));
+  if (all.length === 0) return ['there is no shim'];
   for (const { pid } of all) await dies(pid);
   return [`shims: ${all.length}`, ...(await madeAnew(node, before))];
 });
 disruptions.set('pause-is-killed', async (node) => {
   const before = await state(node);
-  await dies(before.pid);
+  await dies(before.pause);
   return madeAnew(node, before);
 });
 
@@ -129,12 +142,18 @@ disruptions.set('nothing-is-left', async (node) => {
   return [`gone: ${gone}`, `shims: ${none ? 0 : shims().length}`];
 });
 
-/** Runs all: each finds what those before have left. @param report gets the name and lines of each, and when it began */
+/**
+ * Runs all: each finds what those before have left.
+ * @param report gets the name and lines of each, and when it began
+ */
 export async function disrupts(node, report) {
   for (const of of [one, two]) node.applies(of);
   for (const [name, disruption] of disruptions) {
     const from = Date.now();
     const up = (await node.reaches('one', ready)) && (await node.reaches('two', ready));
-    report(name, up ? await disruption(node) : ['the pods are not ready before'], from);
+    const lines = up
+      ? disruption(node).catch((error) => [`error: ${error.message}`])
+      : ['the pods are not ready before'];
+    report(name, await lines, from);
   }
 }

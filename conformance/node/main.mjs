@@ -1,5 +1,7 @@
-// One handler's run, in the root of conformance/engines/enter: main.mjs HANDLER [--exactly] [NAME…]. HANDLER "install": the node is
-// made by `runt install`. Progress goes to standard error, the report to standard output.
+// One handler's run, in the root of conformance/engines/enter: main.mjs HANDLER [--exactly] [NAME…]
+//
+// With the HANDLER "install" it is what `runt install` writes. Progress goes to standard error, the report to standard
+// output.
 
 import { disruptions, disrupts } from './disruption.mjs';
 import { installations } from './install.mjs';

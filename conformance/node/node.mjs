@@ -23,7 +23,7 @@ export const handlers = {
   serve: 'runtime_type = "io.containerd.runt.v1"\nsandboxer = "runt"',
 };
 /** Where `runt serve` listens. */
-const served = '/run/runt/serve.sock';
+export const served = '/run/runt/serve.sock';
 
 /** containerd's config; its default is that handler. */
 export const config = (/** @type {string} */ handler, tables = tablesOf(handler)) => `version = 3
