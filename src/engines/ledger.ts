@@ -351,7 +351,7 @@ export class Ledger {
         code: 'ERR_INSTALL_CHANGED',
         message: `${command}: ${path} was removed after runt wrote it`,
         path,
-        hint: `copy ${this.directory}/${copy} there, which is the earlier file, then run the command again`,
+        hint: `put ${this.directory}/${copy} there, which is the earlier file, then run the command again`,
       });
     return new RuntError({
       code: 'ERR_INSTALL_CHANGED',

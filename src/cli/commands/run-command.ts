@@ -32,6 +32,10 @@ export async function command(call: Call<'run'>): Promise<number> {
 
 async function summaryOption({ args, flags }: Call<'run'>, to: true | string): Promise<Pick<RunOptions, 'onEnd'>> {
   if (flags.detach) throw usageError('run', '--summary has no effect with --detach: use "runt wait --format json"');
-  const { writeSummary } = await import('../summary/run-summary.js');
-  return { onEnd: (record) => writeSummary(args[0]!, record, to === true ? undefined : absolute(to)) };
+  const { checkSummary, writeSummary } = await import('../summary/run-summary.js');
+  if (to === '') throw usageError('run', '--summary= needs a file: leave "=" out for standard error');
+  const path = to === true ? undefined : absolute(to);
+  // Not of a run that ends: its container must be removed first.
+  if (path !== undefined && !host.program?.startsWith(Protocol.RUN_END_PROGRAM)) checkSummary(args[0]!, path);
+  return { onEnd: (record) => writeSummary(args[0]!, record, path) };
 }

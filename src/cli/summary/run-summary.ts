@@ -1,9 +1,10 @@
 /** `run --summary`: how a container ended and what it has used. */
 import type { EndReason, ExitRecord } from '../../container/state/exit-records.js';
-import { check } from '../../sys/error.js';
+import { check, RuntError } from '../../sys/error.js';
+import { stat } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
 import { signalName } from '../../sys/kernel-names.js';
-import { AT_FDCWD, O_CREAT, O_NONBLOCK, O_TRUNC } from '../../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_NONBLOCK, O_TRUNC, S_IFDIR, S_IFMT, W_OK } from '../../sys/linux.js';
 import { printError } from '../command-output.js';
 import { secondsOf } from '../readable-time.js';
 import { sizeText, timeText } from './quantities.js';
@@ -21,6 +22,20 @@ export function writeSummary(id: string, record: ExitRecord, path: string | unde
   // A FIFO without a reader is an error, and no wait for one.
   const facts = { code: 'ERR_IO', message: `run ${id}: write the summary ${path}`, path };
   check(native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC | O_NONBLOCK, 0o644, text), facts);
+}
+
+/**
+ * Refuses a file that cannot be written, before a process runs for hours. Makes nothing: a container that does not
+ * start has no summary.
+ * @throws RuntError ERR_IO
+ */
+export function checkSummary(id: string, path: string): void {
+  const facts = { code: 'ERR_IO', message: `run ${id}: the summary ${path} cannot be written`, path };
+  const exists = native.access(path, 0) === 0;
+  const wanted = exists ? path : path.slice(0, path.lastIndexOf('/')) || '/';
+  check(native.access(wanted, W_OK), { ...facts, syscall: 'faccessat' });
+  if (exists && (stat(path).mode & S_IFMT) === S_IFDIR)
+    throw new RuntError({ ...facts, message: `${facts.message}: it is a directory` });
 }
 
 const causes: { readonly [R in EndReason]: string } = {

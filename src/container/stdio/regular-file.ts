@@ -1,4 +1,5 @@
 /** Regular files as standard streams, of the command and of the library. */
+import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { stat } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
@@ -23,8 +24,12 @@ export function openRegular(path: string, isInput: boolean, option: string, hint
   const flags = isInput ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND;
   const facts = { code: 'ERR_IO', message: `open ${path} for ${option}`, path };
   // The open of a FIFO would wait for its other end. The flag has no effect on a regular file (open(2)).
-  const fd = check(native.openAt(AT_FDCWD, path, flags | O_NONBLOCK, 0o600), { ...facts, syscall: 'openat' });
-  if ((stat('', fd, AT_EMPTY_PATH).mode & S_IFMT) === S_IFREG) return fd;
-  native.close(fd);
+  const fd = native.openAt(AT_FDCWD, path, flags | O_NONBLOCK, 0o600);
+  // ENXIO: a FIFO without a reader, or a socket.
+  if (fd !== -E.ENXIO) {
+    check(fd, { ...facts, syscall: 'openat' });
+    if ((stat('', fd, AT_EMPTY_PATH).mode & S_IFMT) === S_IFREG) return fd;
+    native.close(fd);
+  }
   throw new RuntError({ ...facts, message: `open ${path} for ${option}: it is not a regular file`, hint });
 }

@@ -145,7 +145,7 @@ test(
     const r = host.call(['--undo']);
     assert.is(r.code, 1);
     assert.match(r.stderr, 'undo: /etc/docker/daemon.json was removed after runt wrote it\n');
-    const copy = /fix copy (\S+) there, which is the earlier file/.exec(r.stderr)![1]!;
+    const copy = /fix put (\S+) there, which is the earlier file/.exec(r.stderr)![1]!;
     host.write('/etc/docker/daemon.json', host.text(copy));
     host.ok('--undo');
     assert.is(host.census(), before);

@@ -116,11 +116,26 @@ test(
 );
 
 test(
+  'a summary for which there is no directory, or a directory in its place, is refused before the start',
+  onBed((bed) => {
+    for (const [file, reason] of [
+      ['/nowhere/summary.json', /: the summary \/nowhere\/summary.json cannot be written: ENOENT/],
+      [bed.dir, /cannot be written: it is a directory\n/],
+      ['', /^runt: run: --summary= needs a file/],
+    ] as const) {
+      const r = bed.sh('echo started', [`--summary=${file}`]);
+      assert.equal([r.code, r.stdout], [1, '']);
+      assert.match(r.stderr, reason);
+    }
+  }),
+);
+
+test(
   'a summary that cannot be written is an error after the container was removed',
   onBed((bed) => {
-    const r = bed.sh('exit 0', ['--summary=/nowhere/summary.json']);
+    const r = bed.sh('exit 0', ['--summary=/dev/full']);
     assert.is(r.code, 1);
-    assert.match(r.stderr, /^runt: run \S+: write the summary \/nowhere\/summary.json: ENOENT/);
+    assert.match(r.stderr, /^runt: run \S+: write the summary \/dev\/full: ENOSPC/);
     assert.not.ok(existsSync(join(bed.root, bed.id)));
     const fifo = join(bed.dir, 'fifo');
     assert.is(spawnSync('mkfifo', [fifo]).status, 0);

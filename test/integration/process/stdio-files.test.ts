@@ -54,6 +54,10 @@ test(
       bed.sh('true', ['--stdin', fifo]).stderr,
       /open .*fifo for --stdin: it is not a regular file\n {2}fix leave --stdin out/,
     );
+    assert.match(
+      bed.sh('true', ['--stdout', fifo]).stderr,
+      /open .*fifo for --stdout: it is not a regular file\n {2}fix/,
+    );
     assert.match(bed.sh('true', ['--stdin', join(bed.dir, 'none')]).stderr, /open .*none for --stdin: ENOENT/);
     assert.match(bed.sh('true', ['--stdout', bed.dir]).stderr, /for --stdout: EISDIR/);
     bed.config.process.terminal = true;
