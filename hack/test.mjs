@@ -8,8 +8,8 @@
 // is a unit test that takes more than two seconds. The line of each file ends with its number, "[N/ALL]".
 //
 // RUNT_CI_SLOW is the factor by which the time limits of .ci/run are longer on this machine; it also applies to the
-// limit of a file. RUNT_TEST_LANES is the number of files at a time. RUNT_V8_COVERAGE is a directory for the coverage of
-// each file's process (hack/coverage.mjs).
+// limit of a file. RUNT_V8_COVERAGE is a directory for the coverage of each file's process (hack/coverage.mjs).
+// RUNT_TEST_LANES is the number of files at a time.
 //
 // --except=PATH,… omits these files. --bundle=DIR only bundles, into DIR; --bundled=DIR runs the bundles in DIR
 // (hack/test-vm: the time of a small machine is better spent on the tests).

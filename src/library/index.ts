@@ -363,7 +363,7 @@ export async function bundle(
  * Makes a bundle of an image on disk as `runt bundle` does: a directory in the OCI layout, an archive of one, or of
  * `docker save`. The directory must not exist, or be empty. Options are those of `bundle()`, but for `rootfs`, and the
  * image's. `args` replaces the image's command. The bundle is whole, or it is not there.
- * @throws RuntError ERR_USAGE, ERR_IMAGE, ERR_IMAGE_*, ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_SPEC_INVALID, ERR_ABORTED
+ * @throws RuntError ERR_USAGE, ERR_IMAGE, ERR_IMAGE_*, ERR_BUNDLE_EXISTS, ERR_BUNDLE_BUSY, ERR_SPEC_*, ERR_ABORTED
  */
 export async function bundleImage(image: string, directory: string, options: BundleImageOptions = {}): Promise<void> {
   await makeOfImage(image, directory, options);

@@ -13,8 +13,8 @@ export interface StartResult {
 const nothing = new Uint8Array(0);
 
 /**
- * Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `passedFds` and, if `stdio` is empty, our stdio. The clone
- * suspends its thread until runt-init executes, so a program with other work has it in another one.
+ * Starts one in new namespaces (CLONE_NEW*). It keeps `sync`, `passedFds` and, if `stdio` is empty, our stdio. The
+ * clone suspends its thread until runt-init executes.
  */
 export async function startInit(
   flags: bigint,
