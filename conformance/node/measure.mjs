@@ -1,5 +1,6 @@
 // How long a pod takes, what its exec probes take, and its memory: numbers for a comparison on the same machine.
 import { readFileSync } from 'node:fs';
+// For the time of a measurement.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually, processes } from './node.mjs';
 import { container, pod, ready } from './pods.mjs';
@@ -60,6 +61,7 @@ export async function measures(node) {
   const names = latencies.map((_, i) => `m${i}`).concat(`m${count}`);
   const runtime = 'kubelet_runtime_operations_duration_seconds';
   const probes = await histogram(node, runtime, '"exec_sync"');
+  // What is measured are the probes of fifteen seconds.
   await sleep(15_000);
   const later = await histogram(node, runtime, '"exec_sync"');
   const pss = (memory() - before) / names.length;

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { dirname, join } from 'node:path';
+// For `eventually`, which has a deadline.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const here = import.meta.dirname;
@@ -58,7 +59,7 @@ export async function eventually(condition, seconds = 60) {
     const value = await condition();
     if (value) return value;
     if (Date.now() > end) return undefined;
-    await sleep(100);
+    await sleep(100); // The interval of the checks.
   }
 }
 
