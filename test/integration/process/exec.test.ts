@@ -430,8 +430,8 @@ test(
   onBed(async (bed) => {
     const pid = bed.started();
     // Process 1 ends when all of its pid namespace are reaped: this one has a parent outside, which stops.
-    const parent = bed.spawn(['exec', bed.id, '/bin/sleep', '1000']);
-    await eventually('its process is in the container', () => pidsOf(bed).length === 2);
+    const parent = bed.spawn(['exec', bed.id, '/bin/sh', '-c', 'echo runs; exec sleep 1000']);
+    await eventually('its process runs', () => parent.stdout() === 'runs\n');
     parent.child.kill('SIGSTOP');
     assert.is(bed.kill('KILL').code, 0);
     await eventually('process 1 has left its namespaces', () => !existsSync(`/proc/${pid}/ns/mnt`));
