@@ -13,7 +13,7 @@ export function durationOption<N extends string>(
   if (ms === undefined) {
     throw usageError(
       where,
-      `flag --${name} needs a duration of at most 100 years, such as 90s, 1m30s or 100ms, not "${text}"`,
+      `flag --${name} needs a duration of at most 300 years, such as 90s, 1m30s or 100ms, not "${text}"`,
     );
   }
   return { [name]: ms } as { readonly [K in N]?: number };

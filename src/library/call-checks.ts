@@ -28,8 +28,8 @@ const types: Readonly<Record<string, OptionType>> = {
   path: { is: isPath, meaning: 'a path' },
   // One of another realm counts too, as in the tests of jest.
   abort: { is: isSignal, meaning: 'an AbortSignal' },
-  milliseconds: { is: isTime(0), meaning: 'a number of milliseconds from 0 to 100 years' },
-  interval: { is: isTime(1), meaning: 'a number of milliseconds from 1 to 100 years' },
+  milliseconds: { is: isTime(0), meaning: 'a number of milliseconds from 0 to 300 years' },
+  interval: { is: isTime(1), meaning: 'a number of milliseconds from 1 to 300 years' },
   seconds: { is: isTime(0), meaning: 'a number of seconds, at least 0' },
   descriptor: { is: isDescriptor, meaning: 'a descriptor' },
   policy: { is: (value) => ['allow', 'warn', 'deny'].includes(value as string), meaning: "'allow', 'warn' or 'deny'" },

@@ -13,10 +13,10 @@ const units: Readonly<Record<string, number>> = {
 };
 
 /** The longest time limit of a supervisor, in ms: LIMIT_TIME_MAX of native/init/supervisor/request.c. */
-export const longestTime = 100 * 366 * 24 * 3600 * 1000;
+export const longestTime = 300 * 366 * 24 * 3600 * 1000;
 
 /**
- * Milliseconds; undefined for a duration that is invalid, negative or longer than a century. A number without a unit is
+ * Milliseconds; undefined for a duration that is invalid, negative or longer than 300 years. A number without a unit is
  * seconds.
  */
 export function parseDuration(text: string): number | undefined {

@@ -31,7 +31,7 @@ const calls: Record<string, [(options: never) => unknown, wrong: object, error: 
   run: [
     (o) => runtime.run('web', '/b', o),
     { timeout: '5' },
-    'option timeout must be a number of milliseconds from 0 to 100 years',
+    'option timeout must be a number of milliseconds from 0 to 300 years',
   ],
   restore: [
     (o) => runtime.restore('web', '/b', { ...images, ...(o as object) }),
@@ -46,18 +46,18 @@ const calls: Record<string, [(options: never) => unknown, wrong: object, error: 
   wait: [
     (o) => web.wait(o),
     { timeout: Number.NaN },
-    'option timeout must be a number of milliseconds from 0 to 100 years',
+    'option timeout must be a number of milliseconds from 0 to 300 years',
   ],
   waitFor: [
     (o) => web.waitFor({ port: 1 }, o),
     { interval: 0 },
-    'option interval must be a number of milliseconds from 1 to 100 years',
+    'option interval must be a number of milliseconds from 1 to 300 years',
   ],
   stop: [(o) => web.stop(o), { signal: 'TERM' }, 'option signal must be an AbortSignal'],
   kill: [
     (o) => web.kill('TERM', o),
     { timeout: Number.POSITIVE_INFINITY },
-    'option timeout must be a number of milliseconds from 0 to 100 years',
+    'option timeout must be a number of milliseconds from 0 to 300 years',
   ],
   delete: [(o) => web.delete(o), { force: 1 }, 'option force must be a boolean'],
   events: [

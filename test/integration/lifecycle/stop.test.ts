@@ -57,7 +57,7 @@ test(
     const r = bed.runt(['stop', '-t', '5x', bed.id]);
     assert.is(
       r.stderr,
-      'runt: stop: flag --timeout needs a duration of at most 100 years, such as 90s, 1m30s or 100ms, not "5x"\n',
+      'runt: stop: flag --timeout needs a duration of at most 300 years, such as 90s, 1m30s or 100ms, not "5x"\n',
     );
   }),
 );

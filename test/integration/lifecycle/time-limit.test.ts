@@ -132,7 +132,7 @@ test(
     assert.match(r.stderr, /the container has no supervisor, so nothing can end a detached process/);
     ok(bed.delete('--force'));
     for (const time of ['1x', '-1', '99999999999999h']) {
-      assert.match(run(bed, 'true', '--timeout', time).stderr, /flag --timeout needs a duration of at most 100 years/);
+      assert.match(run(bed, 'true', '--timeout', time).stderr, /flag --timeout needs a duration of at most 300 years/);
     }
     assert.match(run(bed, 'true', '--stop-timeout', '1s').stderr, /--stop-timeout has no effect without --timeout/);
   }),
