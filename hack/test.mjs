@@ -83,12 +83,12 @@ const alone = [
 /** Files that take longest: the first, so that none runs by itself at the end. */
 const long = [
   'test/security/each-failing-call.test.ts',
-  'test/integration/lifecycle/full-sockets.test.ts',
-  'test/integration/lifecycle/hook-timeout.test.ts',
   'test/integration/mounts/propagation.test.ts',
   'test/integration/docs/pages.test.ts',
 ];
-const lost = [...alone, ...long].find((path) => !existsSync(path));
+/** Files that only wait, for deadlines: beside the others. */
+const waiting = ['test/integration/lifecycle/full-sockets.test.ts', 'test/integration/lifecycle/hook-timeout.test.ts'];
+const lost = [...alone, ...long, ...waiting].find((path) => !existsSync(path));
 if (lost) throw new Error(`no file ${lost}`);
 const wanted = (path) => {
   if (excepted.includes(path)) return false;
@@ -267,9 +267,15 @@ await all(
   LANES,
 );
 const kernel = now.filter(isKernel);
-const together = kernel.filter((path) => !alone.includes(path));
+const together = kernel.filter((path) => ![...alone, ...waiting].includes(path));
 const isLong = (path) => long.includes(path);
-await all([...together.filter(isLong), ...together.filter((path) => !isLong(path))], LANES);
+await Promise.all([
+  all([...together.filter(isLong), ...together.filter((path) => !isLong(path))], LANES),
+  all(
+    kernel.filter((path) => waiting.includes(path)),
+    1,
+  ),
+]);
 await all(
   kernel.filter((path) => alone.includes(path)),
   1,
