@@ -6,6 +6,7 @@
 #   process, mount, cgroup …   what is there WAIT seconds later
 #   record ID       a state record, which `delete --force` has removed then
 #   kept NAME       what that did not remove
+#   failed ID: TEXT the delete; a warning of a state without state.json, whose create was killed, is none
 # CGROUPS is a regular expression for the names of the script's containers.
 at=$1 target=$2
 shift 2
@@ -44,6 +45,6 @@ cgroups | sed 's/^/cgroup /'
 comm -13 <(echo "$before") <(mounts) | sed 's/^/mount /'
 for id in $(ls /run/runt 2>/dev/null); do
   echo "record $id"
-  runt delete --force "$id"
+  said=$(runt delete --force "$id" 2>&1) || echo "failed $id: $said"
 done
 ls /run/runt 2>/dev/null | sed 's/^/kept /'
