@@ -89,7 +89,7 @@ export class BundleDirectory {
     try {
       this.makeDirectories();
     } catch (error) {
-      // What is there is empty.
+      // Both directories are empty.
       this.unlink(`${partial}/rootfs`, AT_REMOVEDIR);
       this.unlink(partial, AT_REMOVEDIR);
       throw error;

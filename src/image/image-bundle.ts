@@ -48,7 +48,7 @@ interface BundleRequest {
   readonly options: SpecOptions;
   readonly caller: SpecCaller;
   readonly warn: (sentence: string) => void;
-  /** Ends the unpacking: what was made is removed. */
+  /** Ends the unpacking, and removes what it has made. */
   readonly early?: EarlyEnd;
 }
 

@@ -9,10 +9,11 @@ import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import type { Config } from '../bed/config.js';
 import { Layout } from '../image/image-writer.js';
 import { type Entry, tar } from '../image/tar-writer.js';
+import { failure } from './failure.js';
 
 const test = needing('bundles of images by the library', 'root');
 const library = (await import(resolve('dist/index.js'))) as typeof Library;
-const { bundleImage, Runtime, RuntError } = library;
+const { bundleImage, Runtime } = library;
 
 /** An image of the test's root file system, with a user. */
 function imageOf(bed: Bed): string {
@@ -21,16 +22,6 @@ function imageOf(bed: Bed): string {
   const names: Entry[] = [{ name: 'etc/passwd', data: 'root:x:0:0::/:/bin/sh\nwww:x:33:34::/:/bin/sh\n' }];
   new Layout(image).image([gzipSync(files, { level: 1 }), names], { Cmd: ['/bin/echo', 'of the image'] });
   return image;
-}
-
-/** The error of a call that must fail. */
-async function failure(call: Promise<unknown>): Promise<Library.RuntError> {
-  const error = await call.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  assert.instance(error, RuntError);
-  return error as Library.RuntError;
 }
 
 test(

@@ -9,21 +9,13 @@ import type * as Library from '../../../src/library/index.js';
 import { COMMAND_LIMIT, DEADLINE, elapse } from '../../deadline.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
 import { top } from '../bed/place.js';
+import { failure } from './failure.js';
 
 const test = needing('library and hostile callers', 'root');
-const { Runtime, RuntError, bundle } = (await import(resolve('dist/index.js'))) as typeof Library;
+const { Runtime, bundle } = (await import(resolve('dist/index.js'))) as typeof Library;
 
 const none = ['ignore', 'ignore', 'ignore'] as const;
 const runtime = (bed: Bed) => new Runtime({ root: bed.root });
-
-async function failure(promise: Promise<unknown>): Promise<Library.RuntError> {
-  const error = await promise.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  assert.instance(error, RuntError);
-  return error as Library.RuntError;
-}
 
 function config(bed: Bed, script: string): void {
   bed.config.process.args = ['/bin/sh', '-c', script];

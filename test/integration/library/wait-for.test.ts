@@ -6,22 +6,14 @@ import type * as Library from '../../../src/library/index.js';
 import { DEADLINE } from '../../deadline.js';
 import { descriptors } from '../../leaks/process-use.js';
 import { type Bed, eventually, needing, onBed } from '../bed/bed.js';
+import { failure } from './failure.js';
 
 const test = needing('library waits', 'root');
 const limited = needing('library events of memory', 'root', 'memory');
-const { Runtime, RuntError, fromState } = (await import(resolve('dist/index.js'))) as typeof Library;
+const { Runtime, fromState } = (await import(resolve('dist/index.js'))) as typeof Library;
 
 const runtime = (bed: Bed) => new Runtime({ root: bed.root });
 const none = ['ignore', 'ignore', 'ignore'] as const;
-
-async function failure(promise: Promise<unknown>): Promise<Library.RuntError> {
-  const error = await promise.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  assert.instance(error, RuntError);
-  return error as Library.RuntError;
-}
 
 /** A started container with a shell script. */
 async function started(bed: Bed, script: string, options: Library.CreateOptions = { stdio: none }) {
