@@ -55,9 +55,11 @@ function sleeper(bed: Bed, sh: (...words: string[]) => string): (...words: strin
 
 const status = (text: string) => (JSON.parse(text) as { status: string }).status;
 
-/** The files called `name`, with their content, of the container's cgroups. */
-const files = (bed: Bed, sh: (...words: string[]) => string, name: string) =>
-  sh('sh', '-c', `find /sys/fs/cgroup -path '*${bed.id}*' -name ${name} -exec sh -c 'echo $0 $(cat $0)' {} ';'`).trim();
+/** The files called `name`, with their content, of the container's cgroups; other tests' cgroups vanish under find. */
+const files = (bed: Bed, sh: (...words: string[]) => string, name: string) => {
+  const find = `find /sys/fs/cgroup -path '*${bed.id}*' -name ${name} -exec sh -c 'echo $0 $(cat $0)' {} ';'`;
+  return sh('sh', '-c', `${find} 2>/dev/null`).trim();
+};
 
 for (const [name, hierarchies, file, frozen] of [
   [
