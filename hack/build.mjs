@@ -300,6 +300,7 @@ async function node() {
     'src/entry/node-command.ts': 'cli',
     'src/library/index.ts': 'index',
     'src/library/client.ts': 'client',
+    'src/entry/library-thread.ts': 'thread',
   };
   const { metafile } = await esbuild.build({
     entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),

@@ -6,16 +6,12 @@ import { readCgroupFacts } from '../cgroup/cgroup-facts.js';
 import { readStats } from '../cgroup/stats/cgroup-stats.js';
 import { withFiniteLimits } from '../cgroup/stats/finite-limits.js';
 import type { Stats } from '../cgroup/stats/stats-types.js';
-import { create } from '../container/create.js';
-import { remove } from '../container/delete.js';
-import { startExec } from '../container/exec.js';
 import { kill } from '../container/kill.js';
 import { openSelf } from '../container/launch/followed-processes.js';
 import type { RootlessMode } from '../container/launch/read-host-facts.js';
 import { limitProcess } from '../container/launch/supervisor.js';
 import { pause, resume } from '../container/pause.js';
 import { listPids } from '../container/ps.js';
-import { start } from '../container/start.js';
 import { cancelledError, causeOf } from '../container/state/cancellation.js';
 import type { ExitRecord } from '../container/state/exit-records.js';
 import { statusOf } from '../container/state/recorded-process.js';
@@ -57,6 +53,7 @@ import {
   waitTypes,
   warningTypes,
 } from './call-options.js';
+import { callCore } from './core-thread.js';
 import { abortable } from './early-end.js';
 import { endable } from './endable-iterator.js';
 import { type HeldStdio, heldStdio, hold, releaser, streamsError } from './held-stdio.js';
@@ -241,10 +238,10 @@ export class Container {
   ): Promise<Created> {
     return this.withStreams(call, o, defaultStdio, async (stdio, consoleSocket) => {
       const options = this.createOptions(bundle, o, stdio, consoleSocket);
-      if (!o.dieWithParent) return create(alone(options));
+      if (!o.dieWithParent) return callCore('create', options);
       const self = openSelf(`${call} ${this.id}`);
       try {
-        await create(alone({ ...options, followed: [self] }));
+        await callCore('create', { ...options, followed: [self] });
       } finally {
         native.close(self);
       }
@@ -307,7 +304,7 @@ export class Container {
 
   /** Executes the process of a created container. @throws RuntError ERR_CONTAINER_STATUS, ERR_EXEC … */
   start(): Promise<void> {
-    return start({ root: this.root, id: this.id });
+    return callCore('start', { root: this.root, id: this.id });
   }
 
   /** @throws RuntError ERR_NO_CONTAINER … */
@@ -454,7 +451,7 @@ export class Container {
       refuseAborted(`delete ${id}`, o.signal);
     }
     const forget = releaser(root, id);
-    await remove({ root, id, force: o.force === true, warn: warner(o.onWarning) });
+    await callCore('remove', { root, id, force: o.force === true, warn: warner(o.onWarning) });
     forget();
   }
 
@@ -562,31 +559,27 @@ export class Container {
     let streams: Streams | undefined;
     try {
       streams = openStreams(o.stdio ?? (console ? noStreams : pipes));
-      const { launch } = await startExec(
-        alone({
-          root,
-          id,
-          args: [...args],
-          env: [...(o.env ?? [])],
-          ...(o.cwd !== undefined && { cwd: o.cwd }),
-          ...(o.user !== undefined && { user: o.user }),
-          additionalGids: (o.additionalGids ?? []).map(String),
-          capabilities: [...(o.capabilities ?? [])],
-          terminal: console !== undefined,
-          ...(console && { consoleSocket: console.path }),
-          // Without a supervisor, this program keeps the limit.
-          ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
-          detach: true,
-          stdio: streams.stdio,
-          rootless: this.rootless,
-          ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
-          warn: warner(o.onWarning),
-        }),
-      );
+      const { pid, pidfd, execKey } = await callCore('exec', {
+        root,
+        id,
+        args: [...args],
+        env: [...(o.env ?? [])],
+        ...(o.cwd !== undefined && { cwd: o.cwd }),
+        ...(o.user !== undefined && { user: o.user }),
+        additionalGids: (o.additionalGids ?? []).map(String),
+        capabilities: [...(o.capabilities ?? [])],
+        terminal: console !== undefined,
+        ...(console && { consoleSocket: console.path }),
+        // Without a supervisor, this program keeps the limit.
+        ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
+        detach: true,
+        stdio: streams.stdio,
+        rootless: this.rootless,
+        ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
+        warn: warner(o.onWarning),
+      });
       streams.closeProcessEnds();
       const terminal = console?.receive();
-      const { pid, pidfd } = launch;
-      const { execKey } = launch.resources;
       const limit = new EndLimit(limitOf(o), { what: `exec ${id}`, pid, pidfd, cgroups: [] });
       const exit = execKey ? waitForExec({ root, id }, execKey, pidfd) : awaitLimited(pidfd, pid, limit);
       // The wait closes the pidfd, and the end stops the kill, in one turn of the event loop.

@@ -30,6 +30,7 @@ import { type BundleImageOptions, bundleImage as makeOfImage } from './bundle-im
 import { callError, checkObject, checkOptions, checkPath, checkText, jsonOf, type OptionTypes } from './call-checks.js';
 import type { CreateOptions, Piped, PipedRun, RunOptions } from './call-options.js';
 import { Container } from './container.js';
+import { warnOfState } from './core-thread.js';
 import type { RestoreOptions } from './image-options.js';
 import { withOptions } from './option-words.js';
 import type { Run } from './process-run.js';
@@ -120,7 +121,7 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     const { root, rootless } = checkOptions('new Runtime', options, runtimeTypes);
     this.root = resolve(root ?? rootOrDefault());
-    onStateWarning((sentence) => process.emitWarning(sentence, { code: 'RUNT_STATE' }));
+    onStateWarning(warnOfState);
     this.#rootless = rootlessMode(rootless);
   }
 

@@ -68,7 +68,7 @@ test(
     side.child.kill('SIGINT');
     const { code, lines, stderr } = await side.ended;
     assert.equal([code, stderr], [130, '']);
-    assert.equal(lines.slice(3), ['a: ERR_ABORTED', 'b: ERR_ABORTED', 'c: ERR_ABORTED']);
+    assert.equal(lines.slice(3), ['east: ERR_ABORTED', 'west: ERR_ABORTED', 'north: ERR_ABORTED']);
     leavesNothing(bed);
   }),
 );

@@ -32,7 +32,7 @@ const names: Readonly<Record<string, string>> = {
   answer: 'answer',
   'late late': 'late',
   'ci-job': 'ci-job',
-  "['a', 'b', 'c']": '[abc]',
+  "'east'": 'east|west|north',
 };
 /** Seconds until the script is killed that runs until then. */
 const endless = 1.5;

@@ -1,0 +1,134 @@
+/** The thread in which a program that makes several containers has its calls of the core. Node.js only. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, SHARE_ENV, Worker } from 'node:worker_threads';
+import { endKilled } from '../container/launch/child-end.js';
+import {
+  type AnswerMessage,
+  type CallMessage,
+  type CoreCall,
+  type CoreOptions,
+  type CoreResult,
+  callHere,
+  receivedError,
+} from './core-calls.js';
+
+interface PendingCall {
+  readonly settle: (result: unknown) => void;
+  readonly fail: (error: unknown) => void;
+  readonly warn: ((sentence: string) => void) | undefined;
+  /** What `warn` has thrown first. */
+  refusal?: { readonly error: unknown };
+}
+
+class CoreThread {
+  /** Whether it has loaded the core, and still runs. */
+  isReady = false;
+  private readonly worker: Worker;
+  private readonly pending = new Map<number, PendingCall>();
+  private count = 0;
+
+  constructor(path: string) {
+    this.worker = new Worker(path, { name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] });
+    this.worker.on('message', (message: AnswerMessage) => this.receive(message));
+    this.worker.on('error', (error) => this.end(error));
+    this.worker.on('exit', () => this.end(new Error('the thread of the library has ended')));
+    this.worker.unref();
+  }
+
+  async call<K extends CoreCall>(name: K, { warn, ...options }: CoreOptions<K>): Promise<CoreResult<K>> {
+    const call: Partial<PendingCall> = { warn };
+    const result = await new Promise<CoreResult<K>>((settle, fail) => {
+      this.pending.set(this.count, Object.assign(call, { settle, fail }) as PendingCall);
+      // Only a call keeps the program alive.
+      this.worker.ref();
+      const message: CallMessage = { number: this.count++, name, options };
+      this.worker.postMessage(message);
+    });
+    if (!call.refusal) return result;
+    await undo(name, options as CoreOptions<K>, result);
+    throw call.refusal.error;
+  }
+
+  private receive(message: AnswerMessage): void {
+    if (message.kind === 'ready') {
+      this.isReady = true;
+    } else if (message.kind !== 'warning') {
+      const call = this.take(message.number);
+      if (message.kind === 'result') call?.settle(message.result);
+      else call?.fail(receivedError(message.failure));
+    } else if (message.number === undefined) {
+      warnOfState(message.sentence);
+    } else {
+      warnCaller(this.pending.get(message.number), message.sentence);
+    }
+  }
+
+  private take(number: number): PendingCall | undefined {
+    const call = this.pending.get(number);
+    this.pending.delete(number);
+    if (this.pending.size === 0) this.worker.unref();
+    return call;
+  }
+
+  private end(error: unknown): void {
+    this.isReady = false;
+    for (const number of [...this.pending.keys()]) this.take(number)?.fail(error);
+  }
+}
+
+/** In this thread what a listener throws ends the call; the other one does not wait for the listener. */
+function warnCaller(call: PendingCall | undefined, sentence: string): void {
+  try {
+    call?.warn?.(sentence);
+  } catch (error) {
+    if (call) call.refusal ??= { error };
+  }
+}
+
+async function undo<K extends CoreCall>(name: K, options: CoreOptions<K>, result: CoreResult<K>): Promise<void> {
+  if (name === 'create') {
+    const { root, id } = options as CoreOptions<'create'>;
+    await callHere('remove', { root, id, force: true, warn: () => {} });
+  } else if (name === 'exec') {
+    const { pid, pidfd } = result as CoreResult<'exec'>;
+    await endKilled(pidfd, pid);
+  }
+}
+
+const warned = new Set<string>();
+
+/** Warns of a directory, once: each thread finds the same. */
+export function warnOfState(sentence: string): void {
+  if (warned.has(sentence)) return;
+  warned.add(sentence);
+  process.emitWarning(sentence, { code: 'RUNT_STATE' });
+}
+
+/** The processes that this program has made. */
+let made = 0;
+let thread: CoreThread | undefined;
+
+/** The program of the thread: beside this module or above it (dist/, dist/chunks/); undefined in another bundle. */
+const programPath = (): string | undefined =>
+  ['.', '..']
+    .map((dir) => fileURLToPath(new URL(`${dir}/thread.js`, import.meta.url)))
+    .find((path) => existsSync(path));
+
+/** Starts the thread for the second process: a program that makes only one does not pay for it. */
+function countMade(): void {
+  made++;
+  // In a thread of the caller's own, the main one has its turn anyway.
+  if (made !== 2 || !isMainThread) return;
+  const path = programPath();
+  if (path !== undefined) thread = new CoreThread(path);
+}
+
+/**
+ * Calls the core: in the thread if that is ready, otherwise here.
+ * @throws what the call throws; what `warn` throws
+ */
+export function callCore<K extends CoreCall>(name: K, options: CoreOptions<K>): Promise<CoreResult<K>> {
+  if (name === 'create' || name === 'exec') countMade();
+  return thread?.isReady ? thread.call(name, options) : callHere(name, options);
+}
