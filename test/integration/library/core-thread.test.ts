@@ -122,7 +122,10 @@ test(
     const runtime = new Runtime({ root: bed.root });
     const run = () => runtime.run(bed.id, bed.bundle, { stdio: none });
     const call = failed(runtime.container(bed.id).delete());
+    // The library's thread does not keep this program alive.
+    const alive = setInterval(() => {}, 1000);
     await thread!.terminate();
+    clearInterval(alive);
     assert.instance(await call, Error);
     assert.is((await (await run()).exit).status, 0);
   }),
