@@ -121,7 +121,11 @@ function countMade(): void {
   // In a thread of the caller's own, the main one has its turn anyway.
   if (made !== 2 || !isMainThread) return;
   const path = programPath();
-  if (path !== undefined) thread = new CoreThread(path);
+  try {
+    if (path !== undefined) thread = new CoreThread(path);
+  } catch {
+    // No descriptors, or Node.js's permissions exclude it: the calls need no thread.
+  }
 }
 
 /**

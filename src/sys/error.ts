@@ -102,6 +102,9 @@ function lowerFirst(text: string): string {
 export const isOutOfMemory = (error: unknown): boolean =>
   error === null || (error instanceof Error && error.name === 'InternalError' && error.message === 'out of memory');
 
+/** What to do about EMFILE. */
+export const openFilesHint = 'raise the limit of open files (ulimit -n): runt may open no more';
+
 /** Returns a native result; throws if it is `-errno`. */
 export function check(result: number, facts: Omit<ErrorFacts, 'errno'>): number {
   if (result < 0) throw new RuntError({ ...facts, errno: -result });

@@ -8,16 +8,19 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+/* The first number that no descriptor of the child takes in `move_descriptors`. */
+static int above_targets(const struct request *r) {
+  int base = 3;
+  for (size_t i = 0; i < r->count; i++)
+    if (r->targets[i] >= base)
+      base = r->targets[i] + 1;
+  return base;
+}
+
 /* In the child: puts each descriptor where the plan expects it. Copies all above every target
  * first, so that none is overwritten too early. Returns the image's descriptor, or -1. */
 static int move_descriptors(const struct request *r) {
-  int base = 3;
-  for (size_t i = 0; i < r->count; i++) {
-    if (r->targets[i] >= base)
-      base = r->targets[i] + 1;
-    if (r->fds[i] >= base)
-      base = r->fds[i] + 1;
-  }
+  int base = above_targets(r);
   int copies[MESSAGE_FDS_MAX], image = -1;
   for (size_t i = 0; i < r->count; i++) {
     copies[i] = fcntl(r->fds[i], F_DUPFD_CLOEXEC, base);
@@ -85,12 +88,12 @@ int start_child(const struct request *r, int *pidfd, struct failure *f) {
   *f = failed_in("clone3");
   if (!child)
     return -f->error;
-  /* Above every target, so that `move_descriptors` cannot overwrite it. */
   if (pipe2(ends, O_CLOEXEC)) {
     *f = failed_in("pipe2");
     return -f->error;
   }
-  int failed = fcntl(ends[1], F_DUPFD_CLOEXEC, 512);
+  /* `move_descriptors` must not overwrite it. */
+  int failed = fcntl(ends[1], F_DUPFD_CLOEXEC, above_targets(r));
   close(ends[1]);
   long pid = failed < 0 ? -1 : clone_child(r, pidfd);
   if (pid == 0)

@@ -2,7 +2,7 @@
 
 import { freezerOf } from '../../cgroup/freezer.js';
 import { E } from '../../sys/errno.js';
-import { RuntError } from '../../sys/error.js';
+import { openFilesHint, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
 import { host, native } from '../../sys/host.js';
 import { AT_FDCWD, O_RDONLY, O_WRONLY } from '../../sys/linux.js';
@@ -259,5 +259,8 @@ const unreachableError = (errno: number): RuntError =>
     code: 'ERR_SUPERVISOR',
     message: 'reach the supervisor of the container',
     errno,
-    hint: 'look at "runt state": the supervisor was killed, or the container has ended',
+    hint:
+      errno === E.EMFILE
+        ? openFilesHint
+        : 'look at "runt state": the supervisor was killed, or the container has ended',
   });

@@ -1,5 +1,6 @@
 /** Error codes of failed operations, and the known causes of their failures: the `fix` line of an error. */
 import { E } from '../../sys/errno.js';
+import { openFilesHint } from '../../sys/error.js';
 import { cgroupFailures } from '../cgroup/cgroup-hints.js';
 import { deviceFailures } from '../devices/device-hints.js';
 import { hookFailures } from '../hooks/hook-hints.js';
@@ -78,7 +79,7 @@ function commonHint(f: Failure): Hint | undefined {
     case E.ENOSYS:
       return missingCallHint(f);
     case E.EMFILE:
-      return hintOf('raise the limit of open files (ulimit -n): runt may open no more', 'getrlimit(2), RLIMIT_NOFILE');
+      return hintOf(openFilesHint, 'getrlimit(2), RLIMIT_NOFILE');
     case E.ENFILE:
       return hintOf('raise the sysctl fs.file-max: the host has as many files open as it allows', 'proc_sys_fs(5)');
     case E.ENAMETOOLONG:

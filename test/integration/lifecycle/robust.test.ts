@@ -18,6 +18,7 @@ import { type Bed, eventually, needing, ok, onBed, type Result } from '../bed/be
 import { runtPath } from '../bed/place.js';
 
 const test = needing('robust', 'root');
+const limited = needing('robust with few descriptors', 'root', 'prlimit');
 const small = needing('robust on a small root', 'root', 'mount', 'unshare');
 
 /**
@@ -595,5 +596,28 @@ test(
   }),
 );
 
+for (const flags of [[], ['--supervise']]) {
+  limited(
+    `with a limit of 32 open files the commands work${flags.map((flag) => `, and with ${flag}`).join('')}`,
+    onBed((bed) => {
+      const wrapped = ['prlimit', '--nofile=32:4096'];
+      bed.config.process.rlimits = [];
+      bed.config.process.args = ['/bin/sh', '-c', 'ulimit -n; exit 7'];
+      const r = bed.run(flags, { wrapped });
+      assert.equal([r.code, r.stdout, r.stderr], [7, '32\n', '']);
+      bed.config.process.args = ['/bin/sleep', '1000'];
+      bed.write();
+      const runt = (...args: string[]) => ok(bed.runt(args, { wrapped }));
+      runt('create', ...flags, '-b', bed.bundle, bed.id);
+      runt('start', bed.id);
+      assert.is(runt('exec', bed.id, '/bin/sh', '-c', 'ulimit -n').stdout, '32\n');
+      runt('kill', bed.id, 'KILL');
+      if (flags.length > 0) assert.is(runt('wait', bed.id).stdout, '137\n');
+      runt('delete', '--force', bed.id);
+    }),
+  );
+}
+
 test.run();
+limited.run();
 small.run();
