@@ -51,7 +51,7 @@ export type AnswerMessage =
   | { readonly kind: 'failure'; readonly number: number; readonly failure: SentError };
 
 /** An error as it crosses between threads, where a RuntError would lose its class and its facts. */
-export type SentError = { readonly facts: object; readonly cause?: SentError } | { readonly error: unknown };
+type SentError = { readonly facts: object; readonly cause?: SentError } | { readonly error: unknown };
 
 export function sentError(error: unknown): SentError {
   if (!(error instanceof RuntError)) return { error };
