@@ -294,25 +294,17 @@ function core(cc, out, extra) {
   return objects(cc, sources, headers, out, flags);
 }
 
-/** The Node.js host: one file for each entry, dependencies left to npm. */
-async function node() {
-  const entries = {
-    'src/entry/node-command.ts': 'cli',
-    'src/library/index.ts': 'index',
-    'src/library/client.ts': 'client',
-    'src/entry/library-thread.ts': 'thread',
-  };
+/** The Node.js host; dependencies are in it, all but the native part. Returns the metafile of esbuild. */
+async function nodeBundle(entries, options) {
   const { metafile } = await esbuild.build({
     entryPoints: Object.entries(entries).map(([path, out]) => ({ in: path, out })),
     outdir: 'dist',
     bundle: true,
-    splitting: true,
-    chunkNames: 'chunks/[hash]',
+    ...options,
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // Everything except the native part. grpc-js needs a loader of .proto files only to describe its channels, which
-    // runt does not.
+    // grpc-js needs a loader of .proto files only to describe its channels, which runt does not.
     external: ['koffi', '@grpc/proto-loader'],
     legalComments: 'none',
     define,
@@ -324,9 +316,20 @@ async function node() {
     metafile: true,
     logLevel: 'warning',
   });
+  return metafile;
+}
+
+async function node() {
+  const programs = { 'src/entry/node-command.ts': 'cli', 'src/library/client.ts': 'client' };
+  // Whole: a program that has no descriptor left, or whose package was replaced, could not load another file.
+  const library = { 'src/library/index.ts': 'index', 'src/entry/library-thread.ts': 'runt-thread' };
+  const metafiles = [
+    await nodeBundle(programs, { splitting: true, chunkNames: 'chunks/[hash]' }),
+    await nodeBundle(library),
+  ];
   chmodSync('dist/cli.js', 0o755);
-  licences(Object.keys(metafile.inputs));
-  const made = new Set(Object.keys(metafile.outputs));
+  licences(metafiles.flatMap(({ inputs }) => Object.keys(inputs)));
+  const made = new Set(metafiles.flatMap(({ outputs }) => Object.keys(outputs)));
   for (const old of files('dist/chunks', '.js')) if (!made.has(old)) rmSync(old);
 }
 
@@ -336,7 +339,7 @@ const packagesOf = (inputs) =>
     .filter((name) => name !== undefined)
     .sort();
 
-/** Copies the licences of the packages in dist/chunks, and lists these in build/bundled.json. */
+/** Copies the licences of the packages in the files of dist, and lists these in build/bundled.json. */
 function licences(inputs) {
   rmSync('dist/licences', { recursive: true, force: true });
   mkdirSync('dist/licences', { recursive: true });

@@ -1,4 +1,4 @@
-/** The entry of the library's thread for calls of the core: dist/thread.js. Node.js only. */
+/** The entry of the library's thread for calls of the core: dist/runt-thread.js. Node.js only. */
 import { parentPort } from 'node:worker_threads';
 import { closeRoots, onStateWarning } from '../container/state/state-directory.js';
 import { type AnswerMessage, type CallMessage, callHere, sentError } from '../library/core-calls.js';

@@ -28,8 +28,8 @@ class CoreThread {
   private readonly pending = new Map<number, PendingCall>();
   private count = 0;
 
-  constructor(path: string) {
-    this.worker = new Worker(path, { name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] });
+  constructor() {
+    this.worker = new Worker(programPath, { name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] });
     this.worker.on('message', (message: AnswerMessage) => this.receive(message));
     this.worker.on('error', (error) => this.end(error));
     this.worker.on('exit', () => this.end(new Error('the thread of the library has ended')));
@@ -109,20 +109,16 @@ export function warnOfState(sentence: string): void {
 let made = 0;
 let thread: CoreThread | undefined;
 
-/** The program of the thread: beside this module or above it (dist/, dist/chunks/); undefined in another bundle. */
-const programPath = (): string | undefined =>
-  ['.', '..']
-    .map((dir) => fileURLToPath(new URL(`${dir}/thread.js`, import.meta.url)))
-    .find((path) => existsSync(path));
+/** The program of the thread, which is beside this module unless that is in a bundle of the caller's. */
+const programPath = fileURLToPath(new URL('./runt-thread.js', import.meta.url));
 
 /** Starts the thread for the second process: a program that makes only one does not pay for it. */
 function countMade(): void {
   made++;
   // In a thread of the caller's own, the main one has its turn anyway.
-  if (made !== 2 || !isMainThread) return;
-  const path = programPath();
+  if (made !== 2 || !isMainThread || !existsSync(programPath)) return;
   try {
-    if (path !== undefined) thread = new CoreThread(path);
+    thread = new CoreThread();
   } catch {
     // No descriptors, or Node.js's permissions exclude it: the calls need no thread.
   }

@@ -31,7 +31,7 @@ test(
       const files = readdirSync(join(modules, 'runt-oci'), { recursive: true }).map(String);
       assert.ok(files.includes(`dist/librunt-${process.arch}.so`));
       assert.equal(
-        files.filter((f) => /^dist\/(runt|share|release|librunt\.so)/.test(f)),
+        files.filter((f) => /^dist\/(runt$|share|release|librunt\.so)/.test(f)),
         [],
       );
 
