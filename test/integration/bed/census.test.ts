@@ -1,6 +1,6 @@
 /** The census finds each kind of leak. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Census } from '../../leaks/census.js';
@@ -35,8 +35,12 @@ test(
     assert.is(memory.length, 16 << 20);
     closeSync(fd);
     rmSync(file);
-    const parent = spawn('sh', ['-c', 'sleep 0.01 & exec sleep 1000'], { stdio: 'ignore' });
+    // The child ends with its input, when its parent is a program that does not wait for it.
+    const script = 'exec 3<&0; (read line <&3) & exec sleep 1000';
+    const parent = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'] });
+    await eventually('the program', () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n');
     const other = new Census({ pids: [parent.pid!] });
+    parent.stdin.end();
     await eventually('a zombie is found', () => other.growth().some((line) => line.startsWith('zombies')));
     parent.kill('SIGKILL');
   }),
