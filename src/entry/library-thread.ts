@@ -12,7 +12,7 @@ process.once('exit', closeRoots);
 
 const answer = (message: AnswerMessage): void => parentPort?.postMessage(message);
 
-onStateWarning((sentence) => answer({ kind: 'warning', sentence }));
+onStateWarning((sentence) => answer({ kind: 'warning', number: undefined, sentence }));
 
 parentPort?.on('message', async ({ number, name, options }: CallMessage) => {
   const warn = (sentence: string): void => answer({ kind: 'warning', number, sentence });

@@ -43,29 +43,50 @@ export interface CallMessage {
   readonly options: object;
 }
 
-/** From the thread. `number` is that of the call; a warning without one is about the state directory. */
+/** How a call has ended. */
+export type CallEnd =
+  | { readonly kind: 'result'; readonly result: unknown }
+  | { readonly kind: 'failure'; readonly failure: SentError };
+
+/**
+ * From the thread. Each has all its members, because one that is absent could be inherited: some modules add members to
+ * all objects. A warning without a number is about the state directory.
+ */
 export type AnswerMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'warning'; readonly number?: number; readonly sentence: string }
-  | { readonly kind: 'result'; readonly number: number; readonly result: unknown }
-  | { readonly kind: 'failure'; readonly number: number; readonly failure: SentError };
+  | { readonly kind: 'warning'; readonly number: number | undefined; readonly sentence: string }
+  | (CallEnd & { readonly number: number });
 
-/** An error as it crosses between threads, where a RuntError would lose its class and its facts. */
-type SentError = { readonly facts: object; readonly cause?: SentError } | { readonly error: unknown };
+/** An error as it crosses between threads, where it would lose its class and its facts. */
+export type SentError =
+  | { readonly kind: 'runt'; readonly facts: object; readonly cause: SentError | undefined }
+  | { readonly kind: 'other'; readonly error: unknown; readonly facts: object };
 
 export function sentError(error: unknown): SentError {
-  if (!(error instanceof RuntError)) return { error };
+  if (!(error instanceof RuntError)) return { kind: 'other', error, facts: error instanceof Error ? { ...error } : {} };
   const { cause, name: _, ...facts } = error as RuntError & { cause?: unknown };
   return {
+    kind: 'runt',
     facts: { ...facts, message: error.message, stack: error.stack },
-    ...(cause !== undefined && { cause: sentError(cause) }),
+    cause: Object.hasOwn(error, 'cause') ? sentError(cause) : undefined,
   };
 }
 
+/** The error of a call. Its stack is that of the thread, and then that of this function's callers. */
 export function receivedError(sent: SentError): unknown {
-  if ('error' in sent) return sent.error;
-  const { code, message, ...facts } = sent.facts as RuntError & { stack: string };
-  const cause = sent.cause && receivedError(sent.cause);
+  const error = madeError(sent);
+  const here = new Error().stack;
+  // Not text if the caller's program formats stacks.
+  if (error instanceof Error && typeof error.stack === 'string' && typeof here === 'string') {
+    error.stack += here.slice(here.indexOf('\n'));
+  }
+  return error;
+}
+
+function madeError(sent: SentError): unknown {
+  if (sent.kind === 'other') return sent.error instanceof Error ? Object.assign(sent.error, sent.facts) : sent.error;
+  const { code, message, ...facts } = sent.facts as RuntError;
+  const { cause } = sent;
   // The constructor would add the name of the errno to the message, which has it.
-  return Object.assign(new RuntError({ code, message, ...(cause !== undefined && { cause }) }), facts);
+  return Object.assign(new RuntError({ code, message, ...(cause && { cause: madeError(cause) }) }), facts);
 }

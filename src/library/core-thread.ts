@@ -1,24 +1,31 @@
 /** The thread in which a program that makes several containers has its calls of the core. Node.js only. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isMainThread, SHARE_ENV, Worker } from 'node:worker_threads';
+import { isMainThread, SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import { endKilled } from '../container/launch/child-end.js';
+import { RuntError } from '../sys/error.js';
+import { alone } from './call-checks.js';
 import {
   type AnswerMessage,
+  type CallEnd,
   type CallMessage,
   type CoreCall,
   type CoreOptions,
   type CoreResult,
   callHere,
   receivedError,
+  sentError,
 } from './core-calls.js';
 
-interface PendingCall {
-  readonly settle: (result: unknown) => void;
-  readonly fail: (error: unknown) => void;
-  readonly warn: ((sentence: string) => void) | undefined;
+/** A call in the thread. */
+class PendingCall {
   /** What `warn` has thrown first. */
-  refusal?: { readonly error: unknown };
+  refusal: { readonly error: unknown } | undefined = undefined;
+
+  constructor(
+    readonly warn: ((sentence: string) => void) | undefined,
+    readonly settle: (end: CallEnd) => void,
+  ) {}
 }
 
 class CoreThread {
@@ -29,38 +36,46 @@ class CoreThread {
   private count = 0;
 
   constructor() {
-    this.worker = new Worker(programPath, { name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] });
+    this.worker = new Worker(
+      programPath,
+      alone<WorkerOptions>({ name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] }),
+    );
     this.worker.on('message', (message: AnswerMessage) => this.receive(message));
     this.worker.on('error', (error) => this.end(error));
-    this.worker.on('exit', () => this.end(new Error('the thread of the library has ended')));
+    this.worker.on('exit', () => this.end());
     this.worker.unref();
   }
 
   async call<K extends CoreCall>(name: K, { warn, ...options }: CoreOptions<K>): Promise<CoreResult<K>> {
-    const call: Partial<PendingCall> = { warn };
-    const result = await new Promise<CoreResult<K>>((settle, fail) => {
-      this.pending.set(this.count, Object.assign(call, { settle, fail }) as PendingCall);
-      // Only a call keeps the program alive.
-      this.worker.ref();
+    let call!: PendingCall;
+    const end = await new Promise<CallEnd>((settle) => {
       const message: CallMessage = { number: this.count++, name, options };
       this.worker.postMessage(message);
+      call = new PendingCall(warn, settle);
+      this.pending.set(message.number, call);
+      // Only a call keeps the program alive.
+      this.worker.ref();
     });
-    if (!call.refusal) return result;
-    await undo(name, options as CoreOptions<K>, result);
-    throw call.refusal.error;
+    if (call.refusal) {
+      if (end.kind === 'result') await undo(name, options as CoreOptions<K>, end.result as CoreResult<K>);
+      throw call.refusal.error;
+    }
+    // Made here: a listener for messages has no callers for its stack.
+    if (end.kind === 'failure') throw receivedError(end.failure);
+    return end.result as CoreResult<K>;
   }
 
   private receive(message: AnswerMessage): void {
-    if (message.kind === 'ready') {
-      this.isReady = true;
-    } else if (message.kind !== 'warning') {
-      const call = this.take(message.number);
-      if (message.kind === 'result') call?.settle(message.result);
-      else call?.fail(receivedError(message.failure));
-    } else if (message.number === undefined) {
-      warnOfState(message.sentence);
-    } else {
-      warnCaller(this.pending.get(message.number), message.sentence);
+    switch (message.kind) {
+      case 'ready':
+        this.isReady = true;
+        break;
+      case 'warning':
+        if (message.number === undefined) warnOfState(message.sentence);
+        else warnCaller(this.pending.get(message.number), message.sentence);
+        break;
+      default:
+        this.take(message.number)?.settle(message);
     }
   }
 
@@ -71,9 +86,12 @@ class CoreThread {
     return call;
   }
 
-  private end(error: unknown): void {
+  /** Of its own accord, or because others have ended it. */
+  private end(cause?: unknown): void {
     this.isReady = false;
-    for (const number of [...this.pending.keys()]) this.take(number)?.fail(error);
+    const facts = { code: 'ERR_INTERNAL', message: 'the thread of the library has ended' };
+    const failure = sentError(new RuntError({ ...facts, ...(cause !== undefined && { cause }) }));
+    for (const number of [...this.pending.keys()]) this.take(number)?.settle({ kind: 'failure', failure });
   }
 }
 

@@ -53,6 +53,8 @@ export function setWords(change: (text: string) => string): void {
 
 /** Every failure that runt reports. `String(e)` is one line; `reportOf` (error-report.ts) makes the whole text. */
 export class RuntError extends Error {
+  // A field: an assignment fails where Error.prototype is frozen.
+  override readonly name: string = 'RuntError';
   readonly code: string;
   // Declared only: a member that is absent is not shown as undefined.
   declare readonly op?: string;
@@ -78,7 +80,6 @@ export class RuntError extends Error {
         ? message
         : `${message}: ${errnoName(facts.errno)} (${lowerFirst(errnoText(facts.errno))})`,
     );
-    this.name = 'RuntError';
     if (cause !== undefined) this.cause = cause;
     this.code = rest.code;
     Object.assign(this, rest);

@@ -14,9 +14,11 @@ export interface OpFailure {
 }
 
 export class OpFailed extends Error {
+  // A field: an assignment fails where Error.prototype is frozen.
+  override readonly name = 'OpFailed';
+
   constructor(readonly failed: OpFailure) {
     super(failed.op.op);
-    this.name = 'OpFailed';
   }
 }
 

@@ -114,6 +114,60 @@ test(
 );
 
 test(
+  'the stack of an error of the thread has the line of the caller',
+  onBed(async (bed) => {
+    assert.ok(isReady);
+    const container = new Runtime({ root: bed.root }).container(bed.id);
+    const caller = async (): Promise<void> => {
+      await container.delete();
+    };
+    const { stack = '' } = await failure(caller());
+    assert.match(stack, /runt-thread\.js/);
+    assert.match(stack, /at async caller .*core-thread/);
+  }),
+);
+
+test(
+  'a listener that throws in a call that fails is what the call throws, with and without the thread',
+  onBed((bed) => {
+    bed.config.process.args = ['/no/such/program'];
+    bed.config.annotations = { 'run.oci.keep_original_groups': '1' };
+    bed.write();
+    const printed = program(
+      bed,
+      `const onWarning = () => { throw 'of the listener'; };
+      const failed = () => runtime.run('${bed.id}', '${bed.bundle}', { onWarning }).catch((error) => error);
+      console.log(await failed());
+      await warm();
+      console.log(await failed(), (await runtime.list()).length);`,
+    );
+    assert.is(printed, 'of the listener\nof the listener 0\n');
+  }),
+);
+
+/** What other modules do to all objects: before the thread starts, or before a call in it. */
+const strangers = [
+  "Object.assign(Object.prototype, { eval: true, stdin: true, resourceLimits: { stackSizeMb: 'x' } });",
+  "Object.assign(Object.prototype, { error: 'added', cause: {}, kind: 'ready', refusal: { error: 'added' } });",
+  'for (const { prototype } of [Object, Array, Function, Error, Promise, Map]) Object.freeze(prototype);',
+];
+
+test(
+  'errors and results of the thread are the same where other modules add to all objects, or freeze them',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/true'];
+    bed.write();
+    for (const stranger of strangers) {
+      const after = `${stranger} const error = await runtime.container('none').delete().catch((error) => error);
+        console.log(error.name, error.code, error instanceof RuntError, await run());`;
+      const expected = 'RuntError ERR_NO_CONTAINER true 0\n';
+      assert.is(program(bed, `await run(); await warm(); ${after}`), expected, stranger);
+      assert.is(program(bed, `await run(); ${after} await warm();`), expected, stranger);
+    }
+  }),
+);
+
+test(
   'without its thread, which was ended in a call, the library goes on',
   onBed(async (bed) => {
     assert.ok(isReady && thread);
@@ -126,16 +180,27 @@ test(
     const alive = setInterval(() => {}, 1000);
     await thread!.terminate();
     clearInterval(alive);
-    assert.instance(await call, Error);
+    assert.is(((await call) as Library.RuntError).code, 'ERR_INTERNAL');
     assert.is((await (await run()).exit).status, 0);
   }),
 );
 
 /** Runs a program that uses the library, and returns what it has printed. */
 function program(bed: Bed, text: string): string {
-  const script = `import { Runtime } from ${JSON.stringify(resolve('dist/index.js'))};
+  const script = `import { subscribe } from 'node:diagnostics_channel';
+    import { Runtime, RuntError } from ${JSON.stringify(resolve('dist/index.js'))};
     const runtime = new Runtime({ root: ${JSON.stringify(bed.root)} });
     const run = async () => (await (await runtime.run('${bed.id}', '${bed.bundle}', { stdio: ['ignore', 'ignore', 'ignore'] })).exit).status;
+    const ready = new Promise((settle) => {
+      subscribe('worker_threads', ({ worker }) => worker.on('message', ({ kind }) => kind === 'ready' && settle()));
+    });
+    // Returns when the thread takes the calls.
+    const warm = async () => {
+      const alive = setInterval(() => {}, 1000);
+      for (const _ of 'two') await run().catch(() => {});
+      await ready;
+      clearInterval(alive);
+    };
     const threads = () => process.report.getReport().workers.length;
     ${text}`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', script], {
