@@ -35,11 +35,8 @@ class CoreThread {
   private readonly pending = new Map<number, PendingCall>();
   private count = 0;
 
-  constructor() {
-    this.worker = new Worker(
-      programPath,
-      alone<WorkerOptions>({ name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] }),
-    );
+  constructor(program: string) {
+    this.worker = new Worker(program, alone<WorkerOptions>({ name: 'runt', env: SHARE_ENV, argv: [], execArgv: [] }));
     this.worker.on('message', (message: AnswerMessage) => this.receive(message));
     this.worker.on('error', (error) => this.end(error));
     this.worker.on('exit', () => this.end());
@@ -127,16 +124,20 @@ export function warnOfState(sentence: string): void {
 let made = 0;
 let thread: CoreThread | undefined;
 
-/** The program of the thread, which is beside this module unless that is in a bundle of the caller's. */
-const programPath = fileURLToPath(new URL('./runt-thread.js', import.meta.url));
+/** ms from the second process to the thread: a program that ends soon does not pay for it, nor does that process. */
+const startPause = 50;
 
-/** Starts the thread for the second process: a program that makes only one does not pay for it. */
+/** Starts the thread after the second process: a program that makes only one does not pay for it. */
 function countMade(): void {
-  made++;
   // In a thread of the caller's own, the main one has its turn anyway.
-  if (made !== 2 || !isMainThread || !existsSync(programPath)) return;
+  if (++made === 2 && isMainThread) setTimeout(startThread, startPause).unref();
+}
+
+function startThread(): void {
   try {
-    thread = new CoreThread();
+    // Beside this module, unless that is in a bundle of the caller's.
+    const program = fileURLToPath(new URL('./runt-thread.js', import.meta.url));
+    if (existsSync(program)) thread = new CoreThread(program);
   } catch {
     // No descriptors, or Node.js's permissions exclude it: the calls need no thread.
   }
@@ -146,7 +147,11 @@ function countMade(): void {
  * Calls the core: in the thread if that is ready, otherwise here.
  * @throws what the call throws; what `warn` throws
  */
-export function callCore<K extends CoreCall>(name: K, options: CoreOptions<K>): Promise<CoreResult<K>> {
-  if (name === 'create' || name === 'exec') countMade();
-  return thread?.isReady ? thread.call(name, options) : callHere(name, options);
+export async function callCore<K extends CoreCall>(name: K, options: CoreOptions<K>): Promise<CoreResult<K>> {
+  if (thread?.isReady) return thread.call(name, options);
+  try {
+    return await callHere(name, options);
+  } finally {
+    if (name === 'create' || name === 'exec') countMade();
+  }
 }

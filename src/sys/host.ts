@@ -1,5 +1,7 @@
 /** The JavaScript host of the shared tree: native functions, and the few services that are not system calls. */
+
 import type { Native } from './abi.js';
+import type { WaitIds } from './waiting/loop.js';
 
 export interface Host {
   readonly name: 'node' | 'quickjs';
@@ -20,6 +22,8 @@ export interface Host {
    * surrogate U+DC00 + byte, as in `args` and `env`; `encode` and the native functions convert it back to the byte.
    */
   decodeRaw(bytes: Uint8Array, length: number): string;
+  /** The ids of waits, if others wait with the same epoll instance. */
+  readonly waitIds?: WaitIds;
   /** Begins a wait: the host must call `endWait` when it is ready or after timeout ms. Absent: `runOnce` does. */
   readonly onWait?: (id: number, timeout: number) => void;
   /** Ends a wait: `endWait` was called, or `forget` cancelled it. */

@@ -1,5 +1,5 @@
 /** The Node.js host: librunt.so bound by koffi. Node only. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
@@ -7,7 +7,7 @@ import { type AbiType, abi, type Native } from './abi.js';
 import { check } from './error.js';
 import { type Host, native, setHost } from './host.js';
 import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
-import { endWait, pendingWaits } from './waiting/loop.js';
+import { endWait, isWaiting, pendingWaits, type WaitIds } from './waiting/loop.js';
 import { turnTime } from './waiting/time-limits.js';
 
 const cTypes: Record<AbiType, string[]> = {
@@ -199,33 +199,73 @@ function turns(): () => Promise<void> | undefined {
   };
 }
 
-/**
- * Waits under Node.js: a thread of the library writes the ids of ready descriptors to a pipe that libuv reads. The
- * first wait creates both; the pipe keeps the process alive only while a wait is pending.
- */
-function forwarded(): Required<Pick<Host, 'onWait' | 'onWaitEnd'>> {
-  let pipe: Socket | undefined;
-  const timers = new Map<number, NodeJS.Timeout>();
-  const onWaitEnd = (id: number) => {
-    clearTimeout(timers.get(id));
-    timers.delete(id);
-    hold();
-  };
-  const hold = () => {
-    if (pendingWaits() === 0) pipe?.unref();
-    else pipe?.ref();
-  };
-  const open = (): Socket => {
+/** One copy of this module: a program may load several, for example for each test file. */
+interface Copy {
+  readonly endWait: typeof endWait;
+  readonly isWaiting: typeof isWaiting;
+  readonly pendingWaits: typeof pendingWaits;
+}
+
+/** What all copies in a thread of JavaScript share, as librunt.so has one epoll instance for the thread. */
+class Forwarded implements WaitIds {
+  last = 0;
+  private readonly copies: Copy[] = [];
+  private pipe: Socket | undefined;
+
+  isUsed(id: number): boolean {
+    return this.copies.some((copy) => copy.isWaiting(id));
+  }
+
+  add(copy: Copy): void {
+    this.copies.push(copy);
+  }
+
+  open(): void {
+    this.pipe ??= this.opened();
+    this.hold();
+  }
+
+  /** The pipe keeps the program running only while one of the copies waits. */
+  hold(): void {
+    if (this.copies.every((copy) => copy.pendingWaits() === 0)) this.pipe?.unref();
+    else this.pipe?.ref();
+  }
+
+  private opened(): Socket {
     const fd = check(native.forward(), { code: 'ERR_IO', message: 'start the thread that waits' });
     const socket = new Socket({ fd, readable: true, writable: false });
     let rest = Buffer.alloc(0);
     socket.on('data', (chunk) => {
       const all = Buffer.concat([rest, chunk]);
       const whole = all.length - (all.length % 4);
-      for (let i = 0; i < whole; i += 4) endWait(all.readInt32LE(i), true);
+      for (let i = 0; i < whole; i += 4) for (const copy of this.copies) copy.endWait(all.readInt32LE(i), true);
       rest = all.subarray(whole);
     });
     return socket;
+  }
+}
+
+/** The one of this thread, which an earlier copy of this module may have made. */
+function sharedForwarded(library: string): Forwarded {
+  const { dev, ino } = statSync(library);
+  const name = Symbol.for(`runt-oci waits of ${dev}:${ino}`);
+  const known = globalThis as { [name: symbol]: Forwarded | undefined };
+  known[name] ??= new Forwarded();
+  return known[name];
+}
+
+/**
+ * Waits under Node.js: a thread of the library writes the ids of ready descriptors to a pipe that libuv reads. The
+ * first wait creates both.
+ */
+function forwarded(library: string): Required<Pick<Host, 'onWait' | 'onWaitEnd' | 'waitIds'>> {
+  const shared = sharedForwarded(library);
+  shared.add({ endWait, isWaiting, pendingWaits });
+  const timers = new Map<number, NodeJS.Timeout>();
+  const onWaitEnd = (id: number) => {
+    clearTimeout(timers.get(id));
+    timers.delete(id);
+    shared.hold();
   };
   // libuv counts from the time that it last looked at the clock, so a timer can end too early.
   const endAt = (id: number, deadline: number): void => {
@@ -234,11 +274,10 @@ function forwarded(): Required<Pick<Host, 'onWait' | 'onWaitEnd'>> {
     else timers.set(id, setTimeout(endAt, Math.ceil(left), id, deadline));
   };
   const onWait = (id: number, timeout: number) => {
-    pipe ??= open();
-    hold();
+    shared.open();
     if (timeout >= 0) timers.set(id, setTimeout(endAt, timeout, id, performance.now() + timeout));
   };
-  return { onWait, onWaitEnd };
+  return { waitIds: shared, onWait, onWaitEnd };
 }
 
 /**
@@ -284,9 +323,10 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
   // Look now, only for a command that passes descriptors on: later it may have opened its log.
   const passesFds = process.env.LISTEN_FDS !== undefined || args.some((word) => /preserve-fds|status-fd/.test(word));
   const inherited = passesFds ? inheritedFds() : new Set<number>();
+  const library = libraryPath();
   const host: Host = {
     name: 'node',
-    ...bind(libraryPath()),
+    ...bind(library),
     turn: turns(),
     args: rawArguments(args),
     env: rawEnvironment(process.env),
@@ -298,7 +338,7 @@ export function useNodeHost(args: readonly string[] = process.argv.slice(2)): Ho
       process.on('uncaughtException', report);
     },
     inherited: (fd) => inherited.has(fd),
-    ...forwarded(),
+    ...forwarded(library),
   };
   setHost(host);
   return host;

@@ -19,15 +19,26 @@ const waiters = new Map<number, Waiter>();
 /** The wait for each descriptor. */
 const waiterOfFd = new Map<number, Waiter>();
 const deadlines = new Deadlines<Waiter>();
-let lastId = 0;
 /** The number of background waits. */
 let backgroundWaits = 0;
 
+/** Ids for waits. */
+export interface WaitIds {
+  last: number;
+  isUsed(id: number): boolean;
+}
+
+/** Whether a wait goes on. */
+export const isWaiting = (id: number): boolean => waiters.has(id);
+
+const ownIds: WaitIds = { last: 0, isUsed: isWaiting };
+
 /** An unused id for a wait. The kernel has room for 32 bits, so a server that copies a stream for weeks reuses ids. */
 function newId(): number {
-  do lastId = (lastId + 1) & 0x7fff_ffff;
-  while (waiters.has(lastId));
-  return lastId;
+  const all = host.waitIds ?? ownIds;
+  do all.last = (all.last + 1) & 0x7fff_ffff;
+  while (all.isUsed(all.last));
+  return all.last;
 }
 
 /** Milliseconds on CLOCK_MONOTONIC. */

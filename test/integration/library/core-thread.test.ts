@@ -221,4 +221,25 @@ test(
   }),
 );
 
+test(
+  'two copies of the library in one program, as test runners load them, do not take the events of each other',
+  onBed((bed) => {
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    const printed = program(
+      bed,
+      `const other = await import(${JSON.stringify(`${resolve('dist/index.js')}?copy`)});
+      for (let i = 0; i < 3; i++) {
+        await runtime.create('${bed.id}', '${bed.bundle}', { stdio: ['ignore', 'ignore', 'ignore'] });
+        const container = new other.Runtime({ root: runtime.root }).container('${bed.id}');
+        await container.start();
+        const run = await container.exec(['/bin/echo', 'out']);
+        console.log((await run.output()).stdout.trim(), (await runtime.list()).length);
+        await container.delete({ force: true });
+      }`,
+    );
+    assert.is(printed, 'out 1\nout 1\nout 1\n');
+  }),
+);
+
 test.run();
