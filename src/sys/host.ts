@@ -1,7 +1,12 @@
 /** The JavaScript host of the shared tree: native functions, and the few services that are not system calls. */
 
 import type { Native } from './abi.js';
-import type { WaitIds } from './waiting/loop.js';
+
+/** Ids for waits. */
+export interface WaitIds {
+  last: number;
+  isUsed(id: number): boolean;
+}
 
 export interface Host {
   readonly name: 'node' | 'quickjs';

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 import { type AbiType, abi, type Native } from './abi.js';
 import { check } from './error.js';
-import { type Host, native, setHost } from './host.js';
+import { type Host, native, setHost, type WaitIds } from './host.js';
 import { O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from './linux.js';
-import { endWait, isWaiting, pendingWaits, type WaitIds } from './waiting/loop.js';
+import { endWait, isWaiting, pendingWaits } from './waiting/loop.js';
 import { turnTime } from './waiting/time-limits.js';
 
 const cTypes: Record<AbiType, string[]> = {

@@ -2,7 +2,7 @@
 
 import { E } from '../errno.js';
 import { RuntError } from '../error.js';
-import { host, native } from '../host.js';
+import { host, native, type WaitIds } from '../host.js';
 import { Deadlines, type TimedWait } from './deadlines.js';
 import { idleAfter, longestPollPause } from './time-limits.js';
 
@@ -21,12 +21,6 @@ const waiterOfFd = new Map<number, Waiter>();
 const deadlines = new Deadlines<Waiter>();
 /** The number of background waits. */
 let backgroundWaits = 0;
-
-/** Ids for waits. */
-export interface WaitIds {
-  last: number;
-  isUsed(id: number): boolean;
-}
 
 /** Whether a wait goes on. */
 export const isWaiting = (id: number): boolean => waiters.has(id);
