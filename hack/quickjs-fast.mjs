@@ -177,13 +177,74 @@ static force_inline int read_plain_property(JSContext *ctx, JSValueConst obj, JS
 
 `;
 
+/** The strings that a JSON text had last: it repeats keys and words, and a string of the heap takes 48 bytes. */
+const jsonStrings = `
+enum { SHARED_STRINGS = 128, SHARED_LEN = 24 };
+
+static void free_shared_strings(JSParseState *s)
+{
+    for (int i = 0; i < SHARED_STRINGS; i++)
+        if (s->shared[i])
+            JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, s->shared[i]));
+}
+
+/* The place of a string, which is not empty. */
+static JSString **shared_string(JSParseState *s, const uint8_t *p, uint32_t len)
+{
+    return &s->shared[(len + 3 * p[0] + 5 * p[len / 2] + 7 * p[len - 1]) % SHARED_STRINGS];
+}
+
+/* A string of ASCII without escapes: the last equal one, or a new one. */
+static JSValue json_ascii_string(JSParseState *s, const uint8_t *p, uint32_t len)
+{
+    JSString **place;
+    JSValue text;
+    if (len == 0 || len > SHARED_LEN)
+        return js_new_string8_len(s->ctx, (const char *)p, len);
+    place = shared_string(s, p, len);
+    if (*place) {
+        if ((*place)->len == len && memcmp((*place)->u.str8, p, len) == 0)
+            return JS_DupValue(s->ctx, JS_MKPTR(JS_TAG_STRING, *place));
+        JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, *place));
+        *place = NULL;
+    }
+    text = js_new_string8_len(s->ctx, (const char *)p, len);
+    if (!JS_IsException(text))
+        *place = JS_VALUE_GET_STRING(JS_DupValue(s->ctx, text));
+    return text;
+}
+
+/* The atom of a key. The next equal key is its string, which need not be looked up. */
+static JSAtom json_key(JSParseState *s)
+{
+    JSString *key = JS_VALUE_GET_STRING(s->token.u.str.str), **place = NULL;
+    JSAtom atom;
+    if (!key->is_wide_char && key->len > 0 && key->len <= SHARED_LEN) {
+        place = shared_string(s, key->u.str8, key->len);
+        if (*place != key)
+            place = NULL;
+    }
+    atom = JS_ValueToAtom(s->ctx, s->token.u.str.str);
+    if (place && atom != JS_ATOM_NULL && !__JS_AtomIsTaggedInt(atom)) {
+        JSString *known = s->ctx->rt->atom_array[atom];
+        if (known != key) {
+            JS_DupValue(s->ctx, JS_MKPTR(JS_TAG_STRING, known));
+            *place = known;
+            JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, key));
+        }
+    }
+    return atom;
+}
+
+`;
+
 /** A JSON string without escapes, of ASCII: no buffer that grows. */
 const jsonString = `    if (!s->cur_func) {
         const uint8_t *end = p;
         while (end < s->buf_end && *end >= 0x20 && *end < 0x80 && *end != '\\\\' && *end != sep)
             end++;
         if (end < s->buf_end && *end == sep) {
-            JSValue text = js_new_string8_len(s->ctx, (const char *)p, end - p);
+            JSValue text = json_ascii_string(s, p, end - p);
             if (JS_IsException(text))
                 return -1;
             token->val = TOK_STRING;
@@ -483,6 +544,42 @@ ${old}`,
 `,
     1,
     (old) => `${old}${jsonString}`,
+  ],
+  [
+    'quickjs.c',
+    '    BOOL ext_json; /* true if accepting JSON superset */\n',
+    1,
+    (old) => `${old}    JSString *shared[128]; /* of a JSON text: SHARED_STRINGS */\n`,
+  ],
+  [
+    'quickjs.c',
+    '\nstatic __exception int js_parse_string(JSParseState *s, int sep,\n',
+    1,
+    (old) => `${jsonStrings}${old}`,
+  ],
+  [
+    'quickjs.c',
+    '                        prop_name = JS_ValueToAtom(ctx, s->token.u.str.str);\n                        if (prop_name == JS_ATOM_NULL)\n                            goto fail;\n                    } else if (s->ext_json',
+    1,
+    (old) => old.replace('JS_ValueToAtom(ctx, s->token.u.str.str)', 'json_key(s)'),
+  ],
+  [
+    'quickjs.c',
+    `            goto fail;
+    }
+    return val;
+ fail:
+    JS_FreeValue(ctx, val);
+    free_token(s, &s->token);
+    return JS_EXCEPTION;
+}
+
+JSValue JS_ParseJSON(`,
+    1,
+    (old) =>
+      old
+        .replace('return val', 'free_shared_strings(s);\n    return val')
+        .replace(' fail:\n', ' fail:\n    free_shared_strings(s);\n'),
   ],
   [
     'quickjs.c',

@@ -14,34 +14,69 @@ interface EncodeOptions {
   readonly slots: readonly number[];
 }
 
-/**
- * Encodes the operations that runt-init performs, without the frame's length.
- * @throws RuntError ERR_SPEC_VALUE for a string with a NUL byte: no system call accepts it as an argument
- */
-export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
+/** The text of a part: larger than nearly all plans. A plan of megabytes would exist as text and as bytes at once. */
+const PART = 64 << 10;
+
+/** Encodes as `encodePlan`, in parts of at least PART bytes, which follow each other. @throws as encodePlan */
+export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8Array, ...Uint8Array[]] {
   const found: Encoding = { slots: options.slots.length, fields: 0, lists: new Map() };
+  const parts: Uint8Array[] = [];
   // The first of them holds the head, once the slots are known.
-  const encoded: string[] = [''];
+  let encoded: string[] = [''];
+  let count = 0;
+  let length = 0;
+  let nuls = 0;
   const { ops } = plan;
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i] as Op;
     const encoder = encoders[op.op];
-    if (encoder) encoded[encoded.length] = encoder(op, i, found);
+    if (!encoder) continue;
+    const text = encoder(op, i, found);
+    encoded[encoded.length] = text;
+    count++;
+    length += text.length;
+    if (length < PART) continue;
+    const part = host.encode(encoded.join(''));
+    nuls += countOfNuls(part);
+    parts.push(part);
+    encoded = [];
+    length = 0;
   }
   // The slots that the runtime does not fill are empty.
   const slots = options.slots.map(descriptor);
   while (slots.length < found.slots) slots.push('');
   const head: (string | number)[] = [
     Protocol.PLAN_MAGIC,
-    encoded.length - 1,
+    count,
     options.trace ? 1 : 0,
     descriptor(options.startSocket),
     slots.length,
     ...slots,
   ];
-  encoded[0] = `${head.join('\0')}\0`;
-  const bytes = host.encode(encoded.join(''));
-  if (countOfNuls(bytes) !== head.length + found.fields) throw nulError(plan);
+  const headText = `${head.join('\0')}\0`;
+  if (parts.length === 0) encoded[0] = headText;
+  const last = host.encode(encoded.join(''));
+  nuls += countOfNuls(last) + (parts.length === 0 ? 0 : head.length);
+  if (nuls !== head.length + found.fields) throw nulError(plan);
+  return parts.length === 0 ? [last] : [host.encode(headText), ...parts, last];
+}
+
+/**
+ * Encodes the operations that runt-init performs, without the frame's length.
+ * @throws RuntError ERR_SPEC_VALUE for a string with a NUL byte: no system call accepts it as an argument
+ */
+export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
+  const parts = encodeParts(plan, options);
+  return parts.length === 1 ? parts[0] : joined(parts);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
 }
 

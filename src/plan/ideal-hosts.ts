@@ -3,7 +3,7 @@ import type { CgroupFacts, V1Hierarchy } from '../cgroup/cgroup-facts.js';
 import type { Spec } from '../spec/config-types.js';
 import { RuntError, type Violation } from '../sys/error.js';
 import { compile } from './compile.js';
-import { encodePlan } from './encode-plan.js';
+import { encodeParts } from './encode-plan.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
 
 const v1Controllers = 'cpuset cpu cpuacct memory devices pids blkio hugetlb rdma misc net_cls net_prio freezer'.split(
@@ -63,7 +63,7 @@ export function refusedEverywhere(spec: Spec): RuntError | undefined {
   let refused: RuntError | undefined;
   for (const layout of [cgroupV2, cgroupV1]) {
     try {
-      encodePlan(compile(spec, hostWith(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
+      encodeParts(compile(spec, hostWith(layout), options).plan, { trace: false, startSocket: -1, slots: [] });
       return undefined;
     } catch (error) {
       if (!(error instanceof RuntError)) throw error;

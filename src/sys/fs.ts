@@ -67,11 +67,13 @@ export function readBytes(path: string, dirfd = AT_FDCWD): Uint8Array {
  * twice its length, or of `first` bytes; or -errno, -EOVERFLOW for a longer file.
  */
 export function readAtMost(path: string, first: number, max: number): Uint8Array | number {
-  for (let size = first; ; size = Math.min(size * 2, max)) {
+  for (let size = first; ; ) {
     const bytes = new Uint8Array(size);
     const length = native.readFile(AT_FDCWD, path, bytes);
     if (length >= 0) return bytes.subarray(0, length);
     if (length !== -E.EOVERFLOW || size >= max) return length;
+    // One byte more than a regular file has shows its end. Others have no size, or grow.
+    size = Math.min(Math.max(size * 2, (tryStat(path)?.size ?? 0) + 1), max);
   }
 }
 

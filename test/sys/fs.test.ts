@@ -26,6 +26,20 @@ test('readText reads texts of every size, also beyond the first buffer', ({ dir 
   }
 });
 
+test('readAtMost reads a file of every size up to its limit, into a buffer that is at most twice as long', ({
+  dir,
+}) => {
+  const path = join(dir, 'a');
+  for (const size of [0, 1, 1023, 1024, 1025, 2047, 2048, 5000, 300_000]) {
+    writeFileSync(path, Buffer.alloc(size, 'x'));
+    const read = fs.readAtMost(path, 1024, 300_000) as Uint8Array;
+    assert.is(Buffer.from(read).toString(), 'x'.repeat(size));
+    assert.ok(read.buffer.byteLength <= Math.max(2048, size + 1), `${size}: ${read.buffer.byteLength}`);
+  }
+  assert.is(fs.readAtMost(path, 1024, 299_999), -75);
+  assert.ok((fs.readAtMost('/proc/self/smaps', 16, 1 << 20) as Uint8Array).length > 16);
+});
+
 test('a missing file is undefined, or an error that names it', ({ dir }) => {
   const path = join(dir, 'none');
   assert.is(fs.tryReadText(path), undefined);

@@ -15,10 +15,10 @@ interface EndOfReports {
 /** Reports are shorter: a detail is at most a path and a kernel message. */
 const maxReport = 1 << 20;
 
-/** A frame for runt-init: the length of `data`, then `data`. */
-export function frameOf(data: Uint8Array): Uint8Array {
+/** A frame for runt-init: its length, then `data`. A longer frame goes on after `data`. */
+export function frameOf(data: Uint8Array, length = data.length): Uint8Array {
   const frame = new Uint8Array(4 + data.length);
-  new DataView(frame.buffer).setUint32(0, data.length, true);
+  new DataView(frame.buffer).setUint32(0, length, true);
   frame.set(data, 4);
   return frame;
 }
@@ -48,10 +48,13 @@ export class InitChannel {
     this.lastReportPage?.close();
   }
 
-  /** Sends a frame: a plan, or a request to become a supervisor. @throws RuntError ERR_INIT */
-  send(data: Uint8Array): void {
-    if (data.length > Protocol.PLAN_MAX) throw tooLargeError(data.length);
-    this.write(frameOf(data), 'send the plan to runt-init');
+  /** Sends a frame, in one or more parts: a plan, or a request to become a supervisor. @throws RuntError ERR_INIT */
+  send(first: Uint8Array, ...others: readonly Uint8Array[]): void {
+    const length = others.reduce((sum, part) => sum + part.length, first.length);
+    if (length > Protocol.PLAN_MAX) throw tooLargeError(length);
+    const message = 'send the plan to runt-init';
+    this.write(frameOf(first, length), message);
+    for (const part of others) this.write(part, message);
   }
 
   /** Lets runt-init continue; after prestart and createRuntime hooks, sends its pid. @throws RuntError ERR_INIT */

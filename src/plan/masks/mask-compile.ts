@@ -6,20 +6,23 @@ import type { Op } from '../plan-ops.js';
 /** Runs after all mounts and devices: the paths to cover exist by then. */
 export function maskOps({ linux }: Spec): Op[] {
   const label = linux?.mountLabel || undefined;
-  return [
-    ...unique(linux?.readonlyPaths).map(
-      ([path, i]): Op => ({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path }),
-    ),
-    ...unique(linux?.maskedPaths).map(([path, i]): Op => ({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label })),
-  ];
+  const ops: Op[] = [];
+  eachOnce(linux?.readonlyPaths, (path, i) => {
+    ops.push({ op: 'readonlyPath', at: `/linux/readonlyPaths/${i}`, path });
+  });
+  eachOnce(linux?.maskedPaths, (path, i) => {
+    ops.push({ op: 'mask', at: `/linux/maskedPaths/${i}`, path, label });
+  });
+  return ops;
 }
 
-/** The paths, cleaned, each once with its index in the list. A relative one starts at the root. */
-function unique(paths: readonly string[] | undefined): readonly (readonly [path: string, index: number])[] {
-  const first = new Map<string, number>();
+/** Visits the paths, cleaned, each once with its index in the list. A relative one starts at the root. */
+function eachOnce(paths: readonly string[] | undefined, visit: (path: string, index: number) => void): void {
+  const seen = new Set<string>();
   paths?.forEach((given, i) => {
     const path = cleanPath(given);
-    if (!first.has(path)) first.set(path, i);
+    if (seen.has(path)) return;
+    seen.add(path);
+    visit(path, i);
   });
-  return [...first];
 }

@@ -154,10 +154,20 @@ function reaperOps(spec: Spec, { init }: CompileOptions): Op[] {
  */
 function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
   const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
-  const name = (entry: string): string => entry.split('=', 1)[0] as string;
-  const last = new Map(env.map((entry, i) => [name(entry), i]));
-  const rest = env.filter((entry, i) => last.get(name(entry)) === i && entry !== 'HOME=' && !own.includes(name(entry)));
-  return notify ? [...rest, notifyEntry] : rest;
+  const names = new Set(own);
+  const kept: string[] = [];
+  // From the last one, and without an object for each: a config may have many thousands.
+  for (let i = env.length - 1; i >= 0; i--) {
+    const entry = env[i] as string;
+    const equals = entry.indexOf('=');
+    const name = equals < 0 ? entry : entry.slice(0, equals);
+    if (names.has(name)) continue;
+    names.add(name);
+    if (entry !== 'HOME=') kept[kept.length] = entry;
+  }
+  kept.reverse();
+  if (notify) kept.push(notifyEntry);
+  return kept;
 }
 
 /**
@@ -172,9 +182,10 @@ export const changesStdioOwner = ({ ops }: Plan): boolean =>
 
 /** Value of the last NAME=… in an environment; undefined if absent. */
 function variableValue(env: readonly string[], name: string): string | undefined {
+  const start = `${name}=`;
   for (let i = env.length - 1; i >= 0; i--) {
     const entry = env[i] as string;
-    if (entry.startsWith(`${name}=`)) return entry.slice(name.length + 1);
+    if (entry.startsWith(start)) return entry.slice(start.length);
   }
   return undefined;
 }

@@ -47,6 +47,8 @@ test('send refuses a plan that is too long for runt-init before it writes a byte
   const { kernel, channel } = connected();
   const large = new Uint8Array(Protocol.PLAN_MAX + 1);
   assert.throws(() => channel.send(large), /it has 16777217 bytes, more than 16777216/);
+  const half = large.subarray(0, 8 << 20);
+  assert.throws(() => channel.send(half, half, large.subarray(0, 1)), /it has 16777217 bytes, more than 16777216/);
   assert.not.ok(kernel.calls.some((call) => call.startsWith('write(')));
 });
 

@@ -252,6 +252,27 @@ function parsed(): unknown[] {
     texts.map((text) => JSON.parse(`{${text}:[${text},${text}]}`)),
     described(JSON.parse('{"a":1,"2":2,"length":3,"a":4}')),
     bad.map((text) => thrown(() => JSON.parse(text))),
+    shared(),
+  ];
+}
+
+/** Texts with equal strings, which JSON.parse shares: as values, as keys, and as both. */
+function shared(): unknown[] {
+  const words = ['a', 'ro', 'or', 'bind', '1', '01', 'true', '__proto__', 'x'.repeat(24), 'x'.repeat(25)];
+  const items = Array.from({ length: 600 }, (_, i) => JSON.stringify(`${words[i % words.length]}${i % 7}`));
+  const list = JSON.parse(`[${items.join()}]`) as string[];
+  // A string that others refer to is not changed in place.
+  const extended = JSON.parse('["tail","tail"]') as string[];
+  extended[0] += '!';
+  const objects = words.map((word) => JSON.parse(`[{"${word}":"${word}"},{"${word}":["${word}","${word}"]}]`));
+  const again = `{${words.map((word, i) => `"${word}":${i},"k${i}":"${word}"`).join()}}`;
+  return [
+    list,
+    extended,
+    objects.flat().map(described),
+    described(JSON.parse(again)),
+    described(JSON.parse(`{"twice":"twice","twice":"${'twice'}","é":"é"}`)),
+    [1, 2, 3].map(() => thrown(() => JSON.parse('{"a":"a","b":["a","b","a"],"a":tru}'))),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** The start of runt-init (op `clone`): its channel, its clone and its plan. */
-import { encodePlan } from '../../../plan/encode-plan.js';
+import { encodeParts } from '../../../plan/encode-plan.js';
 import type { OpOf } from '../../../plan/plan-ops.js';
 import { fdPair, OwnedFd } from '../../../sys/fds.js';
 import { native } from '../../../sys/host.js';
@@ -42,7 +42,7 @@ export async function clone(op: OpOf<'clone'>, launch: LaunchResources): Promise
   if (successors === 0) await adoptExec(launch);
   // A process that joins enters the scope later: the placeholder ends once that one is created.
   if (op.cgroup !== undefined) await launch.endPlaceholder();
-  launch.channel.send(encodePlan(plan, { trace, startSocket, slots }));
+  launch.channel.send(...encodeParts(plan, { trace, startSocket, slots }));
 }
 
 /** From now on the supervisor records the exit status of the exec process. */
