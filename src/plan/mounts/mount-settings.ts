@@ -45,6 +45,8 @@ export const newMountAttributes = (s: MountSettings): number => ((s.setAttrs & ~
 /** What mounts of one type with equal options share. */
 export interface MountKind {
   readonly settings: MountSettings;
+  /** The list of its first mount. */
+  readonly options: string[] | undefined;
   /** Once the first of them is compiled: its operation, of which the others get copies with their own paths. */
   bind?: BindMount | undefined;
   fs?: FsMount | undefined;
@@ -60,8 +62,11 @@ export function mountKinds(mounts: readonly Mount[]): readonly MountKind[] {
     const key = `${mount.type ?? ''}\0${mount.options?.join('\0') ?? ''}`;
     let kind = known.get(key);
     if (!kind) {
-      kind = { settings: mountSettings(mount), bind: undefined, fs: undefined };
+      kind = { settings: mountSettings(mount), options: mount.options, bind: undefined, fs: undefined };
       known.set(key, kind);
+    } else if (mount.options) {
+      // One list of options for all of them: a third of what a mount of the config takes.
+      mount.options = kind.options ?? mount.options;
     }
     kinds[i] = kind;
   }

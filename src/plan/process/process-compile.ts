@@ -153,22 +153,33 @@ function reaperOps(spec: Spec, { init }: CompileOptions): Op[] {
  * entries with one name the last counts, and an empty HOME counts as absent, as in runc.
  */
 function environment(env: readonly string[], { listen, notify }: CompileOptions): readonly string[] {
-  const own = [...(listen ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : []), ...(notify ? ['NOTIFY_SOCKET'] : [])];
-  const names = new Set(own);
+  const own = [
+    ...(listen ? ['LISTEN_FDS=', 'LISTEN_PID=', 'LISTEN_FDNAMES='] : []),
+    ...(notify ? ['NOTIFY_SOCKET='] : []),
+  ];
+  // The names that occur more than once. A set of all names would take more memory than a config of megabytes.
+  const repeated = new Set<string>();
+  const sorted = [...env].sort();
+  for (let i = 1; i < sorted.length; i++) {
+    const name = nameOf(sorted[i] as string);
+    if ((sorted[i - 1] as string).startsWith(name)) repeated.add(name);
+  }
   const kept: string[] = [];
-  // From the last one, and without an object for each: a config may have many thousands.
+  const seen = new Set(own);
   for (let i = env.length - 1; i >= 0; i--) {
     const entry = env[i] as string;
-    const equals = entry.indexOf('=');
-    const name = equals < 0 ? entry : entry.slice(0, equals);
-    if (names.has(name)) continue;
-    names.add(name);
+    const name = nameOf(entry);
+    if (seen.has(name)) continue;
+    if (repeated.has(name)) seen.add(name);
     if (entry !== 'HOME=') kept[kept.length] = entry;
   }
   kept.reverse();
   if (notify) kept.push(notifyEntry);
   return kept;
 }
+
+/** The name of a variable, with the `=`. */
+const nameOf = (entry: string): string => entry.slice(0, entry.indexOf('=') + 1) || entry;
 
 /**
  * Whether to chown only pipes: an ordinary user cannot take back a file or a terminal from its new owner at the end.
