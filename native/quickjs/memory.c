@@ -21,8 +21,9 @@
  * reuse. */
 enum {
   HEADER = 8, /* before each block of a chunk: its capacity */
-  STEP = 16,  /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
+  STEP = 8,   /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
                  two */
+  LEAST = 16, /* a free block links to the next one */
   SMALL = 1024,
   CHUNK = 64 * 1024,
   CLASSES = SMALL / STEP + 64,
@@ -80,6 +81,8 @@ static size_t whole_size(size_t size, unsigned *class) {
   if (size > SIZE_MAX / 4)
     return 0;
   size_t whole = (size + HEADER + STEP - 1) & ~(size_t)(STEP - 1);
+  if (whole < LEAST)
+    whole = LEAST;
   if (whole <= SMALL) {
     *class = (unsigned)(whole / STEP) - 1;
     return whole;
