@@ -12,6 +12,8 @@ enum {
   /* A client of the supervisor writes its request at once. One that does not is dropped, because
    * the supervisor serves one client at a time. */
   REQUEST_TIME = 2000,
+  /* A supervisor answers at once. The guard of an exec kills the process anyway. */
+  NOTICE_TIME = 1000,
   /* A process that the waiter kills, because it cannot wait for it, ends in this time. */
   UNAWAITED_END_TIME = 2000,
   /* The kernel takes a killed process out of its cgroup within milliseconds, unless it hangs. */

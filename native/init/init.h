@@ -338,6 +338,9 @@ int next_command(struct cursor *c, struct command *command);
 /* holder.c: runs the holder mode. Returns the exit status. */
 int hold_answer(char *data, size_t length);
 
+/* guard.c: runs the guard mode. Returns the exit status. */
+int guard_exec(char *data, size_t length);
+
 /* waiter.c: runs the waiter mode for the child of the pidfd `process`, by a frame. Returns the exit
  * status, which is `failed` if it cannot wait; it has killed the child then. */
 int await_end(int process, int failed, char *data, size_t length);

@@ -112,6 +112,8 @@ int main(int argc, char **argv) {
     return supervise(data, length);
   if (IS_FRAME(data, length, HOLD_MAGIC))
     return hold_answer(data, length);
+  if (IS_FRAME(data, length, GUARD_MAGIC))
+    return guard_exec(data, length);
 
   struct plan plan;
   if (!data || plan_open(data, length, &plan) || take_slots(&plan)) {

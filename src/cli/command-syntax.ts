@@ -48,6 +48,7 @@ const createFlags = {
 
 /** Of `run` and `exec`. */
 const jobFlags = {
+  'die-with-parent': 'bool',
   stdin: 'str',
   stdout: 'str',
   stderr: 'str',
@@ -81,7 +82,6 @@ export const commands = {
       'detach|d': 'bool',
       keep: 'bool',
       'no-subreaper': 'bool',
-      'die-with-parent': 'bool',
       summary: 'opt',
       ...jobFlags,
       ...help,

@@ -64,6 +64,10 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
   /** Same as in CreateOptions; only `deny` has an effect, because create has warned. */
   readonly unsafeAnnotations?: AnnotationPolicy;
   readonly trace?: string;
+  /** Kill the process when the parent of this process, or in the foreground this process, has ended. */
+  readonly dieWithParent?: boolean;
+  /** Pidfds of the one or two processes that the process ends with; the caller closes them. */
+  readonly followed?: readonly number[];
   /** Receives each operation that is done. */
   readonly onDone?: (op: Op) => void;
   /** Receives one sentence for each value that is not applied. */
@@ -78,7 +82,8 @@ export interface ExecOptions extends Omit<ExecRequest, 'process'>, TimeLimit {
 export async function exec(options: ExecOptions): Promise<number> {
   checkPreserved(options);
   const { stdioFiles } = options;
-  const o = stdioFiles ? { ...options, stdio: await openStdio(options, stdioFiles) } : options;
+  let o = stdioFiles ? { ...options, stdio: await openStdio(options, stdioFiles) } : options;
+  if (o.dieWithParent) o = (await import('./launch/followed-processes.js')).withFollowed('exec', o);
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`exec ${o.id}`);
   const { launch, terminal, stdioOwners } = await interruptible(`exec ${o.id}`, signals, () => startExec(o));
@@ -108,6 +113,12 @@ const openStdio = async ({ id }: ExecOptions, files: StdioFiles): Promise<Stdio>
 async function limitSupervised(o: ExecOptions, launch: Launch): Promise<void> {
   const { limitProcess } = await import('./launch/supervisor.js');
   await limitProcess(launch.resources.directory, launch.pid, o);
+}
+
+async function guard(launch: Launch, followed: readonly number[]): Promise<void> {
+  const { guardExec } = await import('./launch/followed-processes.js');
+  const { directory, execKey } = launch.resources;
+  await guardExec(directory, launch, followed, execKey);
 }
 
 async function limitOf(o: ExecOptions, { pid, pidfd }: Launch): Promise<EndLimit> {
@@ -255,6 +266,8 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     if (withSupervisor) await (await import('./launch/supervisor.js')).withSupervisor(`${o.root}/${o.id}`, perform);
     else await perform();
     if (withSupervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
+    // Before the start: until then the process ends with this one.
+    if (o.followed) await launch.orUndo(guard(launch, o.followed));
     await startProcess(o, record, launch, terminal);
   } catch (error) {
     terminal?.close();

@@ -16,7 +16,7 @@ import type { StdioFiles } from './stdio/stdio-files.js';
 export async function run(options: RunOptions): Promise<number> {
   checkPreserved(options);
   let o = options.stdioFiles ? await withFiles(options, options.stdioFiles) : options;
-  if (o.dieWithParent) o = (await import('./launch/followed-processes.js')).withFollowed(o);
+  if (o.dieWithParent) o = (await import('./launch/followed-processes.js')).withFollowed('run', o);
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);

@@ -62,6 +62,8 @@ export interface RunOptions extends ContainerOptions, ParentOptions, EndOptions 
 }
 
 export interface ExecOptions extends EndOptions, TerminalOptions, WarningOptions {
+  /** Kill the process when this program has ended, whatever ends it. What it has forked goes on. */
+  dieWithParent?: boolean;
   /** Descriptors 0, 1 and 2 of the process; three pipes when absent. */
   stdio?: StdioOptions;
   /** `NAME=value`, in addition to the container's. */
@@ -139,6 +141,7 @@ export const execTypes: OptionTypes = {
   user: 'string',
   additionalGids: 'numbers',
   capabilities: 'list',
+  dieWithParent: 'boolean',
   unsafeAnnotations: 'policy',
   onWarning: 'function',
   init: 'absent',

@@ -557,7 +557,9 @@ export class Container {
     refuseAborted(`exec ${id}`, o.signal);
     const console = o.tty ? new ConsoleSocket() : undefined;
     let streams: Streams | undefined;
+    let self = -1;
     try {
+      if (o.dieWithParent) self = openSelf(`exec ${id}`);
       streams = openStreams(o.stdio ?? (console ? noStreams : pipes));
       const { pid, pidfd, execKey } = await callCore('exec', {
         root,
@@ -573,6 +575,7 @@ export class Container {
         // Without a supervisor, this program keeps the limit.
         ...(o.timeout !== undefined && loadRecord(root, id).supervisor && limitOf(o)),
         detach: true,
+        ...(self >= 0 && { followed: [self] }),
         stdio: streams.stdio,
         rootless: this.rootless,
         ...(o.unsafeAnnotations && { unsafeAnnotations: o.unsafeAnnotations }),
@@ -589,6 +592,7 @@ export class Container {
       streams?.abandon();
       throw error;
     } finally {
+      if (self >= 0) native.close(self);
       console?.close();
     }
   }

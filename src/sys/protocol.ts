@@ -10,6 +10,8 @@ export enum Protocol {
   SUPERVISE_MAGIC = 'runt-supervise-1',
   /** First field of the frame that makes runt-init hold the answer of a shim's `delete`. */
   HOLD_MAGIC = 'runt-hold-1',
+  /** First field of the frame that makes runt-init the guard of an exec. */
+  GUARD_MAGIC = 'runt-guard-1',
   /** First field of the frame with which a foreground command becomes runt-init until its process ends. */
   WAIT_MAGIC = 'runt-wait-2',
   /** The name of runt when the waiter executes it; after colons: the child's pid and pidfd, and why it is to end. */
@@ -35,6 +37,8 @@ export enum Protocol {
 
   // ── requests to the supervisor ──
 
+  /** Name of its socket in the state directory. */
+  SUPERVISOR_SOCKET = 'supervisor.sock',
   SPAWN_REQUEST = 'runt-spawn-1',
   ADOPT_REQUEST = 'runt-adopt-2',
   FORGET_REQUEST = 'runt-forget-1',
@@ -42,6 +46,7 @@ export enum Protocol {
   UNREAD_REQUEST = 'runt-unread-1',
   LIMIT_REQUEST = 'runt-limit-1',
   FOLLOW_REQUEST = 'runt-follow-2',
+  ORPHAN_REQUEST = 'runt-orphan-1',
 
   // ── records of the supervisor, in the state directory ──
 

@@ -5,6 +5,7 @@
 #include "supervisor.h"
 #include <dirent.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/statfs.h>
 
@@ -35,6 +36,14 @@ int follow(const char *const fields[], int n, const struct request *r) {
     if (supervisor.followed[i] < 0)
       return -errno;
   }
+  /* A service manager that stops the unit of the caller sends TERM to this process too
+   * (systemd.kill(5)): before the container has ended with the caller, it must not end. */
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (int s = 0; s < 4; s++)
+    sigaddset(&ending, (int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM}[s]);
+  if (sigprocmask(SIG_BLOCK, &ending, NULL))
+    return -errno;
   cgroups.removes = (int)removes;
   supervisor.follows = 1;
   return 1;

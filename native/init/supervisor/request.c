@@ -221,6 +221,21 @@ static int limit_child(const char *const fields[], int n, const struct request *
   return (int)pid;
 }
 
+/* ORPHAN_REQUEST, pid, begun: a guard is about to kill this exec, with whose parent it ends. */
+static int note_orphan(const char *const fields[], int n) {
+  uint64_t pid, registered_at;
+  if (n != 3 || number(fields[1], INT_MAX, &pid) || !pid ||
+      number(fields[2], UINT64_MAX, &registered_at))
+    return -EBADMSG;
+  struct child *child = find_child((pid_t)pid);
+  if (!child || child->registered_at != registered_at)
+    return -ESRCH;
+  /* What ends it first is the reason. */
+  if (!child->reason)
+    child->reason = REASON_PARENT;
+  return (int)pid;
+}
+
 static void answer(int connection, int result, int pidfd, const char *call,
                    uint64_t registered_at) {
   char text[96];
@@ -283,6 +298,8 @@ int serve(int connection) {
     result = limit_child(fields, count, &r);
   else if (count > 0 && !strcmp(fields[0], FOLLOW_REQUEST))
     result = follow(fields, count, &r);
+  else if (count > 0 && !strcmp(fields[0], ORPHAN_REQUEST))
+    result = note_orphan(fields, count);
   else if (count > 0 && !strcmp(fields[0], UNREAD_REQUEST))
     result = inherit_unread(fields, count);
   answer(connection, result, pidfd, f.call, registered_at);

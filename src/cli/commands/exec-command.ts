@@ -64,6 +64,7 @@ async function perform({ global, flags, args }: Call<'exec'>): Promise<number> {
     preserveFds: flags['preserve-fds'] ?? 0,
     ...(listen && { listen }),
     ...(flags['pidfd-socket'] ? { pidfdSocket: absolute(flags['pidfd-socket']) } : {}),
+    dieWithParent: flags['die-with-parent'] === true,
     ignorePaused: flags['ignore-paused'] === true,
     ...limit,
     ...stdioFiles('exec', flags),

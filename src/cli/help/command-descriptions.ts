@@ -166,6 +166,7 @@ export const commandDescriptions: { readonly [N in CommandName]: Description<Fla
       'process-label': 'SELinux label of the process',
       apparmor: 'AppArmor profile of the process',
       'pidfd-socket': createFlags['pidfd-socket'],
+      'die-with-parent': 'kill the process when the process that runs runt has ended',
       trace: createFlags.trace,
       ...jobFlags,
     },

@@ -98,7 +98,7 @@ export class Restoration {
       record.status = 'created';
       delete record.creator;
       saveRecord(o.root, record);
-      if (this.supervisor) (await import('../launch/supervisor.js')).releaseSupervisor(this.supervisor);
+      if (this.supervisor) (await import('../launch/start-mode.js')).releaseMode(this.supervisor);
       this.supervisor = undefined;
     } finally {
       await criu.close();

@@ -1,33 +1,57 @@
-/** The processes that a container of `--die-with-parent` ends with. */
+/** The processes that a container, or an exec, of `--die-with-parent` ends with. */
 import { E } from '../../sys/errno.js';
 import { check, RuntError } from '../../sys/error.js';
 import { fdList } from '../../sys/fds.js';
-import { readText } from '../../sys/fs.js';
+import { tryReadText } from '../../sys/fs.js';
 import { native } from '../../sys/host.js';
+import { O_RDONLY } from '../../sys/linux.js';
 import { Protocol } from '../../sys/protocol.js';
+import { type ExecKey, splitStateDir } from '../state/exit-records.js';
+import { openState } from '../state/state-directory.js';
 import type { ContainerRecord } from '../state/state-store.js';
-import type { RunOptions } from './container-options.js';
+import { releaseMode, startFailure, startMode } from './start-mode.js';
 import { sendRequest } from './supervisor.js';
 
-/** The parent of this process (proc_pid_stat(5)); 0 if it is in another pid namespace. */
-function parentPid(): number {
-  const stat = readText('/proc/self/stat');
+/** The part of /proc/PID/stat that tells who has made a process (proc_pid_stat(5)). */
+interface Origin {
+  /** 0 if it is in another pid namespace. */
+  readonly parent: number;
+  readonly session: number;
+}
+
+/** @returns undefined if there is no such process, or if /proc hides it (hidepid) */
+function originOf(pid: number | 'self'): Origin | undefined {
+  const stat = tryReadText(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
   // The name may contain any byte: the last parenthesis ends it.
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  const [, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { parent: Number(parent), session: Number(session) };
+}
+
+/**
+ * Whether the parent is one that has adopted this process, because the process that ran runt has ended. A process has
+ * the session of the one that made it, unless it leads one of its own (setsid(2)). In one session it cannot be known.
+ */
+function isAdopted(own: Origin): boolean {
+  const parent = originOf(own.parent);
+  return parent !== undefined && own.session !== native.pid() && own.session !== parent.session;
 }
 
 /** A pidfd of the parent of this process. @throws RuntError ERR_PARENT if it has ended, or cannot be opened */
 function openParent(what: string): number {
-  const pid = parentPid();
+  const own = originOf('self');
+  const pid = own?.parent ?? 0;
   const fd = pid === 0 ? -E.ESRCH : native.pidfdOpen(pid);
+  const adopted = own !== undefined && fd >= 0 && isAdopted(own);
   // Compare after the open: then the pidfd is the parent's.
-  if (fd >= 0 && parentPid() === pid) return fd;
+  if (fd >= 0 && !adopted && originOf('self')?.parent === pid) return fd;
   if (fd >= 0) native.close(fd);
   throw new RuntError({
     code: 'ERR_PARENT',
     message: `${what}: open the process that ran runt, for --die-with-parent`,
     ...(fd < 0 && { errno: -fd, syscall: 'pidfd_open' }),
     ...(pid === 0 && { hint: 'run runt from a process in its own pid namespace' }),
+    ...(adopted && { hint: 'run runt from a process that waits for it: its parent has ended' }),
   });
 }
 
@@ -38,10 +62,43 @@ export function openSelf(what: string): number {
   return check(fd, { ...facts, syscall: 'pidfd_open' });
 }
 
-/** `run --die-with-parent`: the parent, and in the foreground this process, which keeps the pidfds. */
-export function withFollowed(o: RunOptions): RunOptions {
-  const what = `run ${o.id}`;
+/**
+ * `run` and `exec` with `--die-with-parent`: the parent, and in the foreground this process, which keeps the pidfds.
+ * @param command of this process, for errors
+ */
+export function withFollowed<O extends { readonly id: string; readonly detach: boolean }>(
+  command: string,
+  o: O,
+): O & { readonly followed: readonly number[] } {
+  const what = `${command} ${o.id}`;
   return { ...o, followed: o.detach ? [openParent(what)] : [openParent(what), openSelf(what)] };
+}
+
+/**
+ * Starts the guard of an exec: it kills the process when one of the followed ones ends, also if runt or a supervisor
+ * was killed before.
+ * @param key of the exec's record
+ * @throws RuntError ERR_PARENT
+ */
+export async function guardExec(
+  stateDir: string,
+  process: { readonly pidfd: number },
+  followed: readonly number[],
+  key: ExecKey | undefined,
+): Promise<void> {
+  const failure = startFailure('ERR_PARENT', 'start the guard of the exec, for --die-with-parent');
+  const state = key ? openState(...splitStateDir(stateDir), O_RDONLY) : -1;
+  if (key && state < 0) throw failure('open', -state);
+  const copies = [process.pidfd, ...followed].map((fd) => native.duplicate(fd));
+  const fds = state < 0 ? copies : [...copies, state];
+  const failed = copies.find((fd) => fd < 0);
+  if (failed !== undefined) {
+    for (const fd of fds) if (fd >= 0) native.close(fd);
+    throw failure('fcntl', -failed);
+  }
+  const [guarded = -1, first = -1, second = ''] = copies;
+  const record = [state < 0 ? '' : state, key?.pid ?? 0, key?.registeredAt ?? 0];
+  releaseMode(await startMode([Protocol.GUARD_MAGIC, guarded, ...record, first, second], fds, failure));
 }
 
 /**

@@ -77,7 +77,7 @@ export class Launch {
         resources.netDevices?.release();
       }
       resources.closeShared();
-      if (resources.supervisor) (await import('./supervisor.js')).releaseSupervisor(resources.supervisor);
+      if (resources.supervisor) (await import('./start-mode.js')).releaseMode(resources.supervisor);
       resources.supervisor = undefined;
     } catch (error) {
       const cause = resources.placeholder?.hasEnded() ? this.placeholderError(error) : await this.causeOf(error);

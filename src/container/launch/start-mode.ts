@@ -2,9 +2,9 @@
 
 import { RuntError } from '../../sys/error.js';
 import { fdList, fdPair } from '../../sys/fds.js';
-import { native } from '../../sys/host.js';
+import { host, native } from '../../sys/host.js';
 import { nulList } from '../../sys/nul-list.js';
-import { readable, readableOrPolled } from '../../sys/waiting/loop.js';
+import { readable, readableInBackground, readableOrPolled } from '../../sys/waiting/loop.js';
 import { supervisorAnswerTime } from '../../sys/waiting/time-limits.js';
 import { signalProcess } from '../state/recorded-process.js';
 import { endOf } from './child-end.js';
@@ -64,6 +64,23 @@ export async function startMode(
     await endMode(process);
     throw error;
   }
+}
+
+/**
+ * Lets a process go on by itself. A script that uses the library outlives it and must reap it: a pids cgroup counts
+ * zombies. A command ends before it, or reaps it as an orphan; the shim reaps all its children
+ * (src/shim/task/orphan-reaper.ts).
+ */
+export function releaseMode({ pidfd, channel }: ModeProcess): void {
+  channel.close();
+  if (host.name === 'node') {
+    // If it cannot be watched, it is not reaped.
+    const ended = readableInBackground(pidfd).then(
+      () => void endOf(pidfd),
+      () => {},
+    );
+    void ended.then(() => native.close(pidfd));
+  } else native.close(pidfd);
 }
 
 /** Kills and reaps the process. */

@@ -23,14 +23,8 @@ import { holdProcess, isAlive, recordProcess } from '../state/recorded-process.j
 import { withState } from '../state/state-directory.js';
 import { type ContainerRecord, loadRecord, type RecordedProcess, withLock } from '../state/state-store.js';
 import { saveRecord } from '../state/stored-files.js';
-import {
-  endSupervisor,
-  maxTries,
-  releaseSupervisor,
-  sendRequestOn,
-  startSupervisor,
-  supervisorSocket,
-} from './supervisor.js';
+import { releaseMode } from './start-mode.js';
+import { endSupervisor, maxTries, sendRequestOn, startSupervisor } from './supervisor.js';
 
 /**
  * The container's supervisor. If it was killed, starts its heir first. Undefined if the container has ended.
@@ -77,7 +71,7 @@ export function openUnreaped({ pid, startTime }: RecordedProcess): number {
 
 async function startHeir(root: string, record: ContainerRecord, init: number): Promise<RecordedProcess> {
   const stateDir = `${root}/${record.id}`;
-  withState(root, record.id, (dir) => native.unlinkAt(dir, supervisorSocket, 0));
+  withState(root, record.id, (dir) => native.unlinkAt(dir, Protocol.SUPERVISOR_SOCKET, 0));
   removeUnfinished(stateDir);
   const supervisor = await startSupervisor(stateDir, true);
   try {
@@ -93,7 +87,7 @@ async function startHeir(root: string, record: ContainerRecord, init: number): P
     throw error;
   }
   const heir = record.supervisor;
-  releaseSupervisor(supervisor);
+  releaseMode(supervisor);
   return heir;
 }
 

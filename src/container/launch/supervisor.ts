@@ -9,17 +9,14 @@ import { AT_FDCWD, O_RDONLY, O_WRONLY } from '../../sys/linux.js';
 import { nulList } from '../../sys/nul-list.js';
 import { type AnswerKind, type ChildKind, Protocol, type RequestFdName } from '../../sys/protocol.js';
 import { connectAt } from '../../sys/sockets/connect-deadline.js';
-import { readable, readableInBackground, sleep } from '../../sys/waiting/loop.js';
+import { readable, sleep } from '../../sys/waiting/loop.js';
 import { stopTime, supervisorAnswerTime, supervisorRetryPause } from '../../sys/waiting/time-limits.js';
 import { type ExecKey, splitStateDir, withStateAt } from '../state/exit-records.js';
 import { recordProcess } from '../state/recorded-process.js';
 import { openState } from '../state/state-directory.js';
 import type { TimeLimit } from '../stdio/end-limit.js';
-import { endOf } from './child-end.js';
 import type { StartResult } from './start-init.js';
 import { endMode, type ModeProcess, startFailure, startMode } from './start-mode.js';
-
-export const supervisorSocket = 'supervisor.sock';
 
 /** Opens a state directory by path. O_RDONLY, because unixListen needs it. */
 const openStateAt = (path: string): number => openState(...splitStateDir(path), O_RDONLY);
@@ -36,29 +33,12 @@ export async function startSupervisor(stateDir: string, heir = false): Promise<S
   const failure = startFailure('ERR_SUPERVISOR', 'start the supervisor');
   const dir = openStateAt(stateDir);
   if (dir < 0) throw failure('open', -dir);
-  const listener = native.unixListen(dir, supervisorSocket, 64);
+  const listener = native.unixListen(dir, Protocol.SUPERVISOR_SOCKET, 64);
   if (listener < 0) {
     native.close(dir);
     throw failure('bind', -listener);
   }
   return startMode([Protocol.SUPERVISE_MAGIC, listener, dir, heir ? 1 : 0], [listener, dir], failure);
-}
-
-/**
- * Releases a supervisor that has started a container. A script that uses the library outlives it and must reap it: a
- * pids cgroup counts zombies. A command ends before it; the shim reaps all its children
- * (src/shim/task/orphan-reaper.ts).
- */
-export function releaseSupervisor({ pidfd, channel }: Supervisor): void {
-  channel.close();
-  if (host.name === 'node') {
-    // If it cannot be watched, it is not reaped.
-    const ended = readableInBackground(pidfd).then(
-      () => void endOf(pidfd),
-      () => {},
-    );
-    void ended.then(() => native.close(pidfd));
-  } else native.close(pidfd);
 }
 
 /** Ends the supervisor of a container that is undone. */
@@ -218,7 +198,7 @@ export async function sendRequest(
 ): Promise<StartResult & { readonly registeredAt: string }> {
   // A duplicate: withStateAt closes its descriptor before the connection is accepted.
   const dir = withStateAt(stateDir, (state) => (state < 0 ? state : native.duplicate(state)));
-  const connection = dir < 0 ? dir : await connectAt(dir, supervisorSocket, supervisorAnswerTime);
+  const connection = dir < 0 ? dir : await connectAt(dir, Protocol.SUPERVISOR_SOCKET, supervisorAnswerTime);
   if (dir >= 0) native.close(dir);
   if (connection < 0) throw unreachableError(-connection);
   try {
