@@ -1,4 +1,5 @@
 /** The end of a foreground `run` or `exec` that has waited as runt-init (stdio/waiter.ts). */
+import { errnoName } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { SIGKILL } from '../sys/linux.js';
 import { Protocol } from '../sys/protocol.js';
@@ -63,13 +64,19 @@ export async function finishRun(
   }
   if (record && !deleted) {
     if (!o.keep) await removeEnded('run', o, record);
-    else if (exit) (await import('./state/exit-records.js')).storeExit(`${o.root}/${o.id}`, exit);
+    else if (exit) await keepExit(o, exit);
   }
   if (exit && o.onEnd) o.onEnd((await import('./state/exit-records.js')).exitRecord(exit, record));
   if (deleted) throw (await import('./state/cancellation.js')).cancelledError(`run ${o.id}`);
   if (!end) throw (await import('./state/exit-records.js')).statusLostError(`run ${o.id}`);
   if (end.reason === 'timeout') throw timeoutError(`run ${o.id}`, o);
   return end.status;
+}
+
+/** Only warns on failure: the status of the process is that of runt. */
+async function keepExit({ root, id, warn }: RunOptions, exit: Exit): Promise<void> {
+  const r = (await import('./state/exit-records.js')).storeExit(`${root}/${id}`, exit);
+  if (r < 0) warn(`run ${id}: write the exit record: ${errnoName(-r)}`);
 }
 
 /** The same of an exec, whose time limit has passed. */

@@ -145,8 +145,9 @@ int follows_nothing(void) {
   if (!supervisor.follows || supervisor.released)
     return 1;
   for (int i = 0; i < FOLLOWED_MAX; i++)
+    /* A followed runtime waits for the record, or for the end of this process. */
     if (supervisor.followed[i] >= 0)
-      return 0;
+      return supervisor.unrecorded;
   return cgroups_are_gone();
 }
 

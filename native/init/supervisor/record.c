@@ -11,29 +11,71 @@ static struct exec {
 } unread[UNREAD_MAX];
 static size_t unread_count;
 
-/* Writes a record to a temporary file and renames it, so that a reader finds all or nothing. 0, or
- * -1 with errno. */
-static int write_json(const char *name, const struct text *json) {
-  char temporary[64];
-  struct text t = TEXT_IN(temporary);
+/* Bytes of the longest record, in whole. */
+enum { RECORD_SIZE = 512 };
+
+static void temporary_name(char *buffer, size_t size, const char *name) {
+  struct text t = text_in(buffer, size);
   text_add(&t, name);
   text_add(&t, ".tmp");
-  int fd = openat(supervisor.state, temporary,
-                  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return -1; /* the state directory was removed: the record has no reader */
-  ssize_t n = write(fd, json->at, json->length);
-  close(fd);
-  if (n == (ssize_t)json->length)
-    return renameat(supervisor.state, temporary, supervisor.state, name);
-  int error = n < 0 ? errno : ENOSPC;
+}
+
+static int open_temporary(const char *name) {
+  char temporary[64];
+  temporary_name(temporary, sizeof temporary, name);
+  return openat(supervisor.state, temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static void remove_temporary(const char *name) {
+  char temporary[64];
+  temporary_name(temporary, sizeof temporary, name);
   unlinkat(supervisor.state, temporary, 0);
+}
+
+static int write_fully(int fd, const char *data, size_t length) {
+  ssize_t n = write(fd, data, length);
+  if (n == (ssize_t)length)
+    return 0;
+  if (n >= 0)
+    errno = ENOSPC;
+  return -1;
+}
+
+/* Writes the temporary file of a record in advance: then its space and its inode are there, however
+ * full the file system is when the process ends. 0, or -1 with errno. */
+static int reserve(const char *name) {
+  static const char space[RECORD_SIZE];
+  int fd CLEANUP_CLOSE = open_temporary(name);
+  if (fd < 0)
+    return -1;
+  if (!write_fully(fd, space, sizeof space))
+    return 0;
+  int error = errno;
+  remove_temporary(name);
   errno = error;
   return -1;
 }
 
+/* Writes a record to the temporary file and renames that, so that a reader finds all or nothing. 0,
+ * or -1 with errno. */
+static int write_json(const char *name, const struct text *json) {
+  char temporary[64];
+  temporary_name(temporary, sizeof temporary, name);
+  int fd CLEANUP_CLOSE = open_temporary(name);
+  if (fd < 0)
+    return -1; /* the state directory was removed: the record has no reader */
+  if (write_fully(fd, json->at, json->length) || ftruncate(fd, (off_t)json->length) ||
+      renameat(supervisor.state, temporary, supervisor.state, name)) {
+    int error = errno;
+    unlinkat(supervisor.state, temporary, 0);
+    errno = error;
+    return -1;
+  }
+  return 0;
+}
+
 static int write_end(const char *name, pid_t pid, const struct end *end) {
-  char json[512];
+  char json[RECORD_SIZE];
   struct text t = TEXT_IN(json);
   text_add(&t, "{\"pid\":");
   text_add_number(&t, (uint64_t)pid);
@@ -70,6 +112,7 @@ static void exec_name(char *buffer, size_t size, pid_t pid, uint64_t registered_
 void remove_exec(pid_t pid, uint64_t registered_at) {
   char name[64];
   exec_name(name, sizeof name, pid, registered_at);
+  remove_temporary(name);
   unlinkat(supervisor.state, name, 0);
 }
 
@@ -95,7 +138,17 @@ void note_unread(pid_t pid, uint64_t registered_at) {
   unread[unread_count++] = (struct exec){pid, registered_at};
 }
 
-void write_init_end(pid_t pid, const struct end *end) { write_end(EXIT_RECORD, pid, end); }
+int reserve_init_end(void) { return reserve(EXIT_RECORD); }
+
+void write_init_end(pid_t pid, const struct end *end) {
+  supervisor.unrecorded = write_end(EXIT_RECORD, pid, end) != 0;
+}
+
+void reserve_exec_end(pid_t pid, uint64_t registered_at) {
+  char name[64];
+  exec_name(name, sizeof name, pid, registered_at);
+  (void)!reserve(name);
+}
 
 void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end) {
   char name[64];
@@ -108,7 +161,7 @@ void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end) {
 }
 
 int write_exec_running(const struct child *child, const char *start_time) {
-  char json[256], name[64];
+  char json[RECORD_SIZE], name[64];
   struct text t = TEXT_IN(json);
   exec_name(name, sizeof name, child->pid, child->registered_at);
   text_add(&t, "{\"pid\":");
@@ -116,5 +169,10 @@ int write_exec_running(const struct child *child, const char *start_time) {
   text_add(&t, ",\"startTime\":\"");
   text_add(&t, start_time);
   text_add(&t, "\",\"running\":true}\n");
-  return write_json(name, &t);
+  if (!write_json(name, &t) && !reserve(name))
+    return 0;
+  int error = errno;
+  remove_exec(child->pid, child->registered_at);
+  errno = error;
+  return -1;
 }

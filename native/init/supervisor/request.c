@@ -69,6 +69,10 @@ static int spawn(const char *const fields[], int n, struct request *r, int *pidf
     return -ESRCH;
   if (r->kind != KIND_JOINING)
     watch_oom(r->oom_file);
+  if (r->kind != KIND_JOINING && reserve_init_end()) {
+    *f = (struct failure){.error = errno, .call = "write"};
+    return -f->error;
+  }
   int result = start_child(r, pidfd, f);
   if (result > 0 && r->kind != KIND_JOINING) {
     supervisor.started = 1;
@@ -163,7 +167,11 @@ static int inherit(const char *const fields[], int n, const struct request *r) {
   struct child child = {
       .pid = (pid_t)pid, .kind = is_init ? KIND_INIT : KIND_EXEC, .registered_at = registered_at};
   int result = watch_child(slot, child, r->fds[0]);
+  if (result > 0 && !is_init)
+    reserve_exec_end((pid_t)pid, registered_at);
   if (result > 0 && is_init) {
+    /* Without space now there may be some later. */
+    (void)!reserve_init_end();
     watch_oom(fields[4]);
     supervisor.started = 1;
   }

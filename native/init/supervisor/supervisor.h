@@ -41,6 +41,7 @@ extern struct supervisor {
   int follows;                /* the container ends with other processes */
   int orphaned;               /* one of them has ended before the container */
   int released;               /* the runtime has removed the cgroups, or keeps them */
+  int unrecorded;             /* the end of the container could not be written */
   int freezer;                /* freezer.state or cgroup.freeze of the container; -1 for none */
 } supervisor;
 
@@ -70,8 +71,12 @@ struct failure {
 };
 
 /* record.c: files in the state directory */
+/* Makes sure that there will be space for `write_init_end`. 0, or -1 with errno. */
+int reserve_init_end(void);
 /* Writes how the init process ended. */
 void write_init_end(pid_t pid, const struct end *end);
+/* The same for an exec of a killed supervisor; nothing if there is no space now either. */
+void reserve_exec_end(pid_t pid, uint64_t registered_at);
 /* Writes how an exec ended. */
 void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end);
 /* Writes that an exec runs, with the start time: later processes can have its pid. 0, or -1 with

@@ -284,8 +284,12 @@ export async function exitOfEnded(
   return exit;
 }
 
-/** Records the container's exit, which no supervisor will record any more. Best effort: the state may be gone. */
-export function storeExit(stateDir: string, exit: Exit): void {
+/**
+ * Records the container's exit, which no supervisor will record any more, or completes the record. Best effort: the
+ * state may be gone.
+ * @returns 0 or -errno
+ */
+export function storeExit(stateDir: string, exit: Exit): number {
   const text = host.encode(`${JSON.stringify({ ...exit, exitedAtNs: String(exit.exitedAtNs) })}\n`);
-  withStateAt(stateDir, (dir) => dir >= 0 && native.replaceFile(dir, recordName(), 0o600, text));
+  return withStateAt(stateDir, (dir) => (dir < 0 ? dir : native.replaceFile(dir, recordName(), 0o600, text)));
 }

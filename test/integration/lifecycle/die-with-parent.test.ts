@@ -19,7 +19,7 @@ const stateOf = (bed: Bed): State => JSON.parse(readFileSync(join(bed.root, bed.
 async function runFromShell(bed: Bed, ...flags: string[]) {
   bed.config.process.args = ['/bin/sleep', '1000'];
   bed.write();
-  const script = '"$@" & echo $!; wait $!; sleep 1000';
+  const script = '"$@" & echo $!; wait $!; exec sleep 1000';
   const wrapped = ['sh', '-c', script, 'sh'];
   const shell = bed.spawn(['run', '--die-with-parent', ...flags, '--bundle', bed.bundle, bed.id], { wrapped });
   await eventually('it runs', () => bed.isRunning());
@@ -164,7 +164,7 @@ killing(
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/true'];
     bed.write();
-    const wrapped = ['sh', '-c', '"$@"; echo; sleep 1000', 'sh'];
+    const wrapped = ['sh', '-c', '"$@"; echo; exec sleep 1000', 'sh'];
     const args = ['run', '--detach', '--die-with-parent', '--bundle', bed.bundle, bed.id];
     const shell = bed.spawn(args, { wrapped });
     await eventually('runt has ended', () => shell.stdout() !== '');

@@ -39,7 +39,7 @@ async function pidIn(file: string): Promise<number> {
 /** Runs a container, and `runt exec` from a shell that goes on after it. @returns the shell, runt, and the process */
 async function execFromShell(bed: Bed, flags: readonly string[] = [], command = ['/bin/sleep', '1000']) {
   const pidFile = join(bed.dir, 'exec-pid');
-  const wrapped = ['sh', '-c', '"$@" & echo $!; wait $!; sleep 1000', 'sh'];
+  const wrapped = ['sh', '-c', '"$@" & echo $!; wait $!; exec sleep 1000', 'sh'];
   const shell = bed.spawn(['exec', '--die-with-parent', '--pid-file', pidFile, ...flags, bed.id, ...command], {
     wrapped,
   });
@@ -140,7 +140,7 @@ test(
   onBed(async (bed) => {
     bed.config.process.args = ['/bin/sleep', '1000'];
     bed.write();
-    const wrapped = ['sh', '-c', '"$@"; echo; sleep 1000', 'sh'];
+    const wrapped = ['sh', '-c', '"$@"; echo; exec sleep 1000', 'sh'];
     const run = ['run', '--detach', '--die-with-parent', '--bundle', bed.bundle, bed.id];
     const script = bed.spawn(run, { wrapped });
     await eventually('it runs', () => bed.isRunning());
