@@ -14,6 +14,8 @@ enum {
   REQUEST_TIME = 2000,
   /* A supervisor answers at once. The guard of an exec kills the process anyway. */
   NOTICE_TIME = 1000,
+  /* A program that writes to a FIFO for runt opens it at once. */
+  FIFO_OPEN_TIME = 1000,
   /* A process that the waiter kills, because it cannot wait for it, ends in this time. */
   UNAWAITED_END_TIME = 2000,
   /* The kernel takes a killed process out of its cgroup within milliseconds, unless it hangs. */

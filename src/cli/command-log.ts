@@ -5,7 +5,7 @@ import { toJson } from '../spec/json/exact-json.js';
 import { E, errnoName } from '../sys/errno.js';
 import { check } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_APPEND, O_CREAT, O_WRONLY } from '../sys/linux.js';
+import { AT_FDCWD, O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } from '../sys/linux.js';
 import { timestamp } from '../sys/timestamp.js';
 import { printError } from './command-output.js';
 import type { globals, Values } from './command-syntax.js';
@@ -15,7 +15,8 @@ type Level = 'error' | 'warning' | 'debug';
 /** Fields of a line besides its message. */
 type Fields = Readonly<Record<string, unknown>>;
 
-const APPEND = O_WRONLY | O_CREAT | O_APPEND;
+/** A FIFO without a reader is an error, and no wait for one. */
+const APPEND = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK;
 let logFd = -1;
 
 /** Sends a line to a socket, in the socket's own format (`log-socket.ts`). @returns bytes sent or -errno */

@@ -17,7 +17,7 @@ import { check, RuntError, type Violation } from '../sys/error.js';
 import { exists, readAtMost, readLink, tryReadLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
-import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
 import { OpFailed } from './failure/op-failed.js';
@@ -283,7 +283,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     const r = native.writeFile(
       AT_FDCWD,
       o.trace,
-      O_CREAT | O_TRUNC,
+      O_CREAT | O_NONBLOCK | O_TRUNC,
       0o644,
       host.encode(traceJson(plan, launch.spans, [])),
     );

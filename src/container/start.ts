@@ -3,7 +3,7 @@ import { isFrozenOrFreezing } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_EXCL, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_EXCL, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
 import type { HookPosition } from './hooks/hook-failure.js';
 import { Conversation, type ReportHandlers } from './launch/conversation.js';
@@ -106,7 +106,7 @@ async function writeTrace(path: string, times: readonly bigint[]): Promise<void>
   const names = ['connect to the start socket', 'prepare the process', 'execve'];
   const spans = names.map((name, i) => ({ name, start: times[i] as bigint, end: times[i + 1] as bigint }));
   const text = host.encode(traceJson({ version: 1, ops: [] }, [], spans));
-  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_TRUNC, 0o644, text);
+  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_NONBLOCK | O_TRUNC, 0o644, text);
   check(r, { code: 'ERR_IO', message: `write the trace ${path}`, path });
 }
 

@@ -52,6 +52,8 @@ class Reader {
   document(): TomlTable {
     const root = newTable();
     let current = root;
+    // Editors of other systems begin a file with a byte order mark.
+    this.take('\ufeff');
     for (;;) {
       this.skipLines();
       if (this.position >= this.text.length) return root;

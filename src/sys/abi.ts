@@ -96,7 +96,7 @@ export const abi = table({
       ['path', 'str'],
       ['data', 'out'],
     ],
-    doc: 'reads a whole file; its length, -EOVERFLOW when data is too small',
+    doc: 'reads a whole file; its length, -EOVERFLOW when data is too small, -ENXIO for a FIFO that no program writes to',
   },
   writeFile: {
     ret: 'i32',
@@ -107,7 +107,7 @@ export const abi = table({
       ['mode', 'i32'],
       ['data', 'buf'],
     ],
-    doc: 'open (O_WRONLY|O_CLOEXEC|flags), one write, close; also for files of cgroupfs and procfs',
+    doc: 'open (O_WRONLY|O_CLOEXEC|flags), one write, close; also for files of cgroupfs and procfs; O_NONBLOCK is for the open',
   },
   replaceFile: {
     ret: 'i32',

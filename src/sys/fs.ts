@@ -42,7 +42,12 @@ function readGrowing(call: (out: Uint8Array) => number, size = FIRST_SIZE): numb
 }
 
 function throwError(result: number, verb: string, path: string, syscall: string): never {
-  throw new RuntError({ code: 'ERR_IO', message: `${verb} ${path}`, path, errno: -result, syscall });
+  const facts = { code: 'ERR_IO', message: `${verb} ${path}`, path, errno: -result, syscall };
+  throw new RuntError(
+    result === -E.ENXIO
+      ? { ...facts, hint: 'write to this FIFO, or name a regular file: no program writes to it' }
+      : facts,
+  );
 }
 
 /** Whether the result means that the file does not exist. */

@@ -18,6 +18,11 @@ test('tables, dotted keys and quoted keys make the same structure', () => {
     assert.equal(read(text), expected, text);
 });
 
+test('a byte order mark before the first line is ignored, and nowhere else', () => {
+  assert.equal(read('\ufeffversion = 3\n[a]\nb = 1\n'), { version: 3, a: { b: 1 } });
+  assert.throws(() => read('version = 3\n\ufeffb = 1\n'), /2/);
+});
+
 test('strings, numbers, booleans, arrays and dates have their values', () => {
   const text = String.raw`
 a = "x\t\u00e9\"y"

@@ -91,19 +91,48 @@ int32_t runt_writeOnce(int32_t fd, const uint8_t *data, uint32_t data_len) {
   return result(RETRY(write(fd, data, data_len)));
 }
 
+/* Opens a file for reading. The open of a FIFO would wait for a writer, perhaps for ever, with the
+ * signals blocked that could end it. On a file with a lease the flag fails, and the wait is limited
+ * (/proc/sys/fs/lease-break-time). */
+static int open_to_read(int dirfd, const char *path) {
+  int fd = RETRY(openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd < 0 && errno == EAGAIN)
+    fd = RETRY(openat(dirfd, path, O_RDONLY | O_CLOEXEC));
+  return fd;
+}
+
+/* Waits for data, or for a writer that is about to open a FIFO. 0, or -errno: -ENXIO for a FIFO
+ * without a writer. */
+static int wait_for_writer(int fd, int has_writer) {
+  struct stat st;
+  if (!has_writer && (fstat(fd, &st) || !S_ISFIFO(st.st_mode)))
+    return 0;
+  struct pollfd wait = {fd, POLLIN, 0};
+  int n = RETRY(poll(&wait, 1, has_writer ? -1 : FIFO_OPEN_TIME));
+  return n < 0 ? -errno : n ? 0 : -ENXIO;
+}
+
 int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t data_cap) {
   if (data_cap > INT32_MAX)
     return -EINVAL;
-  AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_RDONLY | O_CLOEXEC));
+  AUTO_CLOSE int fd = open_to_read(dirfd, path);
   if (fd < 0)
     return -errno;
   uint32_t done = 0;
-  for (;;) {
+  for (int waited = 0;;) {
     uint8_t probe;
     uint32_t room = data_cap - done;
     ssize_t n = RETRY(read(fd, room ? data + done : &probe, room ? room : 1));
-    if (n < 0)
+    if (n < 0 && errno != EAGAIN)
       return -errno;
+    /* The end of an empty file, or a FIFO that no writer has opened. */
+    if (n < 0 || (n == 0 && !done && !waited)) {
+      int error = wait_for_writer(fd, n < 0);
+      if (error)
+        return error;
+      waited = 1;
+      continue;
+    }
     if (n == 0)
       return (int32_t)done;
     if (room == 0)
@@ -128,7 +157,9 @@ int32_t runt_writeFile(int32_t dirfd, const char *path, int32_t flags, int32_t m
   if (data_len > INT32_MAX)
     return -EINVAL;
   AUTO_CLOSE int fd = RETRY(openat(dirfd, path, O_WRONLY | O_CLOEXEC | flags, (mode_t)mode));
-  if (fd < 0 || write_all(fd, data, data_len) < 0)
+  /* O_NONBLOCK is for the open: a FIFO without a reader is ENXIO. A slow reader slows the write. */
+  if (fd < 0 || (flags & O_NONBLOCK && fcntl(fd, F_SETFL, flags & O_APPEND)) ||
+      write_all(fd, data, data_len) < 0)
     return -errno;
   return (int32_t)data_len;
 }
