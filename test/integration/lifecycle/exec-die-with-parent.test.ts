@@ -6,12 +6,14 @@ import * as assert from 'uvu/assert';
 import { DEADLINE } from '../../deadline.js';
 import { hasEnded } from '../../leaks/leftovers.js';
 import { type Bed, eventually, needing, ok, onBed } from '../bed/bed.js';
+import { asUser, me } from '../bed/callers.js';
 import { runtPath } from '../bed/place.js';
 import { onTerminal } from '../bed/terminal.js';
 
 const test = needing('exec: die with parent', 'root');
 const pausing = needing('exec: die with parent in a paused container', 'root', 'cgroups', 'freezer');
 const terminal = needing('exec: die with parent on a terminal', 'root', 'programs');
+const rootless = needing('exec: die with parent without root', 'root', 'newuidmap', 'setpriv', 'unshare');
 const setuid = needing('exec: die with parent of a setuid program', 'root', 'setpriv');
 
 /** The guards of a process, which hold a pidfd of it. */
@@ -178,6 +180,34 @@ setuid(
   }),
 );
 
+rootless(
+  'without root, a process of a subordinate user ends too',
+  onBed(async (bed) => {
+    const runt = asUser(bed);
+    for (const map of ['uidMappings', 'gidMappings'] as const)
+      bed.config.linux[map] = [
+        { containerID: 0, hostID: me, size: 1 },
+        { containerID: 1, hostID: 100_000, size: 65_536 },
+      ];
+    bed.config.process.args = ['/bin/sleep', '1000'];
+    bed.write();
+    ok(runt('run', '--detach', '--bundle', bed.bundle, bed.id));
+    const pidFile = join(bed.dir, 'exec-pid');
+    const args = ['exec', '--die-with-parent', '--user', '7:7', '--pid-file', pidFile, bed.id, '/bin/sleep', '1000'];
+    const shell = bed.spawn(args, {
+      program: join(bed.dir, 'as-user'),
+      env: { PATH: process.env.PATH ?? '', XDG_RUNTIME_DIR: bed.dir },
+      wrapped: ['sh', '-c', '"$@" & wait', 'sh'],
+    });
+    const pid = await pidIn(pidFile);
+    assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t100006\t/m);
+    shell.child.kill('SIGKILL');
+    await shell.exit;
+    await eventually('the process has ended', () => hasEnded(pid));
+    ok(runt('delete', '--force', bed.id));
+  }),
+);
+
 pausing(
   'in a paused container it ends at once, or on cgroup v1 when that is resumed; it stays paused',
   onBed(async (bed) => {
@@ -264,4 +294,4 @@ test(
   }),
 );
 
-for (const suite of [test, pausing, terminal, setuid]) suite.run();
+for (const suite of [test, rootless, pausing, terminal, setuid]) suite.run();
