@@ -272,6 +272,11 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
   } catch (error) {
     terminal?.close();
     stdioOwners?.restore();
+    if (o.followed) {
+      const { parentEndError } = await import('./launch/followed-processes.js');
+      const ended = parentEndError(`exec ${o.id}`, o.followed, error);
+      if (ended) throw ended;
+    }
     // If the container is just ending, the kernel returns various errors: report this one instead.
     if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
     if (!(error instanceof OpFailed)) throw error;

@@ -20,7 +20,14 @@ export async function run(options: RunOptions): Promise<number> {
   // Before the clone, so that no early signal is lost.
   const signals = o.detach ? -1 : openSignals(`run ${o.id}`);
   if (!o.detach && !o.noSubreaper) native.setSubreaper(1);
-  const interruptibly = <T>(work: () => Promise<T>): Promise<T> => interruptible(`run ${o.id}`, signals, work);
+  const interruptibly = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await interruptible(`run ${o.id}`, signals, work);
+    } catch (error) {
+      if (!o.followed) throw error;
+      throw (await import('./launch/followed-processes.js')).parentEndError(`run ${o.id}`, o.followed, error) ?? error;
+    }
+  };
   const { launch, compiled, terminal, stdioOwners } = await interruptibly(() =>
     launchContainer('run', o, false, !o.detach),
   );

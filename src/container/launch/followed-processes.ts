@@ -101,6 +101,13 @@ export async function guardExec(
   releaseMode(await startMode([Protocol.GUARD_MAGIC, guarded, ...record, first, second], fds, failure));
 }
 
+/** The error of a process that was killed with a followed one before the start was complete; undefined if none ended. */
+export function parentEndError(what: string, followed: readonly number[], cause: unknown): RuntError | undefined {
+  if (!followed.some((fd) => native.isReadable(fd) === 1)) return undefined;
+  const message = `${what}: the process that ran runt ended before the start was complete, and --die-with-parent is set`;
+  return new RuntError({ code: 'ERR_PARENT', message, cause });
+}
+
 /**
  * Lets the supervisor end a container with any of these processes, and remove its cgroups when all of them have ended.
  * Before it has cgroups: whatever is killed from now on, nothing is left.
