@@ -101,7 +101,7 @@ export async function guardExec(
   releaseMode(await startMode([Protocol.GUARD_MAGIC, guarded, ...record, first, second], fds, failure));
 }
 
-/** The error of a process that was killed with a followed one before the start was complete; undefined if none ended. */
+/** The error of a process that was killed with a followed one before it had started; undefined if none has ended. */
 export function parentEndError(what: string, followed: readonly number[], cause: unknown): RuntError | undefined {
   if (!followed.some((fd) => native.isReadable(fd) === 1)) return undefined;
   const message = `${what}: the process that ran runt ended before the start was complete, and --die-with-parent is set`;
