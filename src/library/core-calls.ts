@@ -58,7 +58,7 @@ export type AnswerMessage =
   | (CallEnd & { readonly number: number });
 
 /** An error as it crosses between threads, where it would lose its class and its facts. */
-export type SentError =
+type SentError =
   | { readonly kind: 'runt'; readonly facts: object; readonly cause: SentError | undefined }
   | { readonly kind: 'other'; readonly error: unknown; readonly facts: object };
 
