@@ -13,7 +13,7 @@ import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
 import { makeDir, writeFile } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_EXCL } from '../sys/linux.js';
+import { AT_FDCWD, O_CREAT, O_EXCL, X_OK } from '../sys/linux.js';
 import { withTimeout } from '../sys/waiting/loop.js';
 import { trialTime } from '../sys/waiting/time-limits.js';
 import { type Finding, findingOf } from './check.js';
@@ -61,12 +61,8 @@ export class TrialBed {
       // Others may enter it, as a container's root may be another user; they may write nothing.
       const made = native.mkdirAt(AT_FDCWD, directory, 0o711);
       if (made < 0) {
-        failed ??= new RuntError({
-          code: 'ERR_IO',
-          message: `make the directory ${directory}`,
-          path: directory,
-          errno: -made,
-        });
+        const message = `make the directory ${directory}`;
+        failed ??= new RuntError({ code: 'ERR_IO', message, path: directory, errno: -made, hint: otherDirectory });
         continue;
       }
       const bed = new TrialBed(directory);
@@ -87,6 +83,10 @@ export class TrialBed {
     makePauseRoot(this.path('rootfs'));
     for (const name of ['dev/pts', 'dev/shm', 'dev/mqueue', 'sys', 'mnt']) makeDir(this.path(`rootfs/${name}`));
     for (const name of ['lower', 'upper']) makeDir(this.path(name));
+    // Also root, because of the mount option "noexec".
+    const program = this.path(`rootfs${pausePath}`);
+    const message = `execute ${program}`;
+    check(native.access(program, X_OK), { code: 'ERR_IO', message, path: program, hint: otherDirectory });
   }
 
   /** Path of something in the bed. */
@@ -125,15 +125,21 @@ export class TrialBed {
     return { ...(error !== undefined && { error }), warnings };
   }
 
-  /** Runs a trial and judges it. @param status the status of a failure @param found what to say of a success */
+  /**
+   * Runs a trial and judges it.
+   * @param found what to say of a success @param status the status of a failure
+   * @param remedy that of a failure; with `at` only of one at this path of the container
+   */
   async finding(
     trial: Trial,
     found: string,
     status: 'warning' | 'failed' = 'failed',
     remedy?: string,
+    at?: string,
   ): Promise<Finding> {
     const { error, warnings } = await this.run(trial);
-    if (error !== undefined) return findingOf(error, status, remedy);
+    const isElsewhere = at !== undefined && error instanceof RuntError && error.path !== at;
+    if (error !== undefined) return findingOf(error, status, isElsewhere ? undefined : remedy);
     const [warning] = warnings;
     if (warning !== undefined) return { status: 'warning', found: warning, ...(remedy && { remedy }) };
     return { status: 'ok', found };
@@ -165,6 +171,8 @@ export class TrialBed {
     check(result, { code: 'ERR_IO', message: `remove ${this.directory}`, path: this.directory });
   }
 }
+
+const otherDirectory = 'set TMPDIR to a directory that this user can write, on a file system without "noexec"';
 
 const timeoutError = (): RuntError =>
   new RuntError({

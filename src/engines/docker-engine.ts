@@ -1,12 +1,15 @@
 /** Docker: a runtime in daemon.json. */
 import { isObject } from '../spec/json/is-object.js';
 import { parseJson } from '../spec/json/parse-json.js';
+import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { configError, type Engine } from './engine.js';
 import type { HostTree } from './host-tree.js';
 import { withMember } from './json-edit.js';
 
 const configPath = '/etc/docker/daemon.json';
+
+const correct = 'correct it: dockerd does not start with it either';
 
 const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
@@ -37,11 +40,7 @@ export const docker: Engine = {
       );
     }
     if (runtimes !== undefined && !isObject(runtimes))
-      throw configError(
-        configPath,
-        'its member "runtimes" is not an object',
-        'correct it: dockerd does not start with it either',
-      );
+      throw configError(configPath, 'its member "runtimes" is not an object', correct);
     const content = host.encode(withMember(text, 'runtimes', 'runt', { path: program }));
     return { changes: [{ path: tree.resolve(configPath), content }], notes: ['cgroups: as dockerd has it'] };
   },
@@ -56,8 +55,13 @@ export const docker: Engine = {
 
 /** @throws RuntError ERR_SPEC_JSON, ERR_ENGINE_CONFIG */
 function configIn(text: string): Config {
-  const config = parseJson(text, configPath);
-  if (!isObject(config))
-    throw configError(configPath, 'it is not an object', 'correct it: dockerd does not start with it either');
+  let config: unknown;
+  try {
+    config = parseJson(text, configPath);
+  } catch (error) {
+    if (error instanceof RuntError) error.hint ??= correct;
+    throw error;
+  }
+  if (!isObject(config)) throw configError(configPath, 'it is not an object', correct);
   return config;
 }

@@ -1,7 +1,9 @@
 /** The record of what `runt install` changed on a host, by which it is undone byte for byte. */
+
+import { isObject } from '../spec/json/is-object.js';
 import { E } from '../sys/errno.js';
 import { check, RuntError } from '../sys/error.js';
-import { makeDir, readLink, tryReadText, tryStat } from '../sys/fs.js';
+import { readLink, tryReadText, tryStat } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_RDWR, S_IFLNK, S_IFMT } from '../sys/linux.js';
 import { lock } from '../sys/waiting/file-lock.js';
@@ -56,6 +58,8 @@ export interface Done {
 }
 
 const nothing: Present = { kind: 'nothing' };
+/** The name of a copy of an earlier file. */
+const copyName = /^[a-z]+-[0-9a-f]{16}$/;
 /** The end of the name of a file that a killed call did not finish (native/core/files/installed-file.c). */
 const unfinished = '.runt-new';
 
@@ -64,6 +68,31 @@ const hex = (bytes: Uint8Array): string => {
   native.sha256(bytes, digest);
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 };
+
+const isPath = (value: unknown): boolean => typeof value === 'string' && value.startsWith('/');
+
+function isPresent(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  if (value.kind === 'link') return typeof value.target === 'string';
+  const numbers = [value.mode, value.uid, value.gid];
+  return (
+    value.kind === 'nothing' ||
+    (value.kind === 'file' && typeof value.sha256 === 'string' && numbers.every(Number.isInteger))
+  );
+}
+
+/** Whether a value of a record is an entry: the file may be damaged, or somebody may have edited it. */
+function isEntry(value: unknown): boolean {
+  if (!isObject(value) || !isPath(value.path) || !isPresent(value.before) || !isPresent(value.after)) return false;
+  const { earlier, directories, copy } = value;
+  const isFile = (value.before as Present).kind === 'file';
+  return (
+    (earlier === undefined || isPresent(earlier)) &&
+    Array.isArray(directories) &&
+    directories.every(isPath) &&
+    (isFile ? typeof copy === 'string' && copyName.test(copy) : copy === undefined)
+  );
+}
 
 /** Whether both are the same for a reader: owner and mode do not count. */
 function isSame(a: Present, b: Present): boolean {
@@ -113,7 +142,7 @@ export class Ledger {
       record = JSON.parse(text);
     } catch {}
     const { version, entries, pending } = (record ?? {}) as Partial<RecordFile>;
-    if (version !== 1 || !Array.isArray(entries))
+    if (version !== 1 || !Array.isArray(entries) || !entries.every(isEntry))
       throw new RuntError({
         code: 'ERR_INSTALL',
         message: `read ${path}: it is not a record of this version of runt`,
@@ -415,14 +444,12 @@ export class Ledger {
   }
 
   private writeFailure(path: string, result: number) {
-    const hint =
-      result === -E.EROFS
-        ? 'mount the file system with rw, or use the means of the distribution: its /etc may be an image'
-        : 'run "runt install --undo": it removes what was written before';
-    return { code: 'ERR_INSTALL', message: `write ${path}`, path, hint };
+    return { code: 'ERR_INSTALL', message: `write ${path}`, path, hint: writeHint(-result) };
   }
 
   private remove(path: string): void {
+    // On a read-only file system, unlink(2) of a missing file fails with EROFS.
+    if (!tryStat(this.tree.outer(path), AT_FDCWD, AT_SYMLINK_NOFOLLOW)) return;
     const result = native.unlinkAt(AT_FDCWD, this.tree.outer(path), 0);
     if (result !== -E.ENOENT)
       check(result, { code: 'ERR_INSTALL', message: `remove ${path}`, path, syscall: 'unlinkat' });
@@ -445,7 +472,21 @@ export class Ledger {
   /** @returns those that did not exist, outermost first */
   private makeDirectories(directory: string, mode: number): string[] {
     const missing = this.missing(directory);
-    for (const path of missing) makeDir(this.tree.outer(path), path === directory ? mode : 0o755);
+    for (const path of missing) {
+      const result = native.mkdirAt(AT_FDCWD, this.tree.outer(path), path === directory ? mode : 0o755);
+      if (result === -E.EEXIST) continue;
+      const failure = { code: 'ERR_INSTALL', message: `make the directory ${path}`, path } as const;
+      check(result, { ...failure, hint: writeHint(-result), syscall: 'mkdir' });
+    }
     return missing;
   }
+}
+
+function writeHint(errno: number): string {
+  if (errno === E.EROFS)
+    return 'mount the file system with rw, or use the means of the distribution: its /etc may be an image';
+  const undo = '"runt install --undo" removes what was written before';
+  if (errno === E.ENOSPC || errno === E.EDQUOT) return `free space, then run the command again; ${undo}`;
+  if (errno === E.ENOTDIR) return `remove the file that stands where a directory is needed; ${undo}`;
+  return 'run "runt install --undo": it removes what was written before';
 }

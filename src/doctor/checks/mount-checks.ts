@@ -29,7 +29,7 @@ export async function mountChecks(bed: TrialBed): Promise<[name: string, finding
   const found: [string, Finding][] = [];
   if (!rootless)
     found.push(['overlay', await bed.finding({ mounts: [overlay] }, 'works', 'failed', 'run "modprobe overlay"')]);
-  found.push(['overlay-in-user-namespace', await bed.finding(inUserNamespace, 'works', 'warning', fuse)]);
+  found.push(['overlay-in-user-namespace', await bed.finding(inUserNamespace, 'works', 'warning', fuse, '/mnt')]);
   found.push(['fuse', fuseFinding()]);
   const bind = { destination: '/mnt', type: 'bind', source: lower };
   const recursive = { ...bind, options: ['rbind', 'rro'] };

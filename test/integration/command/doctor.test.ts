@@ -87,6 +87,54 @@ test(
   }),
 );
 
+const otherDirectory = /^set TMPDIR to a directory that this user can write/;
+
+test(
+  'doctor passes over a directory on "noexec", and names the remedy where there is no other',
+  onBed((bed) => {
+    const noexec = (path: string): string => `mount -t tmpfs -o noexec none '${path}'`;
+    const [, elsewhere] = call(bed, ...mounting(noexec(bed.dir)));
+    assert.is(found(elsewhere, 'container', 'plain').status, 'ok');
+    const all = ['/tmp', '/var/tmp'].map(noexec).join(' && ');
+    const wrapped = mounting(`${all} && mkdir -p '${bed.dir}'`);
+    const [code, report] = call(bed, ...wrapped);
+    assert.equal([code, report.failed], [1, ['container']]);
+    assert.match(found(report, 'container', 'all').found, /^execute .*: EACCES/);
+    assert.match(found(report, 'container', 'all').remedy!, otherDirectory);
+  }),
+);
+
+test(
+  'doctor names the remedy where no directory can be written',
+  onBed((bed) => {
+    const readOnly = ['/tmp', '/var/tmp'].map((path) => `mount -t tmpfs -o ro none ${path}`);
+    const [code, report] = call(bed, ...mounting(readOnly.join(' && ')));
+    assert.is(code, 1);
+    assert.match(found(report, 'container', 'all').found, /^make the directory .*: E/);
+    assert.match(found(report, 'container', 'all').remedy!, otherDirectory);
+  }),
+);
+
+test(
+  'doctor names no remedy of overlays where another mount of the trial fails',
+  onBed((bed) => {
+    const [, report] = call(bed, ...mounting('umount -l /sys'));
+    const overlay = found(report, 'mounts', 'overlay-in-user-namespace');
+    assert.match(overlay.found, /^mount sysfs on \/sys /);
+    assert.match(overlay.remedy!, /^bind \/sys recursively/);
+  }),
+);
+
+test(
+  'doctor reports that it cannot remove its directory, and still prints the rest',
+  onBed((bed) => {
+    const [code, report] = call(bed, 'prlimit', '--nofile=8');
+    assert.is(code, 1);
+    assert.ok(report.checks.some((c) => c.class === 'container' && /^remove .*runt-doctor-.*: EMFILE/.test(c.found)));
+    assert.ok(report.checks.some((c) => c.class === 'state'));
+  }),
+);
+
 test(
   'doctor tells an ordinary user what works, and a missing range of ids with its remedy',
   onBed((bed) => {

@@ -462,6 +462,97 @@ test(
 );
 
 test(
+  'a damaged record is an error of its own, and changes no file',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', daemonJson);
+    host.ok('--docker');
+    const record = '/var/lib/runt/install/docker.json';
+    const good = JSON.parse(host.text(record));
+    const [entry] = good.entries;
+    const bad = [
+      null,
+      { path: entry.path },
+      { ...entry, path: 'etc' },
+      { ...entry, copy: '../x' },
+      { ...entry, before: { kind: 'file' } },
+    ];
+    const texts = ['', '{"version":1,"entr', 'null', ...bad.map((e) => JSON.stringify({ ...good, entries: [e] }))];
+    for (const text of texts)
+      for (const args of [['--docker'], ['--undo']]) {
+        host.write(record, text, 0o600);
+        const r = host.call(args);
+        assert.is(r.code, 1);
+        assert.match(r.stderr, `read ${record}: it is not a record of this version of runt`);
+        assert.match(host.text('/etc/docker/daemon.json'), '"runt"');
+      }
+    host.write(record, JSON.stringify(good), 0o600);
+    host.ok('--undo');
+    assert.is(host.text('/etc/docker/daemon.json'), daemonJson);
+  }),
+);
+
+test(
+  'undo removes the program where /etc is read-only and nothing was written there',
+  onHost((host) => {
+    host.write('/etc/containerd/config.toml', 'version = 2\n');
+    const before = host.census();
+    const etc = join(host.root, 'etc');
+    const readOnly = mounting(`mount --bind '${etc}' '${etc}' && mount -o remount,bind,ro '${etc}'`);
+    const r = host.call(['--containerd'], readOnly);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'write /etc/containerd/config.toml: EROFS');
+    const undone = host.call(['--undo'], readOnly);
+    assert.equal([undone.code, undone.stderr], [0, '']);
+    rmSync(join(host.root, 'usr'), { recursive: true, force: true });
+    rmSync(join(host.root, 'var'), { recursive: true, force: true });
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
+  'a file where a directory is needed is named with its remedy, and undo goes on past it',
+  onHost((host) => {
+    host.write('/etc/crio', 'a file');
+    host.write('/usr/file', 'a file');
+    const r = host.call(['--crio']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'make the directory /etc/crio/crio.conf.d: ENOTDIR');
+    assert.match(r.stderr, 'remove the file that stands where a directory is needed');
+    host.ok('--undo');
+    assert.not(host.has('/usr/local/bin/runt'));
+    assert.is(host.call(['--crio', '--bin-dir', '/usr/file']).code, 1);
+    host.ok('--undo');
+    assert.is(host.text('/usr/file'), 'a file');
+  }),
+);
+
+test(
+  'a full file system is named with its remedy, and undo goes on',
+  onHost((host) => {
+    host.write('/etc/containerd/config.toml', 'version = 2\n');
+    const bin = join(host.root, '/usr/local/bin');
+    mkdirSync(bin, { recursive: true });
+    const full = mounting(`mount -t tmpfs -o size=64k none '${bin}'`);
+    const r = host.call(['--containerd'], full);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, /write \/usr\/local\/bin\/runt: ENOSPC.*\n.*free space/);
+    assert.is(host.text('/etc/containerd/config.toml'), 'version = 2\n');
+    assert.is(host.call(['--undo'], full).code, 0);
+    assert.not(host.has('/var/lib/runt'));
+  }),
+);
+
+test(
+  'a config of Docker that is not JSON comes with a remedy',
+  onHost((host) => {
+    host.write('/etc/docker/daemon.json', '{');
+    const r = host.call(['--docker']);
+    assert.is(r.code, 1);
+    assert.match(r.stderr, 'correct it: dockerd does not start with it either');
+  }),
+);
+
+test(
   'undo restores nothing from a copy whose bytes were changed',
   onHost((host) => {
     host.write('/etc/docker/daemon.json', daemonJson);
