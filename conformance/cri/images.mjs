@@ -1,8 +1,8 @@
-// The images that CRI's tests pull, under the names that they request, made of a busybox root file system and a few
+// The images that the tests of CRI and of the kubelet pull, under the names that they request, made of a busybox root file system and a few
 // programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -62,7 +62,19 @@ export class Images {
     const setuid = layer('nonewprivs', { 'bin/nnp': { program: 'nonewprivs', mode: 0o4755 } });
     this.#image(`${e2e}/nonewprivs:1.3`, [...linux, setuid], { Cmd: ['/bin/nnp'] });
     const pause = layer('pause', { pause: { program: 'pause' } });
-    for (const name of ['pause:3.9', 'sandbox:1']) this.#image(name, [pause], { Entrypoint: ['/pause'] }, name);
+    for (const name of ['pause:3.9', 'pause:3.10.1', 'sandbox:1'])
+      this.#image(name, [pause], { Entrypoint: ['/pause'] }, name);
+
+    // Those of Kubernetes' end-to-end tests of a node, as its test/utils/image/manifest.go has them.
+    const nmeter = layer('nmeter', { 'bin/nmeter': { program: 'nmeter' } });
+    this.#image(`${e2e}/busybox:1.37.0-1`, [...linux, nmeter], { Cmd: ['sh'] });
+    for (const tag of ['1.14-4', '1.15-4']) this.#image(`${e2e}/nginx:${tag}`, web('nginx'), { Cmd: ['nginx'] }, tag);
+    this.#image(`${e2e}/httpd:2.4.38-4`, web('httpd'), { Cmd: ['/bin/httpd'] }, '2.4.38-4');
+    this.#image(`${e2e}/nonroot:1.4`, linux, { Cmd: ['id', '-u'], User: '1234' });
+    if (existsSync(join(programs, '../bin/agnhost'))) {
+      const agnhost = layer('agnhost', { agnhost: { program: '../bin/agnhost' } });
+      this.#image(`${e2e}/agnhost:2.56`, [...linux, agnhost], { Entrypoint: ['/agnhost'], Cmd: ['pause'] });
+    }
 
     const staging = 'k8s-staging-cri-tools';
     this.#image(`${staging}/hostnet-nginx-${arch}:latest`, web('nginx'), { Cmd: ['nginx', '12003'] });

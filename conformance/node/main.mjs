@@ -3,10 +3,12 @@
 // With the HANDLER "install" it is what `runt install` writes. Progress goes to standard error, the report to standard
 // output.
 
+import { ApiNode } from './api.mjs';
+import { apiScenarios, evictions } from './api-scenarios.mjs';
 import { disruptions, disrupts } from './disruption.mjs';
 import { installations } from './install.mjs';
 import { measures } from './measure.mjs';
-import { config, Node, output } from './node.mjs';
+import { config, Node, output, program } from './node.mjs';
 import { lastEnds } from './pods.mjs';
 import { scenarios } from './scenarios.mjs';
 
@@ -66,6 +68,31 @@ function logsOf(name) {
   }
 }
 
+/** Runs that of each name, several at once. */
+async function several(names, work) {
+  const left = [...names];
+  const workers = Array.from({ length: batch }, async () => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) await work(name);
+  });
+  await Promise.all(workers);
+}
+
+/** The scenarios of an API server, then the evictions, each alone. */
+async function runsWithApi() {
+  const api = new ApiNode(handler);
+  const runs = (all) => async (name) => {
+    const from = Date.now();
+    const lines = await all
+      .get(name)(api, name)
+      .catch((error) => [`error: ${error.message}`]);
+    const gone = await api.removes(name);
+    keeps(name, [...lines, ...(gone ? [] : ['its pod is left'])], from);
+  };
+  await api.starts();
+  await several(wanted(apiScenarios), runs(apiScenarios));
+  for (const name of wanted(evictions)) await runs(evictions)(name);
+}
+
 if (handler === 'install') {
   for (const name of wanted(installations)) {
     const from = Date.now();
@@ -75,19 +102,20 @@ if (handler === 'install') {
   }
 } else {
   if (handler === 'serve') await node.serverStarts();
-  await node.starts(config(handler));
   const names = wanted(scenarios);
-  const workers = Array.from({ length: batch }, async () => {
-    for (let name = names.shift(); name !== undefined; name = names.shift()) await runs(name);
-  });
-  await Promise.all(workers);
   const kills = wanted(disruptions);
-  if (kills.length > 0) await disrupts(node, (name, ...more) => kills.includes(name) && keeps(name, ...more));
-  if (only.length === 0 || only.includes('measure')) report.measured = await measures(node);
-  await node.kubeletEnds();
-  await node.containerdEnds();
+  const isMeasured = only.length === 0 || only.includes('measure');
+  if (names.length > 0 || kills.length > 0 || isMeasured) {
+    await node.starts(config(handler));
+    await several(names, runs);
+    if (kills.length > 0) await disrupts(node, (name, ...more) => kills.includes(name) && keeps(name, ...more));
+    if (isMeasured) report.measured = await measures(node);
+    await node.kubeletEnds();
+    await node.containerdEnds();
+  }
+  if (wanted(apiScenarios).length > 0 || wanted(evictions).length > 0) await runsWithApi();
 }
-const kubelet = output(`${import.meta.dirname}/../../build/cri/bin/kubelet`, '--version').trim();
+const kubelet = output(program('kubelet'), '--version').trim();
 const first = (program) => output(program, '--version').split('\n')[0].trim();
 report.versions = [first('containerd').replace(/\S+\/\S+ /, ''), kubelet, first('runc')].join(', ');
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,4 +1,5 @@
-// A node: containerd with one handler as its default, and a kubelet without an API server, whose pods are files.
+// A node: containerd with one handler as its default, and a kubelet without an API server, whose pods are files; for
+// one with an API server see api.mjs.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
@@ -26,8 +27,11 @@ export const handlers = {
 /** Where `runt serve` listens. */
 export const served = '/run/runt/serve.sock';
 
-/** containerd's config; its default is that handler. */
-export const config = (/** @type {string} */ handler, tables = tablesOf(handler)) => `version = 3
+/**
+ * containerd's config. Without other tables or another default, that handler is the default.
+ * @param {string} handler @param {Record<string, string>} [tables] @param {string} [standard]
+ */
+export const config = (handler, tables = tablesOf(handler), standard = handler) => `version = 3
 ${handler === 'serve' ? `[proxy_plugins.runt]\ntype = "sandbox"\naddress = "${served}"\n` : ''}\
 [plugins."io.containerd.cri.v1.images"]
 snapshotter = "overlayfs"
@@ -41,7 +45,7 @@ restrict_oom_score_adj = true
 bin_dirs = ["/usr/lib/cni"]
 conf_dir = "/etc/cni/net.d"
 [${runtime}]
-default_runtime_name = "${handler}"
+default_runtime_name = "${standard}"
 ${Object.entries(tables)
   .map(([name, table]) => `[${runtime}.runtimes.${name}]\n${table}\n`)
   .join('')}`;
@@ -66,6 +70,8 @@ export async function eventually(condition, seconds = 60) {
 /** What a program prints; its errors are thrown. */
 export const output = (/** @type {string} */ program, /** @type {string[]} */ ...args) =>
   execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] });
+/** A program of conformance/cri/tools. */
+export const program = (/** @type {string} */ name) => join(here, '../../build/cri/bin', name);
 const ctr = (...args) => output('ctr', '--namespace', 'k8s.io', ...args);
 
 /** Processes: pid and command line, in words. */
@@ -89,10 +95,22 @@ export const shims = (sandbox) =>
 export class Node {
   /** @type {Record<string, import('node:child_process').ChildProcess>} */
   #daemons = {};
+  /** The kubelet's config, and more of its arguments. */
+  kubeletConfig = join(here, 'kubelet.yaml');
+  /** @type {string[]} */
+  kubeletOptions = [];
 
-  #daemon(name, command, args) {
+  /** A static pod's name ends with that of its node. */
+  podName(name) {
+    return `${name}-${nodeName}`;
+  }
+
+  /** Starts a program that ends with this run, or by `kill`; its output goes to /tmp/NAME.log. */
+  daemon(name, command, args) {
     const log = openSync(`/tmp/${name}.log`, 'a');
-    this.#daemons[name] = spawn(command, args, { detached: true, stdio: ['ignore', log, log] });
+    const daemon = spawn(command, args, { detached: true, stdio: ['ignore', log, log] });
+    this.#daemons[name] = daemon;
+    return daemon;
   }
 
   async #ends(name) {
@@ -107,7 +125,7 @@ export class Node {
     mkdirSync(dirname(served), { recursive: true });
     const activated = join(here, '../engines/serve/activated.pl');
     const command = ['runt', '--root', '/run/runt/state', 'serve', '--containerd', '/run/containerd/containerd.sock'];
-    this.#daemon('serve', 'perl', [activated, served, ...command]);
+    this.daemon('serve', 'perl', [activated, served, ...command]);
     if (!(await eventually(() => tail('/tmp/serve.log').includes('is ready at'))))
       throw new Error(`runt serve does not start: ${tail('/tmp/serve.log')}`);
   }
@@ -120,7 +138,7 @@ export class Node {
   }
 
   async containerdStarts() {
-    this.#daemon('containerd', 'containerd', []);
+    this.daemon('containerd', 'containerd', []);
     const ready = () => {
       try {
         return ctr('version');
@@ -132,9 +150,8 @@ export class Node {
   }
 
   async kubeletStarts() {
-    const program = join(here, '../../build/cri/bin/kubelet');
-    const options = ['--config', join(here, 'kubelet.yaml'), '--hostname-override', nodeName, '--node-ip', address];
-    this.#daemon('kubelet', join(here, 'kubelet'), [program, ...options]);
+    const options = ['--config', this.kubeletConfig, '--hostname-override', nodeName, '--node-ip', address];
+    this.daemon('kubelet', join(here, 'kubelet'), [program('kubelet'), ...options, ...this.kubeletOptions]);
     const ready = () => this.get('/pods').catch(() => undefined);
     if (!(await eventually(ready))) throw new Error(`the kubelet does not start: ${tail('/tmp/kubelet.log')}`);
   }
@@ -153,7 +170,7 @@ export class Node {
   async pod(name) {
     // A kubelet that starts refuses the connection.
     const text = await this.get('/pods').catch(() => '{}');
-    return JSON.parse(text).items?.find(({ metadata }) => metadata.name === `${name}-${nodeName}`);
+    return JSON.parse(text).items?.find(({ metadata }) => metadata.name === this.podName(name));
   }
 
   /** Writes the pod's file. @returns when */
@@ -182,7 +199,7 @@ export class Node {
 
   /** The containers of a pod: id, and name, which its sandbox lacks. */
   containers(name) {
-    const filter = `labels."io.kubernetes.pod.name"==${name}-${nodeName}`;
+    const filter = `labels."io.kubernetes.pod.name"==${this.podName(name)}`;
     const all = [];
     for (const id of ctr('containers', 'ls', '-q', filter).split('\n').filter(Boolean))
       try {
@@ -210,7 +227,7 @@ export class Node {
   /** The lines of the pod's logs. */
   logs(name) {
     const lines = [];
-    const pods = readdirSync('/var/log/pods').filter((d) => d.startsWith(`default_${name}-${nodeName}_`));
+    const pods = readdirSync('/var/log/pods').filter((d) => d.startsWith(`default_${this.podName(name)}_`));
     for (const pod of pods)
       for (const container of readdirSync(`/var/log/pods/${pod}`).sort())
         for (const file of readdirSync(`/var/log/pods/${pod}/${container}`).sort())
@@ -224,7 +241,7 @@ export class Node {
   /** Runs a command in a container through the kubelet. @returns its output; of one that fails the error too */
   runs(name, container, ...command) {
     const query = new URLSearchParams({ cmd: command.join(' ') });
-    const path = `/run/default/${name}-${nodeName}/${container}?${query}`;
+    const path = `/run/default/${this.podName(name)}/${container}?${query}`;
     const options = { host: '127.0.0.1', port: 10250, path, method: 'POST', rejectUnauthorized: false };
     return new Promise((resolve, reject) => {
       const call = request(options, async (answer) => {
@@ -238,4 +255,4 @@ export class Node {
   }
 }
 
-const tail = (file) => readFileSync(file, 'utf8').split('\n').slice(-8).join('\n');
+export const tail = (file) => readFileSync(file, 'utf8').split('\n').slice(-8).join('\n');

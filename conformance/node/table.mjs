@@ -1,8 +1,8 @@
 // Compares the reports of handlers with runc's: table.mjs KNOWN.json INSTALL.json runc.json HANDLER.json…
 // table.mjs --again KNOWN.json runc.json HANDLER.json…: the names of what differs, for a second attempt.
 //
-// A scenario whose lines differ has failed, unless KNOWN has the same lines, with the reason: then it is skipped. One
-// that does not end with runc is skipped too. INSTALL.json has problems, not lines to compare.
+// A scenario whose lines differ, or that has an error, has failed, unless KNOWN has the same lines, with the reason:
+// then it is skipped. One that does not end with runc is skipped too. INSTALL.json has problems, not lines to compare.
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -46,7 +46,7 @@ for (const name of Object.keys(reference.results)) {
   for (const of of others) {
     const [expected, found] = [text(reference, name), text(of, name)];
     const why = /^NOT REACHED/.test(expected) ? 'it does not work with runc here' : excuse(name, of);
-    if (found === expected && !/^NOT REACHED/.test(expected)) {
+    if (found === expected && !/^NOT REACHED|^error: /m.test(expected)) {
       sums.passed++;
       cells.push(`${of.results[name].seconds.toFixed(1)} s`);
       continue;

@@ -1,0 +1,75 @@
+// Kubernetes' own end-to-end tests of a node with one handler, in the root of conformance/engines/enter: e2e.mjs HANDLER
+//
+// FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e. Progress goes to standard error, the report to
+// standard output.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { address, config, handlers, Node, nodeName, output, program, tail } from './node.mjs';
+
+const [handler] = process.argv.slice(2);
+const { FOCUS = '', SKIP = '', PROCS = '4', MINUTES = '20' } = process.env;
+const work = '/run/node-e2e';
+mkdirSync(`${work}/bin`, { recursive: true });
+
+// The tests start the kubelet of this directory, as a child: there is no systemd to run it as a unit.
+const here = import.meta.dirname;
+const kubelet = `#!/bin/sh\nexec ${join(here, 'kubelet')} ${program('kubelet')} "$@"\n`;
+writeFileSync(`${work}/bin/kubelet`, kubelet);
+chmodSync(`${work}/bin/kubelet`, 0o755);
+for (const name of ['systemd-run', 'journalctl']) renameSync(`/usr/bin/${name}`, `/usr/bin/${name}.not-here`);
+// They read the kernel's config there.
+mkdirSync('/boot', { recursive: true });
+writeFileSync(`/boot/config-${release()}`, gunzipSync(readFileSync('/proc/config.gz')));
+const text = readFileSync(join(here, 'kubelet.yaml'), 'utf8').replace(/^staticPodPath: .*\n/m, '');
+writeFileSync(`${work}/kubelet.yaml`, `${text}cgroupRoot: /\nmaxPods: 200\nserializeImagePulls: false\n`);
+
+const node = new Node();
+if (handler === 'serve') await node.serverStarts();
+// Tests of RuntimeClasses use this name.
+const { serve, ...others } = handlers;
+const own = handlers[handler].replaceAll(`runtimes.${handler}.`, 'runtimes.test-handler.');
+const tables = { ...others, ...(handler === 'serve' && { serve }), 'test-handler': own };
+writeFileSync('/etc/containerd/config.toml', config(handler, tables));
+await node.containerdStarts();
+
+const suite = [
+  `--k8s-bin-dir=${work}/bin`,
+  `--node-name=${nodeName}`,
+  '--container-runtime-endpoint=unix:///run/containerd/containerd.sock',
+  '--prepull-images=false',
+  `--kubelet-config-file=${work}/kubelet.yaml`,
+  `--kubelet-flags=--node-ip=${address}`,
+  `--report-dir=${work}`,
+];
+const ginkgo = [
+  ...[`--procs=${PROCS}`, '--no-color', '--succinct', `--timeout=${MINUTES}m`, '--flake-attempts=2'],
+  ...[`--focus=${FOCUS}`, `--skip=${SKIP}`, '--json-report=report.json', `--output-dir=${work}`],
+];
+const from = Date.now();
+const { status } = spawnSync(program('ginkgo-kubernetes'), [...ginkgo, program('e2e_node.test'), '--', ...suite], {
+  cwd: work,
+  stdio: ['ignore', 2, 2],
+  timeout: (Number(MINUTES) + 2) * 60_000,
+});
+const results = {};
+try {
+  for (const { SpecReports } of JSON.parse(readFileSync(`${work}/report.json`, 'utf8')))
+    for (const of of SpecReports) {
+      if (of.LeafNodeType !== 'It' || of.State === 'pending') continue;
+      const name = [...of.ContainerHierarchyTexts, of.LeafNodeText].join(' ');
+      // Those that the filters leave out are skipped without a word.
+      const why = (of.Failure?.Message ?? '').split('\n')[0];
+      if (of.State === 'skipped' && why === '') continue;
+      results[name] = { state: of.State, seconds: of.RunTime / 1e9, why };
+    }
+} catch (error) {
+  process.stderr.write(`${tail('/tmp/containerd.log')}\n`);
+  throw new Error(`ginkgo ended with ${status} and without a report`, { cause: error });
+}
+const versions = `${output('containerd', '--version').split(' ')[2]}, ${output(program('kubelet'), '--version').trim()}`;
+const seconds = Math.round((Date.now() - from) / 1000);
+process.stdout.write(`${JSON.stringify({ handler, versions, seconds, results })}\n`);
+process.exit();
