@@ -4,19 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { apiPod } from './api.mjs';
 import { eventually, nodeName } from './node.mjs';
-import {
-  because,
-  container,
-  emptyDir,
-  ended,
-  exec,
-  facts,
-  hostPath,
-  mount,
-  ready,
-  restarted,
-  webImage,
-} from './pods.mjs';
+import { container, emptyDir, ended, exec, facts, hostPath, mount, ready, restarted, webImage } from './pods.mjs';
 
 /** @typedef {import('./api.mjs').ApiNode} ApiNode */
 /**
@@ -39,7 +27,11 @@ async function reaches(node, of, until = ended, seconds = 60) {
   const last = reached ?? (await node.pod(name));
   return [...(reached ? [] : [`NOT REACHED in ${seconds} s`]), ...(last?.status ? facts(last) : ['no status'])];
 }
-const logs = (node, name) => node.logs(name).map(({ container, text }) => `${container}> ${text}`);
+/** The order of two streams is not kept. */
+const logs = (node, name) => {
+  const lines = node.logs(name).sort((a, b) => b.stream.localeCompare(a.stream));
+  return lines.map(({ container, text }) => `${container}> ${text}`);
+};
 
 /** Makes a pod that is to run. @throws Error if it does not */
 async function runs(node, of, seconds = 60) {
@@ -59,7 +51,7 @@ scenario('no-such-class', async (node, name) => {
   const refused = await node
     .applies(apiPod(name, container('c', 'true'), { runtimeClassName: 'none' }))
     .catch((e) => e);
-  return [/RuntimeClass "none" not found/.test(refused.message) ? 'refused' : `${refused.message ?? 'taken'}`];
+  return [/RuntimeClass \\?"none\\?" not found/.test(refused.message) ? 'refused' : `${refused.message ?? 'taken'}`];
 });
 /** Without the label the node takes no such pod. */
 scenario('class-for-user-namespaces', async (node, name) => {
@@ -105,7 +97,7 @@ scenario('projected', async (node, name) => {
   const script = `cd /p
     for f in token dir/a key labels note; do stat -L -c '%n %a %u %g' $f; done
     cat dir/a key labels; echo; cat note; echo; readlink key; touch x; touch ..data/x
-    awk '$5 ~ "^/(p|c|s|one)" { sub(/,size=.*/, "", $6); print $5, $6 }' /proc/self/mountinfo | sort
+    awk '$5 ~ "^/(p|c|s|one)$" { sub(/,size=.*/, "", $6); print $5, $6 }' /proc/self/mountinfo | sort
     cat /c/a /s/key /one; echo ready
     until grep -q second dir/a && grep -q second key && grep -q second note && grep -q second /c/a && grep -q second /s/key; do sleep 0.2; done
     cat dir/a key note; echo; cat /c/a /s/key /one; ls /c; ${stops}`;
@@ -186,12 +178,9 @@ scenario('exec', async (node, name) => {
   const sum = createHash('md5').update(data).digest('hex');
   const on = ['exec', name, '--'];
   const exits = node.kubectl(...on, 'sh', '-c', 'echo out; echo error >&2; exit 7');
+  const missing = node.kubectl(...on, '/nonexistent');
   const back = node.kubectlWith(data, 'exec', '-i', name, '--', 'cat').stdout;
-  const tty = [
-    'script',
-    '-qec',
-    `${node.line('exec', '-it', name, '--', 'sh', '-c', 'tty; stty size >/dev/null; exit 5')}`,
-  ];
+  const tty = ['script', '-qec', `${node.line('exec', '-it', name, '--', 'sh', '-c', 'tty; exit 5')}`];
   let terminal = '';
   try {
     terminal = execFileSync(tty[0], [...tty.slice(1), '/dev/null'], { encoding: 'utf8', timeout: 30_000 });
@@ -205,28 +194,25 @@ scenario('exec', async (node, name) => {
       : 'other input',
     back.equals(data) ? 'all of it came back' : `${back.length} bytes came back`,
     terminal.replaceAll('\r', ''),
-    node
-      .kubectl(...on, '/nonexistent')
-      .text.split('\n')
-      .at(-1)
-      .replace(/: .*/, ''),
+    `${missing.status}: no such file: ${/no such file/.test(missing.text)}`,
   ];
 });
 scenario('logs', async (node, name) => {
   const script =
-    'echo x >>/d/times; n=$(wc -l </d/times); for i in 1 2 3 4 5; do echo run $n line $i; sleep 0.2; done; [ $n = 2 ]';
+    'echo x >>/d/times; n=$(wc -l </d/times); for i in 1 2 3 4 5; do echo run $n line $i; sleep 0.5; done; [ $n = 2 ]';
   const of = container('c', script, { volumeMounts: [mount('d', '/d')] });
   const pod = apiPod(name, of, { restartPolicy: 'OnFailure', volumes: [emptyDir('d')] });
   await node.applies(pod);
   await node.reaches(name, restarted());
+  const previous = node.kubectl('logs', name, '--previous').text;
   const followed = node.kubectl('logs', '--follow', name);
   const end = await node.reaches(name, ended);
   return [
     ...(end ? facts(end) : ['no end']),
     `followed to its end: ${followed.text.split('\n').at(-1)}`,
     node.kubectl('logs', name, '--tail', '2').text,
-    node.kubectl('logs', name, '--previous').text,
-    node.kubectl('logs', name, '--timestamps', '--limit-bytes', '60').text.replaceAll(/\d{4}-\S+/g, 'TIME'),
+    previous,
+    node.kubectl('logs', name, '--timestamps', '--tail', '1').text.replaceAll(/\d{4}-\S+/g, 'TIME'),
   ];
 });
 scenario('attach', async (node, name) => {
@@ -341,16 +327,21 @@ deletion('shorter-grace', `trap "echo ignores >>/h/log" TERM; ${forever}`, { gra
 
 // Evictions. What the kubelet measures is this run's own: a tmpfs for its volumes, the cgroup of its node.
 const MiB = 2 ** 20;
-/** Without amounts. */
-const evicted = (of) =>
-  of ? facts(of).map((line) => line.replaceAll(/\b\d+(?:Ki|Mi|Gi)?\b(?=[,. ]|$)/g, 'N')) : ['it was not evicted'];
-const isEvicted = because('Evicted');
+/** Without amounts, which the kubelet appends of each container too. */
+const evicted = (of, now) =>
+  of
+    ? [facts(of)[0].replaceAll(/ Container c was .*| ?\b\d+(?:Ki|Mi|Gi)?(?=[,.])/g, '')]
+    : ['it was not evicted', ...(now?.status ? facts(now) : [])];
+/** Its containers have ended too: the reason comes first. */
+const isEvicted = ({ status }) =>
+  status.reason === 'Evicted' && status.containerStatuses?.every(({ state }) => state.terminated);
 
 evictions.set('api-eviction-by-its-limit', async (node, name) => {
-  const script = `head -c ${40 * MiB} /dev/zero >/d/f; ${stops}`;
+  const script = `head -c ${40 * MiB} /dev/zero >/d/f; ${forever}`;
   const of = container('c', script, { volumeMounts: [mount('d', '/d')] });
   await node.applies(apiPod(name, of, { volumes: [emptyDir('d', { sizeLimit: '10Mi' })] }));
-  return evicted(await node.reaches(name, isEvicted, 120));
+  const end = await node.reaches(name, isEvicted, 60);
+  return evicted(end, await node.pod(name));
 });
 /** The pod has to go, another has to stay, and the node is under pressure for a while. */
 async function pressure(node, name, condition, volume, thresholds) {
@@ -360,9 +351,10 @@ async function pressure(node, name, condition, volume, thresholds) {
   await node.kubeletEnds();
   node.thresholds(thresholds);
   await node.kubeletStarts();
-  const script = `head -c ${400 * MiB} /dev/zero >/d/f; ${stops}`;
+  const script = `head -c ${400 * MiB} /dev/zero >/d/f; ${forever}`;
   await node.applies(apiPod(name, container('c', script, { volumeMounts: [mount('d', '/d')] }), { volumes: [volume] }));
-  const end = await node.reaches(name, isEvicted, 120);
+  const end = await node.reaches(name, isEvicted, 60);
+  const last = await node.pod(name);
   const under = await eventually(async () => (await node.condition(condition)) === 'True', 20);
   await node.removes(name);
   const later = await eventually(async () => (await node.condition(condition)) === 'False', 60);
@@ -372,7 +364,7 @@ async function pressure(node, name, condition, volume, thresholds) {
   node.thresholds({});
   await node.kubeletStarts();
   return [
-    ...evicted(end),
+    ...evicted(end, last),
     `${condition}: ${under === true}, then gone: ${later === true}`,
     ...facts(stays).map((line) => `the other: ${line}`),
   ];

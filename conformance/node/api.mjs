@@ -94,7 +94,7 @@ export class ApiNode extends Node {
         ...changes,
       };
       const pairs = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-      return `evictionHard: { ${pairs.join(', ')} }\nevictionPressureTransitionPeriod: 1s`;
+      return `evictionHard: { ${pairs.join(', ')} }\nevictionPressureTransitionPeriod: 15s`;
     });
     writeFileSync(this.kubeletConfig, changed);
   }

@@ -3,7 +3,7 @@
 // FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e. Progress goes to standard error, the report to
 // standard output.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -35,6 +35,9 @@ const tables = { ...others, ...(handler === 'serve' && { serve }), 'test-handler
 writeFileSync('/etc/containerd/config.toml', config(handler, tables));
 await node.containerdStarts();
 
+// ginkgo runs it in its directory, where it writes.
+const suiteProgram = `${work}/e2e_node.test`;
+symlinkSync(program('e2e_node.test'), suiteProgram);
 const suite = [
   `--k8s-bin-dir=${work}/bin`,
   `--node-name=${nodeName}`,
@@ -49,7 +52,7 @@ const ginkgo = [
   ...[`--focus=${FOCUS}`, `--skip=${SKIP}`, '--json-report=report.json', `--output-dir=${work}`],
 ];
 const from = Date.now();
-const { status } = spawnSync(program('ginkgo-kubernetes'), [...ginkgo, program('e2e_node.test'), '--', ...suite], {
+const { status, error: failure } = spawnSync(program('ginkgo-kubernetes'), [...ginkgo, suiteProgram, '--', ...suite], {
   cwd: work,
   stdio: ['ignore', 2, 2],
   timeout: (Number(MINUTES) + 2) * 60_000,
@@ -65,9 +68,11 @@ try {
       if (of.State === 'skipped' && why === '') continue;
       results[name] = { state: of.State, seconds: of.RunTime / 1e9, why };
     }
+  if (Object.keys(results).length === 0) throw new Error('no test ran');
 } catch (error) {
-  process.stderr.write(`${tail('/tmp/containerd.log')}\n`);
-  throw new Error(`ginkgo ended with ${status} and without a report`, { cause: error });
+  for (const log of ['/tmp/containerd.log', `${work}/services.log`, `${work}/kubelet.log`])
+    if (existsSync(log)) process.stderr.write(`${log}:\n${tail(log)}\n`);
+  throw new Error(`ginkgo ended with ${status} and without a report`, { cause: failure ?? error });
 }
 const versions = `${output('containerd', '--version').split(' ')[2]}, ${output(program('kubelet'), '--version').trim()}`;
 const seconds = Math.round((Date.now() - from) / 1000);
