@@ -10,7 +10,7 @@ import { gunzipSync } from 'node:zlib';
 import { address, config, handlers, Node, nodeName, output, program, tail } from './node.mjs';
 
 const [handler] = process.argv.slice(2);
-const { FOCUS = '', SKIP = '', PROCS = '4', MINUTES = '20' } = process.env;
+const { FOCUS = '', SKIP = '', PROCS = '8', MINUTES = '20' } = process.env;
 const work = '/run/node-e2e';
 mkdirSync(`${work}/bin`, { recursive: true });
 
