@@ -2,7 +2,7 @@
 // programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -32,12 +32,16 @@ export class Images {
    */
   constructor(rootfs, programs) {
     const scratch = mkdtempSync(join(tmpdir(), 'images-'));
-    /** A tree of files: path → one of our programs, or a text. */
+    /** A tree of files: path → one of our programs, the target of a link, or a text. */
     const layer = (name, files) => {
       const root = join(scratch, name);
-      for (const [path, { program, text, mode }] of Object.entries(files)) {
+      for (const [path, { program, link, text, mode }] of Object.entries(files)) {
         const at = join(root, path);
         mkdirSync(join(at, '..'), { recursive: true });
+        if (link) {
+          symlinkSync(link, at);
+          continue;
+        }
         if (program) copyFileSync(join(programs, program), at);
         else writeFileSync(at, text);
         chmodSync(at, mode ?? 0o755);
@@ -72,7 +76,10 @@ export class Images {
     this.#image(`${e2e}/httpd:2.4.38-4`, web('httpd'), { Cmd: ['/bin/httpd'] }, '2.4.38-4');
     this.#image(`${e2e}/nonroot:1.4`, linux, { Cmd: ['id', '-u'], User: '1234' });
     if (existsSync(join(programs, '../bin/agnhost'))) {
-      const agnhost = layer('agnhost', { agnhost: { program: '../bin/agnhost' } });
+      const agnhost = layer('agnhost', {
+        agnhost: { program: '../bin/agnhost' },
+        'agnhost-2': { link: 'agnhost' },
+      });
       this.#image(`${e2e}/agnhost:2.56`, [...linux, agnhost], { Entrypoint: ['/agnhost'], Cmd: ['pause'] });
     }
 

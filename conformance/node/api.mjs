@@ -187,10 +187,11 @@ export class ApiNode extends Node {
 
   /** Whether the pod's sandbox is served as the handler says: by its shim, or by `runt serve`. */
   isServed(name) {
+    // All of its pods have that RuntimeClass, and their sandboxes are not containers of containerd.
+    if (this.handler === 'serve') return shims().length === 0;
     const sandbox = this.containers(name).find((c) => c.name === undefined);
     if (!sandbox) return false;
     const of = shims(sandbox.id).map(({ pid }) => readlinkSync(`/proc/${pid}/exe`));
-    if (this.handler === 'serve') return of.length === 0;
     const own = this.handler === 'runt' || this.handler === 'replaced';
     const { Runtime } = JSON.parse(output('ctr', '--namespace', 'k8s.io', 'containers', 'info', sandbox.id));
     const options = Buffer.from(Runtime.Options?.value ?? '', 'base64').toString('latin1');
