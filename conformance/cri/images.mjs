@@ -1,5 +1,5 @@
-// The images that the tests of CRI and of the kubelet pull, under the names that they request, made of a busybox root file system and a few
-// programs.
+// The images that the tests of CRI and of the kubelet pull, under the names that they request, made of a busybox root
+// file system and a few programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,14 @@ www-data:x:33:
 default-user:x:1000:
 group-defined-in-image:x:50000:default-user
 nogroup:x:65534:
+`;
+
+/** As far as Kubernetes' tests call it. */
+const curl = `#!/bin/sh
+for word; do
+  case $word in http*) url=$word ;; esac
+done
+exec wget -q -T 15 -O - "$url"
 `;
 
 /** Blobs by digest, and manifests by "NAME:TAG". */
@@ -79,6 +87,7 @@ export class Images {
       const agnhost = layer('agnhost', {
         agnhost: { program: '../bin/agnhost' },
         'agnhost-2': { link: 'agnhost' },
+        'bin/curl': { text: curl },
       });
       this.#image(`${e2e}/agnhost:2.56`, [...linux, agnhost], { Entrypoint: ['/agnhost'], Cmd: ['pause'] });
     }

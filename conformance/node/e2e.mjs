@@ -1,6 +1,6 @@
-// Kubernetes' own end-to-end tests of a node with one handler, in the root of conformance/engines/enter: e2e.mjs HANDLER
+// Kubernetes' own end-to-end tests of a node with one handler: e2e.mjs HANDLER
 //
-// FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e. Progress goes to standard error, the report to
+// In the root of conformance/engines/enter. // FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e. Progress goes to standard error, the report to
 // standard output.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -63,7 +63,7 @@ try {
     for (const of of SpecReports) {
       if (of.LeafNodeType !== 'It' || of.State === 'pending') continue;
       const name = [...of.ContainerHierarchyTexts, of.LeafNodeText].join(' ');
-      // Those that the filters leave out are skipped without a word.
+      // Those that the filters leave out have no reason.
       const why = (of.Failure?.Message ?? '').split('\n')[0];
       if (of.State === 'skipped' && why === '') continue;
       results[name] = { state: of.State, seconds: of.RunTime / 1e9, why };
