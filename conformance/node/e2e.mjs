@@ -1,7 +1,7 @@
 // Kubernetes' own end-to-end tests of a node with one handler: e2e.mjs HANDLER
 //
-// In the root of conformance/engines/enter. // FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e. Progress goes to standard error, the report to
-// standard output.
+// It runs in the root of conformance/engines/enter. FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e.
+// Progress goes to standard error, the report to standard output.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
