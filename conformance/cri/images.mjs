@@ -87,6 +87,9 @@ export class Images {
       const agnhost = layer('agnhost', {
         agnhost: { program: '../bin/agnhost' },
         'agnhost-2': { link: 'agnhost' },
+        // Its web server with TLS reads these.
+        'localhost.crt': { program: '../bin/localhost.crt' },
+        'localhost.key': { program: '../bin/localhost.key' },
         'bin/curl': { text: curl },
       });
       this.#image(`${e2e}/agnhost:2.56`, [...linux, agnhost], { Entrypoint: ['/agnhost'], Cmd: ['pause'] });
