@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import { endKilled } from '../container/launch/child-end.js';
 import { RuntError } from '../sys/error.js';
+import { threadStartPause } from '../sys/waiting/time-limits.js';
 import { alone } from './call-checks.js';
 import {
   type AnswerMessage,
@@ -124,13 +125,10 @@ export function warnOfState(sentence: string): void {
 let made = 0;
 let thread: CoreThread | undefined;
 
-/** ms from the second process to the thread: a program that ends soon does not pay for it, nor does that process. */
-const startPause = 50;
-
 /** Starts the thread after the second process: a program that makes only one does not pay for it. */
 function countMade(): void {
   // In a thread of the caller's own, the main one has its turn anyway.
-  if (++made === 2 && isMainThread) setTimeout(startThread, startPause).unref();
+  if (++made === 2 && isMainThread) setTimeout(startThread, threadStartPause).unref();
 }
 
 function startThread(): void {

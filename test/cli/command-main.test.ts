@@ -126,8 +126,8 @@ test('with --log the error is also on standard error, and the log has one JSON l
     time: '2023-11-14T22:13:20.123456789Z',
     code: 'ERR_USAGE',
   });
-  // O_WRONLY|O_CREAT|O_APPEND, once, for the owner only.
-  assert.equal(opened, [[-100, '/l', 0o2101, 0o600]]);
+  // O_WRONLY|O_CREAT|O_APPEND|O_NONBLOCK, once, for the owner only.
+  assert.equal(opened, [[-100, '/l', 0o6101, 0o600]]);
 });
 
 test('an error in the global flags is logged if --log stands before it', async () => {

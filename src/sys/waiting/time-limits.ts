@@ -91,6 +91,8 @@ export const longestTerminalPause = 100;
 export const statsInterval = 5_000;
 /** The work of a program's event loop that may pass before its other events have their turn. */
 export const turnTime = 2;
+/** From a program's second process to the thread of the library: a program that ends soon does not pay for it. */
+export const threadStartPause = 50;
 /** Interval between two looks at a file of output that is followed. */
 export const followInterval = 50;
 /** Default of `waitFor`, as in testcontainers: the time limit, and the longest pause between two looks. */
