@@ -91,6 +91,7 @@ export async function* events(o: EventsOptions): AsyncGenerator<ContainerEvent, 
     if (memory.hasNewKill()) yield { type: 'oom', id: o.id };
   } finally {
     memory?.close();
+    delete o.early?.wake;
     forget(pidfd);
     native.close(pidfd);
   }

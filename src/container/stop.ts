@@ -131,10 +131,15 @@ interface WaitLimit {
 async function waitUntil(process: HeldProcess, timeout: number, early: EarlyEnd): Promise<boolean> {
   const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : now() + timeout;
   early.wake = () => forget(process.fd);
-  for (;;) {
-    const rest = Math.max(0, deadline - now());
-    if (await process.waitForEnd(early.ended ? 0 : Math.min(rest, earlyEndInterval))) return true;
-    if (early.ended || rest === 0) return false;
+  try {
+    for (;;) {
+      const rest = Math.max(0, deadline - now());
+      if (await process.waitForEnd(early.ended ? 0 : Math.min(rest, earlyEndInterval))) return true;
+      if (early.ended || rest === 0) return false;
+    }
+  } finally {
+    // The caller closes the descriptor.
+    delete early.wake;
   }
 }
 

@@ -85,6 +85,8 @@ export async function wait(o: WaitOptions): Promise<ExitRecord> {
       if (deleted) throw (await import('./state/cancellation.js')).cancelledError(`wait ${o.id}`);
     }
   } finally {
+    // Another descriptor may have its number then.
+    delete o.early?.wake;
     if (pidfd >= 0) native.close(pidfd);
   }
   throw statusLostError(`wait ${o.id}`, o.pid);

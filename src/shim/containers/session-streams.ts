@@ -37,6 +37,7 @@ export class SessionStreams {
   private stdio: Stdio = [-1, -1, -1];
   /** Our writing end of stdin; -1 if there is none. */
   input = -1;
+  /** Those that are open: another stream may have the number of a closed one. */
   readonly outputs: Output[] = [];
   private master = -1;
   private readonly theirs: number[] = [];
@@ -98,13 +99,17 @@ export class SessionStreams {
   }
 
   /** Closes our end of an output. */
-  closeOutput({ fd }: Output): void {
-    if (fd === this.master) this.close();
-    else this.closeOurs(fd);
+  closeOutput(output: Output): void {
+    const at = this.outputs.indexOf(output);
+    if (at < 0) return;
+    this.outputs.splice(at, 1);
+    if (output.fd === this.master) this.close();
+    else this.closeOurs(output.fd);
   }
 
   close(): void {
     for (const fd of [...this.ours]) this.closeOurs(fd);
+    this.outputs.length = 0;
     this.input = -1;
     this.master = -1;
   }

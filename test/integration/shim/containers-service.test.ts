@@ -430,6 +430,21 @@ test('a process that has ended is reported although a child of it has its output
   await client.delete({ id, force: true });
 });
 
+test('the end of a process that has closed its output disturbs no other one', async ({ client }, bed) => {
+  const run = (name: string, script: string) => client.run({ id: `${bed.id}-${name}`, config: shell(bed, script) });
+  const quiet: AsyncIterator<ProcessEvent>[] = [];
+  for (let i = 0; i < 8; i++) {
+    const events = run(`quiet-${i}`, 'exec >&- 2>&-; sleep 2')[Symbol.asyncIterator]();
+    await events.next();
+    quiet.push(events);
+  }
+  // The descriptors that they have freed are those of these.
+  const loud = Array.from({ length: 8 }, (_, i) => collect(run(`loud-${i}`, 'sleep 4; echo out; exit 3')));
+  for (const { names, stdout, status } of await Promise.all(loud))
+    assert.equal([names, stdout, status], [['started', 'stdout', 'exited'], 'out\n', 3]);
+  for (const events of quiet) assert.is((await events.next()).value?.event, 'exited');
+});
+
 test('Watch tells of containers of the command and of both services', async (server, bed) => {
   const { client } = server;
   const { id } = bed;
