@@ -23,7 +23,7 @@ extern struct layer layer;
 /* Reports why this ends, and ends it. `path` is the entry's name, or NULL. */
 _Noreturn void fail(const char *kind, int error, const char *path, const char *detail);
 /* The same for a system call that failed with errno. */
-_Noreturn void fail_call(const char *call, const char *path);
+void fail_call(const char *call, const char *path) __attribute__((noreturn));
 /* Counts something that was left out; the first path and errno of a kind are reported. */
 void warn(const char *kind, int error, const char *path, const char *detail);
 
