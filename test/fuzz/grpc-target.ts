@@ -236,6 +236,8 @@ async function isAnswered(peer: Http2Peer, calls: readonly OneCall[]): Promise<v
     });
     if (path !== checkPath || !isJudged(request)) continue;
     const service = firstText(request);
+    // Of several texts, the server looks only at the last; Node.js at all.
+    if (service === undefined && request.indexOf(10) !== request.lastIndexOf(10)) continue;
     const isServed = ['', 'containerd.task.v3.Task', 'runt.v1.Containers'].includes(service ?? 'none');
     assert.equal(answer.hasMessage, isServed, `${path} of ${Buffer.from(request).toString('hex')}`);
   }
