@@ -101,12 +101,12 @@ static int open_to_read(int dirfd, const char *path) {
   return fd;
 }
 
-/* Waits for data, or for a writer that is about to open a FIFO. 0, or -errno: -ENXIO for a FIFO
- * without a writer. */
+/* Waits for data, or for a writer that is about to open a FIFO. 0, 1 for what is no FIFO, or
+ * -errno: -ENXIO for a FIFO without a writer. */
 static int wait_for_writer(int fd, int has_writer) {
   struct stat st;
   if (!has_writer && (fstat(fd, &st) || !S_ISFIFO(st.st_mode)))
-    return 0;
+    return 1;
   struct pollfd wait = {fd, POLLIN, 0};
   int n = RETRY(poll(&wait, 1, has_writer ? -1 : FIFO_OPEN_TIME));
   return n < 0 ? -errno : n ? 0 : -ENXIO;
@@ -127,9 +127,9 @@ int32_t runt_readFile(int32_t dirfd, const char *path, uint8_t *data, uint32_t d
       return -errno;
     /* The end of an empty file, or a FIFO that no writer has opened. */
     if (n < 0 || (n == 0 && !done && !waited)) {
-      int error = wait_for_writer(fd, n < 0);
-      if (error)
-        return error;
+      int r = wait_for_writer(fd, n < 0);
+      if (r)
+        return r < 0 ? r : (int32_t)done;
       waited = 1;
       continue;
     }

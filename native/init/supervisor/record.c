@@ -67,7 +67,7 @@ static int write_json(const char *name, const struct text *json) {
   if (write_fully(fd, json->at, json->length) || ftruncate(fd, (off_t)json->length) ||
       renameat(supervisor.state, temporary, supervisor.state, name)) {
     int error = errno;
-    unlinkat(supervisor.state, temporary, 0);
+    remove_temporary(name);
     errno = error;
     return -1;
   }

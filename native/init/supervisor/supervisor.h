@@ -75,7 +75,8 @@ struct failure {
 int reserve_init_end(void);
 /* Writes how the init process ended. */
 void write_init_end(pid_t pid, const struct end *end);
-/* The same for an exec of a killed supervisor; nothing if there is no space now either. */
+/* Reserves the space of `write_exec_end`, for an exec that an heir takes over. It goes on without
+ * space. */
 void reserve_exec_end(pid_t pid, uint64_t registered_at);
 /* Writes how an exec ended. */
 void write_exec_end(pid_t pid, uint64_t registered_at, const struct end *end);
