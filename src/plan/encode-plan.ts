@@ -1,5 +1,6 @@
 /** Plan → the bytes that runt-init reads (docs/internals.md, "The plan on the wire"). */
 import { type Encoding, encoders } from '../../build/gen/op-encoders.js';
+import { concatenate } from '../sys/append.js';
 import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { countOfNuls } from '../sys/nul-list.js';
@@ -67,17 +68,7 @@ export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8
  */
 export function encodePlan(plan: Plan, options: EncodeOptions): Uint8Array {
   const parts = encodeParts(plan, options);
-  return parts.length === 1 ? parts[0] : joined(parts);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return parts.length === 1 ? parts[0] : concatenate(parts);
 }
 
 /** No descriptor is an empty field. */
