@@ -101,7 +101,7 @@ static int open_to_read(int dirfd, const char *path) {
   return fd;
 }
 
-/* Waits for data, or for a writer that is about to open a FIFO. 0, 1 for what is no FIFO, or
+/* Waits for data, or for a writer that is about to open a FIFO. 0, 1 for another kind of file, or
  * -errno: -ENXIO for a FIFO without a writer. */
 static int wait_for_writer(int fd, int has_writer) {
   struct stat st;
