@@ -43,7 +43,7 @@ export function cgroupLayout() {
   // Once the v2 mount is gone crun writes plain files to its mount point.
   if (existsSync(unified) && statfsSync(unified).type === CGROUP2) {
     execFileSync('umount', [unified]);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', unified]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1g', 'tmpfs', unified]);
   }
   return 'v1';
 }
