@@ -170,6 +170,7 @@ const parts = {
   'runc-v2-systemd': "runc's own tests on cgroup v2 under systemd, with runc and with runt, User Mode Linux",
   crun: "crun's own tests, with crun and with runt",
   servers: 'Servers and tools of Debian, each from one line of `spec`',
+  'servers-v2': 'systemd from one line of `spec` on cgroup v2, User Mode Linux',
   peers: 'the snippets of execa, dockerode and testcontainers in docs/coming-from.md',
   http2: 'HTTP/2 and gRPC of the static binary: h2spec, and each method by grpcurl',
   'shim-memory': 'the memory of a shim after 10,000 containers and 10,000 execs',
@@ -292,6 +293,7 @@ for (const [name, title] of [
   ['runc-v2-systemd', "runc's own tests on cgroup v2 under systemd"],
   ['crun', "crun's own tests"],
   ['servers', 'Servers of Debian'],
+  ['servers-v2', 'systemd on cgroup v2'],
   ['peers', 'Other libraries'],
   ['http2', 'HTTP/2'],
 ]) {
