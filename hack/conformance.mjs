@@ -178,6 +178,7 @@ const parts = {
   'soak-supervised': 'the same with a supervisor and a user namespace',
   'soak-execs': 'execs in one container, four at a time: nothing grows',
   'killed-scripts': 'kill -9 of scripts at ten moments: no process, mount or cgroup is left',
+  'killed-scripts-v2': 'the same with `--systemd-cgroup`, User Mode Linux',
   random: 'random commands of eight clients: each answer is one of the model',
   sanitize: 'a shard of the tests with ASan and UBSan; TSan, valgrind',
   analyse: 'gcc -fanalyzer, cppcheck and clang-tidy over the C code',

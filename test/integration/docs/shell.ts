@@ -66,9 +66,9 @@ export class Machine {
 
   /**
    * Private mount and network namespaces, entered by pivot_root: the machine's root file system below an overlay, with
-   * a /home, a /srv and a /run of its own, and with runt in /usr/local/bin.
+   * a /home, a /srv and a /run of its own, and with runt in /usr/local/bin. Directories of `shared` are the machine's.
    */
-  static async make(variables: Record<string, string>): Promise<Machine> {
+  static async make(variables: Record<string, string>, shared: readonly string[] = []): Promise<Machine> {
     const dir = realpathSync(mkdtempSync(join(tmpdir(), 'runt-docs-')));
     chmodSync(dir, 0o755);
     for (const name of ['home', 'srv', 'layer', 'root']) mkdirSync(join(dir, name));
@@ -85,7 +85,7 @@ export class Machine {
     const shell = new Shell('flock', [...lock, 'unshare', '--mount', '--net', '--propagation', 'private', 'bash'], env);
     const machine = new Machine(shell, env, dir);
     try {
-      for (const command of machine.#setup()) {
+      for (const command of machine.#setup(shared)) {
         const { lines, status } = await shell.type(command);
         if (status !== 0) throw new Error(`${command}: ${lines.join('\n')}`);
       }
@@ -96,7 +96,7 @@ export class Machine {
     return machine;
   }
 
-  #setup(): string[] {
+  #setup(shared: readonly string[]): string[] {
     const dir = this.dir;
     const root = `${dir}/root`;
     return [
@@ -109,6 +109,7 @@ export class Machine {
       `mount -t tmpfs -o mode=1777 tmpfs ${root}/tmp`,
       `mkdir -p ${root}${top} ${root}/old && mount --rbind ${top} ${root}${top}`,
       `mount -t tmpfs -o mode=755 tmpfs ${root}/run`,
+      ...shared.map((path) => `mkdir -p ${root}${path} && mount --rbind ${path} ${root}${path}`),
       `install -D -m 755 ${runtPath} ${root}/usr/local/bin/runt`,
       `ln -sf runt ${root}/usr/local/bin/containerd-shim-runt-v1`,
       // Another dpkg may be at work on the machine.
