@@ -84,5 +84,13 @@ void unpack_entry(struct archive *a, struct archive_entry *e);
 /* Sets owner, mode, extended attributes and times of what was made: by descriptor for a file or a
  * directory, else fd is -1 and it is name in parent. */
 void set_metadata(int fd, int parent, const char *name, const char *path, struct archive_entry *e);
+/* Sets one extended attribute, or warns if it cannot be set here. */
+void set_attribute(int fd, int parent, const char *name, const char *path, const char *key,
+                   const void *value, size_t size);
+
+/* ── acl.c ── */
+
+/* Sets the access control lists, after the mode, which they change. */
+void set_acls(int fd, int parent, const char *name, const char *path, struct archive_entry *e);
 
 #endif

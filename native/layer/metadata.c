@@ -24,6 +24,20 @@ static void owner(int fd, int parent, const char *name, const char *path, struct
     fail_call("fchownat", path);
 }
 
+void set_attribute(int fd, int parent, const char *name, const char *path, const char *key,
+                   const void *value, size_t size) {
+  /* By name in the working directory: there is no call for a symlink's in another one. */
+  int r = fd >= 0 ? fsetxattr(fd, key, value, size, 0)
+                  : (fchdir(parent) ? -1 : lsetxattr(name, key, value, size, 0));
+  if (r == 0)
+    return;
+  /* EINVAL: not a valid list, or one with an id that the user namespace does not map. */
+  bool is_acl = has_prefix(key, "system.posix_acl_");
+  if (errno != ENOTSUP && errno != EPERM && !(is_acl && (errno == EINVAL || errno == EACCES)))
+    fail_call("fsetxattr", path);
+  warn(LAYER_WARNING_XATTR, errno, path, key);
+}
+
 static void attributes(int fd, int parent, const char *name, const char *path,
                        struct archive_entry *e) {
   const char *key;
@@ -36,14 +50,7 @@ static void attributes(int fd, int parent, const char *name, const char *path,
       warn(LAYER_WARNING_OVERLAY, 0, path, key);
       continue;
     }
-    /* By name in the working directory: there is no call for a symlink's in another one. */
-    int r = fd >= 0 ? fsetxattr(fd, key, value, size, 0)
-                    : (fchdir(parent) ? -1 : lsetxattr(name, key, value, size, 0));
-    if (r == 0)
-      continue;
-    if (errno != ENOTSUP && errno != EPERM)
-      fail_call("fsetxattr", path);
-    warn(LAYER_WARNING_XATTR, errno, path, key);
+    set_attribute(fd, parent, name, path, key, value, size);
   }
 }
 
@@ -54,6 +61,7 @@ void set_metadata(int fd, int parent, const char *name, const char *path, struct
   if (fd >= 0 ? fchmod(fd, mode) : type != AE_IFLNK && fchmodat(parent, name, mode, 0))
     fail_call("fchmodat", path);
   attributes(fd, parent, name, path, e);
+  set_acls(fd, parent, name, path, e);
   struct timespec time = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
                   times[2] = {time, time};
   if (type == AE_IFDIR)

@@ -62,6 +62,25 @@ static bool begins_with(const uint8_t *magic, size_t length) {
   return stream.end >= length && memcmp(stream.in, magic, length) == 0;
 }
 
+/* Names what layers may not be compressed with (image-spec layer.md: gzip, zstd, or not at all). */
+static const char *other_compression(void) {
+  static const struct {
+    const char *magic;
+    size_t length;
+    const char *text;
+  } others[] = {
+      {"\xfd"
+       "7zXZ\0",
+       6, "it is compressed with xz, and not with gzip or zstd"},
+      {"BZh", 3, "it is compressed with bzip2, and not with gzip or zstd"},
+      {"\x04\x22\x4d\x18", 4, "it is compressed with lz4, and not with gzip or zstd"},
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (begins_with((const uint8_t *)others[i].magic, others[i].length))
+      return others[i].text;
+  return NULL;
+}
+
 void stream_open(uint64_t size, const char *digest) {
   static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
   sha256_begin(&stream.blob);
@@ -88,6 +107,10 @@ void stream_open(uint64_t size, const char *digest) {
     stream.zstd = ZSTD_createDStream();
     if (!stream.zstd)
       fail_call("malloc", NULL);
+  } else {
+    const char *other = other_compression();
+    if (other)
+      stream_fail(LAYER_ERROR_COMPRESSION, NULL, other);
   }
 }
 

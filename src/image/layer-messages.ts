@@ -83,6 +83,8 @@ const warnings: { readonly [K in LayerWarningKind]: (some: string, out: LeftOut)
   owner: (some) => `${some}: the owner is not mapped here, so the container's root is the owner`,
   device: (some) => `${some}: the device was not made, because only root of the host may make one`,
   xattr: (some, { detail, errno }) => `${some}: the extended attribute ${detail} was not set: ${errnoName(errno)}`,
+  acl: (some, { detail }) =>
+    `${some}: the access control list was not set: ${detail === '' ? 'it is not one of POSIX' : `it has no number for ${JSON.stringify(detail)}`}`,
   overlay: (some, { detail }) => `${some}: the extended attribute ${detail} was left out: it would change an overlay`,
 };
 

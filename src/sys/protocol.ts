@@ -262,5 +262,5 @@ export const LAYER_ERROR = /* @__PURE__ */ keyValues([
 export type LayerErrorKind = keyof typeof LAYER_ERROR;
 
 /** What runt-layer left out. */
-export const LAYER_WARNING = /* @__PURE__ */ keyValues(['owner', 'device', 'xattr', 'overlay']);
+export const LAYER_WARNING = /* @__PURE__ */ keyValues(['owner', 'device', 'xattr', 'overlay', 'acl']);
 export type LayerWarningKind = keyof typeof LAYER_WARNING;

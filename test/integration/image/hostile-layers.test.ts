@@ -1,5 +1,5 @@
 /** Layers that an attacker wrote: nothing outside of the root file system is read, written or left behind. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -308,6 +308,83 @@ test(
   }),
 );
 
+/** Entries of an access control list, by the attribute's name. */
+function acl(path: string, kind: 'access' | 'default'): string[] {
+  const program = `import os,struct,sys
+v=os.getxattr(sys.argv[1],'system.posix_acl_'+sys.argv[2])
+print(*['%x:%o:%d' % (t,p,i if t in (2,8) else -1) for t,p,i in struct.iter_unpack('<HHI',v[4:])])`;
+  return execFileSync('python3', ['-c', program, path, kind], { encoding: 'utf8' }).trim().split(' ');
+}
+
+/** Whether the directory of the beds has lists: not every file system does. */
+function hasAcls(bed: Bed): boolean {
+  const path = join(bed.dir, 'try-acl');
+  writeFileSync(path, '');
+  const program = `import os,struct,sys
+os.setxattr(sys.argv[1],'system.posix_acl_access',struct.pack('<IHHIHHIHHI',2,1,6,0xffffffff,4,4,0xffffffff,32,4,0xffffffff))`;
+  return spawnSync('python3', ['-c', program, path]).status === 0;
+}
+
+test(
+  'access control lists of tar are set',
+  onBed((bed) => {
+    if (!hasAcls(bed)) return;
+    const text = 'user::rw-,user:lisa:rwx:1000,user:7:r--,group::r--,group:staff:r-x:50,mask::rwx,other::---';
+    const { rootfs, ...r } = bundled(bed, [
+      [
+        { ...file('f'), mode: 0o644, pax: { 'SCHILY.acl.access': text } },
+        { ...dir('d'), pax: { 'SCHILY.acl.default': 'user::rwx,user:9:r-x,group::r-x,mask::r-x,other::---' } },
+        file('d/plain'),
+      ],
+    ]);
+    ok(r);
+    assert.is(r.stderr, '');
+    assert.equal(acl(join(rootfs, 'f'), 'access'), [
+      '1:6:-1',
+      '2:4:7',
+      '2:7:1000',
+      '4:4:-1',
+      '8:5:50',
+      '10:7:-1',
+      '20:0:-1',
+    ]);
+    // The group's bits of the mode are the mask.
+    assert.is(statSync(join(rootfs, 'f')).mode & 0o777, 0o670);
+    assert.equal(acl(join(rootfs, 'd'), 'default'), ['1:7:-1', '2:5:9', '4:5:-1', '10:5:-1', '20:0:-1']);
+  }),
+);
+
+test(
+  'an access control list that cannot be set is named in a warning',
+  onBed((bed) => {
+    const list = (text: string) => [{ ...file('f'), pax: { 'SCHILY.acl.access': text } }];
+    const warned = (text: string, message: RegExp, ...args: string[]) => {
+      const { dir: made, ...r } = bundled(bed, [list(text)], {}, ...args);
+      assert.is(r.code, 0, r.stderr);
+      assert.match(r.stderr, message);
+      execFileSync('rm', ['-rf', made]);
+    };
+    warned(
+      'user::rw-,user:lisa:r--,group::r--,mask::r--,other::r--',
+      /f: the access control list was not set: it has no number for "lisa"/,
+    );
+    // Without a mask.
+    warned(
+      'user::rw-,user:7:r--,group::r--,other::r--',
+      /the extended attribute system.posix_acl_access was not set: E/,
+    );
+    const mapped = ['--uid-map', '0:100000:1000'];
+    warned(
+      'user::rw-,user:5000:r--,group::r--,mask::r--,other::r--',
+      /the extended attribute system.posix_acl_access was not set: E/,
+      ...mapped,
+    );
+    const { dir: made, ...r } = bundled(bed, [[{ ...file('f'), pax: { 'SCHILY.acl.ace': 'owner@:rwxp::allow' } }]], {});
+    assert.match(r.stderr, /f: the access control list was not set: it is not one of POSIX/);
+    execFileSync('rm', ['-rf', made]);
+  }),
+);
+
 test(
   'an id that is none is refused',
   onBed((bed) => {
@@ -329,7 +406,11 @@ test(
     refused(bed, [Buffer.concat([good, Buffer.from('garbage')])], /cannot be decompressed/);
     refused(bed, [gzipSync(tar(file('a', 'x'.repeat(100_000))).subarray(0, 50_000))], /is not a whole tar archive/);
     refused(bed, [gzipSync(Buffer.from('not a tar'.repeat(1000)))], /is not a whole tar archive/);
-    refused(bed, [Buffer.from('BZh91AY&SY')], /is not a whole tar archive/);
+    const others = { xz: '\xfd7zXZ\0', bzip2: 'BZh91AY&SY', lz4: '\x04"M\x18' };
+    for (const [name, magic] of Object.entries(others)) {
+      const blob = Buffer.from(magic.padEnd(512, 'x'), 'latin1');
+      refused(bed, [blob], new RegExp(`it is compressed with ${name}, and not with gzip or zstd`));
+    }
     refused(
       bed,
       [gzipSync(tar({ name: 'a', size: 8 ** 11 - 1, data: 'x' }))],

@@ -2,8 +2,8 @@
  * `kill -9` of each script and program of docs/recipes/jobs.md, at moments spread over its length: no process, mount,
  * cgroup or unit is left, and at most state records, which `delete --force` removes.
  *
- * RUNT_KILL_MOMENTS sets how many moments there are (1; `make test-all`: 10), RUNT_KILL_SCRIPTS which scripts (a regular
- * expression). At each moment the process group is killed, as CI runners do, or the script alone: then what it has
+ * RUNT_KILL_MOMENTS is the number of moments (1; `make test-all`: 10). RUNT_KILL_SCRIPTS, a regular expression, selects
+ * scripts. At each moment the process group is killed, as CI runners do, or the script alone: then what it has
  * started besides runt goes on, and has its own end.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
