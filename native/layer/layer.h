@@ -75,6 +75,11 @@ void times_apply(void);
 /* Performs a whiteout, if the entry is one, or skips it. */
 bool whiteout(const char *path);
 
+/* ── unpack.c ── */
+
+/* Unpacks the blob, whose digests are those of stream_open, into the root. */
+void unpack_stream(uint64_t size, const char *digest, const char *plain);
+
 /* ── entry.c ── */
 
 void unpack_entry(struct archive *a, struct archive_entry *e);

@@ -8,7 +8,6 @@
  * the directory that it unpacks into, and which has only the capabilities that unpacking takes. */
 #include "layer.h"
 #include <errno.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -139,28 +138,6 @@ static void confine(pid_t parent) {
   umask(0);
 }
 
-static void unpack(void) {
-  struct archive *a = archive_read_new();
-  if (!a)
-    fail_call("malloc", NULL);
-  archive_read_support_format_tar(a);
-  /* Some tools write a layer without files as no bytes at all. */
-  archive_read_support_format_empty(a);
-  int r = archive_read_open(a, NULL, NULL, stream_read, NULL);
-  struct archive_entry *e;
-  while (r == ARCHIVE_OK || r == ARCHIVE_WARN) {
-    r = archive_read_next_header(a, &e);
-    if (r == ARCHIVE_EOF)
-      return;
-    if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
-      break;
-    if (layer.entries_left-- == 0)
-      fail(LAYER_ERROR_ENTRIES, 0, archive_entry_pathname(e), NULL);
-    unpack_entry(a, e);
-  }
-  stream_fail(LAYER_ERROR_ARCHIVE, NULL, archive_error_string(a));
-}
-
 /* Of argv. */
 enum { UNPACK_ARGUMENTS = 8, EMPTY_ARGUMENTS = 3 };
 
@@ -168,13 +145,7 @@ static void unpack_blob(char **argv) {
   layer.is_layer = strcmp(argv[1], "layer") == 0;
   layer.bytes_left = number(argv[6]);
   layer.entries_left = number(argv[7]);
-  /* Names are bytes: in this locale libarchive changes none. */
-  if (!setlocale(LC_CTYPE, "C.UTF-8"))
-    fail_call("setlocale", NULL);
-  stream_open(number(argv[3]), argv[4]);
-  unpack();
-  stream_verify(argv[5]);
-  times_apply();
+  unpack_stream(number(argv[3]), argv[4], argv[5]);
 }
 
 int main(int argc, char **argv) {

@@ -180,7 +180,7 @@ static size_t pad(const uint8_t **data) {
 
 la_ssize_t stream_read(struct archive *a, void *unused, const void **data) {
   (void)a, (void)unused;
-  const uint8_t *bytes = NULL;
+  const uint8_t *bytes = stream.out;
   size_t n = next(&bytes);
   /* Of the stream, not of files: what is between entries costs time too. */
   if (n > layer.bytes_left)

@@ -81,7 +81,8 @@ static struct time_of *reversed(struct time_of *list) {
 }
 
 void times_apply(void) {
-  for (const struct time_of *t = reversed(times); t; t = t->next) {
+  times = reversed(times);
+  for (const struct time_of *t = times; t; t = t->next) {
     AUTO_CLOSE int fd = open_in_root(t->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     struct stat st;
     /* A later entry of the layer may have replaced it. */
