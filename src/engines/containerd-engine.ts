@@ -17,15 +17,19 @@ import { at, isTable, parseToml, type TomlTable } from './toml-reader.js';
 const configPath = '/etc/containerd/config.toml';
 /** The CRI plugin's name, by version of the config. */
 const plugins: Readonly<Record<number, string>> = { 2: 'io.containerd.grpc.v1.cri', 3: 'io.containerd.cri.v1.runtime' };
-/** Distributions of Kubernetes that write containerd's config at each start, from a template. */
-const generated = ['k3s', 'rke2'].map((name) => `/var/lib/rancher/${name}/agent/etc/containerd`);
+/** Distributions of Kubernetes that write containerd's config at each start, from a template: their units. */
+const generated = [
+  { directory: '/var/lib/rancher/k3s/agent/etc/containerd', units: ['k3s.service', 'k3s-agent.service'] },
+  { directory: '/var/lib/rancher/rke2/agent/etc/containerd', units: ['rke2-server.service', 'rke2-agent.service'] },
+] as const;
 
 export const containerd: Engine = {
   name: 'containerd',
   title: 'containerd',
   binary: 'containerd',
   oldest: '1.6',
-  units: ['containerd.service', 'k3s.service', 'k3s-agent.service', 'rke2-server.service', 'rke2-agent.service'],
+  // Beside k3s a host may have a containerd that is not its own.
+  units: (tree) => generatedIn(tree)?.units ?? ['containerd.service'],
   reloads: false,
   isConfigured: (tree) => tree.exists(configPath) || directoryOf(tree) !== undefined,
   plan(h) {
@@ -39,7 +43,8 @@ export const containerd: Engine = {
   },
 };
 
-const directoryOf = (tree: HostTree): string | undefined => generated.find((path) => tree.exists(path));
+const generatedIn = (tree: HostTree) => generated.find(({ directory }) => tree.exists(directory));
+const directoryOf = (tree: HostTree): string | undefined => generatedIn(tree)?.directory;
 
 function entriesIn(tree: HostTree, file: string): EngineEntry[] {
   const text = tree.text(file);

@@ -12,7 +12,7 @@ export const crio: Engine = {
   title: 'CRI-O',
   binary: 'crio',
   oldest: '1.24',
-  units: ['crio.service'],
+  units: () => ['crio.service'],
   reloads: false,
   isConfigured: (tree) => tree.exists('/etc/crio'),
   plan({ tree, program }) {

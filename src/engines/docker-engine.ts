@@ -20,7 +20,7 @@ export const docker: Engine = {
   title: 'Docker',
   binary: 'dockerd',
   oldest: '20.10',
-  units: ['docker.service'],
+  units: () => ['docker.service'],
   reloads: true,
   isConfigured: (tree) => tree.exists(configPath),
   plan({ tree, ledger, program }) {

@@ -45,7 +45,7 @@ export interface Engine {
   /** The oldest version that runs runt. */
   readonly oldest: string;
   /** Units of systemd that read the config, of which a host has one; none if nothing has to be restarted. */
-  readonly units: readonly string[];
+  units(tree: HostTree): readonly string[];
   /** Whether `systemctl reload` makes it read the config. */
   readonly reloads: boolean;
   /** Whether the host has a config of it. */

@@ -9,7 +9,7 @@ import { engines, isThere, usesSystemdCgroups, versionOf } from './found-engine.
 import { HostTree } from './host-tree.js';
 import { type Change, type Done, Ledger } from './ledger.js';
 import { runProgram } from './program-output.js';
-import { restart } from './service.js';
+import { activeUnit, restart } from './service.js';
 import { at, isTable, parseToml } from './toml-reader.js';
 import { tryEngine } from './trial-run.js';
 
@@ -90,27 +90,44 @@ async function planned(
 }
 
 async function carryOut(o: InstallOptions, { engine, host: h, changes, notes, handlers }: Planned): Promise<void> {
-  const { name, title, units, reloads } = engine;
+  const { name, title, reloads } = engine;
   o.report(`${title}${h.version === undefined ? '' : ` ${h.version}`}: ${notes.join('; ')}`);
   const done = await put(o, h.ledger, changes, title);
   if (o.dryRun) return;
   const isChanged = done.some(({ what }) => what !== 'unchanged');
+  let unit: string | undefined;
   try {
     await check(engine, h, handlers);
+    const [first] = engine.units(h.tree);
     if (o.restart && h.ledger.isPending) {
-      const unit = await restart(h.tree, engine);
+      unit = await activeUnit(h.tree, engine);
+      if (unit !== undefined) await restart(h.tree, engine, unit);
       o.report(`${title}: ${unit === undefined ? 'no unit of it is active' : `restarted ${unit}`}`);
       await h.ledger.settle();
-    } else if (units.length > 0 && isChanged)
-      o.report(`${title}: it reads this after: systemctl ${reloads ? 'reload' : 'restart'} ${units[0]}`);
+    } else if (first !== undefined && isChanged)
+      o.report(`${title}: it reads this after: systemctl ${reloads ? 'reload' : 'restart'} ${first}`);
     if (o.verify && h.tree.isThisMachine) {
       const end = await tryEngine(name, h);
       o.report(`${title}: ${end.ran ? 'a container ran on runt' : `not verified: ${end.why}`}`);
     }
   } catch (error) {
-    // An engine must not stay with a config that fails.
-    if (isChanged) await h.ledger.revert();
+    // An engine must not stay with a config that fails, and not stay down because of it.
+    if (isChanged) {
+      await h.ledger.revert();
+      if (unit !== undefined) await restartAgain(o, h.tree, engine, unit);
+    }
     throw error;
+  }
+}
+
+/** Restarts an engine whose earlier config is back. The error that led here is the one to throw. */
+async function restartAgain(o: InstallOptions, tree: HostTree, engine: Engine, unit: string): Promise<void> {
+  try {
+    await restart(tree, engine, unit);
+    o.report(`${engine.title}: restarted ${unit} with the earlier config`);
+  } catch (error) {
+    if (!(error instanceof RuntError)) throw error;
+    o.report(`${engine.title}: its earlier config is back, and it does not run: ${error.message}`);
   }
 }
 
@@ -219,14 +236,20 @@ async function undo(o: InstallOptions, tree: HostTree, directory: string): Promi
   const isLast = chosen.length === installed.length && !program.ledger.isEmpty;
   const those = [...chosen, ...(isLast ? [program] : [])];
   // Nothing is undone unless all can be.
-  for (const { ledger } of those) await ledger.undo(true);
+  for (const { ledger } of those) ledger.compareUndo();
   for (const { ledger, title, engine } of those) {
-    const done = await ledger.undo(o.dryRun);
+    const done = o.dryRun ? ledger.compareUndo() : await ledger.restore();
     for (const { path, what } of done) o.report(`${title}: ${o.dryRun ? `would be ${what}` : what}: ${path}`);
-    if (engine && o.restart && !o.dryRun && done.some(({ what }) => what !== 'unchanged')) {
-      const unit = await restart(tree, engine);
-      if (unit !== undefined) o.report(`${title}: restarted ${unit}`);
+    if (o.dryRun) continue;
+    if (engine && o.restart && ledger.isPending) {
+      const unit = await activeUnit(tree, engine);
+      if (unit !== undefined) {
+        await restart(tree, engine, unit);
+        o.report(`${title}: restarted ${unit}`);
+      }
     }
+    // The record stays until the engine has read the files: a call that was killed before that is completed by another.
+    await ledger.forget();
   }
   for (const name of o.dryRun ? [] : [...engines.map((e) => e.name), 'program'])
     await Ledger.open(tree, directory, name).clear();

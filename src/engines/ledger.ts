@@ -273,7 +273,8 @@ export class Ledger {
     if (!replaced) return;
     this.replaced = undefined;
     if (replaced.entries.length === 0) {
-      await this.undo();
+      await this.restore();
+      await this.forget();
       return;
     }
     await this.locked(() => {
@@ -302,37 +303,53 @@ export class Ledger {
   }
 
   /**
-   * Puts everything back as it was before the first install, byte for byte, or nothing.
+   * Compares what is there with what was before the first install, and changes nothing.
    * @throws RuntError ERR_INSTALL_CHANGED if a file is neither as runt wrote it nor as it was before
    */
-  async undo(isTrial = false): Promise<Done[]> {
-    const done: Done[] = [];
-    for (const entry of this.entries) {
+  compareUndo(): Done[] {
+    return this.entries.map((entry) => {
       const { path, before } = entry;
       const now = this.present(path);
-      if (!isWritten(now, entry) && !isSame(now, before)) throw this.changedError('undo', entry, now);
-      const what = isSame(now, before) ? 'unchanged' : before.kind === 'nothing' ? 'removed' : 'restored';
-      done.push({ path, what });
-    }
-    if (isTrial || this.isEmpty) return done;
-    const directories = this.entries.flatMap((entry) => entry.directories);
+      if (isSame(now, before)) return { path, what: 'unchanged' };
+      if (!isWritten(now, entry)) throw this.changedError('undo', entry, now);
+      return { path, what: before.kind === 'nothing' ? 'removed' : 'restored' };
+    });
+  }
+
+  /**
+   * Puts everything back as it was before the first install, byte for byte, or nothing. The record stays.
+   * @throws RuntError ERR_INSTALL_CHANGED, ERR_INSTALL
+   */
+  async restore(): Promise<Done[]> {
+    const done = this.compareUndo();
+    if (done.every(({ what }) => what === 'unchanged')) return done;
     await this.locked(() => {
+      this.save(this.entries, true);
       for (const [i, { path, before, copy }] of this.entries.entries()) {
         if (done[i]!.what === 'unchanged') continue;
         if (before.kind === 'nothing') this.remove(path);
         else if (before.kind === 'link') this.put(path, before, { link: before.target });
         else this.put(path, before, this.copyOf(path, before, `${this.directory}/${copy}`));
       }
+    });
+    return done;
+  }
+
+  /** Removes the record of files that are restored. @throws RuntError ERR_INSTALL */
+  async forget(): Promise<void> {
+    if (this.isEmpty) return;
+    const directories = this.entries.flatMap((entry) => entry.directories);
+    await this.locked(() => {
       const own = this.entries.flatMap(({ copy }) => (copy === undefined ? [] : [`${this.directory}/${copy}`]));
       for (const path of [...this.paths, ...own, this.record]) this.remove(`${path}${unfinished}`);
       this.removeDirectories(directories.filter((path) => !`${this.directory}/`.startsWith(`${path}/`)));
       for (const path of [...own, this.record]) this.remove(path);
       this.entries = [];
+      this.pending = false;
       this.text = undefined;
       this.remove(`${this.directory}/${this.name}.lock`);
     });
     this.removeDirectories([...directories, this.directory, this.directory.slice(0, this.directory.lastIndexOf('/'))]);
-    return done;
   }
 
   /**

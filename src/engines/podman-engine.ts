@@ -22,7 +22,7 @@ export const podman: Engine = {
   title: 'podman',
   binary: 'podman',
   oldest: '4.3',
-  units: [],
+  units: () => [],
   reloads: false,
   isConfigured: (tree) => tree.exists('/etc/containers') || tree.exists('/usr/share/containers'),
   plan({ tree, program, home }) {

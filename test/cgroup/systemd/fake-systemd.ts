@@ -1,4 +1,4 @@
-/** A systemd manager on the fake kernel: it speaks D-Bus on its socket, and starts and stops scopes. */
+/** A systemd manager on the fake kernel: it speaks D-Bus on its socket, starts and stops scopes, restarts services. */
 import {
   CALL,
   decodeMessage,
@@ -22,6 +22,8 @@ export class FakeSystemd {
   /** The properties of each unit, by name. */
   readonly units = new Map<string, Map<string, Value>>();
   version = '257.9-1';
+  /** The active state of each service that is loaded, by name. */
+  readonly services = new Map<string, string>();
   /** The result of every job. */
   result = 'done';
   /** Called for each method call. */
@@ -90,8 +92,18 @@ export class FakeSystemd {
     if (member === 'StopUnit') this.units.delete(first);
     if (member === 'Get') reply(variant(this.property(names[1] ?? '')));
     else if (!isUnit && (member === 'StopUnit' || member === 'ResetFailedUnit')) reply(noUnit(first));
-    else if (member === 'StartTransientUnit' || member === 'StopUnit') job();
+    else if (jobs.includes(member)) job();
+    else if (member === 'ListUnitsByNames') reply(this.listed(first as unknown as readonly string[]));
     else reply({ type: REPLY });
+  }
+
+  private listed(names: readonly string[]) {
+    const states = names.map((name) => {
+      const state = this.services.get(name);
+      const of = [name, '', state === undefined ? 'not-found' : 'loaded', state ?? 'inactive', 'dead', ''];
+      return [...of, `/org/freedesktop/systemd1/unit/${name}`, 0n, '', '/'];
+    });
+    return { type: REPLY, signature: 'a(ssssssouso)', body: [states] };
   }
 
   private property(name: string): string {
@@ -117,6 +129,8 @@ export class FakeSystemd {
     }
   }
 }
+
+const jobs = ['StartTransientUnit', 'StopUnit', 'RestartUnit', 'ReloadOrRestartUnit'];
 
 const manager = { path: '/org/freedesktop/systemd1', interface: 'org.freedesktop.systemd1.Manager' };
 

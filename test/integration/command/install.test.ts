@@ -136,6 +136,24 @@ test(
 );
 
 test(
+  'an undo whose restart fails stays to be done, and a second call completes it',
+  onHost((host) => {
+    host.write('/etc/crio/crio.conf', '[crio]\n');
+    const before = host.census();
+    host.ok('--crio');
+    const failed = host.call(['--undo', '--restart']);
+    assert.is(failed.code, 1);
+    assert.match(failed.stderr, 'restart CRI-O: systemd does not run on this host');
+    assert.not.ok(host.has('/etc/crio/crio.conf.d/10-runt.conf'));
+    // The engine may have the old config: its program stays, and so does the need for a restart.
+    assert.ok(host.has('/usr/local/bin/runt'));
+    assert.is(host.call(['--undo', '--restart']).code, 1);
+    host.ok('--undo');
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
   'a file that was removed since has a copy, after whose return undo goes on',
   onHost((host) => {
     host.write('/etc/docker/daemon.json', daemonJson);
