@@ -42,9 +42,25 @@ export async function versionOf(tree: HostTree, engine: Engine): Promise<string 
   return version;
 }
 
+const kubeletConfig = '/var/lib/kubelet/config.yaml';
+/** Files with flags of the kubelet: of kubeadm, and of Debian's and Fedora's packages. */
+const kubeletFlags = ['/var/lib/kubelet/kubeadm-flags.env', '/etc/default/kubelet', '/etc/sysconfig/kubelet'];
+
+/** The engine of a node: the one whose socket its kubelet uses, else containerd, else CRI-O; undefined without any. */
+export function nodeEngine(tree: HostTree): Engine | undefined {
+  // A flag has precedence over the config file.
+  const sockets = [...kubeletFlags, kubeletConfig].map((path) => {
+    const text = tree.text(path) ?? '';
+    return /^[^#\n]*\bcontainer-?runtime-?endpoint["']?[:= ]+["']?([^\s"']+)/im.exec(text)?.[1];
+  });
+  const socket = sockets.find((found) => found !== undefined) ?? '';
+  const known = [containerd, crio];
+  return known.find(({ name }) => socket.endsWith(`/${name}.sock`)) ?? known.find((engine) => isThere(tree, engine));
+}
+
 /** Whether systemd makes the cgroups of the host's containers: as the kubelet says, else on cgroup v2 where it runs. */
 export function usesSystemdCgroups(tree: HostTree): boolean {
-  const kubelet = tree.text('/var/lib/kubelet/config.yaml') ?? '';
+  const kubelet = tree.text(kubeletConfig) ?? '';
   const driver = /^cgroupDriver:\s*["']?(\w+)/m.exec(kubelet)?.[1];
   if (driver !== undefined) return driver === 'systemd';
   // A tree is mounted on the kernel that its engine uses: the cgroups are the same.

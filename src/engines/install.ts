@@ -5,7 +5,7 @@ import { readBytes, readLink } from '../sys/fs.js';
 import { host } from '../sys/host.js';
 import { engineAnswerTime } from '../sys/waiting/time-limits.js';
 import { type Engine, type EngineHost, type EngineName, isOlder, shimOf } from './engine.js';
-import { engines, isThere, usesSystemdCgroups, versionOf } from './found-engine.js';
+import { engines, isThere, nodeEngine, usesSystemdCgroups, versionOf } from './found-engine.js';
 import { HostTree } from './host-tree.js';
 import { type Change, type Done, Ledger } from './ledger.js';
 import { runProgram } from './program-output.js';
@@ -16,7 +16,7 @@ import { tryEngine } from './trial-run.js';
 interface InstallOptions {
   /** The engines; those of the host when empty. */
   readonly engines: readonly EngineName[];
-  /** The engine that the node's kubelet uses: containerd, else CRI-O. */
+  /** The engine that the node's kubelet uses. */
   readonly kubernetes: boolean;
   /** Absolute path of the host's tree; `/` for this machine. */
   readonly hostRoot: string;
@@ -151,7 +151,7 @@ function homeOf(tree: HostTree): string | undefined {
 function chooseEngines(o: InstallOptions, tree: HostTree): readonly Engine[] {
   const named = engines.filter(({ name }) => o.engines.includes(name));
   if (o.kubernetes) {
-    const node = engines.filter(({ name }) => name === 'containerd' || name === 'crio').find((e) => isThere(tree, e));
+    const node = nodeEngine(tree);
     if (!node) throw notFoundError('containerd or CRI-O', tree);
     if (!named.includes(node)) named.push(node);
   }

@@ -601,6 +601,44 @@ test(
 );
 
 test(
+  'the kubelet decides on the engine of a node, by its flags before its config',
+  onHost((host) => {
+    host.write('/etc/containerd/config.toml', 'disabled_plugins = ["cri"]\nversion = 2\n');
+    host.write('/etc/crio/crio.conf', '');
+    const before = host.census();
+    // Without a kubelet that says so, it is containerd, whose CRI is disabled here.
+    assert.is(host.call(['--kubernetes']).code, 1);
+    const files = {
+      '/var/lib/kubelet/config.yaml': 'containerRuntimeEndpoint: "unix:///var/run/crio/crio.sock"\n',
+      '/var/lib/kubelet/kubeadm-flags.env':
+        'KUBELET_KUBEADM_ARGS="--node-ip=1 --container-runtime-endpoint=unix:///run/crio/crio.sock"\n',
+      '/etc/default/kubelet':
+        '#--container-runtime-endpoint=unix:///run/containerd/containerd.sock\nKUBELET_EXTRA_ARGS="--container-runtime-endpoint unix:///run/crio/crio.sock"\n',
+    };
+    for (const [path, text] of Object.entries(files)) {
+      host.write(path, text);
+      host.ok('--kubernetes');
+      assert.ok(host.has('/etc/crio/crio.conf.d/10-runt.conf'), path);
+      host.ok('--undo');
+      rmSync(join(host.root, path));
+    }
+    host.write('/var/lib/kubelet/config.yaml', files['/var/lib/kubelet/config.yaml']);
+    host.write(
+      '/etc/default/kubelet',
+      'KUBELET_EXTRA_ARGS=--container-runtime-endpoint=unix:///run/containerd/containerd.sock\n',
+    );
+    assert.match(host.call(['--kubernetes']).stderr, 'disabled_plugins has the plugin of CRI');
+    host.write('/etc/default/kubelet', '');
+    rmSync(join(host.root, '/etc/crio'), { recursive: true });
+    assert.match(host.call(['--kubernetes']).stderr, 'find CRI-O:');
+    host.write('/etc/crio/crio.conf', '');
+    host.ok('--undo');
+    for (const path of ['etc/default', 'var', 'usr']) rmSync(join(host.root, path), { recursive: true, force: true });
+    assert.is(host.census(), before);
+  }),
+);
+
+test(
   'the kubelet decides on the cgroup driver where nothing else does; an engine that is not there is an error',
   onHost((host) => {
     host.write('/var/lib/kubelet/config.yaml', 'kind: KubeletConfiguration\ncgroupDriver: systemd\n');
