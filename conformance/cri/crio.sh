@@ -28,6 +28,7 @@ END
 }
 
 engine_configuration() {
+  ln -sf "$(readlink -f "$tools/bin/crio")" /usr/local/bin/crio
   mkdir -p /etc/containers /etc/crio/crio.conf.d
   cat >/etc/containers/registries.conf <<'END'
 [[registry]]

@@ -1,6 +1,6 @@
 // A config.json for the installer's container of a DaemonSet: config.mjs INSTALLER.yaml TREE [ARGUMENT…]. It has the
-// DaemonSet's user, capabilities and read-only root, TREE at /host, and its command without --restart, with more
-// arguments.
+// DaemonSet's user, capabilities and read-only root, TREE at /host, with the mount option $HOST, and its command without
+// --restart, with more arguments.
 import { readFileSync } from 'node:fs';
 
 const [path, tree, ...more] = process.argv.slice(2);
@@ -25,7 +25,7 @@ const config = {
   },
   mounts: [
     { destination: '/proc', type: 'proc', source: 'proc' },
-    { destination: '/host', type: 'bind', source: tree, options: ['rbind', 'rw'] },
+    { destination: '/host', type: 'bind', source: tree, options: ['rbind', process.env.HOST ?? 'rw'] },
   ],
   linux: { namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })) },
 };

@@ -30,8 +30,8 @@ export class ApiNode extends Node {
     return name;
   }
 
-  /** Starts everything, applies the RuntimeClasses of deploy/, and makes what a controller manager would make. */
-  async starts() {
+  /** Starts etcd, the API server and a proxy of it. */
+  async apiStarts() {
     mkdirSync(directory, { recursive: true });
     const at = (name) => `${directory}/${name}`;
     writeFileSync(
@@ -67,7 +67,11 @@ export class ApiNode extends Node {
       throw new Error(`kube-apiserver does not start: ${tail('/tmp/apiserver.log')}`);
     this.daemon('proxy', program('kubectl'), ['--kubeconfig', at('admin.conf'), 'proxy', '--port', '8001']);
     await eventually(() => this.call('GET', '/readyz').catch(() => undefined));
+  }
 
+  /** Starts everything, applies the RuntimeClasses of deploy/, and makes what a controller manager would make. */
+  async starts() {
+    await this.apiStarts();
     const classes = join(top, 'deploy/base/runtime-classes.yaml');
     for (const file of [classes, join(top, 'deploy/base/namespace.yaml')]) this.must('apply', '--filename', file);
     await this.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
@@ -75,6 +79,11 @@ export class ApiNode extends Node {
     const table = handlers[this.handler].replaceAll(`runtimes.${this.handler}.`, 'runtimes.runt.');
     writeFileSync('/etc/containerd/config.toml', config(this.handler, { runc: handlers.runc, runt: table }, 'runc'));
     await this.containerdStarts();
+    await this.registers();
+  }
+
+  /** Starts the kubelet, and waits until its node is ready. */
+  async registers() {
     await this.kubeletStarts();
     if (!(await eventually(async () => (await this.condition('Ready')) === 'True')))
       throw new Error(`the node is not ready: ${tail('/tmp/kubelet.log')}`);

@@ -113,10 +113,11 @@ export class Node {
     return daemon;
   }
 
-  async #ends(name) {
+  /** @param {string} name @param {NodeJS.Signals} [signal] */
+  async #ends(name, signal = 'SIGKILL') {
     const daemon = this.#daemons[name];
     const ended = new Promise((resolve) => daemon.once('exit', resolve));
-    daemon.kill('SIGKILL');
+    daemon.kill(signal);
     await ended;
   }
 
@@ -156,7 +157,7 @@ export class Node {
     if (!(await eventually(ready))) throw new Error(`the kubelet does not start: ${tail('/tmp/kubelet.log')}`);
   }
 
-  containerdEnds = () => this.#ends('containerd');
+  containerdEnds = (signal) => this.#ends('containerd', signal);
   kubeletEnds = () => this.#ends('kubelet');
 
   /** The body of an answer of the kubelet's read-only server. */

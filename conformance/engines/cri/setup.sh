@@ -12,6 +12,7 @@ export CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri.sock
 fast='pod_runs pod_exec pod_logs'
 # shellcheck disable=SC2034 # read by inside
 long='pod_serve_endures'
+[ "${ENGINE:-containerd}" = crio ] || long+=' pod_install_crio'
 
 # crictl ARGUMENT…: without its notes
 crictl() { "$tools/bin/crictl" --timeout 60s "$@"; }

@@ -1,0 +1,61 @@
+# CRI-O as `runt install` configures it: install, a pod, an upgrade, and the way back.
+# shellcheck disable=SC2154 # from setup.sh
+
+# crio_with DIRECTORY: a CRI-O with that as /etc/crio
+crio_with() {
+  pkill -x crio
+  eventually no pgrep -x crio
+  rm -rf /etc/crio
+  cp -a "$1" /etc/crio
+  engine_starts
+}
+
+# installs PROGRAM [ARGUMENT…]: without versions
+installs() { "$1" install --crio "${@:2}" | sed 's/^CRI-O [0-9.]*:/CRI-O:/'; }
+
+# said_by_doctor: what it says of CRI-O, without versions
+said_by_doctor() { runt doctor | sed -nE 's/CRI-O [0-9.]+/CRI-O/; s/ +/ /g; /CRI-O/p' || true; }
+
+scenario_pod_install_crio() {
+  local p c
+  rm -rf /tmp/usual /tmp/host /opt/runt
+  cp -a /etc/crio /tmp/usual
+  cp -a /etc/crio /tmp/host
+  trap 'crictl rmp -a -f; runt install --undo; crio_with /tmp/usual' EXIT
+  # A host whose CRI-O does not know runt.
+  rm /tmp/host/crio.conf.d/10-runt.conf
+  sed -i "s/^default_runtime = .*/default_runtime = \"runc\"\ncgroup_manager = \"$DRIVER\"\nconmon_cgroup = \"pod\"/" /tmp/host/crio.conf
+  crio_with /tmp/host
+  (RUNTIME=runt HANDLER='' pod none "$namespaces" 2>&1 || true) | grep -o 'failed to find runtime handler runt'
+  said_by_doctor
+  # An earlier version: it has one byte more.
+  cp /usr/local/bin/runt /tmp/earlier
+  echo >>/tmp/earlier
+  installs /tmp/earlier --bin-dir /opt/runt
+  crio_with_new_config
+  p=$(RUNTIME=runt HANDLER='' pod a "$namespaces")
+  c=$(container "$p" a c 'echo runs; sleep 1000')
+  eventually prints runs lines a c
+  # Of all runtimes only runt has the container.
+  /opt/runt/runt --root /run/runt state "$c" | grep -o '"status": *"running"'
+  cmp /opt/runt/runt /tmp/earlier
+  installs runt --bin-dir /opt/runt
+  cmp /opt/runt/runt /usr/local/bin/runt
+  run_in -s "$c" echo still there
+  crictl stop --timeout 1 "$c" >/dev/null
+  ended "$c"
+  said_by_doctor
+  crictl rmp -a -f >/dev/null
+  runt install --undo
+  diff -r /etc/crio /tmp/host
+  ls /opt/runt /var/lib/runt 2>/dev/null || echo nothing is left
+}
+
+# A change of the files is read at the next start.
+crio_with_new_config() {
+  cp -a /etc/crio /tmp/changed
+  crio_with /tmp/changed
+  rm -rf /tmp/changed
+}
+# Without a shared pid namespace CRI-O makes no container for the pod itself, whose oom_score_adj it would lower.
+namespaces='{ "namespace_options": { "pid": 1 } }'
