@@ -1,6 +1,8 @@
 # containerd as docs/engines/containerd.md and kubernetes.md say. Pods need a client of CRI.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../installs"
 
 # daemon_with FILE: a containerd with that config, and CRI, in the place of the usual one, which comes back at the end
 # of the scenario
@@ -50,4 +52,24 @@ scenario_ctr_install_command() {
   containerd config dump | grep -o 'containerd.runtimes.[a-z]*\]' | sort
   runt install --undo
   [ ! -e /tmp/usual.toml ] || cmp /tmp/usual.toml /etc/containerd/config.toml
+}
+
+# ctr asks for the shim by its path, so containerd needs no restart. The usual config has its own socket.
+scenario_ctr_install_upgrade() {
+  rm -rf /tmp/before
+  cp -a /etc/containerd /tmp/before
+  export CONTAINERD_ADDRESS=/run/containerd.sock
+  doctor_says containerd
+  installed_earlier containerd
+  ctr run -d --runtime /opt/runt/containerd-shim-runt-v1 "$bb" cc sleep 1000
+  upgraded containerd
+  ctr task exec --exec-id e cc echo still there
+  doctor_says containerd
+  ctr task kill --signal KILL cc
+  eventually prints STOPPED ctr task ls
+  ctr task rm cc || true
+  ctr container rm cc
+  undone containerd
+  diff -r /tmp/before /etc/containerd
+  doctor_says containerd
 }

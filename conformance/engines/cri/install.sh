@@ -1,5 +1,7 @@
 # CRI-O as `runt install` configures it: install, a pod, an upgrade, and the way back.
 # shellcheck disable=SC2154 # from setup.sh
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../installs"
 
 # crio_with DIRECTORY: a CRI-O with that as /etc/crio
 crio_with() {
@@ -9,12 +11,6 @@ crio_with() {
   cp -a "$1" /etc/crio
   engine_starts
 }
-
-# installs PROGRAM [ARGUMENT…]: without versions
-installs() { "$1" install --crio "${@:2}" | sed 's/^CRI-O [0-9.]*:/CRI-O:/'; }
-
-# said_by_doctor: what it says of CRI-O, without versions
-said_by_doctor() { runt doctor | sed -nE 's/CRI-O [0-9.]+/CRI-O/; s/ +/ /g; /CRI-O/p' || true; }
 
 scenario_pod_install_crio() {
   local p c
@@ -27,28 +23,22 @@ scenario_pod_install_crio() {
   sed -i "s/^default_runtime = .*/default_runtime = \"runc\"\ncgroup_manager = \"$DRIVER\"\nconmon_cgroup = \"pod\"/" /tmp/host/crio.conf
   crio_with /tmp/host
   (RUNTIME=runt HANDLER='' pod none "$namespaces" 2>&1 || true) | grep -o 'failed to find runtime handler runt'
-  said_by_doctor
-  # An earlier version: it has one byte more.
-  cp /usr/local/bin/runt /tmp/earlier
-  echo >>/tmp/earlier
-  installs /tmp/earlier --bin-dir /opt/runt
+  doctor_says CRI-O
+  installed_earlier crio
   crio_with_new_config
   p=$(RUNTIME=runt HANDLER='' pod a "$namespaces")
   c=$(container "$p" a c 'echo runs; sleep 1000')
   eventually prints runs lines a c
   # Of all runtimes only runt has the container.
   /opt/runt/runt --root /run/runt state "$c" | grep -o '"status": *"running"'
-  cmp /opt/runt/runt /tmp/earlier
-  installs runt --bin-dir /opt/runt
-  cmp /opt/runt/runt /usr/local/bin/runt
+  upgraded crio
   run_in -s "$c" echo still there
   crictl stop --timeout 1 "$c" >/dev/null
   ended "$c"
-  said_by_doctor
+  doctor_says CRI-O
   crictl rmp -a -f >/dev/null
-  runt install --undo
+  undone crio
   diff -r /etc/crio /tmp/host
-  ls /opt/runt /var/lib/runt 2>/dev/null || echo nothing is left
 }
 
 # A change of the files is read at the next start.

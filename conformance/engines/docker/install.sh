@@ -1,6 +1,8 @@
 # Docker as docs/engines/docker.md says.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../installs"
 
 # with_page FILE [OPTION…]: a daemon with that file as daemon.json; the usual one is restored at the end of the
 # scenario.
@@ -77,4 +79,23 @@ scenario_docker_install_command() {
   runt install --docker | sed 's/^Docker [0-9.]*:/Docker:/'
   runt install --undo
   cmp /tmp/page.json /etc/docker/daemon.json
+}
+
+
+scenario_docker_install_upgrade() {
+  echo '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}' >/tmp/page.json
+  with_page /tmp/page.json
+  doctor_says Docker
+  known() { docker info -f '{{json .Runtimes}}' | grep '"runt"'; }
+  installed_earlier docker
+  kill -HUP "$(cat /run/docker.pid)"
+  eventually known
+  docker run -d --runtime runt --network none --name cc bb sleep 1000 >/dev/null
+  upgraded docker
+  docker exec cc echo still there
+  doctor_says Docker
+  docker rm -f cc
+  undone docker
+  cmp /tmp/page.json /etc/docker/daemon.json
+  doctor_says Docker
 }

@@ -1,6 +1,8 @@
 # Podman and buildah as docs/engines/podman.md says.
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../page"
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../installs"
 
 scenario_install_page() {
   command podman tag bb docker.io/library/busybox
@@ -38,4 +40,23 @@ scenario_install_command() {
   runt install --undo
   ls /etc/containers/containers.conf.d /var/lib/runt 2>/dev/null || true
   runt install --undo
+}
+
+scenario_install_upgrade() {
+  mkdir -p /etc/containers
+  cp /etc/containers/containers.conf /tmp/usual.conf
+  trap 'runt install --undo >/dev/null; cp /tmp/usual.conf /etc/containers/containers.conf' EXIT
+  sed -i '/^runt = /d; /runtime_supports/d' /etc/containers/containers.conf
+  rm -rf /tmp/before
+  cp -a /etc/containers /tmp/before
+  doctor_says podman
+  installed_earlier podman
+  command podman --runtime runt run -d --name cc --network none bb sleep 1000 >/dev/null
+  upgraded podman
+  command podman exec cc echo still there
+  doctor_says podman
+  command podman rm -f -t 0 cc
+  undone podman
+  diff -r /tmp/before /etc/containers
+  doctor_says podman
 }
