@@ -29,8 +29,8 @@ function merged(old, made, key) {
   return [...known.values()];
 }
 
-/** Parts whose numbers are in the table of engines, or of the peers' own tests. */
-const ofEngines = /^(?:engines,|podman|containerd|Kubernetes|CRI-O|runc's own|crun's own)/;
+/** Parts whose numbers are in the table of engines, in that of the peers' own tests, or in docs/bench.md. */
+const elsewhere = /^(?:engines,|podman|containerd|Kubernetes' CRI|CRI-O|runc's own|crun's own|bench$)/;
 
 /** When each part of the engines ran, by the title of its section. */
 const titles = {
@@ -219,12 +219,13 @@ function peerRows(tables, when) {
 }
 
 /** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
+const killsOfAll = '200 containers through kills of containerd and of what serves them';
 function joinedKills(parts) {
   const kills = parts.filter(([name]) => name.startsWith('200 containers of '));
   if (kills.length === 0) return parts;
   const failed = kills.filter(([, , result]) => !result.startsWith('passed'));
   const result = failed.length > 0 ? `failed: ${failed.map(([name]) => name).join('; ')}` : 'passed';
-  const row = ['200 containers through kills of containerd and of what serves them', kills[0][1], result];
+  const row = [killsOfAll, kills[0][1], result];
   return [...parts.filter((part) => !kills.includes(part)), row];
 }
 
@@ -235,11 +236,15 @@ function joinedKills(parts) {
  * @param excuses conformance/runc/known.json
  */
 export function page(tables, before, layout, excuses) {
-  const parts = rows(tables.split('\n## ')[0].split('\n')).filter(([, date]) => date !== '–');
+  const all = rows(tables.split('\n## ')[0].split('\n'));
+  const parts = all.filter(([, date]) => date !== '–');
   const when = (part) => parts.find(([name]) => name.startsWith(part))?.[1] ?? '–';
+  // A part that has another name now, or is gone, has no row.
+  const names = new Set([killsOfAll, ...all.map(([name]) => name)]);
+  const belongs = ([name]) => names.has(name) && !elsewhere.test(name);
   const results = merged(
-    rows(section(before, 'Results')),
-    joinedKills(parts.filter(([name]) => !ofEngines.test(name)).map(([name, date, , result]) => [name, date, result])),
+    rows(section(before, 'Results')).filter(belongs),
+    joinedKills(parts.filter(belongs).map(([name, date, , result]) => [name, date, result])),
     ([name]) => name,
   );
   /** An update of an engine by Debian takes the row of the one before; containerd has several on one suite. */

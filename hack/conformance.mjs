@@ -205,8 +205,6 @@ const unsummed = [
 for (const [name, what] of Object.entries(parts)) {
   const end = ending(name);
   const row = kept(new RegExp(`^\\| ${what} \\|.*$`, 'm'));
-  // Before the split, it was part of the row of the first half.
-  if (!end && !row && name.endsWith('-2')) continue;
   const more = end && !unsummed.includes(name) ? `: ${sum(name)}` : '';
   lines.push(
     end

@@ -49,6 +49,27 @@ test('a part that runs again replaces its rows, and the others stay', () => {
   }
 });
 
+test('a part without a name of its own any more loses its row; what docs/bench.md has is not repeated', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
+  try {
+    const kept = "| kernel tests on Debian sid's Linux, the second half, QEMU | 2026-11-30 | passed |";
+    const kills = '| 200 containers through kills of containerd and of what serves them | 2026-11-30 | passed |';
+    const gone = '| a part of another name | 2026-11-30 | passed |';
+    const before = ['## Results', '', '| part | when | result |', '|---|---|---|', kept, gone, kills, ''];
+    writeFileSync(join(dir, 'page.md'), before.join('\n'));
+    const lines = page(dir, { 'node-e2e': '', bench: '' });
+    assert.ok(lines.includes(kept));
+    assert.ok(lines.includes(kills));
+    assert.not.ok(lines.includes(gone));
+    const own = lines.filter((line) => line.startsWith("| Kubernetes' [NodeConformance]"));
+    assert.is(own.length, 1);
+    assert.match(own[0] ?? '', /passed: 1 passed, 0 failed, 0 skipped \|$/);
+    assert.not.ok(lines.some((line) => line.startsWith('| bench |')));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 /** A log of conformance/cri/run, with runc's handler and another one. */
 const critest = (engine: string, suite: string, version: string, handler: string, failing: string): string =>
   `── critest, ${engine} of ${suite}\n${version}, runc version 1.3.6+ds1, crictl version v1.37.0\nrunc     ${handler}\n` +
