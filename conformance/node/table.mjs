@@ -24,6 +24,8 @@ const excuse = (name, of) =>
   known.find(
     (k) => k.scenarios.includes(name) && k.handlers.includes(of.handler) && k.lines.join('\n') === text(of, name),
   )?.why;
+/** That of what measure.mjs gives. */
+const unit = (what) => (what.startsWith('memory') ? 'kB' : 'ms');
 const text = (of, name) => (of.results[name]?.lines ?? ['it did not run']).join('\n');
 
 if (again) {
@@ -65,11 +67,15 @@ for (const [name, { lines }] of Object.entries(install.results)) {
   notes.push(...lines.map((line) => `FAILED: ${name}: ${line}`));
 }
 const measured = Object.keys(reference.measured);
-if (measured.length > 0) console.log(`\n| as a part of runc's | ${others.map(({ handler }) => handler).join(' | ')} |`);
-if (measured.length > 0) console.log(`|---|${others.map(() => '---|').join('')}`);
+if (measured.length > 0) {
+  const ratios = others.map(({ handler }) => handler).join(' | ');
+  console.log(`\n| runc, and the others as parts of it | runc | ${ratios} |`);
+  console.log(`|---|---|${others.map(() => '---|').join('')}`);
+}
 for (const what of measured) {
-  const parts = others.map(({ measured }) => (measured[what] / reference.measured[what]).toFixed(2));
-  console.log(`| ${what} | ${parts.join(' | ')} |`);
+  const of = reference.measured[what];
+  const parts = others.map(({ measured }) => (measured[what] / of).toFixed(2));
+  console.log(`| ${what} | ${of < 10 ? of.toFixed(1) : Math.round(of)} ${unit(what)} | ${parts.join(' | ')} |`);
 }
 if (notes.length > 0) console.log(`\n${notes.join('\n')}`);
 console.log(`runt: ${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);

@@ -14,7 +14,10 @@ const report = (handler: string, of: Lines): string =>
     handler,
     versions: 'containerd 2.1.9, Kubernetes v1.34.4',
     results: Object.fromEntries(Object.entries(of).map(([name, lines]) => [name, { seconds: 1, lines }])),
-    measured: { 'exec probe': handler === 'runc' ? 200 : 50 },
+    measured:
+      handler === 'runc'
+        ? { 'exec probe': 200, 'memory of a pod': 9000 }
+        : { 'exec probe': 50, 'memory of a pod': 4500 },
   });
 const known = [{ scenarios: ['away'], handlers: ['runt'], lines: ['status 5'], why: 'runc loses it' }];
 
@@ -42,11 +45,12 @@ function table(runc: Lines, runt: Lines, { install = {}, again }: { install?: Li
   }
 }
 
-test('equal lines pass, and measurements are parts of those of runc', () => {
+test('equal lines pass, and measurements are those of runc, and parts of them', () => {
   const { status, lines, differ } = table({ exit: ['phase Failed'] }, { exit: ['phase Failed'] });
   assert.is(status, 0);
   assert.is(differ, '');
-  assert.ok(lines.includes('| exec probe | 0.25 |'), lines.join('\n'));
+  assert.ok(lines.includes('| exec probe | 200 ms | 0.25 |'), lines.join('\n'));
+  assert.ok(lines.includes('| memory of a pod | 9000 kB | 0.50 |'));
   assert.is(lines.at(-1), 'runt: 1 passed, 0 failed, 0 skipped');
 });
 
