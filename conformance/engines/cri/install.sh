@@ -17,7 +17,7 @@ scenario_pod_install_crio() {
   rm -rf /tmp/usual /tmp/host /opt/runt
   cp -a /etc/crio /tmp/usual
   cp -a /etc/crio /tmp/host
-  trap 'crictl rmp -a -f; runt install --undo; crio_with /tmp/usual' EXIT
+  trap '{ crictl rmp -a -f; runt install --undo; crio_with /tmp/usual; } >/dev/null 2>&1' EXIT
   # A host whose CRI-O does not know runt.
   rm /tmp/host/crio.conf.d/10-runt.conf
   sed -i "s/^default_runtime = .*/default_runtime = \"runc\"\ncgroup_manager = \"$DRIVER\"\nconmon_cgroup = \"pod\"/" /tmp/host/crio.conf
@@ -27,16 +27,16 @@ scenario_pod_install_crio() {
   installed_earlier crio
   crio_with_new_config
   p=$(RUNTIME=runt HANDLER='' pod a "$namespaces")
-  c=$(container "$p" a c 'echo runs; sleep 1000')
+  c=$(container "$p" a c 'echo runs; sleep 1000' "{ \"security_context\": $namespaces }")
   eventually prints runs lines a c
   # Of all runtimes only runt has the container.
   /opt/runt/runt --root /run/runt state "$c" | grep -o '"status": *"running"'
   upgraded crio
   run_in -s "$c" echo still there
-  crictl stop --timeout 1 "$c" >/dev/null
+  crictl stop --timeout 1 "$c" >/dev/null 2>&1
   ended "$c"
   doctor_says CRI-O
-  crictl rmp -a -f >/dev/null
+  crictl rmp -a -f >/dev/null 2>&1
   undone crio
   diff -r /etc/crio /tmp/host
 }
