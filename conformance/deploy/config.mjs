@@ -1,6 +1,5 @@
 // A config.json for the installer's container of a DaemonSet: config.mjs INSTALLER.yaml TREE [ARGUMENT…]. It has the
-// DaemonSet's user, capabilities and read-only root, TREE at /host, with the mount option $HOST, and its command without
-// --restart, with more arguments.
+// DaemonSet's user, capabilities, read-only root and command, but --restart, and TREE at /host, with the option $HOST.
 import { readFileSync } from 'node:fs';
 
 const [path, tree, ...more] = process.argv.slice(2);
