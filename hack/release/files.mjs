@@ -87,6 +87,10 @@ export function stage(prefix, arch, { zipPages = false, zsh = 'zsh/site-function
       put(`${prefix}/share/man/${section}/${page}${zipPages ? '.gz' : ''}`, zipPages ? zip(text) : text);
     }
   }
+  // The page of both shims.
+  const alias = Buffer.from('.so man8/containerd-shim-runt-v1.8\n');
+  const path = `${prefix}/share/man/man8/containerd-shim-runt-grpc-v1.8`;
+  put(`${path}${zipPages ? '.gz' : ''}`, zipPages ? zip(alias) : alias);
   const completion = (from, to) => put(`${prefix}/share/${to}`, readFileSync(`dist/share/completion/${from}`));
   completion('runt', 'bash-completion/completions/runt');
   completion('_runt', `${zsh}/_runt`);
