@@ -87,6 +87,8 @@ test(
   }),
 );
 
+/** For a script that mounts over directories, of which one may have the program. */
+const withOpenProgram = 'exec 9<"$1"; shift; set -- /proc/self/fd/9 "$@"';
 const otherDirectory = /^set TMPDIR to a directory that this user can write/;
 
 test(
@@ -96,7 +98,7 @@ test(
     const [, elsewhere] = call(bed, ...mounting(noexec(bed.dir)));
     assert.is(found(elsewhere, 'container', 'plain').status, 'ok');
     const all = ['/tmp', '/var/tmp'].map(noexec).join(' && ');
-    const wrapped = mounting(`${all} && mkdir -p '${bed.dir}'`);
+    const wrapped = mounting(`${withOpenProgram}; ${all} && mkdir -p '${bed.dir}'`);
     const [code, report] = call(bed, ...wrapped);
     assert.equal([code, report.failed], [1, ['container']]);
     assert.match(found(report, 'container', 'all').found, /^execute .*: EACCES/);
@@ -108,7 +110,7 @@ test(
   'doctor names the remedy where no directory can be written',
   onBed((bed) => {
     const readOnly = ['/tmp', '/var/tmp'].map((path) => `mount -t tmpfs -o ro none ${path}`);
-    const [code, report] = call(bed, ...mounting(readOnly.join(' && ')));
+    const [code, report] = call(bed, ...mounting(`${withOpenProgram}; ${readOnly.join(' && ')}`));
     assert.is(code, 1);
     assert.match(found(report, 'container', 'all').found, /^make the directory .*: E/);
     assert.match(found(report, 'container', 'all').remedy!, otherDirectory);
