@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@
 #define MAX_STEPS 16
 #define MAX_ARGS 32
 #define MAX_COUNT 4096
+#define LONGEST 120 /* seconds of a command: one that hangs is a failure */
 
 struct step {
   int reap; /* no command: wait for processes that were left behind */
@@ -133,6 +135,18 @@ static char *expand(const char *arg, const char *id, char *out, size_t size) {
   return out;
 }
 
+/* The command that is waited for; 0: what commands left behind. */
+static volatile pid_t awaited;
+static volatile sig_atomic_t was_late;
+
+static void end_awaited(int signal_number) {
+  (void)signal_number;
+  was_late = 1;
+  if (awaited == 0)
+    _exit(1);
+  kill(awaited, SIGKILL);
+}
+
 static void run_step(const struct contender *c, const struct step *s, const char *id,
                      const posix_spawn_file_actions_t *stdio) {
   static char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -140,9 +154,12 @@ static void run_step(const struct contender *c, const struct step *s, const char
   struct rusage use;
   int status;
   pid_t pid, done;
+  awaited = 0;
+  alarm(LONGEST);
   if (s->reap) {
     while ((done = wait4(-1, &status, 0, &use)) > 0)
       account(&use);
+    alarm(0);
     return;
   }
   char *argv[MAX_ARGS + 1];
@@ -152,10 +169,14 @@ static void run_step(const struct contender *c, const struct step *s, const char
   int error = posix_spawn(&pid, argv[0], stdio, NULL, argv, env);
   if (error)
     die("%s: %s", argv[0], strerror(error));
+  awaited = pid;
   do {
     done = wait4(pid, &status, 0, &use);
   } while (done < 0 && errno == EINTR);
+  alarm(0);
   account(&use);
+  if (was_late)
+    die("%s: %s has not ended within %d s", c->name, argv[0], LONGEST);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     die("%s: %s %s: status 0x%x, output in %s", c->name, argv[0], s->argc > 1 ? argv[1] : "",
         status, log_path);
@@ -232,6 +253,8 @@ int main(int argc, char **argv) {
       pause_us < 0)
     die("numbers out of range");
   read_job();
+  struct sigaction late = {.sa_handler = end_awaited};
+  sigaction(SIGALRM, &late, NULL);
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0)
     die("start: %s", strerror(errno));
