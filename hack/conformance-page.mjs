@@ -218,8 +218,9 @@ function peerRows(tables, when) {
   ]);
 }
 
-/** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
 const killsOfAll = '200 containers through kills of containerd and of what serves them';
+
+/** One row for the parts in which 200 containers live through kills: with each containerd and each way to runt. */
 function joinedKills(parts) {
   const kills = parts.filter(([name]) => name.startsWith('200 containers of '));
   if (kills.length === 0) return parts;

@@ -135,16 +135,15 @@ static char *expand(const char *arg, const char *id, char *out, size_t size) {
   return out;
 }
 
-/* The command that is waited for; 0: what commands left behind. */
+/* The command that is waited for; 0: what commands left behind, whose wait then ends. */
 static volatile pid_t awaited;
 static volatile sig_atomic_t was_late;
 
 static void end_awaited(int signal_number) {
   (void)signal_number;
   was_late = 1;
-  if (awaited == 0)
-    _exit(1);
-  kill(awaited, SIGKILL);
+  if (awaited != 0)
+    kill(awaited, SIGKILL);
 }
 
 static void run_step(const struct contender *c, const struct step *s, const char *id,
@@ -160,6 +159,8 @@ static void run_step(const struct contender *c, const struct step *s, const char
     while ((done = wait4(-1, &status, 0, &use)) > 0)
       account(&use);
     alarm(0);
+    if (was_late)
+      die("%s: what it left behind has not ended within %d s", c->name, LONGEST);
     return;
   }
   char *argv[MAX_ARGS + 1];

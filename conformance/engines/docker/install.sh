@@ -81,7 +81,6 @@ scenario_docker_install_command() {
   cmp /tmp/page.json /etc/docker/daemon.json
 }
 
-
 scenario_docker_install_upgrade() {
   echo '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}' >/tmp/page.json
   with_page /tmp/page.json
