@@ -75,6 +75,10 @@ static const char *other_compression(void) {
       {"BZh", 3, "it is compressed with bzip2, and not with gzip or zstd"},
       {"\x04\x22\x4d\x18", 4, "it is compressed with lz4, and not with gzip or zstd"},
   };
+  /* A plain archive, whose first file may be called BZh. */
+  enum { MAGIC_AT = 257 };
+  if (stream.end >= MAGIC_AT + 5 && memcmp(stream.in + MAGIC_AT, "ustar", 5) == 0)
+    return NULL;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (begins_with((const uint8_t *)others[i].magic, others[i].length))
       return others[i].text;

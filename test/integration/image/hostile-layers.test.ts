@@ -355,6 +355,18 @@ test(
 );
 
 test(
+  'a file whose name begins like a compressed layer is unpacked from a plain archive',
+  onBed((bed) => {
+    for (const name of ['BZh91AY&SY', '\x04"M\x18']) {
+      const { rootfs, dir: made, ...r } = bundled(bed, [Buffer.from(tar(file(name)))]);
+      ok(r);
+      assert.ok(existsSync(join(rootfs, name)), JSON.stringify(name));
+      execFileSync('rm', ['-rf', made]);
+    }
+  }),
+);
+
+test(
   'an access control list that cannot be set is named in a warning',
   onBed((bed) => {
     const list = (text: string) => [{ ...file('f'), pax: { 'SCHILY.acl.access': text } }];
