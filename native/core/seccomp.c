@@ -4,34 +4,43 @@
  *
  * The numbers:
  *   - how many numbers there are, this one included
- *   - the default action, how many architectures, how many rules
- *   - for each rule: its action, how many conditions, how many names
- *     and for each condition: index of the argument, enum scmp_compare or SECCOMP_BELOW, value,
- *     second value
+ *   - the default action, how many architectures, how many rules, how many ordered rules
+ *   - for each rule, then for each ordered rule: its action, how many conditions, how many names
+ *     and for each condition: index of the argument, enum scmp_compare, value, second value
  *
  * The names, each ended by NUL:
  *   - the architectures, as in seccomp_arch_resolve_name(3)
- *   - for each rule: its system calls
+ *   - for each rule, then for each ordered rule: its system calls
+ *
+ * Ordered rules are not for libseccomp. Its versions 2.5.4 and 2.6.0 merge the rules of a call into
+ * a tree. With another comparison than EQ and MASKED_EQ that tree can miss calls that match, or
+ * merging it does not end. The code of ordered rules stands before libseccomp's program: one
+ * after another, and the first rule that matches decides.
  *
  * Actions are those of seccomp(2) with their data. The program depends on the profile, on this
  * file, on libseccomp's version and on the machine's architecture, not on the running kernel:
  * it can be cached. */
 #include "core.h"
 #include "files/private-file.h"
-#include "protocol.h"
 #include "refused.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
 enum { ARCHES_MAX = 32, ARGS_MAX = 64, X32_BIT = 0x40000000 };
-/* Of rules by masks: the kernel takes no longer program, and each of them needs an instruction. */
-enum { MASKED_MAX = BPF_MAXINSNS };
+
+/* The code before libseccomp's program. */
+struct code {
+  struct sock_filter at[BPF_MAXINSNS];
+  unsigned count;
+  int is_full; /* the kernel takes no longer program */
+};
 
 /* A packed profile and the position in it. */
 struct packed {
@@ -57,15 +66,22 @@ static const char *next_name(struct packed *in) {
   return name;
 }
 
+enum { DIRECT_MAX = 512, OWN_MAX = 225 };
+
+struct arch {
+  uint32_t token;
+  int64_t last; /* highest number of a call that the profile names; -1 for none */
+  int are_direct_known;
+  int16_t direct[OWN_MAX]; /* by libseccomp's own number, negated; 0: none */
+};
+
 struct profile {
   scmp_filter_ctx context;
   uint32_t fallback; /* the action of calls without a rule */
-  struct {
-    uint32_t token;
-    int64_t last; /* highest number of a call that the profile names; -1 for none */
-  } arches[ARCHES_MAX];
+  struct arch arches[ARCHES_MAX];
   int arch_count;
-  unsigned masked; /* rules by masks */
+  int is_plain_socketcall, is_plain_ipc; /* has a rule without conditions for the call */
+  struct code *ordered;
 };
 
 static int add_arch(struct profile *p, const char *name) {
@@ -101,14 +117,160 @@ static int read_conditions(struct packed *in, uint64_t count, struct conditions 
   unsigned seen = 0;
   for (c->count = 0, c->any = 0; c->count < count; c->count++) {
     uint64_t index, op, a, b;
-    if (next_number(in, 5, &index) || next_number(in, SECCOMP_BELOW, &op) ||
-        next_number(in, UINT64_MAX, &a) || next_number(in, UINT64_MAX, &b))
+    if (next_number(in, 5, &index) || next_number(in, SCMP_CMP_MASKED_EQ, &op) ||
+        next_number(in, UINT64_MAX, &a) || next_number(in, UINT64_MAX, &b) || op == 0)
       return -EINVAL;
     c->any |= (int)(seen >> index & 1);
     seen |= 1u << index;
     c->at[c->count] = (struct scmp_arg_cmp){(unsigned)index, (enum scmp_compare)op, a, b};
   }
   return 0;
+}
+
+/* The numbers of a call on an architecture; -1: it has none. */
+struct numbers {
+  int direct;   /* of its own */
+  int common;   /* of socketcall(2) or ipc(2), which i386 and others have beside it or instead */
+  int argument; /* the first argument of the common call */
+  int is_plain; /* the common call has a rule without conditions */
+};
+
+/* libseccomp's own numbers for the calls of socketcall(2) are -101 to -120, of ipc(2) -201 to
+ * -224. It tells the real number of such a call by no function: a name resolves to -101, and the
+ * real number to the same name. */
+static int direct_number(struct arch *a, int own) {
+  if (!a->are_direct_known) {
+    for (int n = 0; n < DIRECT_MAX; n++) {
+      char *name = seccomp_syscall_resolve_num_arch(a->token, n);
+      int found = name ? seccomp_syscall_resolve_name_arch(a->token, name) : n;
+      free(name);
+      if (found < -100 && found > -OWN_MAX)
+        a->direct[-found] = (int16_t)n;
+    }
+    a->are_direct_known = 1;
+  }
+  return a->direct[-own] ? a->direct[-own] : -1;
+}
+
+static struct numbers numbers_of(struct profile *p, struct arch *a, const char *name) {
+  int n = seccomp_syscall_resolve_name_arch(a->token, name);
+  int is_socketcall = n < -100 && n >= -120, is_ipc = n < -200 && n >= -224;
+  if (!is_socketcall && !is_ipc)
+    return (struct numbers){.direct = n < 0 ? -1 : n, .common = -1};
+  int common = seccomp_syscall_resolve_name_arch(a->token, is_ipc ? "ipc" : "socketcall");
+  return (struct numbers){direct_number(a, n), common < 0 ? -1 : common, -n % 100,
+                          is_ipc ? p->is_plain_ipc : p->is_plain_socketcall};
+}
+
+/* Counts the numbers of a call to the profile's. */
+static void note_numbers(struct profile *p, const char *name) {
+  for (struct arch *a = p->arches; a < p->arches + p->arch_count; a++) {
+    struct numbers n = numbers_of(p, a, name);
+    int last = n.direct > n.common ? n.direct : n.common;
+    if (last > a->last)
+      a->last = last;
+  }
+}
+
+static void emit(struct code *c, unsigned op, uint32_t k, unsigned yes, unsigned no) {
+  if (c->count == BPF_MAXINSNS)
+    c->is_full = 1;
+  else
+    c->at[c->count++] = (struct sock_filter){(uint16_t)op, (uint8_t)yes, (uint8_t)no, k};
+}
+
+enum { MISS = 255 }; /* a jump to the end of the rule; no rule has that many instructions */
+
+static void emit_load(struct code *c, size_t offset) {
+  emit(c, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void emit_jump(struct code *c, unsigned op, uint32_t k, unsigned yes, unsigned no) {
+  emit(c, BPF_JMP | op | BPF_K, k, yes, no);
+}
+
+/* Goes on when the condition holds; else jumps to MISS. An argument is two words; an architecture
+ * of 32 bits has the low one only, which libseccomp compares there. */
+static void emit_condition(struct code *c, const struct scmp_arg_cmp *a, int is_wide) {
+  size_t low = offsetof(struct seccomp_data, args) + 8 * a->arg;
+  int is_masked = a->op == SCMP_CMP_MASKED_EQ;
+  /* Like libseccomp, without bits of the value outside the mask. */
+  uint64_t value = is_masked ? a->datum_b & a->datum_a : a->datum_a;
+  uint32_t high_value = (uint32_t)(value >> 32), low_value = (uint32_t)value;
+  /* NE, LT and LE are EQ, GE and GT with the ends exchanged. */
+  int is_negated = a->op == SCMP_CMP_NE || a->op == SCMP_CMP_LT || a->op == SCMP_CMP_LE;
+  unsigned hit = is_negated ? MISS : 0, miss = is_negated ? 0 : MISS;
+  unsigned op = a->op == SCMP_CMP_GE || a->op == SCMP_CMP_LT   ? BPF_JGE
+                : a->op == SCMP_CMP_GT || a->op == SCMP_CMP_LE ? BPF_JGT
+                                                               : BPF_JEQ;
+  if (is_wide) {
+    emit_load(c, low + 4);
+    if (is_masked)
+      emit(c, BPF_ALU | BPF_AND | BPF_K, (uint32_t)(a->datum_a >> 32), 0, 0);
+    if (op != BPF_JEQ)
+      emit_jump(c, BPF_JGT, high_value, is_negated ? MISS : 3, 0);
+    /* Over the load and the comparison of the low word. */
+    emit_jump(c, BPF_JEQ, high_value, 0, is_negated ? 2 : MISS);
+  }
+  emit_load(c, low);
+  if (is_masked)
+    emit(c, BPF_ALU | BPF_AND | BPF_K, (uint32_t)a->datum_a, 0, 0);
+  emit_jump(c, op, low_value, hit, miss);
+}
+
+/* The code of one rule for the call with this number. `group`: the first argument that the call
+ * must have in place of the condition on it; -1 none. */
+static void emit_rule(struct profile *p, uint32_t act, uint32_t token, int number, int group,
+                      const struct scmp_arg_cmp *args, unsigned count) {
+  struct code *c = p->ordered;
+  unsigned start = c->count;
+  int is_wide = token & __AUDIT_ARCH_64BIT ? 1 : 0;
+  emit_load(c, offsetof(struct seccomp_data, arch));
+  emit_jump(c, BPF_JEQ, token == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : token, 0, MISS);
+  emit_load(c, offsetof(struct seccomp_data, nr));
+  emit_jump(c, BPF_JEQ, (uint32_t)number, 0, MISS);
+  if (group >= 0)
+    emit_condition(c, &SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)group, 0), is_wide);
+  for (unsigned i = 0; i < count; i++)
+    if (group < 0 || args[i].arg)
+      emit_condition(c, &args[i], is_wide);
+  emit(c, BPF_RET | BPF_K, act, 0, 0);
+  for (unsigned i = start; i < c->count; i++) {
+    if (BPF_CLASS(c->at[i].code) != BPF_JMP)
+      continue;
+    if (c->at[i].jt == MISS)
+      c->at[i].jt = (uint8_t)(c->count - i - 1);
+    if (c->at[i].jf == MISS)
+      c->at[i].jf = (uint8_t)(c->count - i - 1);
+  }
+}
+
+/* Emits a rule for the call of one name on each architecture. The kernel does not show a filter the
+ * arguments of socketcall(2) and ipc(2). As with libseccomp, a rule without conditions for all of
+ * them precedes, and conditions compare the registers. */
+static void emit_ordered(struct profile *p, uint32_t act, const char *name,
+                         const struct scmp_arg_cmp *args, unsigned count) {
+  for (struct arch *a = p->arches; a < p->arches + p->arch_count; a++) {
+    struct numbers n = numbers_of(p, a, name);
+    if (n.direct >= 0)
+      emit_rule(p, act, a->token, n.direct, -1, args, count);
+    if (n.common >= 0 && !n.is_plain)
+      emit_rule(p, act, a->token, n.common, n.argument, args, count);
+  }
+}
+
+/* Adds a rule for the call of one name, to be tried after the ordered rules before it. */
+static int add_ordered(struct profile *p, uint32_t act, const char *name, struct conditions *c) {
+  if (!name)
+    return -EINVAL;
+  note_numbers(p, name);
+  if (act == p->fallback)
+    return 0;
+  if (!c->any)
+    emit_ordered(p, act, name, c->at, c->count);
+  for (unsigned i = 0; c->any && i < c->count; i++)
+    emit_ordered(p, act, name, &c->at[i], 1);
+  return p->ordered->is_full ? -E2BIG : 0;
 }
 
 /* Adds one rule for one call. -EEXIST: the same rule exists already. */
@@ -118,46 +280,21 @@ static int add(struct profile *p, uint32_t act, int call, unsigned count,
   return r == -EEXIST ? 0 : r;
 }
 
-/* Adds a rule, with the conditions from i on by masks where they are SECCOMP_BELOW. A number is
- * below another one if it has the same bits down to one, which is 1 there and 0 here: as many rules
- * as the value has such bits. */
-static int add_by_masks(struct profile *p, uint32_t act, int call, unsigned count,
-                        struct scmp_arg_cmp *args, unsigned i) {
-  while (i < count && (unsigned)args[i].op != SECCOMP_BELOW)
-    i++;
-  if (i == count)
-    return add(p, act, call, count, args);
-  const struct scmp_arg_cmp below = args[i];
-  int r = 0;
-  for (uint64_t rest = below.datum_a; rest && !r; rest &= rest - 1) {
-    if (p->masked++ == MASKED_MAX)
-      return -E2BIG;
-    uint64_t bit = rest & -rest;
-    args[i] =
-        (struct scmp_arg_cmp){below.arg, SCMP_CMP_MASKED_EQ, -bit, (below.datum_a ^ bit) & -bit};
-    r = add_by_masks(p, act, call, count, args, i + 1);
-  }
-  args[i] = below;
-  return r;
-}
-
 /* Adds a rule for the calls of one name. */
 static int add_call(struct profile *p, uint32_t act, const char *name, struct conditions *c) {
   if (!name)
     return -EINVAL;
-  for (int i = 0; i < p->arch_count; i++) {
-    int n = seccomp_syscall_resolve_name_arch(p->arches[i].token, name);
-    if (n >= 0 && n > p->arches[i].last)
-      p->arches[i].last = n;
-  }
+  note_numbers(p, name);
   int call = seccomp_syscall_resolve_name(name), r = 0;
   /* Omit a call that libseccomp does not know, and a rule that repeats the default action. */
   if (call == __NR_SCMP_ERROR || act == p->fallback)
     return 0;
+  p->is_plain_socketcall |= !c->count && !strcmp(name, "socketcall");
+  p->is_plain_ipc |= !c->count && !strcmp(name, "ipc");
   if (!c->any)
-    return add_by_masks(p, act, call, c->count, c->at, 0);
+    return add(p, act, call, c->count, c->at);
   for (unsigned i = 0; i < c->count && !r; i++)
-    r = add_by_masks(p, act, call, 1, &c->at[i], 0);
+    r = add(p, act, call, 1, &c->at[i]);
   return r;
 }
 
@@ -167,7 +304,9 @@ struct position {
   int64_t name; /* of the rule; -1 its conditions */
 };
 
-static int add_rule(struct profile *p, struct packed *in, struct position *at) {
+typedef int adder(struct profile *p, uint32_t act, const char *name, struct conditions *c);
+
+static int add_rule(struct profile *p, struct packed *in, adder *each, struct position *at) {
   uint64_t act, conditions, names;
   struct conditions c;
   at->name = -1;
@@ -176,7 +315,7 @@ static int add_rule(struct profile *p, struct packed *in, struct position *at) {
       next_number(in, UINT32_MAX, &names) || (r = read_conditions(in, conditions, &c)))
     return r;
   for (at->name = 0; (uint64_t)at->name < names; at->name++)
-    if ((r = add_call(p, (uint32_t)act, next_name(in), &c)))
+    if ((r = each(p, (uint32_t)act, next_name(in), &c)))
       return r;
   return 0;
 }
@@ -188,15 +327,6 @@ static int hides_newer(const struct profile *p) {
   if (p->fallback == SCMP_ACT_ERRNO(ENOSYS))
     return 0;
   return kind != SECCOMP_RET_ALLOW && kind != SECCOMP_RET_LOG && kind != SECCOMP_RET_TRACE;
-}
-
-struct code {
-  struct sock_filter at[ARCHES_MAX * 9 + 1];
-  unsigned count;
-};
-
-static void emit(struct code *c, unsigned op, uint32_t k, unsigned yes, unsigned no) {
-  c->at[c->count++] = (struct sock_filter){(uint16_t)op, (uint8_t)yes, (uint8_t)no, k};
 }
 
 /* "a number above last: ENOSYS; else: the filter", whose offset is not known yet (k 0). */
@@ -240,9 +370,9 @@ static void emit_newer(const struct profile *p, struct code *c) {
 
 /* Reads a whole profile into p. 0, or -errno and the position of the refused part. */
 static int read_profile(struct profile *p, struct packed *in, struct position *at) {
-  uint64_t act, arches, rules;
+  uint64_t act, arches, rules, ordered;
   if (next_number(in, UINT32_MAX, &act) || next_number(in, UINT32_MAX, &arches) ||
-      next_number(in, UINT32_MAX, &rules))
+      next_number(in, UINT32_MAX, &rules) || next_number(in, UINT32_MAX, &ordered))
     return -EINVAL;
   p->fallback = (uint32_t)act;
   p->context = seccomp_init(p->fallback);
@@ -256,14 +386,18 @@ static int read_profile(struct profile *p, struct packed *in, struct position *a
     if ((r = add_arch(p, next_name(in))))
       return r;
   for (; rules > 0; at->item++, rules--)
-    if ((r = add_rule(p, in, at)))
+    if ((r = add_rule(p, in, add_call, at)))
       return r;
   at->item = -1;
+  for (; ordered > 0; ordered--)
+    if ((r = add_rule(p, in, add_ordered, at)))
+      return r;
   return in->next == in->count && in->name == in->end ? 0 : -EINVAL;
 }
 
-/* Exports libseccomp's program, after the code in c. */
-static int export(struct profile *p, const struct code *c, uint8_t *program, uint32_t capacity) {
+/* Exports libseccomp's program, after the code in `newer` and the ordered rules. */
+static int export(struct profile *p, const struct code *newer, uint8_t *program,
+                  uint32_t capacity) {
   AUTO_CLOSE int fd = memfd_create("seccomp", MFD_CLOEXEC);
   if (fd < 0 && is_refused(SYS_memfd_create))
     fd = private_file(0);
@@ -273,12 +407,14 @@ static int export(struct profile *p, const struct code *c, uint8_t *program, uin
   if (r)
     return r;
   off_t size = lseek(fd, 0, SEEK_END);
-  size_t head = c->count * sizeof *c->at, all = head + (size_t)size;
-  if (size <= 0 || all > BPF_MAXINSNS * sizeof *c->at)
+  size_t instruction = sizeof *newer->at, first = newer->count * instruction;
+  size_t head = first + p->ordered->count * instruction, all = head + (size_t)size;
+  if (size <= 0 || all > BPF_MAXINSNS * instruction)
     return -E2BIG;
   if (all > capacity)
     return -EOVERFLOW;
-  memcpy(program, c->at, head);
+  memcpy(program, newer->at, first);
+  memcpy(program + first, p->ordered->at, head - first);
   ssize_t n = RETRY(pread(fd, program + head, (size_t)size, 0));
   return n == size ? (int)all : n < 0 ? -errno : -EIO;
 }
@@ -295,16 +431,18 @@ int32_t runt_compileSeccomp(const uint8_t *profile, uint32_t profile_len, uint8_
   /* Level 6 has everything. Otherwise libseccomp would ask the kernel what to refuse; the kernel
    * refuses that itself when the program is loaded. */
   seccomp_api_set(6);
-  struct profile p = {.context = NULL};
-  struct code before = {.count = 0};
+  struct code newer, ordered;
+  newer.count = ordered.count = 0;
+  newer.is_full = ordered.is_full = 0;
+  struct profile p = {.context = NULL, .ordered = &ordered};
   struct position at = {0, 0};
   int r = read_profile(&p, &in, &at);
   if (r == 0) {
     /* A tree by number instead of a chain; libseccomp then sorts by itself. */
     seccomp_attr_set(p.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (hides_newer(&p))
-      emit_newer(&p, &before);
-    r = export(&p, &before, program, program_cap);
+      emit_newer(&p, &newer);
+    r = export(&p, &newer, program, program_cap);
   }
   if (r < 0 && program_cap >= 16) {
     put_i64(program, 0, at.item);

@@ -96,6 +96,7 @@ export const SIGSYS = 31;
 export const IN_MODIFY = 0x2;
 
 // seccomp(2), linux/seccomp.h
+export const SECCOMP_RET_ACTION_FULL = 0xffff0000;
 export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
 export const SECCOMP_RET_KILL_THREAD = 0x0;
 export const SECCOMP_RET_TRAP = 0x30000;

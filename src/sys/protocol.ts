@@ -22,8 +22,6 @@ export enum Protocol {
   SLOTS_MAX = 65536,
   /** Bytes of the digest at the end of a cached seccomp program. */
   DIGEST_SIZE = 32,
-  /** The comparison "below the value" of a packed seccomp profile, by masks; libseccomp's own are below. */
-  SECCOMP_BELOW = 128,
 
   /** The byte that makes a waiting runt-init continue; after `hooks`, 32 bits with its pid follow. */
   GO = 0x67,

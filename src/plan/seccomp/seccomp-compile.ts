@@ -2,7 +2,6 @@
 
 import { annotationValue, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, Spec } from '../../spec/config-types.js';
-import type { Int } from '../../spec/integer.js';
 import { E } from '../../sys/errno.js';
 import {
   SECCOMP_FILTER_FLAG_LOG,
@@ -11,6 +10,7 @@ import {
   SECCOMP_FILTER_FLAG_TSYNC,
   SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+  SECCOMP_RET_ACTION_FULL,
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_ERRNO,
   SECCOMP_RET_KILL_PROCESS,
@@ -20,10 +20,11 @@ import {
   SECCOMP_RET_TRAP,
   SECCOMP_RET_USER_NOTIF,
 } from '../../sys/linux.js';
-import { Protocol } from '../../sys/protocol.js';
-import type { SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
+import type { ProfileRule, SeccompProfile } from '../../sys/seccomp/seccomp-profile.js';
 import type { Op } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
+
+type Rule = NonNullable<Seccomp['syscalls']>[number];
 
 const actions: Readonly<Record<string, number>> = {
   SCMP_ACT_KILL: SECCOMP_RET_KILL_THREAD,
@@ -48,11 +49,21 @@ const operators: Readonly<Record<string, number>> = {
   SCMP_CMP_MASKED_EQ: 7,
 };
 
-/** Comparisons that name a side of the value. */
-const sides = new Set(['SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_GE', 'SCMP_CMP_GT']);
-const isBelow = (op: string): boolean => op === 'SCMP_CMP_LT' || op === 'SCMP_CMP_LE';
+/** The comparisons that libseccomp is trusted with. */
+const isExact = (rule: Rule): boolean =>
+  rule.args?.every(({ op }) => op === 'SCMP_CMP_EQ' || op === 'SCMP_CMP_MASKED_EQ') ?? true;
 
-const below: number = Protocol.SECCOMP_BELOW;
+/** Actions from the most to the least restrictive, as seccomp(2) takes them when several filters match. */
+const strictness = [
+  SECCOMP_RET_KILL_PROCESS,
+  SECCOMP_RET_KILL_THREAD,
+  SECCOMP_RET_TRAP,
+  SECCOMP_RET_ERRNO,
+  SECCOMP_RET_USER_NOTIF,
+  SECCOMP_RET_TRACE,
+  SECCOMP_RET_LOG,
+  SECCOMP_RET_ALLOW,
+];
 
 const flagBits: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -82,42 +93,49 @@ export function seccompProfile({
   architectures = [],
   syscalls = [],
 }: Seccomp): SeccompProfile {
-  const twoSided = twoSidedArguments(syscalls);
-  return {
-    defaultAction: action(defaultAction, defaultErrnoRet, `${at}/defaultAction`),
-    architectures: architectures.map((name) => name.slice('SCMP_ARCH_'.length).toLowerCase()),
-    syscalls: syscalls.map((rule, i) => ({
-      names: rule.names,
-      action: action(rule.action, rule.errnoRet, `${at}/syscalls/${i}/action`),
-      args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) =>
-        isBelow(op) && rule.names.some((name) => twoSided.has(`${name} ${index}`))
-          ? belowByMasks(index, op === 'SCMP_CMP_LE' ? BigInt(value) + 1n : value)
-          : { index, op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`), value, valueTwo },
-      ),
+  const fallback = action(defaultAction, defaultErrnoRet, `${at}/defaultAction`);
+  const rules = syscalls.map((rule, i) => ({
+    names: rule.names,
+    action: action(rule.action, rule.errnoRet, `${at}/syscalls/${i}/action`),
+    args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) => ({
+      index,
+      op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`),
+      value,
+      valueTwo,
     })),
+  }));
+  const profile = {
+    defaultAction: fallback,
+    architectures: architectures.map((name) => name.slice('SCMP_ARCH_'.length).toLowerCase()),
+    syscalls: rules,
   };
+  return syscalls.every(isExact) ? profile : withOrdered(profile, syscalls);
 }
 
-/** Below the value; anything is below 2^64. */
-const belowByMasks = (index: number, value: Int): SeccompProfile['syscalls'][number]['args'][number] =>
-  BigInt(value) > 0xffff_ffff_ffff_ffffn
-    ? { index, op: operators.SCMP_CMP_GE!, value: 0, valueTwo: 0 }
-    : { index, op: below, value, valueTwo: 0 };
-
 /**
- * Arguments of calls (`NAME INDEX`) with an LT or LE and another comparison with a side of its value: in these,
- * libseccomp 2.5.4 takes calls that match neither for some that match.
+ * The profile with the conditional rules of some calls as ordered rules: of the calls with another comparison than EQ
+ * and MASKED_EQ, on which libseccomp errs. Exact rules are tried first, as by libseccomp, then the most restrictive
+ * ones. A rule without conditions has precedence over the others of its call (libseccomp).
  */
-function twoSidedArguments(syscalls: NonNullable<Seccomp['syscalls']>): ReadonlySet<string> {
-  const found = new Set<string>();
-  if (!syscalls.some((rule) => rule.args?.some(({ op }) => isBelow(op)))) return found;
-  const seen = new Set<string>();
-  for (const { names, args = [] } of syscalls) {
-    for (const { index } of args.filter(({ op }) => sides.has(op))) {
-      for (const name of names) (seen.has(`${name} ${index}`) ? found : seen).add(`${name} ${index}`);
-    }
-  }
-  return found;
+function withOrdered(profile: SeccompProfile, syscalls: readonly Rule[]): SeccompProfile {
+  const own = new Set(syscalls.filter((rule) => !isExact(rule)).flatMap((rule) => rule.names));
+  const isPlain = (rule: ProfileRule): boolean => rule.args.length === 0 && rule.action !== profile.defaultAction;
+  const plain = new Set(profile.syscalls.filter(isPlain).flatMap((rule) => rule.names));
+  const isOwn = (rule: ProfileRule, name: string): boolean => rule.args.length > 0 && own.has(name);
+  const rank = (i: number): number =>
+    (isExact(syscalls[i]!) ? 0 : strictness.length) +
+    strictness.indexOf((profile.syscalls[i]!.action & SECCOMP_RET_ACTION_FULL) >>> 0);
+  const ordered = profile.syscalls
+    .map((rule, i) => ({ ...rule, names: rule.names.filter((name) => isOwn(rule, name) && !plain.has(name)), i }))
+    .filter(({ names }) => names.length > 0)
+    .sort((a, b) => rank(a.i) - rank(b.i))
+    .map(({ names, action, args }) => ({ names, action, args }));
+  // Empty names, which libseccomp does not know, keep the places of the others.
+  const rest = profile.syscalls.map((rule) => ({
+    ...rule,
+    names: rule.names.map((name) => (isOwn(rule, name) ? '' : name)),
+  }));
+  return { ...profile, syscalls: rest, ordered };
 }
 
 function action(name: string, errno: number | undefined, pointer: string): number {

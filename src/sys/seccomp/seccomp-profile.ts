@@ -8,9 +8,11 @@ export interface SeccompProfile {
   /** Names of seccomp_arch_resolve_name(3): `x86_64`. */
   readonly architectures: readonly string[];
   readonly syscalls: readonly ProfileRule[];
+  /** Rules that are tried one after another, before those of `syscalls`: libseccomp does not get them. */
+  readonly ordered?: readonly ProfileRule[];
 }
 
-interface ProfileRule {
+export interface ProfileRule {
   readonly names: readonly string[];
   readonly action: number;
   readonly args: readonly Condition[];
@@ -18,17 +20,17 @@ interface ProfileRule {
 
 interface Condition {
   readonly index: number;
-  /** `enum scmp_compare`, or SECCOMP_BELOW */
+  /** `enum scmp_compare` */
   readonly op: number;
   readonly value: number | bigint;
   readonly valueTwo: number | bigint;
 }
 
 /** Packs exactly what determines the program of a profile: the packed form is also the cache key. */
-export function packProfile({ defaultAction, architectures, syscalls }: SeccompProfile): Uint8Array {
-  const numbers: (number | bigint)[] = [0, defaultAction, architectures.length, syscalls.length];
+export function packProfile({ defaultAction, architectures, syscalls, ordered = [] }: SeccompProfile): Uint8Array {
+  const numbers: (number | bigint)[] = [0, defaultAction, architectures.length, syscalls.length, ordered.length];
   const names = [...architectures];
-  for (const rule of syscalls) {
+  for (const rule of [...syscalls, ...ordered]) {
     numbers.push(rule.action, rule.args.length, rule.names.length);
     for (const { index, op, value, valueTwo } of rule.args) numbers.push(index, op, value, valueTwo);
     // A NUL would end the name early. The empty name is as unknown to libseccomp as a name with a NUL.

@@ -28,6 +28,7 @@ const KILL_THREAD = 0;
 const KILL_PROCESS = 0x80000000;
 const ALLOW = 0x7fff0000;
 const NOTIFY = 0x7fc00000;
+const LOG = 0x7ffc0000;
 const errno = (n: number): number => (0x00050000 | n) >>> 0;
 const ENOSYS = errno(38);
 const allow = (...names: string[]) => ({ names, action: 'SCMP_ACT_ALLOW' });
@@ -103,25 +104,32 @@ if (process.arch !== 'x64') {
     assert.is(verdict(masked, { nr: nr.clone, args: [0x10000011n] }), errno(1));
   });
 
-  test('rules below and above values of one argument are alternatives, which libseccomp 2.5.4 mixes up', () => {
-    const args = (op: string, value: bigint, index = 0) => [{ index, op: `SCMP_CMP_${op}`, value }];
-    const big = 2n ** 32n;
-    const values = [0n, 1n, 5n, big - 1n, big, big + 1n, 2n ** 64n - 1n];
-    const truth: Record<string, (v: bigint, of: bigint) => boolean> = {
-      LT: (v, of) => v < of,
-      LE: (v, of) => v <= of,
-      GE: (v, of) => v >= of,
-      GT: (v, of) => v > of,
-    };
-    for (const first of ['LT', 'LE'])
+  /** Conditions as `0 NE 3`. */
+  const conditions = (...texts: string[]) =>
+    texts.map((text) => {
+      const [index, op, value] = text.split(' ');
+      return { index: Number(index), op: `SCMP_CMP_${op}`, value: BigInt(value!), valueTwo: 0 };
+    });
+  const truth: Record<string, (v: bigint, of: bigint) => boolean> = {
+    NE: (v, of) => v !== of,
+    LT: (v, of) => v < of,
+    LE: (v, of) => v <= of,
+    EQ: (v, of) => v === of,
+    GE: (v, of) => v >= of,
+    GT: (v, of) => v > of,
+  };
+  const big = 2n ** 32n;
+  const values = [0n, 1n, 5n, big - 1n, big, big + 1n, 2n ** 64n - 1n];
+
+  test('two rules for one argument are alternatives, whatever they compare', () => {
+    for (const first of Object.keys(truth))
       for (const second of Object.keys(truth))
         for (const a of values)
           for (const b of values) {
-            const rules = [args(first, a), args(second, b)].map((list) => ({ ...allow('clone'), args: list }));
+            const both = conditions(`0 ${first} ${a}`, `0 ${second} ${b}`);
             for (const syscalls of [
-              rules,
-              [...rules].reverse(),
-              [{ ...allow('clone'), args: [...rules[0]!.args, ...rules[1]!.args] }],
+              both.map((one) => ({ ...allow('clone'), args: [one] })),
+              [{ ...allow('clone'), args: both }],
             ]) {
               const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
               for (const v of values) {
@@ -133,13 +141,115 @@ if (process.arch !== 'x64') {
           }
   });
 
-  test('a profile whose rules below values make more than a program can hold is refused', () => {
-    const args = (op: string) => [0, 1, 2].map((index) => ({ index, op: `SCMP_CMP_${op}`, value: 2n ** 64n - 1n }));
-    const syscalls = ['LT', 'GT'].map((op) => ({ ...allow('clone'), args: args(op) }));
+  test('rules that share a condition or its value compile at once and mean what they say', () => {
+    // libseccomp 2.5.4 and 2.6.0 do not end with the first four, and miss calls that match with the others.
+    for (const rules of [
+      [conditions('0 NE 3', '1 NE 1'), conditions('2 NE 3', '0 NE 3')],
+      [conditions('2 GT 0', '1 GT 5'), conditions('2 GT 5', '1 GT 5')],
+      [conditions('0 GE 0', '1 GE 5'), conditions('0 GE 0', '1 GE 1')],
+      [conditions('0 LT 5', '1 LE 5'), conditions('2 LT 5', '0 LT 5')],
+      [conditions('1 NE 0'), conditions('1 NE 1', `2 GT ${big + 1n}`)],
+      [conditions('0 EQ 1', '1 EQ 5'), conditions('1 NE 5')],
+      [conditions('0 EQ 1', '1 EQ 5'), conditions('2 LE 0'), conditions('1 NE 5'), conditions('1 NE 5')],
+    ]) {
+      const syscalls = rules.map((args) => ({ ...allow('clone'), args }));
+      const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
+      for (const args of values.flatMap((a) => values.flatMap((b) => values.map((c) => [a, b, c])))) {
+        const isMet = rules.some((list) =>
+          list.every(({ index, op, value }) => truth[op.slice('SCMP_CMP_'.length)]!(args[index]!, value)),
+        );
+        assert.is(verdict(program, { nr: nr.clone, args }), isMet ? ALLOW : errno(1), `${args} of ${rules.length}`);
+      }
+    }
+  });
+
+  test('of rules that match with different actions, an exact one decides, then the most restrictive', () => {
+    type Rule = NonNullable<Seccomp['syscalls']>[number];
+    const rule = (action: string, ...texts: string[]): Rule => ({
+      names: ['clone'],
+      action: `SCMP_ACT_${action}`,
+      args: conditions(...texts),
+    });
+    for (const [rules, expected] of [
+      [
+        [rule('ALLOW', '0 GT 3'), rule('ERRNO', '0 EQ 5')],
+        [ALLOW, errno(1), ALLOW],
+      ],
+      [
+        [rule('ALLOW', '0 EQ 5'), rule('ERRNO', '0 GT 3')],
+        [errno(1), ALLOW, errno(1)],
+      ],
+      [
+        [rule('ALLOW', '0 GT 3'), rule('ERRNO', '0 NE 5')],
+        [errno(1), ALLOW, errno(1)],
+      ],
+      [
+        [rule('ALLOW', '0 GT 3'), rule('KILL_PROCESS', '0 GE 6'), rule('TRAP', '0 GE 5')],
+        [ALLOW, 0x30000, KILL_PROCESS],
+      ],
+      [
+        [rule('ALLOW'), rule('ERRNO', '0 NE 5')],
+        [ALLOW, ALLOW, ALLOW],
+      ],
+      [
+        [rule('ERRNO', '0 NE 5'), rule('TRAP'), rule('ALLOW', '0 EQ 5')],
+        [0x30000, 0x30000, 0x30000],
+      ],
+    ] as [Rule[], number[]][])
+      for (const syscalls of [rules, [...rules].reverse()]) {
+        const program = compile({ defaultAction: 'SCMP_ACT_LOG', syscalls });
+        const got = [4n, 5n, 6n].map((v) => verdict(program, { nr: nr.clone, args: [v] }));
+        assert.equal(got, expected, syscalls.map((one) => one.action).join());
+      }
+  });
+
+  test('a rule that repeats the default action counts for the highest number only', () => {
+    const syscalls = [
+      { ...allow('clone'), args: conditions('0 NE 1') },
+      { names: ['openat2'], action: 'SCMP_ACT_ERRNO', args: conditions('0 NE 1') },
+    ];
+    const program = compile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
+    assert.is(verdict(program, { nr: nr.openat2, args: [2n] }), errno(1));
+    assert.is(verdict(program, { nr: nr.openat2 + 1 }), ENOSYS);
+  });
+
+  test('conditions hold on i386 and x32 too: by the low word, and of socketcall(2) by its registers', () => {
+    const syscalls = [
+      { ...allow('clone'), args: conditions('0 NE 7', '1 LT 9') },
+      { ...allow('socket'), args: conditions('0 NE 16') },
+      { ...allow('socket'), args: conditions('2 NE 9') },
+    ];
+    const architectures = ['SCMP_ARCH_X86', 'SCMP_ARCH_X32'];
+    const defaultAction = 'SCMP_ACT_ERRNO';
+    const program = compile({ defaultAction, architectures, syscalls });
+    const of = (nr: number, arch: number, ...args: bigint[]) => verdict(program, { nr, arch, args });
+    for (const [n, arch] of [
+      [120, I386],
+      [56 + X32_BIT, X86_64],
+    ] as const) {
+      assert.is(of(n, arch, 6n, 8n), ALLOW);
+      assert.is(of(n, arch, 7n, 8n), errno(1));
+      assert.is(of(n, arch, 6n, 9n), errno(1));
+    }
+    const [socket, socketcall] = [359, 102];
+    assert.is(of(socket + 1, I386), ENOSYS, 'the highest number is that of socket');
+    assert.is(of(socket, I386, 16n, 0n, 9n), errno(1));
+    assert.is(of(socket, I386, 2n, 0n, 9n), ALLOW);
+    assert.is(of(socket, I386, 16n, 0n, 8n), ALLOW);
+    assert.is(of(socketcall, I386, 1n), ALLOW);
+    assert.is(of(socketcall, I386, 2n), errno(1), 'bind');
+    const plain = { names: ['socketcall'], action: 'SCMP_ACT_LOG' };
+    const common = compile({ defaultAction, architectures, syscalls: [...syscalls, plain] });
+    assert.is(verdict(common, { nr: socketcall, arch: I386, args: [1n] }), LOG, 'a rule for all of socketcall(2)');
+  });
+
+  test('a profile whose rules make more than a program can hold is refused', () => {
+    const args = conditions('0 GT 1', '1 GT 1', '2 GT 1', '3 GT 1', '4 GT 1', '5 GT 1');
+    const syscalls = Array.from({ length: 200 }, () => ({ ...allow('clone'), args }));
     const typed = seccompProfile({ defaultAction: 'SCMP_ACT_ERRNO', syscalls });
     const out = new Uint8Array(4096 * 8);
     assert.is(native.compileSeccomp(packProfile(typed), out), -E.E2BIG);
-    assert.is(refusedPointer(typed, out), '/syscalls/0/names/0');
+    assert.is(refusedPointer(typed, out), '');
   });
 
   test('conditions on several arguments must all match, and two on one argument are alternatives', () => {

@@ -80,14 +80,14 @@ test('a packed profile has numbers, then names, and differs wherever the profile
   const packed = (change: Partial<Seccomp>) =>
     Buffer.from(packProfile(seccompProfile({ defaultAction: 'SCMP_ACT_LOG', ...change })));
   const rule = { names: ['read', 'a\0b'], action: 'SCMP_ACT_ERRNO' };
-  const condition = { index: 2, op: 'SCMP_CMP_GT', value: 18446744073709551615n };
+  const condition = { index: 2, op: 'SCMP_CMP_EQ', value: 18446744073709551615n };
   const bytes = packed({ architectures: ['SCMP_ARCH_X86'], syscalls: [{ ...rule, args: [condition] }] });
-  const numbers = [11n, 0x7ffc0000n, 1n, 1n, 0x50001n, 1n, 2n, 2n, 6n, 18446744073709551615n, 0n];
+  const numbers = [12n, 0x7ffc0000n, 1n, 1n, 0n, 0x50001n, 1n, 2n, 2n, 4n, 18446744073709551615n, 0n];
   assert.equal(
     numbers.map((_, i) => bytes.readBigUInt64LE(8 * i)),
     numbers,
   );
-  assert.is(bytes.subarray(88).toString(), 'x86\0read\0\0');
+  assert.is(bytes.subarray(96).toString(), 'x86\0read\0\0');
   const others = [
     {},
     { defaultAction: 'SCMP_ACT_TRAP' },
@@ -98,6 +98,7 @@ test('a packed profile has numbers, then names, and differs wherever the profile
     { syscalls: [{ ...rule, names: ['read'] }] },
     { syscalls: [{ ...rule, args: [condition] }] },
     { syscalls: [{ ...rule, args: [{ ...condition, valueTwo: 1 }] }] },
+    { syscalls: [{ ...rule, args: [{ ...condition, op: 'SCMP_CMP_GT' }] }] },
   ].map((change) => packed(change).toString('hex'));
   assert.is(new Set(others).size, others.length);
 });
