@@ -273,9 +273,13 @@ static int add_ordered(struct profile *p, uint32_t act, const char *name, struct
   return p->ordered->is_full ? -E2BIG : 0;
 }
 
-/* Adds one rule for one call. -EEXIST: the same rule exists already. */
+/* Adds one rule for one call. -EEXIST: the same rule exists already. With other comparisons
+ * libseccomp may never return. */
 static int add(struct profile *p, uint32_t act, int call, unsigned count,
                const struct scmp_arg_cmp *args) {
+  for (unsigned i = 0; i < count; i++)
+    if (args[i].op != SCMP_CMP_EQ && args[i].op != SCMP_CMP_MASKED_EQ)
+      return -EINVAL;
   int r = seccomp_rule_add_array(p->context, act, call, count, args);
   return r == -EEXIST ? 0 : r;
 }

@@ -387,6 +387,8 @@ test('a refusal has the JSON pointer of its cause, or the errno of libseccomp', 
   const odd = { ...rule, syscalls: [{ ...rule.syscalls[0]!, action: 0x12345678 }] };
   assert.is(native.compileSeccomp(packProfile(odd), out), -E.EINVAL);
   assert.is(refusedPointer(odd, out), '/syscalls/0/names/0', 'the first call that libseccomp refuses');
+  const greater = { ...rule.syscalls[0]!, args: [{ index: 0, op: 6, value: 1, valueTwo: 0 }] };
+  assert.is(native.compileSeccomp(packProfile({ ...rule, syscalls: [greater] }), out), -E.EINVAL, 'not for libseccomp');
 });
 
 test('a packed profile that is truncated or has a changed byte is refused, or is another profile', () => {
