@@ -188,10 +188,16 @@ static void free_shared_strings(JSParseState *s)
             JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, s->shared[i]));
 }
 
-/* The place of a string, which is not empty. */
+/* The first of the two places of a string, which is not empty. The string before it moves to the second: with one, two
+   common words that have the same place would be made anew each time ("bind" and "ro"). */
 static JSString **shared_string(JSParseState *s, const uint8_t *p, uint32_t len)
 {
-    return &s->shared[(len + 3 * p[0] + 5 * p[len / 2] + 7 * p[len - 1]) % SHARED_STRINGS];
+    return &s->shared[(len + 3 * p[0] + 5 * p[len / 2] + 7 * p[len - 1]) % (SHARED_STRINGS / 2) * 2];
+}
+
+static int is_string(const JSString *known, const uint8_t *p, uint32_t len)
+{
+    return known && known->len == len && memcmp(known->u.str8, p, len) == 0;
 }
 
 /* A string of ASCII without escapes: the last equal one, or a new one. */
@@ -202,15 +208,21 @@ static JSValue json_ascii_string(JSParseState *s, const uint8_t *p, uint32_t len
     if (len == 0 || len > SHARED_LEN)
         return js_new_string8_len(s->ctx, (const char *)p, len);
     place = shared_string(s, p, len);
-    if (*place) {
-        if ((*place)->len == len && memcmp((*place)->u.str8, p, len) == 0)
-            return JS_DupValue(s->ctx, JS_MKPTR(JS_TAG_STRING, *place));
-        JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, *place));
-        *place = NULL;
+    if (is_string(place[0], p, len))
+        return JS_DupValue(s->ctx, JS_MKPTR(JS_TAG_STRING, place[0]));
+    if (is_string(place[1], p, len)) {
+        JSString *known = place[1];
+        place[1] = place[0];
+        place[0] = known;
+        return JS_DupValue(s->ctx, JS_MKPTR(JS_TAG_STRING, known));
     }
     text = js_new_string8_len(s->ctx, (const char *)p, len);
-    if (!JS_IsException(text))
-        *place = JS_VALUE_GET_STRING(JS_DupValue(s->ctx, text));
+    if (JS_IsException(text))
+        return text;
+    if (place[1])
+        JS_FreeValue(s->ctx, JS_MKPTR(JS_TAG_STRING, place[1]));
+    place[1] = place[0];
+    place[0] = JS_VALUE_GET_STRING(JS_DupValue(s->ctx, text));
     return text;
 }
 
@@ -300,6 +312,45 @@ static JSValue join_strings(JSContext *ctx, JSValueConst array, JSValueConst sep
     }
     *at = 0;
     return JS_MKPTR(JS_TAG_STRING, whole);
+}
+
+`;
+
+/** \`Object.keys\` of an ordinary object: its shape has the names in their order, and no property is looked up. */
+const keys = `
+/* The names of an object whose properties are all enumerable and named by strings that are no index; undefined for
+   another one. */
+static JSValue plain_keys(JSContext *ctx, JSValueConst object)
+{
+    JSObject *p, *list;
+    JSShape *sh;
+    JSValue names;
+    uint32_t index;
+    int i;
+    if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT)
+        return JS_UNDEFINED;
+    p = JS_VALUE_GET_OBJ(object);
+    sh = p->shape;
+    if (p->class_id != JS_CLASS_OBJECT || p->is_exotic || sh->deleted_prop_count != 0)
+        return JS_UNDEFINED;
+    for (i = 0; i < sh->prop_count; i++)
+        if (!(sh->prop[i].flags & JS_PROP_ENUMERABLE) || __JS_AtomIsTaggedInt(sh->prop[i].atom) ||
+            JS_AtomGetKind(ctx, sh->prop[i].atom) != JS_ATOM_KIND_STRING ||
+            JS_AtomIsArrayIndex(ctx, &index, sh->prop[i].atom)) /* those come first, and in their order */
+            return JS_UNDEFINED;
+    names = JS_NewArray(ctx);
+    if (JS_IsException(names) || sh->prop_count == 0)
+        return names;
+    list = JS_VALUE_GET_OBJ(names);
+    if (expand_fast_array(ctx, list, sh->prop_count)) {
+        JS_FreeValue(ctx, names);
+        return JS_EXCEPTION;
+    }
+    for (i = 0; i < sh->prop_count; i++)
+        list->u.array.u.values[i] = JS_AtomToValue(ctx, sh->prop[i].atom); /* a string that is there */
+    list->u.array.count = sh->prop_count;
+    list->prop[0].u.value = JS_NewInt32(ctx, sh->prop_count);
+    return names;
 }
 
 `;
@@ -606,6 +657,26 @@ JSValue JS_ParseJSON(`,
     }
     obj =`,
       ),
+  ],
+  [
+    'quickjs.c',
+    '\nstatic JSValue JS_GetOwnPropertyNames2(JSContext *ctx, JSValueConst obj1,\n                                       int flags, int kind)\n{\n',
+    1,
+    (old) => `${keys}${old}`,
+  ],
+  [
+    'quickjs.c',
+    `    r = JS_UNDEFINED;
+    val = JS_UNDEFINED;
+    obj = JS_ToObject(ctx, obj1);
+`,
+    1,
+    (old) => `    if (kind == JS_ITERATOR_KIND_KEY && flags == (JS_GPN_ENUM_ONLY | JS_GPN_STRING_MASK)) {
+        r = plain_keys(ctx, obj1);
+        if (!JS_IsUndefined(r))
+            return r;
+    }
+${old}`,
   ],
   ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${shapeFunctions}${old}`],
   ['quickjs.c', '\nstatic void js_free_shape0(JSRuntime *rt, JSShape *sh)\n', 1, (old) => `${shapes}${old}`],

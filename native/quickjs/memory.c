@@ -351,7 +351,9 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
   size_t whole = whole_size(size, &class);
   if (whole == 0)
     return NULL;
-  if (!in_slab(block) && grow_in_place(state, block, capacity, whole))
+  /* Not while a freed block has that size: an object that is made and freed again and again, and
+   * grows meanwhile, would take fresh memory each time. */
+  if (!in_slab(block) && !free_lists[class] && grow_in_place(state, block, capacity, whole))
     return block;
   void *moved = memory_malloc(state, size);
   if (!moved)

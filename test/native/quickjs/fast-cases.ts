@@ -330,7 +330,34 @@ function properties(): unknown[] {
   const halves = [half++, half, half--, half];
   let negative = -1;
   text2 = [negative--, negative, negative++, negative++, negative];
-  return [seen, counted, numbers, halves, text2];
+  return [seen, counted, numbers, halves, text2, names(), words()];
+}
+
+/** `Object.keys` of objects with one shape each, and of others. */
+function names(): unknown[] {
+  const removed: Record<string, number> = { a: 1, b: 2, c: 3 };
+  delete removed.b;
+  const mixed = { z: 1, 2: 1, y: 1, '1': 1, '-1': 1, '01': 1, 4294967295: 1, [Symbol('s')]: 1 };
+  const hidden = Object.defineProperty({ a: 1, b: 2 }, 'a', { enumerable: false });
+  const bare = Object.assign(Object.create(null), { __proto__x: 1, a: 2 });
+  const many: Record<string, number> = {};
+  for (let i = 0; i < 40; i++) many[`name ${i}`] = i;
+  const list = Object.keys({ a: 1, b: 2 });
+  list.push('c');
+  class Child extends Object {
+    own = 1;
+    get got() {
+      return 1;
+    }
+  }
+  const objects = [{}, { a: 1 }, removed, mixed, hidden, bare, many, [5, 6], 'text', 7, () => 1, new Child()];
+  return [...objects.map((object) => Object.keys(object)), list, list.length, thrown(() => Object.keys(null as never))];
+}
+
+/** Words of JSON that a text repeats, more than there are places for. */
+function words(): unknown[] {
+  const all = Array.from({ length: 600 }, (_, i) => ['bind', 'ro', `w${i}`, 'nosuid', `w${i % 7}`, 'rw', 'bind']);
+  return [JSON.parse(JSON.stringify(all)), JSON.parse('[{"bind":"ro","ro":"bind"},{"ro":"bind","bind":"ro"}]')];
 }
 
 function functions(): unknown[] {
