@@ -38,11 +38,15 @@ export function findUnsafe(
   annotations: { readonly [key: string]: string } | undefined,
   uses: readonly AnnotationUse[],
 ): UnsafeAnnotation[] {
-  return Object.entries(annotations ?? {}).flatMap(([name, value]) => {
+  const found: UnsafeAnnotation[] = [];
+  // A config may have thousands: no list for each.
+  for (const name of Object.keys(annotations ?? {})) {
     const known = unsafeAnnotations.find((a) => (a.prefix ? name.startsWith(a.name) : name === a.name));
-    if (!known?.uses.some((use) => uses.includes(use))) return [];
-    return [{ at: `/annotations/${escapeSegment(name)}`, name, value, effect: known.effect }];
-  });
+    if (!known?.uses.some((use) => uses.includes(use))) continue;
+    const value = annotations?.[name] as string;
+    found.push({ at: `/annotations/${escapeSegment(name)}`, name, value, effect: known.effect });
+  }
+  return found;
 }
 
 /** @throws RuntError ERR_ANNOTATION_DENIED */

@@ -78,7 +78,7 @@ async function findingsOf(path: string, { strict, policy, collect }: ValidateOpt
     return { violations, more, warnings, error };
   }
 
-  const unsafe = findUnsafe(textsOf(spec.annotations), ['create', 'systemd']);
+  const unsafe = findUnsafe(isValid ? spec.annotations : textsOf(spec.annotations), ['create', 'systemd']);
   const annotationViolations = unsafe.map(({ at, value, effect }) => ({
     pointer: at,
     value,

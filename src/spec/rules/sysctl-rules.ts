@@ -13,7 +13,9 @@ const IPC =
 
 export function sysctlRules(spec: Spec, findings: Findings): void {
   const namespaces = new Set(spec.linux?.namespaces?.map(({ type }) => type));
-  for (const [key, value] of Object.entries(spec.linux?.sysctl ?? {})) {
+  const values = spec.linux?.sysctl ?? {};
+  for (const key of Object.keys(values)) {
+    const value = values[key] as string;
     const at = `/linux/sysctl/${escapeSegment(key)}`;
     const path = sysctlPath(key);
     if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
