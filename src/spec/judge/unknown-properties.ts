@@ -1,5 +1,5 @@
 /** Properties unknown to the runtime-spec: `validate --strict` refuses them, a warning of `ociVersion` names them. */
-import { keys } from '../../../build/gen/keys.js';
+import { type Below, keys } from '../../../build/gen/keys.js';
 import { nearestWord } from '../../sys/nearest-word.js';
 import { escapeSegment } from '../json/json-pointer.js';
 
@@ -57,34 +57,79 @@ function visitObject(value: unknown, definition: string, path: Path, onUnknown: 
         otherCase: otherCaseOf(key, definition),
         nearest: () => nearestWord(key, Object.keys(known)),
       });
-    else if (typeof below === 'string') visitObject(child, below, path, onUnknown);
-    else if (Array.isArray(child)) visitList(child, below[0], path, onUnknown);
-    else if (typeof child === 'object' && child !== null)
-      for (const name of Object.keys(child)) {
-        path.push(name);
-        visitObject((child as Record<string, unknown>)[name], below[0], path, onUnknown);
-        path.pop();
-      }
+    else visitBelow(child, below, path, onUnknown);
     path.pop();
   }
 }
 
+/** Visits the value of a known property: an object, a list or a map. */
+function visitBelow(child: unknown, below: Exclude<Below, 0>, path: Path, onUnknown: OnUnknown): void {
+  if (typeof below === 'string') visitObject(child, below, path, onUnknown);
+  else if (Array.isArray(child)) visitList(child, below[0], path, onUnknown);
+  else if (typeof child === 'object' && child !== null)
+    for (const name of Object.keys(child)) {
+      path.push(name);
+      visitObject((child as Record<string, unknown>)[name], below[0], path, onUnknown);
+      path.pop();
+    }
+}
+
+/** Names of an object, all known. */
+interface KnownNames {
+  readonly count: number;
+  /** Those with something below them. */
+  readonly below: readonly (readonly [key: string, below: Exclude<Below, 0>])[];
+}
+
+/** By definition, and by the names, joined: none has a comma. Most objects of a long list have the same ones. */
+const knownNames = new Map<string, Map<string, KnownNames>>();
+
 function visitList(list: readonly unknown[], definition: string, path: Path, onUnknown: OnUnknown): void {
-  const known = keys[definition]!;
-  // Most objects of a long list have the same names: known ones, joined, by their number. None of them has a comma.
-  const plain = new Map<string, number>();
+  let all = knownNames.get(definition);
+  if (!all) {
+    all = new Map();
+    knownNames.set(definition, all);
+  }
   const at = path.push(0) - 1;
   for (let i = 0; i < list.length; i++) {
     const value = list[i];
     if (typeof value !== 'object' || value === null) continue;
     const names = Object.keys(value);
-    const all = names.join(',');
-    if (plain.get(all) === names.length) continue;
+    const joined = names.join(',');
+    const found = all.get(joined) ?? learned(all, joined, names, definition);
     path[at] = i;
-    visitObject(value, definition, path, onUnknown);
-    if (names.every((name) => Object.hasOwn(known, name) && known[name] === 0)) plain.set(all, names.length);
+    if (found?.count !== names.length) visitObject(value, definition, path, onUnknown);
+    else if (found.below.length > 0) visitNames(value, found, path, onUnknown);
   }
   path.pop();
+}
+
+function visitNames(value: object, { below }: KnownNames, path: Path, onUnknown: OnUnknown): void {
+  for (let i = 0; i < below.length; i++) {
+    const [key, kind] = below[i] as KnownNames['below'][number];
+    path.push(key);
+    visitBelow((value as Record<string, unknown>)[key], kind, path, onUnknown);
+    path.pop();
+  }
+}
+
+/** Keeps the names of an object if all are known; undefined if not. */
+function learned(
+  all: Map<string, KnownNames>,
+  joined: string,
+  names: readonly string[],
+  definition: string,
+): KnownNames | undefined {
+  const known = keys[definition]!;
+  const below: [string, Exclude<Below, 0>][] = [];
+  for (const name of names) {
+    const kind = known[name];
+    if (kind === undefined || !Object.hasOwn(known, name)) return undefined;
+    if (kind !== 0) below.push([name, kind]);
+  }
+  const found = { count: names.length, below };
+  all.set(joined, found);
+  return found;
 }
 
 const pointerOf = (path: Path): string => path.map((name) => `/${escapeSegment(String(name))}`).join('');
