@@ -367,8 +367,10 @@ export interface Encoding {
   /** The encoded lists. */
   readonly lists: Map<readonly unknown[], string>;
 }
-/** By the name of an operation that runt-init performs: its fields, each ended by NUL. i is its index in the plan. */
-export declare const encoders: { readonly [name: string]: ((o: object, i: number, w: Encoding) => string) | undefined };
+/** The fields of an operation, each ended by NUL. i is its index in the plan. */
+export type OpEncoder = (o: object, i: number, w: Encoding) => string;
+/** By the name of an operation that runt-init performs. */
+export declare const encoders: { readonly [name: string]: OpEncoder | undefined };
 `;
 
 function checkOps(ops) {

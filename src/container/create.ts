@@ -1,5 +1,6 @@
 /** `create`: a container whose process waits for `start` (runtime.md#create). */
 import { oomFile } from '../cgroup/cgroup-paths.js';
+import { indexOfOp } from '../plan/op-list.js';
 import { changesStdioOwner } from '../plan/process/process-compile.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
@@ -137,7 +138,7 @@ const areTreesRefused = (error: unknown): boolean =>
 const needsHostMounts = (error: unknown, { plan }: CompiledBundle): boolean =>
   error instanceof OpFailed &&
   ['openTree', 'mountTemplate', 'unshareMounts', 'mountBind', 'device'].includes(error.failed.op.op) &&
-  plan.ops.some(({ op }) => op === 'unshareMounts');
+  indexOfOp(plan.ops, 'unshareMounts') >= 0;
 
 /** Runs f and turns the facts of a failed operation into the user's error. */
 export async function explainFailure(

@@ -16,7 +16,7 @@ import type { AnnotationPolicy } from '../plan/annotation-policy.js';
 import { explainText } from '../plan/explain/explain-plan.js';
 import { features as featuresOf } from '../plan/features-document.js';
 import { asViolation, refusedEverywhere } from '../plan/ideal-hosts.js';
-import type { Plan } from '../plan/plan-ops.js';
+import type { Op, PlanOf } from '../plan/plan-ops.js';
 import type { Features, Spec } from '../spec/config-types.js';
 import { isObject } from '../spec/json/is-object.js';
 import { judgeFile, judgeSpec, validSpec } from '../spec/load-config.js';
@@ -41,7 +41,7 @@ export type { Status } from '../container/state/state-store.js';
 export type { ContainerState } from '../container/state.js';
 export type { ContainerEvent, OomEvent, StatsEvent } from '../container/stats-stream.js';
 export type { AnnotationPolicy } from '../plan/annotation-policy.js';
-export type { Op, Plan } from '../plan/plan-ops.js';
+export type { Op } from '../plan/plan-ops.js';
 export type * from '../spec/config-types.js';
 export type { SpecOptions } from '../spec/options/option-types.js';
 export { RuntError, type Violation } from '../sys/error.js';
@@ -273,6 +273,9 @@ export interface CompileOptions extends RuntimeOptions {
   hookTimeout?: number;
 }
 
+/** The ordered list of all operations for one container. */
+export type Plan = PlanOf<readonly Op[]>;
+
 const compileTypes: OptionTypes = {
   ...runtimeTypes,
   id: 'string',
@@ -289,7 +292,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
   checkPath('compile', 'bundle', bundle);
   const o = checkOptions('compile', options, compileTypes);
   const path = resolve(bundle);
-  return compilePlan({
+  const plan = await compilePlan({
     root: o.root ?? '/run/runt',
     id: o.id ?? idOf(path),
     bundle: path,
@@ -299,6 +302,7 @@ export async function compile(bundle: string, options: CompileOptions = {}): Pro
     ...(o.hookTimeout !== undefined && { hookTimeout: o.hookTimeout }),
     warn: () => {},
   });
+  return { ...plan, ops: [...plan.ops] };
 }
 
 /** The plan of a bundle as text, as `runt explain` prints it. @throws as `compile` */

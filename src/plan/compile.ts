@@ -11,20 +11,20 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from '../sys/linux.js';
-import { cgroupOps } from './cgroup/cgroup-compile.js';
+import { type CgroupOps, cgroupOps } from './cgroup/cgroup-compile.js';
 import { cgroupOwnerOps } from './cgroup/cgroup-owner.js';
 import { delegate } from './cgroup/delegated-cgroup.js';
 import { writableCgroup } from './cgroup/writable-cgroup.js';
 import { deviceOps } from './devices/device-compile.js';
 import { createHookOps, hostHookOps } from './hooks/hook-compile.js';
 import { hookFileOps } from './hooks/hook-files.js';
-import type { CompileOptions, HostFacts } from './host-facts.js';
+import type { CompileOptions, HostFacts, SystemdScope } from './host-facts.js';
 import { keepGroupsOps } from './ids/group-compile.js';
 import { idMapOps } from './ids/id-map-compile.js';
 import { keyringOps } from './labels/label-compile.js';
 import { maskOps } from './masks/mask-compile.js';
 import { mountOps } from './mounts/mount-compile.js';
-import { clonesMounts, opensAsCaller, treeOps } from './mounts/mount-sources.js';
+import { clonesMounts, opensAsCaller, sourceMaker, treeOps } from './mounts/mount-sources.js';
 import { usesMountTemplate } from './mounts/mount-template.js';
 import { layerOps } from './mounts/overlay-layers.js';
 import { deferReadOnly } from './mounts/readonly-mounts.js';
@@ -39,7 +39,8 @@ import {
   timeOps,
 } from './namespaces/namespace-compile.js';
 import { netDeviceOps } from './network/network-compile.js';
-import type { Op, Plan } from './plan-ops.js';
+import { type OpEntry, OpList, OpMakers, type Plan } from './op-list.js';
+import type { Op } from './plan-ops.js';
 import { notifyOps } from './process/notify-compile.js';
 import { limitOps, oomScoreOps, processOps } from './process/process-compile.js';
 import { rdtOps } from './rdt/rdt-compile.js';
@@ -76,12 +77,16 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
         defaultParent: facts.cgroupParent,
       }));
   const { rootless } = facts;
-  const inCgroups = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, {
+  const makers = new OpMakers();
+  const cgroupOptions = {
     rootless: rootless || options.noCgroup === true,
     named: spec.linux?.cgroupsPath !== undefined && spec.linux.cgroupsPath !== '' && !options.systemd,
     noCgroup: options.noCgroup === true,
     devices: spec.linux?.devices ?? [],
-  });
+  };
+  const inCgroups = options.systemd
+    ? scopedOps(spec, facts, options, options.systemd, cgroups, cgroupOptions)
+    : cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, cgroupOptions, makers);
   const delegated = delegate(spec, facts, cgroups, inCgroups.cloneCgroup, writable?.delegation);
   const rootfs = rootfsPath(spec, options.bundle);
   const template = usesMountTemplate(spec, facts, options, rootfs);
@@ -116,11 +121,11 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
   const lateEntry =
     forks && delegated.cloneCgroup ? lateCgroupEntry(spec, joined, delegated.cloneCgroup, options, slot++) : undefined;
-  const binds = [...trees.binds];
-  const sources: Op[] = [...trees.sources];
-  for (let i = 0; i < sources.length; i++) {
-    binds[trees.sourceMounts[i] as number] = slot;
-    (trees.sources[i] as { slot: number }).slot = slot++;
+  const firstSource = makers.add(sourceMaker(spec.mounts ?? [], trees));
+  const sources: OpEntry[] = [];
+  for (let n = 0; n < trees.sources.length; n++) {
+    trees.binds[trees.sources[n] as number] = slot++;
+    sources[n] = firstSource + n;
   }
   const at = '/linux/cgroupsPath';
   // In a new user namespace, a joined cgroup namespace belongs to another user and allows no mount.
@@ -138,8 +143,8 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...entries.map((e): Op => ({ op: 'cgroupEnter', at, ...e })),
     affinityOp(),
   ];
-  const allInCgroups: Op[] = [
-    ...(options.systemd?.scopeOps(inCgroups.before, spec, options) ?? inCgroups.before),
+  const allInCgroups: OpEntry[] = [
+    ...inCgroups.before,
     ...delegated.ops,
     ...(options.noCgroup ? [] : cgroupOwnerOps(spec, facts, delegated.paths, (flags & CLONE_NEWCGROUP) !== 0)),
   ];
@@ -148,21 +153,24 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     isConcurrent && !template && !options.systemd && delegated.ops.length === 0
       ? splitAtClone(allInCgroups, delegated.cloneCgroup)
       : [allInCgroups, []];
-  const contents: Op[] = [
-    ...mountOps(spec, facts, options, { ...trees, binds }, { cgroupNamespace, userNamespace, paths: delegated.paths }),
+  const view = { cgroupNamespace, userNamespace, paths: delegated.paths };
+  const contents: OpEntry[] = [
+    ...mountOps(spec, facts, options, trees, view, makers),
     ...(notify?.mount ?? []),
-    ...deviceOps(spec, facts, trees.targets),
+    ...deviceOps(spec, facts, trees.cleaned, makers),
     ...(spec.process && spec.process.cwd !== '/'
       ? [{ op: 'mkdir', at: '/process/cwd', path: spec.process.cwd, mode: 0o755 } as const]
       : []),
   ];
-  const readOnlyLast = deferReadOnly(contents);
+  const readOnlyLast = deferReadOnly(contents, makers);
   // Also clone what the plan binds by itself (cgroups, an ordinary user's notify directory). Once mounts are made, a
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   const inMountNamespace = hasMountNamespace(spec);
   const opened: Op[] = [];
   for (let i = 0; i < contents.length; i++) {
-    const op = contents[i] as Op;
+    const op = contents[i] as OpEntry;
+    // Those of the config have a slot, but for sysfs.
+    if (typeof op === 'number') continue;
     if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && inMountNamespace) {
       const { at, source, recursive } = op;
       const open = { at, nofollow: false, source, recursive, optional: false, slot };
@@ -185,7 +193,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const loopback: Op[] =
     flags & CLONE_NEWNET ? [{ op: 'loopback', at: namespacePointer(spec, 'network') } as const] : [];
 
-  const ops: Op[] = [
+  const ops: OpEntry[] = [
     { op: 'stateDir', at: '', path: options.stateDir },
     ...layerOps(spec, options),
     // Before the cgroups: it removes them if this runtime is killed (--die-with-parent).
@@ -246,10 +254,10 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...terminalOps(spec.process, consoleSlot, true),
     ...createHookOps(spec, options),
     ...switchRoot(spec, facts, options, trees.roots),
-    ...kernelOps(spec),
+    ...kernelOps(spec, makers),
     ...readOnlyLast,
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot', at: '/root/readonly' } as const] : []),
-    ...maskOps(spec),
+    ...maskOps(spec, makers),
     ...unbindableRoot(spec, trees.roots),
     { op: 'verifyMounts', at: '', last: true },
     ...limitOps(spec),
@@ -257,18 +265,32 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...hostHookOps(spec, 'poststart'),
     ...hostHookOps(spec, 'poststop'),
   ];
-  return { plan: { version: 1, ops }, cgroups, ...(rdt && { rdt: rdt.directories }) };
+  return { plan: { version: 1, ops: new OpList(ops, makers) }, cgroups, ...(rdt && { rdt: rdt.directories }) };
+}
+
+/** The operations for `linux.resources` in the cgroups of a systemd unit, and those that make it. */
+function scopedOps(
+  spec: Spec,
+  facts: HostFacts,
+  options: CompileOptions,
+  systemd: SystemdScope,
+  cgroups: CgroupPaths,
+  cgroupOptions: Parameters<typeof cgroupOps>[3],
+): CgroupOps<OpEntry> {
+  const own = cgroupOps(facts.cgroup, cgroups, spec.linux?.resources, cgroupOptions);
+  return { ...own, before: systemd.scopeOps(own.before, spec, options) };
 }
 
 /**
  * The operations of `before` that the clone into the v2 cgroup `cloneCgroup` needs, and those that can follow it. The
  * process waits for them before it makes anything that a limit counts.
  */
-function splitAtClone(before: readonly Op[], cloneCgroup: string): [needed: Op[], later: Op[]] {
-  const [needed, later]: [Op[], Op[]] = [[], []];
+function splitAtClone(before: readonly OpEntry[], cloneCgroup: string): [needed: OpEntry[], later: OpEntry[]] {
+  const [needed, later]: [OpEntry[], OpEntry[]] = [[], []];
   for (const op of before) {
     // A controller that is enabled later moves the process once more, which costs an RCU grace period.
-    const isNeeded = (op.op === 'cgroupCreate' || op.op === 'cgroupControllers') && op.path === cloneCgroup;
+    const isNeeded =
+      typeof op !== 'number' && (op.op === 'cgroupCreate' || op.op === 'cgroupControllers') && op.path === cloneCgroup;
     (isNeeded ? needed : later).push(op);
   }
   return [needed, later];

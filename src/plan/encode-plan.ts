@@ -5,7 +5,8 @@ import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { countOfNuls } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
-import { type Op, ops, type Plan } from './plan-ops.js';
+import { entriesOf, type OpEntry, type OpList, type Plan } from './op-list.js';
+import { type Op, ops } from './plan-ops.js';
 
 interface EncodeOptions {
   readonly trace: boolean;
@@ -18,6 +19,9 @@ interface EncodeOptions {
 /** The text of a part: larger than nearly all plans. A plan of megabytes would exist as text and as bytes at once. */
 const PART = 64 << 10;
 
+/** Operations that one call of a maker encodes: some 20 KB of text. */
+const RUN = 200;
+
 /** Encodes as `encodePlan`, in parts of at least PART bytes, which follow each other. @throws as encodePlan */
 export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8Array, ...Uint8Array[]] {
   const found: Encoding = { slots: options.slots.length, fields: 0, lists: new Map() };
@@ -28,13 +32,22 @@ export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8
   let length = 0;
   let nuls = 0;
   const { ops } = plan;
-  for (let i = 0; i < ops.length; i++) {
-    const op = ops[i] as Op;
-    const encoder = encoders[op.op];
-    if (!encoder) continue;
-    const text = encoder(op, i, found);
+  const entries = entriesOf(ops);
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as OpEntry;
+    let text = '';
+    let many = 1;
+    if (typeof entry === 'number') {
+      while (many < RUN && entries[i + many] === entry + many) many++;
+      text = (ops as OpList).makers.encode(entry, many, i, found);
+      i += many - 1;
+    } else {
+      const encoder = encoders[entry.op];
+      if (encoder) text = encoder(entry, i, found);
+    }
+    if (text === '') continue;
     encoded[encoded.length] = text;
-    count++;
+    count += many;
     length += text.length;
     if (length < PART) continue;
     const part = host.encode(encoded.join(''));
@@ -77,7 +90,7 @@ const descriptor = (fd: number): number | string => (fd < 0 ? '' : fd);
 function nulError(plan: Plan): RuntError {
   const holds = (value: unknown): boolean =>
     typeof value === 'string' ? value.includes('\0') : Array.isArray(value) && value.some(holds);
-  const op = plan.ops.find((o) => ops[o.op].by === 'init' && Object.values(o).some(holds)) as Op;
+  const op = [...plan.ops].find((o) => ops[o.op].by === 'init' && Object.values(o).some(holds)) as Op;
   return new RuntError({
     code: 'ERR_SPEC_VALUE',
     message: `${op.op}: a string has a NUL byte`,

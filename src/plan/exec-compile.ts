@@ -7,7 +7,7 @@ import { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER } from '../sys/linux.js';
 import type { CompileOptions, HostFacts } from './host-facts.js';
 import { keepGroupsOps } from './ids/group-compile.js';
 import { keyringOps } from './labels/label-compile.js';
-import type { Op, Plan } from './plan-ops.js';
+import type { Op, PlanOf } from './plan-ops.js';
 import { limitOps, oomScoreOps, pipesAlone, processOps } from './process/process-compile.js';
 import { rdtOps } from './rdt/rdt-compile.js';
 import { affinityOp, initialAffinityOps } from './scheduling/scheduling-compile.js';
@@ -176,7 +176,7 @@ export function compileExec(
   target: ExecTarget,
   facts: HostFacts,
   options: CompileOptions,
-): Plan {
+): PlanOf<readonly Op[]> {
   // Hooks run for the container, not for each process in it.
   const spec: Spec = { ...container, process: e.process, hooks: {} };
   refuseUnsupported(spec);

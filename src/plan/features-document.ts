@@ -100,7 +100,7 @@ interface FeatureHost {
 function planOf(spec: Spec, { cgroup = cgroupV2, systemd }: FeatureHost): string | undefined {
   try {
     const { plan } = compile(spec, hostWith(cgroup), { ...options, ...(systemd && { systemd }) });
-    return toJson(plan.ops.map(({ at, ...op }) => op));
+    return toJson([...plan.ops].map(({ at, ...op }) => op));
   } catch (error) {
     if (error instanceof RuntError && error.code === 'ERR_UNSUPPORTED') return undefined;
     throw error;

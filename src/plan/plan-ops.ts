@@ -73,39 +73,10 @@ export type Op = { [N in OpName]: { readonly op: N; readonly at: string } & OpFi
 /** The operation of that name. */
 export type OpOf<N extends OpName> = Extract<Op, { readonly op: N }>;
 
-/** Operations that a plan may have by thousands. No code looks for them by name. */
-type MountOpName = 'cloneSource' | 'mountFs' | 'mountBind';
-
-/** The indices of a plan's other operations, once asked for. */
-const outlines = new WeakMap<readonly Op[], readonly number[]>();
-
-/** The indices of all operations but the mounts, in order: one pass over them for all that asks. */
-export function outline(ops: readonly Op[]): readonly number[] {
-  const known = outlines.get(ops);
-  if (known) return known;
-  const indices: number[] = [];
-  for (let i = 0; i < ops.length; i++) {
-    const { op } = ops[i] as Op;
-    if (op !== 'cloneSource' && op !== 'mountBind' && op !== 'mountFs') indices[indices.length] = i;
-  }
-  outlines.set(ops, indices);
-  return indices;
-}
-
-/** The operations of a name. */
-export function opsNamed<N extends Exclude<OpName, MountOpName>>(ops: readonly Op[], name: N): OpOf<N>[] {
-  const found: OpOf<N>[] = [];
-  for (const i of outline(ops)) {
-    const op = ops[i] as Op;
-    if (op.op === name) found.push(op as OpOf<N>);
-  }
-  return found;
-}
-
-/** The ordered list of all operations for one container. */
-export interface Plan {
+/** A plan, with its operations in one kind of list. */
+export interface PlanOf<O extends Iterable<Op>> {
   readonly version: 1;
-  readonly ops: readonly Op[];
+  readonly ops: O;
   /** For readers of the plan; absent if there are none. */
   readonly unsafeAnnotations?: readonly { readonly at: string; readonly effect: string }[];
 }

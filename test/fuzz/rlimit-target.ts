@@ -107,7 +107,7 @@ export const rlimits: Target<{ list: readonly Limit[]; texts: readonly string[];
     }
     assert.ok(isValid(list), 'accepted');
     const { plan } = compile(spec, hostWith(cgroupV2), options);
-    const found = plan.ops.flatMap((op) =>
+    const found = [...plan.ops].flatMap((op) =>
       op.op === 'rlimit' || op.op === 'prlimit' ? [[op.resource, BigInt(op.soft), BigInt(op.hard)]] : [],
     );
     const wanted = list.map((one) => [types.indexOf(one.type), integer(one.soft), integer(one.hard)]);

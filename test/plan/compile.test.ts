@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { compile } from '../../src/plan/compile.js';
 import { rows, sentence } from '../../src/plan/explain/op-messages.js';
 import type { CompileOptions, HostFacts } from '../../src/plan/host-facts.js';
-import type { Plan } from '../../src/plan/plan-ops.js';
+import type { Plan } from '../../src/plan/op-list.js';
 import type { Spec } from '../../src/spec/config-types.js';
 import { defaultSpec } from '../../src/spec/default-config.js';
 import { toJson } from '../../src/spec/json/exact-json.js';
@@ -26,7 +26,7 @@ function base(change: (spec: Spec) => void = () => {}): Spec {
 }
 
 const lines = (plan: Plan): string =>
-  plan.ops.map(({ op, at, ...fields }) => `${op} ${toJson(fields)} ${at || '-'}\n`).join('');
+  [...plan.ops].map(({ op, at, ...fields }) => `${op} ${toJson(fields)} ${at || '-'}\n`).join('');
 
 interface Case {
   spec: Spec;
@@ -397,8 +397,8 @@ for (const [name, { spec, facts = hostFacts(), options = {} }] of Object.entries
 
 test('the v2 cgroup is chowned only if the container may write it and its user differs from the owner', () => {
   const owner = (spec: Spec, facts: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) =>
-    compile(spec, hostFacts({ cgroup: v2, ...facts }), compileOptions(options))
-      .plan.ops.filter((op) => op.op === 'cgroupOwner')
+    [...compile(spec, hostFacts({ cgroup: v2, ...facts }), compileOptions(options)).plan.ops]
+      .filter((op) => op.op === 'cgroupOwner')
       .map(({ uid }) => uid);
   const mounted = (...options: string[]) => owned((s) => Object.assign(cgroupMount(s), { options }));
   assert.equal(owner(owned()), [100000]);
@@ -523,7 +523,7 @@ test('root of a user namespace writes any id map itself, and leaves setgroups to
     { containerID: 1000, hostID: 0, size: 1 },
   ];
   spec.linux = { ...spec.linux, uidMappings: mappings, gidMappings: mappings };
-  const operations = compile(spec, rootlessFacts({ euid: 0, egid: 0 }), compileOptions()).plan.ops;
+  const operations = [...compile(spec, rootlessFacts({ euid: 0, egid: 0 }), compileOptions()).plan.ops];
   const maps = operations.flatMap((op) => (op.op === 'idMap' ? [op.helper] : []));
   assert.equal(maps, [undefined, undefined]);
   assert.not.ok(operations.some((op) => op.op === 'setGroupsPolicy'));
@@ -537,7 +537,7 @@ test('rootless: the runtime opens bind sources if it may clone mounts, else runt
   const spec = rootlessSpec();
   spec.mounts = [{ destination: '/a', source: '/closed/a', options: ['rbind'] }];
   const names = (over: Partial<HostFacts>, s = spec) =>
-    compile(s, rootlessFacts(over), compileOptions()).plan.ops.flatMap(({ op }) =>
+    [...compile(s, rootlessFacts(over), compileOptions()).plan.ops].flatMap(({ op }) =>
       ['openTree', 'unshare', 'cloneSource', 'rootfs', 'becomeRoot', 'mountBind'].includes(op) ? [op] : [],
     );
   assert.equal(names({}), ['cloneSource', 'rootfs', 'becomeRoot', 'unshare', 'mountBind']);
@@ -565,7 +565,7 @@ test('if open_tree is refused, runt-init clones the sources instead of the runti
   ];
   const options = compileOptions({ notify: true });
   const trees = (oldMounts: boolean) =>
-    compile(spec, hostFacts({ oldMounts }), options).plan.ops.flatMap((op) =>
+    [...compile(spec, hostFacts({ oldMounts }), options).plan.ops].flatMap((op) =>
       op.op === 'openTree' || op.op === 'cloneSource' ? [`${op.op} ${op.source}`] : [],
     );
   const notify = 'openTree /run/runt/c1/notify';
@@ -578,7 +578,7 @@ test("on a host with many mounts the mount namespace is a copy of the kernel's, 
   const copies = (change: (s: Spec) => void, over: Partial<HostFacts> = {}, options: Partial<CompileOptions> = {}) => {
     const spec = base(change);
     const facts = hostFacts({ hasMountTemplate: () => true, ...over });
-    const { ops } = compile(spec, facts, compileOptions(options)).plan;
+    const ops = [...compile(spec, facts, compileOptions(options)).plan.ops];
     const flags = ops.reduce((all, op) => all | (op.op === 'clone' || op.op === 'unshare' ? Number(op.flags) : 0), 0);
     const names = ops.map(({ op }) => op);
     const template = names.includes('unshareMounts');
@@ -638,7 +638,7 @@ test('resctrl: the plan makes a class or requires an existing one, and delete re
       compileOptions(),
     );
   const group = (c: ReturnType<typeof rdt>) => {
-    const op = c.plan.ops.find((o) => o.op === 'rdtGroup');
+    const op = [...c.plan.ops].find((o) => o.op === 'rdtGroup');
     return [op?.path, op?.make, c.rdt];
   };
   assert.equal(group(rdt({})), ['/sys/fs/resctrl/c1', 'new', ['/sys/fs/resctrl/c1']]);
@@ -699,7 +699,7 @@ for (const [what, pointer, facts, change] of without) {
 test('CVE-2016-9962: the process is not dumpable before other processes of the joined namespaces can see it', () => {
   for (const name of ['joined-pod', 'joined-network-new-user', 'joined-user']) {
     const { spec, facts = hostFacts(), options = {} } = cases[name] as Case;
-    const names = compile(spec, facts, compileOptions(options)).plan.ops.map(({ op }) => op);
+    const names = [...compile(spec, facts, compileOptions(options)).plan.ops].map(({ op }) => op);
     const undumpable = names.indexOf('undumpable');
     const fork = Math.max(names.indexOf('fork'), names.indexOf('cgroupFork'));
     assert.ok(undumpable > 0 && undumpable < (fork < 0 ? names.length : fork), name);

@@ -1,8 +1,13 @@
 /** The plan's bytes in parts: the same as in one, however long the plan is. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { compile } from '../../src/plan/compile.js';
 import { encodeParts, encodePlan } from '../../src/plan/encode-plan.js';
+import { cgroupV1, cgroupV2, options as hostOptions, hostWith } from '../../src/plan/ideal-hosts.js';
+import { entriesOf } from '../../src/plan/op-list.js';
 import type { Op } from '../../src/plan/plan-ops.js';
+import type { Spec } from '../../src/spec/config-types.js';
+import { defaultSpec } from '../../src/spec/default-config.js';
 import { RuntError } from '../../src/sys/error.js';
 import { useNodeHost } from '../../src/sys/node-host.js';
 
@@ -41,6 +46,64 @@ test('a NUL in any part is refused, with the operation that has it', () => {
       () => encodeParts({ version: 1, ops }, options),
       (e: RuntError) => e instanceof RuntError && e.code === 'ERR_SPEC_VALUE' && e.pointer === '/linux/readonlyPaths/x',
     );
+  }
+});
+
+test('operations that are made when they are read are the same on the wire as a list of them', () => {
+  const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  const bind = { type: 'bind', options: ['rbind', 'ro', 'nosuid'] };
+  const changes: Record<string, (spec: Spec) => void> = {
+    'binds and file systems of a kind': (spec) => {
+      for (let i = 0; i < 300; i++) {
+        spec.mounts?.push({ destination: `/b${i}`, source: i % 7 === 0 ? `relative/${i}` : `/etc/${i}`, ...bind });
+        spec.mounts?.push({
+          destination: `//t${i}/`,
+          type: 'tmpfs',
+          source: 'tmpfs',
+          options: ['size=64k', 'private'],
+        });
+        if (i % 9 === 0) spec.mounts?.push({ destination: `/r${i}`, type: 'tmpfs', options: ['ro'] });
+      }
+    },
+    'mounts with fields of their own': (spec) => {
+      spec.linux = { ...spec.linux, rootfsPropagation: 'rshared' };
+      for (let i = 0; i < 3; i++) {
+        spec.mounts?.push({ destination: '/', source: `/b${i}`, ...bind });
+        spec.mounts?.push({
+          destination: `/m${i}`,
+          source: '/a',
+          ...bind,
+          uidMappings: mappings,
+          gidMappings: mappings,
+        });
+        spec.mounts?.push({ destination: `/n${i}`, source: `/bundle/rootfs/m${i}`, ...bind });
+      }
+    },
+    'paths, devices and sysctls': (spec) => {
+      spec.linux = {
+        ...spec.linux,
+        readonlyPaths: ['/a', '/a/', 'b', '/proc/x', '/a'],
+        maskedPaths: ['/m', '//m', '/__proto__', '/m/.'],
+        devices: [
+          { path: '/dev/x', type: 'c', major: 1, minor: 2 },
+          { path: '/dev//ptmx', type: 'c', major: 5, minor: 2 },
+        ],
+        sysctl: { 'net.ipv4.ip_forward': '1', 'kernel/sem': '1 2 3 4' },
+        resources: { devices: [{ allow: true, type: 'c', major: 7, minor: 8, access: 'rm' }] },
+      };
+    },
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    for (const cgroup of [cgroupV1, cgroupV2]) {
+      const spec = defaultSpec({ rootless: false, uid: 0, gid: 0, cgroupV2: cgroup === cgroupV2 });
+      change(spec);
+      const { plan } = compile(spec, hostWith(cgroup), hostOptions);
+      const made = { ...plan, ops: [...plan.ops] };
+      assert.ok(entriesOf(plan.ops).some((entry) => typeof entry === 'number'));
+      const [text, expected] = [plan, made].map((p) => Buffer.from(encodePlan(p, options)).toString());
+      assert.is(text, expected, what);
+      assert.equal(made.ops, [...plan.ops], 'the same operations each time');
+    }
   }
 });
 

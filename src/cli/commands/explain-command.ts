@@ -2,7 +2,7 @@
 import { compilePlan } from '../../container/launch/compile-bundle.js';
 import { type ExplainFormat, explainJson, explainText } from '../../plan/explain/explain-plan.js';
 import { explainDiff, explainDiffJson } from '../../plan/explain/plan-diff.js';
-import type { Plan } from '../../plan/plan-ops.js';
+import type { Plan } from '../../plan/op-list.js';
 import { absolute } from '../absolute-path.js';
 import { usageError } from '../arguments.js';
 import { isColoured, terminalWidth } from '../colour.js';

@@ -1,5 +1,6 @@
 /** The cgroups of a restored container, made as in a create, and criu's entry into them. */
-import type { Op, Plan } from '../../plan/plan-ops.js';
+import { indexOfOp, type Plan } from '../../plan/op-list.js';
+import type { Op } from '../../plan/plan-ops.js';
 import { check, RuntError } from '../../sys/error.js';
 import { exists, readText } from '../../sys/fs.js';
 import { host, native } from '../../sys/host.js';
@@ -23,7 +24,7 @@ export class RestoredCgroups {
 
   /** Whether they belong to a systemd unit, which starts with a process in it. */
   get isInUnit(): boolean {
-    return this.plan.ops.some(({ op }) => op === 'systemdScope');
+    return indexOfOp(this.plan.ops, 'systemdScope') >= 0;
   }
 
   /** Makes all cgroups with their limits, before criu restores into them. Puts the process into those of a unit. */

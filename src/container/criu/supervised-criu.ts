@@ -1,7 +1,7 @@
 /** criu as the supervisor's child, so that the supervisor can record how the restored process ends (`rst_sibling`). */
 
 import { encodePlan } from '../../plan/encode-plan.js';
-import type { Plan } from '../../plan/plan-ops.js';
+import type { Plan } from '../../plan/op-list.js';
 import { check } from '../../sys/error.js';
 import { fdPair } from '../../sys/fds.js';
 import { readText } from '../../sys/fs.js';

@@ -12,7 +12,7 @@ import type { OwnSpan } from '../../plan/explain/plan-trace.js';
 import { withHookTimeouts } from '../../plan/hooks/hook-compile.js';
 import type { CompileOptions, HostFacts } from '../../plan/host-facts.js';
 import { newNamespaces } from '../../plan/namespaces/namespace-compile.js';
-import type { Plan } from '../../plan/plan-ops.js';
+import type { Plan } from '../../plan/op-list.js';
 import type { Spec } from '../../spec/config-types.js';
 import { warningSentence } from '../../spec/judge/findings.js';
 import { loadSpec } from '../../spec/load-config.js';

@@ -1,6 +1,7 @@
 /** Input and resources of one launch. */
 import type { HostFacts } from '../../plan/host-facts.js';
-import { type Op, opsNamed, type Plan } from '../../plan/plan-ops.js';
+import { opsNamed, type Plan } from '../../plan/op-list.js';
+import type { Op } from '../../plan/plan-ops.js';
 import type { Spec } from '../../spec/config-types.js';
 import { OwnedFd } from '../../sys/fds.js';
 import type { Placeholder } from '../cgroups/systemd-unit.js';

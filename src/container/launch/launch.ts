@@ -1,5 +1,6 @@
 /** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
-import { type Op, ops, opsNamed, outline } from '../../plan/plan-ops.js';
+import { entriesOf, indexOfOp, nextOf, opsNamed } from '../../plan/op-list.js';
+import type { Op } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -29,7 +30,7 @@ export class Launch {
   /** The first operation of the plan's outline that is not done, if it is the runtime's. */
   private next = 0;
   /** Those of runt-init that are reported as done. */
-  private readonly reported = new Set<Op>();
+  private readonly reported = new Set<number>();
   /** An undo must run the poststop hooks (runtime.md#lifecycle). */
   private hooksStarted = false;
   private readonly warn = (sentence: string): void => this.input.warn?.(sentence);
@@ -56,8 +57,7 @@ export class Launch {
     const { plan, config, root, record, exec } = this.input;
     try {
       // The first operation of runt-init is none of a mount.
-      const first = outline(plan.ops).find((index) => ops[(plan.ops[index] as Op).op].by === 'init');
-      await this.performUntil(first ?? -1);
+      await this.performUntil(nextOf(plan.ops, 'init', 0));
       resources.valueFile.close();
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
@@ -206,17 +206,18 @@ export class Launch {
   private async performUntil(to: number): Promise<void> {
     const { plan, trace } = this.input;
     // runt-init performs the mounts.
-    const indices = outline(plan.ops);
-    for (; this.next < indices.length; this.next++) {
-      const index = indices[this.next] as number;
+    for (;;) {
+      const index = nextOf(plan.ops, 'runtime', this.next);
       if (index >= to) break;
-      const op = plan.ops[index] as Op;
-      if (!isRuntimeOp(op)) continue;
-      const start = trace ? native.monotonic() : 0n;
-      const slow = perform(op, this.resources) ?? host.turn?.();
-      if (slow) await slow;
-      this.input.onDone?.(op);
-      if (trace) this.spans.push({ index, start, end: native.monotonic() });
+      const op = this.opAt(index);
+      if (isRuntimeOp(op)) {
+        const start = trace ? native.monotonic() : 0n;
+        const slow = perform(op, this.resources) ?? host.turn?.();
+        if (slow) await slow;
+        this.input.onDone?.(op);
+        if (trace) this.spans.push({ index, start, end: native.monotonic() });
+      }
+      this.next = index + 1;
     }
   }
 
@@ -224,23 +225,24 @@ export class Launch {
   private passInit(to: number, executed = false): void {
     const { plan, onDone } = this.input;
     if (!onDone) return;
-    for (const op of plan.ops.slice(0, to)) {
+    for (let i = nextOf(plan.ops, 'init', 0); i < to; i = nextOf(plan.ops, 'init', i + 1)) {
+      const op = this.opAt(i);
       const isLater = op.op === 'seccomp' && op.late && !executed;
-      if (ops[op.op].by !== 'init' || isLater || this.reported.has(op)) continue;
-      this.reported.add(op);
+      if (isLater || this.reported.has(i)) continue;
+      this.reported.add(i);
       onDone(op);
     }
   }
 
   private opAt(index: number): Op {
-    return this.input.plan.ops[index]!;
+    return this.input.plan.ops.at(index)!;
   }
 
   /** The answer to each report of runt-init. */
   private readonly handlers: ReportHandlers<State> = {
     created: () => {
       const { plan, onDone } = this.input;
-      if (onDone) this.passInit(plan.ops.findIndex(({ op }) => op === 'wait') + 1);
+      if (onDone) this.passInit(indexOfOp(plan.ops, 'wait') + 1);
     },
     exec: () => this.passInit(this.input.plan.ops.length, true),
     trace: ({ spans }) => append(this.spans, spans),
@@ -319,10 +321,12 @@ export class Launch {
 
   private opError({ index, errno, syscall, detail }: ReportOf<'error'>): Error {
     const { ops } = this.input.plan;
-    const op = ops[index];
+    const op = ops.at(index);
     if (op) {
       this.passInit(index);
-      const filtered = ops.slice(0, index).some((before) => before.op === 'seccomp' && !before.late);
+      const filtered = opsNamed(ops, 'seccomp').some(
+        (filter) => !filter.late && entriesOf(ops).indexOf(filter) < index,
+      );
       return new OpFailed({ op, errno, syscall, detail, filtered });
     }
     // It failed before its first operation.

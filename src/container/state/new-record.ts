@@ -1,7 +1,7 @@
 /** The record of a new container of `create`, `run` or `restore`. */
 import { cgroupDirectories } from '../../cgroup/cgroup-paths.js';
 import { recordedHooks } from '../../plan/hooks/hook-compile.js';
-import { opsNamed } from '../../plan/plan-ops.js';
+import { opsNamed } from '../../plan/op-list.js';
 import { rootfsPath } from '../../plan/root/root-compile.js';
 import { native } from '../../sys/host.js';
 import { timestamp } from '../../sys/timestamp.js';

@@ -1,6 +1,8 @@
 /** The rest of a plan in the state directory, so that `start` can name the operation that fails. */
+
+import { entriesOf, indexOfOp, nextOf, opsNamed, type Plan } from '../../plan/op-list.js';
 import type { FieldType } from '../../plan/op-shape.js';
-import { type Op, type OpName, ops, type Plan } from '../../plan/plan-ops.js';
+import { type Op, type OpName, ops } from '../../plan/plan-ops.js';
 import { host } from '../../sys/host.js';
 import { entryText, withState } from './state-directory.js';
 import { planRestFile } from './state-store.js';
@@ -11,11 +13,15 @@ type PlanRest = readonly (readonly [index: number, op: Op])[];
 
 /** The operations that runt-init performs after `wait`, and a late seccomp filter, which it loads before the execve. */
 const restOf = ({ ops: all }: Plan): PlanRest => {
-  const wait = all.findIndex(({ op }) => op === 'wait');
+  const wait = indexOfOp(all, 'wait');
   const rest: [number, Op][] = [];
-  all.forEach((op, i) => {
-    if ((i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late)) rest.push([i, op]);
-  });
+  for (const op of opsNamed(all, 'seccomp')) {
+    const i = entriesOf(all).indexOf(op);
+    if (op.late && i < wait) rest.push([i, op]);
+  }
+  for (let i = nextOf(all, 'init', wait + 1); i < all.length; i = nextOf(all, 'init', i + 1)) {
+    rest.push([i, all.at(i) as Op]);
+  }
   return rest;
 };
 

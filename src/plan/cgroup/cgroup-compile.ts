@@ -9,6 +9,7 @@ import { v2Settings } from '../../cgroup/settings/v2-settings.js';
 import type { Device, Resources } from '../../spec/config-types.js';
 import { append } from '../../sys/append.js';
 import { RuntError } from '../../sys/error.js';
+import type { OpEntry, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 import { v1DeviceOps, v2DeviceOps } from './device-rule-ops.js';
 
@@ -30,9 +31,9 @@ interface CgroupOpsOptions {
 /** Controllers whose files engines read for statistics; enabled on v2 if the kernel allows, even without a limit. */
 export const statistics: readonly string[] = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'];
 
-export interface CgroupOps {
+export interface CgroupOps<E extends OpEntry = Op> {
   /** Before the clone: makes the cgroups and writes every value, in an order that the kernel accepts. */
-  readonly before: Op[];
+  readonly before: E[];
   /** v1: the files through which runt-init enters its cgroups. */
   readonly tasks: readonly string[];
   /** v2: the cgroup in which runt-init is cloned; empty for none. */
@@ -40,7 +41,8 @@ export interface CgroupOps {
 }
 
 /**
- * The operations for `linux.resources` in the cgroups of `paths`.
+ * The operations for `linux.resources` in the cgroups of `paths`. With `makers`, those of v1 device rules are made when
+ * they are read.
  * @throws RuntError ERR_UNSUPPORTED for a value that the layout cannot hold, ERR_CGROUP_CONTROLLER for a value whose
  * controller the host lacks, ERR_CGROUP_NOT_DELEGATED for a named cgroup, or a value, that a rootless runtime may not
  * write, ERR_SPEC_VALUE for values that contradict each other
@@ -50,12 +52,26 @@ export function cgroupOps(
   paths: CgroupPaths,
   resources: Resources | undefined,
   options: CgroupOpsOptions,
-): CgroupOps {
+): CgroupOps;
+export function cgroupOps(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources | undefined,
+  options: CgroupOpsOptions,
+  makers: OpMakers | undefined,
+): CgroupOps<OpEntry>;
+export function cgroupOps(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources | undefined,
+  options: CgroupOpsOptions,
+  makers?: OpMakers,
+): CgroupOps<OpEntry> {
   const requested = resources ?? {};
   if (options.noCgroup) refuseLimits(facts, requested);
   else if (options.named) refuseUnwritable(facts, paths);
   const before =
-    facts.layout === 'v2' ? v2Ops(facts, paths, requested, options) : v1Ops(facts, paths, requested, options);
+    facts.layout === 'v2' ? v2Ops(facts, paths, requested, options) : v1Ops(facts, paths, requested, options, makers);
   return {
     before,
     tasks: paths.v1.filter((p) => p.writable).map((p) => `${p.path}/tasks`),
@@ -66,8 +82,14 @@ export function cgroupOps(
 /** JSON pointer of the resources. */
 const at = '/linux/resources';
 
-function v1Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, options: CgroupOpsOptions): Op[] {
-  const ops: Op[] = [];
+function v1Ops(
+  facts: CgroupFacts,
+  paths: CgroupPaths,
+  resources: Resources,
+  options: CgroupOpsOptions,
+  makers: OpMakers | undefined,
+): OpEntry[] {
+  const ops: OpEntry[] = [];
   for (const { hierarchy, path, writable } of paths.v1) {
     if (!writable) continue;
     const at = '/linux/cgroupsPath';
@@ -90,8 +112,10 @@ function v1Ops(facts: CgroupFacts, paths: CgroupPaths, resources: Resources, opt
   if (unifiedSettings.length > 0) append(ops, unifiedOps(facts, paths, unifiedSettings));
   if (!options.rootless) {
     const v1Path = paths.v1.find((p) => p.hierarchy.controllers.includes('devices'));
-    if (v1Path) append(ops, v1DeviceOps(v1Path.path, deviceList(resources.devices, `${at}/devices`, options.devices)));
-    else if (resources.devices?.length) {
+    if (v1Path) {
+      const list = deviceList(resources.devices, `${at}/devices`, options.devices);
+      append(ops, v1DeviceOps(v1Path.path, list, makers));
+    } else if (resources.devices?.length) {
       throw controllerError({ controller: 'devices', file: 'devices.deny', value: '', at: `${at}/devices` }, facts);
     }
   }

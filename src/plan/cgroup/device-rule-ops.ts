@@ -6,17 +6,23 @@ import {
   type DeviceOrder,
   deviceText,
   exceptionText,
+  rulePointer,
 } from '../../cgroup/devices/device-list.js';
+import type { OpEntry, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 /** The list as writes to devices.allow and devices.deny of a v1 cgroup. */
-export function v1DeviceOps(path: string, list: DeviceList): Op[] {
-  const file = (allow: boolean) => `${path}/devices.${allow ? 'allow' : 'deny'}`;
+export function v1DeviceOps(path: string, list: DeviceList, makers: OpMakers | undefined): OpEntry[] {
+  const { exceptions } = list;
+  const file = `${path}/devices.${list.allow ? 'deny' : 'allow'}`;
+  const op = (i: number): Op => {
+    const e = exceptions.at(i);
+    return { op: 'cgroupWrite', at: rulePointer(list.list, e), path: file, value: exceptionText(e) };
+  };
+  const first = makers?.add({ by: 'runtime', op });
   return [
-    { op: 'cgroupWrite', at: list.at, path: file(list.allow), value: 'a' },
-    ...list.exceptions.map(
-      (e): Op => ({ op: 'cgroupWrite', at: e.at, path: file(!list.allow), value: exceptionText(e) }),
-    ),
+    { op: 'cgroupWrite', at: list.at, path: `${path}/devices.${list.allow ? 'allow' : 'deny'}`, value: 'a' },
+    ...exceptions.map((_, i) => (first === undefined ? op(i) : first + i)),
   ];
 }
 
@@ -56,7 +62,10 @@ export function deviceChanges(path: string, wanted: DeviceList, current: string)
   const allowsAll = lines.some((line) => line.startsWith('a '));
   if (wanted.allow || allowsAll) {
     const [all, each] = wanted.allow ? (['allow', 'deny'] as const) : (['deny', 'allow'] as const);
-    return [write(all, 'a', wanted.at), ...wanted.exceptions.map((e) => write(each, exceptionText(e), e.at))];
+    return [
+      write(all, 'a', wanted.at),
+      ...wanted.exceptions.map((e) => write(each, exceptionText(e), rulePointer(wanted.list, e))),
+    ];
   }
   const currentAccess = new Map(lines.map(splitLine));
   const wantedAccess = new Map(wanted.exceptions.map((e) => [deviceText(e), e.access]));
@@ -65,7 +74,7 @@ export function deviceChanges(path: string, wanted: DeviceList, current: string)
   const ops: Op[] = [];
   for (const e of wanted.exceptions) {
     const access = missing(currentAccess.get(deviceText(e)), e.access);
-    if (access) ops.push(write('allow', exceptionText({ ...e, access }), e.at));
+    if (access) ops.push(write('allow', exceptionText({ ...e, access }), rulePointer(wanted.list, e)));
   }
   for (const [device, access] of currentAccess) {
     const less = missing(wantedAccess.get(device), access);

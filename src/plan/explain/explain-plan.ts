@@ -1,6 +1,7 @@
 /** A plan as text and as JSON. Pure: no I/O. */
 import { toJson } from '../../spec/json/exact-json.js';
-import { type Op, ops, type Plan } from '../plan-ops.js';
+import type { Plan } from '../op-list.js';
+import { type Op, ops } from '../plan-ops.js';
 import { printable } from '../printable-text.js';
 import { rows, sentence } from './op-messages.js';
 import { phase, phases } from './op-phases.js';
@@ -21,7 +22,7 @@ export interface ExplainFormat {
  * Annotations that weaken the container come last, marked.
  */
 export function explainText(plan: Plan, o: ExplainFormat & { readonly id: string }): string {
-  const numbered = plan.ops.map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
+  const numbered = [...plan.ops].map((op, i) => ({ phase: phase(op), lines: lineParts(op, i) }));
   const blocks: string[] = [`${bold(printable(o.id), o)}: ${plan.ops.length} operations\n`];
   for (const name of phases) {
     const lines = numbered.filter((n) => n.phase === name).flatMap((n) => n.lines);
@@ -37,7 +38,7 @@ export function explainText(plan: Plan, o: ExplainFormat & { readonly id: string
 
 /** The plan as JSON (docs/plan-json.md); integers are exact. */
 export function explainJson(plan: Plan): string {
-  const operations = plan.ops.map((op, index) => ({ index, ...opFields(op) }));
+  const operations = [...plan.ops].map((op, index) => ({ index, ...opFields(op) }));
   const unsafe = plan.unsafeAnnotations?.map(({ at, effect }) => ({ at, effect }));
   return `${toJson({ version: plan.version, operations, ...(unsafe && { unsafeAnnotations: unsafe }) }, '  ')}\n`;
 }

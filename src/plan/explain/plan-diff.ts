@@ -2,7 +2,8 @@
 
 import { toJson } from '../../spec/json/exact-json.js';
 import { append } from '../../sys/append.js';
-import type { Op, Plan } from '../plan-ops.js';
+import type { Plan } from '../op-list.js';
+import type { Op } from '../plan-ops.js';
 import { type ExplainFormat, type Line, layout, lineParts, opFields } from './explain-plan.js';
 
 /** One difference. `moved` is the same operation at another index. */
@@ -22,8 +23,9 @@ type Change =
  * renumbers all the mounts after it.
  */
 export function planDiff(before: Plan, after: Plan): Change[] {
-  const a = before.ops.map(canonical);
-  const b = after.ops.map(canonical);
+  const [old, now] = [[...before.ops], [...after.ops]];
+  const a = old.map(canonical);
+  const b = now.map(canonical);
   const common = longestCommon(a, b);
   const commonA = new Set(common.map(([i]) => i));
   const commonB = new Set(common.map(([, j]) => j));
@@ -41,8 +43,8 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   pair(
     removed,
     added,
-    (i) => identity(before.ops[i]!),
-    (j) => identity(after.ops[j]!),
+    (i) => identity(old[i]!),
+    (j) => identity(now[j]!),
     partner,
   );
   const taken = new Set(partner.values());
@@ -51,15 +53,15 @@ export function planDiff(before: Plan, after: Plan): Change[] {
   const positionOf = positions(new Map([...common, ...[...partner].filter(([i, j]) => a[i] !== b[j])]));
   for (const i of removed) {
     const j = partner.get(i);
-    const op = before.ops[i]!;
+    const op = old[i]!;
     if (j === undefined) changes.push({ position: positionOf(i), change: { change: 'removed', before: op, a: i } });
     else {
       const change = a[i] === b[j] ? 'moved' : 'changed';
-      changes.push({ position: j, change: { change, before: op, after: after.ops[j]!, a: i, b: j } });
+      changes.push({ position: j, change: { change, before: op, after: now[j]!, a: i, b: j } });
     }
   }
   for (const j of added) {
-    if (!taken.has(j)) changes.push({ position: j, change: { change: 'added', after: after.ops[j]!, b: j } });
+    if (!taken.has(j)) changes.push({ position: j, change: { change: 'added', after: now[j]!, b: j } });
   }
   return changes.sort((x, y) => x.position - y.position).map((c) => c.change);
 }

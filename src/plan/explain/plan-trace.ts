@@ -1,6 +1,7 @@
 /** `--trace`: the time of each operation, in the Trace Event Format that Chrome and Perfetto load. */
 import { toJson } from '../../spec/json/exact-json.js';
-import { ops, type Plan } from '../plan-ops.js';
+import type { Plan } from '../op-list.js';
+import { ops } from '../plan-ops.js';
 import { sentence } from './op-messages.js';
 
 /** Times are CLOCK_MONOTONIC in ns. */
@@ -40,7 +41,7 @@ export function traceJson(plan: Plan, spans: readonly OpSpan[], extra: readonly 
     events.push({ name: span.name, cat: 'runtime', ph: 'X', pid: 1, tid: threads.runtime, ...times(span) });
   }
   for (const span of spans) {
-    const op = plan.ops[span.index];
+    const op = plan.ops.at(span.index);
     if (op === undefined) throw new RangeError(`no operation ${span.index} in a plan of ${plan.ops.length}`);
     const { by } = ops[op.op];
     const args = { index: span.index, op: op.op, at: op.at };

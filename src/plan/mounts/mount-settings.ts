@@ -4,6 +4,7 @@ import type { Mount } from '../../spec/config-types.js';
 import { mountOption } from '../../spec/mount-options.js';
 import { MOUNT_ATTR_NOEXEC } from '../../sys/linux.js';
 import type { BindMount, FsMount } from './mount-op.js';
+import type { SharedFields } from './mount-text.js';
 
 export type MountSettings = Readonly<ParsedOptions>;
 
@@ -45,11 +46,15 @@ export const newMountAttributes = (s: MountSettings): number => ((s.setAttrs & ~
 /** What mounts of one type with equal options share. */
 export interface MountKind {
   readonly settings: MountSettings;
-  /** The list of its first mount. */
-  readonly options: string[] | undefined;
+  /** The type; '' for none. */
+  readonly type: string;
   /** Once the first of them is compiled: its operation, of which the others get copies with their own paths. */
   bind?: BindMount | undefined;
   fs?: FsMount | undefined;
+  /** One of them is encoded. */
+  isEncoded: boolean;
+  /** The fields on the wire that they share, once two are encoded. */
+  shared?: SharedFields | undefined;
 }
 
 /** The kind of each mount, in order. Most mounts of a long list are of the kind of another one. */
@@ -58,15 +63,24 @@ export function mountKinds(mounts: readonly Mount[]): readonly MountKind[] {
   const kinds: MountKind[] = [];
   for (let i = 0; i < mounts.length; i++) {
     const mount = mounts[i] as Mount;
+    const before = mounts[i - 1];
+    if (before && before.options === mount.options && before.type === mount.type) {
+      kinds[i] = kinds[i - 1] as MountKind;
+      continue;
+    }
     // No option holds a NUL: rules/text-rules.ts. Without options, or with an empty one, a mount has no settings.
     const key = `${mount.type ?? ''}\0${mount.options?.join('\0') ?? ''}`;
     let kind = known.get(key);
     if (!kind) {
-      kind = { settings: mountSettings(mount), options: mount.options, bind: undefined, fs: undefined };
+      kind = {
+        settings: mountSettings(mount),
+        type: mount.type ?? '',
+        bind: undefined,
+        fs: undefined,
+        isEncoded: false,
+        shared: undefined,
+      };
       known.set(key, kind);
-    } else if (mount.options) {
-      // One list of options for all of them: a third of what a mount of the config takes.
-      mount.options = kind.options ?? mount.options;
     }
     kinds[i] = kind;
   }

@@ -12,9 +12,11 @@ import {
   joinedNamespaces,
   newNamespaces,
 } from '../namespaces/namespace-compile.js';
-import type { Op, OpOf } from '../plan-ops.js';
+import type { OpMaker } from '../op-list.js';
+import type { Op } from '../plan-ops.js';
 import { unsupportedError } from '../unsupported-values.js';
 import { type MountKind, type MountSettings, mountKinds } from './mount-settings.js';
+import { NO_SLOT, SOURCE } from './mount-text.js';
 import { lowerLayers } from './overlay-options.js';
 
 /** A lower layer of an overlay whose ids are mapped: its path on the host, and the slot of the tree. */
@@ -23,28 +25,26 @@ interface MappedLayer {
   readonly slot: number;
 }
 
-/** A bind source that runt-init clones, until its slot is known: that follows those that the runtime fills. */
-type ClonedSource = Omit<OpOf<'cloneSource'>, 'slot'> & { slot: number };
-
 export interface Trees {
   readonly ops: Op[];
   /** The kind of each mount, in order. */
   readonly kinds: readonly MountKind[];
-  /** The clean destination of each mount, in order. */
-  readonly targets: readonly string[];
+  /** The destinations that are not clean, cleaned, by the index of the mount. */
+  readonly cleaned: ReadonlyMap<number, string>;
   /** The indices of the mounts on `/`. */
   readonly roots: ReadonlySet<number>;
-  /** The slot of each mount's bind source, in order; undefined for none. */
-  readonly binds: readonly (number | undefined)[];
-  /** The absolute path of each bind's source, in order. */
-  readonly paths: readonly string[];
+  /** The slot of each mount's bind source, in order; NO_SLOT for none, and until those of `sources` are known. */
+  readonly binds: Int32Array;
+  /** The absolute paths of relative bind sources, by the index of the mount. */
+  readonly relative: ReadonlyMap<number, string>;
   /** Id-mapped lower layers of overlays, uppermost first, by the index of the mount. */
   readonly layers: ReadonlyMap<number, readonly MappedLayer[]>;
   /** Slots of user namespaces with the id maps that runt-init uses, by the index of the mount. */
   readonly maps: ReadonlyMap<number, number>;
-  readonly sources: readonly ClonedSource[];
-  /** The index of the mount of each of them. */
-  readonly sourceMounts: readonly number[];
+  /** The indices of the mounts whose bind source runt-init clones. Its slot follows those that the runtime fills. */
+  readonly sources: readonly number[];
+  /** Of these, the ones whose source may be missing until an earlier mount makes it. */
+  readonly optional: ReadonlySet<number>;
   /** Paths in the container of bind sources that earlier mounts made or cover, by the index of the mount. */
   readonly inside: ReadonlyMap<number, string>;
   /** Slot of the rootfs; absent if runt-init opens it. */
@@ -71,15 +71,15 @@ export function treeOps(
   const maps = new Map<number, number>();
   const inside = new Map<number, string>();
   const namespaces = new Map<string, number>();
-  const binds: (number | undefined)[] = [];
-  const paths: string[] = [];
-  const sources: ClonedSource[] = [];
-  const sourceMounts: number[] = [];
+  const sources: number[] = [];
+  const optionals = new Set<number>();
   const { mounts = [] } = spec;
   const { bundle } = options;
   const kinds = mountKinds(mounts);
-  const { targets, roots } = targetsOf(mounts);
-  const earlier = new EarlierTargets(mounts, kinds, targets);
+  const binds = new Int32Array(mounts.length).fill(NO_SLOT);
+  const { cleaned, roots } = targetsOf(mounts);
+  const relative = new Map<number, string>();
+  const earlier = new EarlierTargets(mounts, kinds, cleaned);
   const clones = hasMountNamespace(spec);
   const inRootfs = new Below(cleanPath(rootfs));
   // In a joined mount namespace, paths are those of its tree.
@@ -99,8 +99,6 @@ export function treeOps(
     });
   // A loop with few calls and objects, and without closures: a config may have thousands of mounts.
   for (let i = 0; i < mounts.length; i++) {
-    binds[i] = undefined;
-    paths[i] = '';
     const mount = mounts[i] as Mount;
     const s = (kinds[i] as MountKind).settings;
     const { uidMappings, gidMappings, source: named = '' } = mount;
@@ -109,23 +107,21 @@ export function treeOps(
       (gidMappings !== undefined && gidMappings.length > 0) ||
       s.idmap !== undefined;
     if ((!mapped && !byRuntime && !s.bind) || s.remount) continue;
-    const source = named.startsWith('/') ? named : `${bundle}/${named}`;
-    paths[i] = source;
-    const below = inRootfs.has(source);
-    const nofollow = s.sourceNofollow || s.copySymlink;
+    const isAbsolute = named.startsWith('/');
+    const source = isAbsolute ? named : `${bundle}/${named}`;
+    if (!isAbsolute) relative.set(i, source);
+    // Most sources have no directory of that name.
+    const below = source.includes(inRootfs.name) && inRootfs.has(source);
     const optional = !mapped && below;
     // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
     const path = clones && below ? inRootfs.rest(source) : '';
     const isInside = path !== '' && !(mapped && inUserNamespace) && earlier.reach(i, path, s.recursiveBind);
     if (s.bind && isInside) inside.set(i, path);
     if (s.bind && isInside && !mapped) continue;
-    const from = `/mounts/${i}/source`;
-    const recursive = s.recursiveBind;
     if (!mapped && !byRuntime) {
       if (!clones) continue;
-      const n = sources.length;
-      sources[n] = { op: 'cloneSource', at: from, source, recursive, nofollow, optional, slot: -1 };
-      sourceMounts[n] = i;
+      sources[sources.length] = i;
+      if (optional) optionals.add(i);
       continue;
     }
     const at = `/mounts/${i}`;
@@ -162,39 +158,80 @@ export function treeOps(
     }
     const tree = count++;
     binds[i] = tree;
-    ops.push({ op: 'openTree', at: from, source, recursive, nofollow, optional, slot: tree });
+    ops.push({ op: 'openTree', ...sourceFields(i, source, s, optional), slot: tree });
     if (mapped)
       ops.push({ op: 'idMapTree', at, source, tree, recursive: s.idmap?.recursive ?? false, slot: namespace });
   }
   return {
     ops,
     kinds,
-    targets,
+    cleaned,
     roots,
     binds,
-    paths,
+    relative,
     layers,
     maps,
     sources,
-    sourceMounts,
+    optional: optionals,
     inside,
     rootSlot: byRuntime ? 0 : undefined,
     count,
   };
 }
 
+const sourceFields = (i: number, source: string, s: MountSettings, optional: boolean) => ({
+  at: `/mounts/${i}/source`,
+  source,
+  recursive: s.recursiveBind,
+  nofollow: s.sourceNofollow || s.copySymlink,
+  optional,
+});
+
+/** The operations with which runt-init clones bind sources, by their place in `sources`. */
+export function sourceMaker(mounts: readonly Mount[], trees: Trees): OpMaker {
+  const { kinds, sources, relative, optional, binds } = trees;
+  const sourceOf = (i: number): string => relative.get(i) ?? (mounts[i]?.source as string);
+  return {
+    by: 'init',
+    op: (n) => {
+      const i = sources[n] as number;
+      const s = (kinds[i] as MountKind).settings;
+      return { op: 'cloneSource', ...sourceFields(i, sourceOf(i), s, optional.has(i)), slot: binds[i] as number };
+    },
+    encode: (index, count, at, w) => {
+      const some = optional.size > 0 ? optional : undefined;
+      const own = relative.size > 0 ? relative : undefined;
+      const texts: string[] = [];
+      let { slots } = w;
+      for (let n = 0; n < count; n++) {
+        const i = sources[index + n] as number;
+        const s = (kinds[i] as MountKind).settings;
+        const source = own?.get(i) ?? (mounts[i] as Mount).source;
+        const slot = binds[i] as number;
+        const recursive = s.recursiveBind ? '\x001\0' : '\x000\0';
+        const nofollow = s.sourceNofollow || s.copySymlink ? '1\0' : '0\0';
+        texts[n] = `${SOURCE}${at + n}\0${source}${recursive}${nofollow}${some?.has(i) ? 1 : 0}\0${slot}\0`;
+        if (slot >= slots) slots = slot + 1;
+      }
+      w.slots = slots;
+      w.fields += 7 * count;
+      return texts.join('');
+    },
+  };
+}
+
 /** The clean destinations of mounts, and which of them are on `/`. */
-function targetsOf(mounts: readonly Mount[]): { targets: string[]; roots: Set<number> } {
-  const targets: string[] = [];
+function targetsOf(mounts: readonly Mount[]): { cleaned: Map<number, string>; roots: Set<number> } {
+  // Nearly all destinations are clean: a list of all would be the second one.
+  const cleaned = new Map<number, string>();
   const roots = new Set<number>();
   for (let i = 0; i < mounts.length; i++) {
     const { destination } = mounts[i] as Mount;
-    targets[i] = destination;
     if (isClean(destination)) continue;
-    targets[i] = cleanPath(destination);
+    cleaned.set(i, cleanPath(destination));
     if (isRoot(destination)) roots.add(i);
   }
-  return { targets, roots };
+  return { cleaned, roots };
 }
 
 /** The lower layers of an id-mapped overlay, which rules/mount-rules.ts lets be one `lowerdir`. */
@@ -221,7 +258,7 @@ export const opensAsCaller = (spec: Spec, facts: HostFacts, trees: Trees): boole
 
 /** Paths in the rootfs, a clean path, where an earlier mount may still create them. */
 class Below {
-  private readonly name: string;
+  readonly name: string;
   private readonly start: string;
 
   constructor(directory: string) {
@@ -230,8 +267,7 @@ class Below {
   }
 
   has(path: string): boolean {
-    // Most sources have no directory of that name.
-    return path.includes(this.name) && cleanPath(path).startsWith(this.start) && !path.split('/').includes('..');
+    return cleanPath(path).startsWith(this.start) && !path.split('/').includes('..');
   }
 
   /** The path below the rootfs, with a slash. */
@@ -250,7 +286,7 @@ class EarlierTargets {
   constructor(
     private readonly mounts: readonly Mount[],
     private readonly kinds: readonly MountKind[],
-    private readonly targets: readonly string[],
+    private readonly cleaned: ReadonlyMap<number, string>,
   ) {}
 
   /** Whether a mount before `index` made or covers `path`, a clean one, or is below it. */
@@ -262,7 +298,7 @@ class EarlierTargets {
   }
 
   private add(index: number): void {
-    const target = this.targets[index] as string;
+    const target = this.cleaned.get(index) ?? (this.mounts[index] as Mount).destination;
     if (target === '/' || (this.mounts[index]?.type === undefined && !this.kinds[index]?.settings.bind)) return;
     this.before.add(target);
     for (const parent of parentsOf(target)) this.parents.add(parent);

@@ -1,5 +1,6 @@
 /** Mounts with the option `ro` that become read-only only after runt has filled them. */
 import { MOUNT_ATTR_RDONLY } from '../../sys/linux.js';
+import type { OpEntry, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 /**
@@ -7,9 +8,12 @@ import type { Op } from '../plan-ops.js';
  * directory. Also from one on /dev, which may get a terminal. Returns the operations that restore it; runc does so for
  * every tmpfs.
  */
-export function deferReadOnly(ops: Op[]): Op[] {
+export function deferReadOnly(ops: OpEntry[], makers: OpMakers): Op[] {
   const targets = new Set<string>();
-  for (let i = 0; i < ops.length; i++) if (isReadOnly(ops[i] as Op)) targets.add(targetOf(ops[i] as Op));
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i] as OpEntry;
+    if (typeof op !== 'number' && isReadOnly(op)) targets.add(targetOf(op));
+  }
   if (targets.size === 0) return [];
   const lengths = new Set([...targets].map(({ length }) => length));
   const last: Op[] = [];
@@ -20,10 +24,10 @@ export function deferReadOnly(ops: Op[]): Op[] {
   const laterTargets = new Set<string>();
   const filled = new Set(['/dev']);
   for (let i = ops.length - 1; i >= 0; i--) {
-    const op = ops[i] as Op;
+    const op = makers.op(ops[i] as OpEntry);
     const path = targetOf(op);
     // A later mount over it, or a remount of it, decides.
-    if (isReadOnly(op) && !laterTargets.has(path) && filled.has(path)) {
+    if (typeof ops[i] !== 'number' && isReadOnly(op) && !laterTargets.has(path) && filled.has(path)) {
       const { at, target } = op;
       ops[i] = {
         ...op,
@@ -38,6 +42,7 @@ export function deferReadOnly(ops: Op[]): Op[] {
   return last.reverse();
 }
 
+/** mount-compile.ts makes such a mount at once. */
 const isReadOnly = (op: Op): op is Extract<Op, { op: 'mountFs' }> =>
   op.op === 'mountFs' && op.fstype === 'tmpfs' && (Number(op.attrs) & MOUNT_ATTR_RDONLY) !== 0;
 

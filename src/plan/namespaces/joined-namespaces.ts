@@ -5,6 +5,7 @@ import { CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, namespaceFla
 import type { HostFacts } from '../host-facts.js';
 import { idMapOps } from '../ids/id-map-compile.js';
 import { mapLines } from '../ids/id-map-lines.js';
+import type { OpEntry } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 import { newNamespaces, timeOps } from './namespace-compile.js';
 
@@ -74,8 +75,8 @@ export function joinOps(
   cloned: number,
   inUserNamespace: readonly Op[],
   entering: readonly Op[],
-  asCaller: readonly Op[],
-): Op[] {
+  asCaller: readonly OpEntry[],
+): OpEntry[] {
   const enter = (optional: boolean, chosen: readonly Join[]): Op[] =>
     chosen.map(({ at, path, flag, slot }): Op => ({ op: 'setns', at, path, flag, slot, optional }));
   const at = '/linux/namespaces';
@@ -84,13 +85,13 @@ export function joinOps(
   const others = all.filter(({ flag }) => flag !== CLONE_NEWUSER);
   const undumpable: Op = { op: 'undumpable', at: '' };
   const early = asCaller.length > 0 ? CLONE_NEWNS : 0;
-  const root: Op[] = [
+  const root: OpEntry[] = [
     ...inUserNamespace,
     ...(early ? [{ op: 'unshare', at, flags: early } as const, ...asCaller] : []),
     { op: 'becomeRoot', at: '/linux/uidMappings' },
     undumpable,
   ];
-  const ops: Op[] = [];
+  const ops: OpEntry[] = [];
   if (user.length > 0) {
     append(ops, [
       undumpable,

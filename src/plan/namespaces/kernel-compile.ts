@@ -3,16 +3,23 @@
 import type { Spec } from '../../spec/config-types.js';
 import { escapeSegment } from '../../spec/json/json-pointer.js';
 import { sysctlPath } from '../../spec/rules/sysctl-rules.js';
+import type { OpEntry, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
-export function kernelOps(spec: Spec): Op[] {
-  const ops: Op[] = [];
+export function kernelOps(spec: Spec, makers: OpMakers): OpEntry[] {
+  const ops: OpEntry[] = [];
   if (spec.hostname) ops.push({ op: 'hostname', at: '/hostname', name: spec.hostname });
   if (spec.domainname) ops.push({ op: 'domainname', at: '/domainname', name: spec.domainname });
   const sysctl = spec.linux?.sysctl ?? {};
-  for (const key of Object.keys(sysctl)) {
-    const at = `/linux/sysctl/${escapeSegment(key)}`;
-    ops.push({ op: 'sysctl', at, key: sysctlPath(key), value: sysctl[key] as string });
-  }
+  const keys = Object.keys(sysctl);
+  const first = makers.add({ by: 'init', op: (i) => sysctlOp(keys[i] as string, sysctl) });
+  for (let i = 0; i < keys.length; i++) ops[ops.length] = first + i;
   return ops;
 }
+
+const sysctlOp = (key: string, values: Readonly<Record<string, string>>): Op => ({
+  op: 'sysctl',
+  at: `/linux/sysctl/${escapeSegment(key)}`,
+  key: sysctlPath(key),
+  value: values[key] as string,
+});

@@ -4,6 +4,7 @@ import { CLONE_NEWUSER, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE }
 import type { CompileOptions, HostFacts } from '../host-facts.js';
 import { mountSettings } from '../mounts/mount-settings.js';
 import { hasMountNamespace, joinedNamespaces, newNamespaces } from '../namespaces/namespace-compile.js';
+import type { OpEntry } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 const propagationFlag: Readonly<Record<string, number>> = {
@@ -31,7 +32,12 @@ export function rootfsPath(spec: Spec, bundle: string): string {
  * rootfsPropagation: shared and slave require it of the host's tree. Then bind sources are cloned from it, and the root
  * becomes a mount. Without a mount namespace the host would see a mount, so the root is a detached tree.
  */
-export function enterRoot(spec: Spec, options: CompileOptions, slot: number | undefined, sources: readonly Op[]): Op[] {
+export function enterRoot(
+  spec: Spec,
+  options: CompileOptions,
+  slot: number | undefined,
+  sources: readonly OpEntry[],
+): OpEntry[] {
   const path = rootfsPath(spec, options.bundle);
   if (!hasMountNamespace(spec)) return [{ op: 'detachedRoot', at: '/root/path', path }];
   const at = spec.linux?.rootfsPropagation ? '/linux/rootfsPropagation' : '';

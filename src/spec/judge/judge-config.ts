@@ -7,12 +7,13 @@ import { textRules } from '../rules/text-rules.js';
 import { Findings } from './findings.js';
 import { mendConfig, rulesBut } from './mended-config.js';
 import { schemaViolations } from './schema-violations.js';
+import { shareOptions } from './shared-options.js';
 
 interface Document {
   /** Its bytes, and their decoded form. */
   readonly json: Uint8Array;
   readonly text: string;
-  /** The parsed object; `judge` writes exact integers into it and removes nulls. */
+  /** The parsed object; `judge` writes exact integers into it, removes nulls and shares lists. */
   readonly spec: Spec;
   /** Its name in errors. */
   readonly name: string;
@@ -32,6 +33,7 @@ export function judge({ json, text, spec, name }: Document, rules: (spec: Spec, 
     if (validate.more) findings.more = true;
   }
   setWideIntegers(integers, spec, findings);
+  if (typed) shareOptions(spec.mounts);
   if (typed && findings.violations.length === 0) rules(spec, findings);
   else if (typed) rulesBut([], spec, rules, findings);
   else mendConfig(JSON.parse(text) as Spec, integers, rules, findings);

@@ -39,6 +39,8 @@ export function mountRules(spec: Spec, findings: Findings): void {
   const judged: JudgedOptions = new Map();
   // Most mounts of a long list differ from another one by their paths alone.
   const clean = new Set<string>();
+  /** The mount before, if it is clean. */
+  let before: Mount | undefined;
   const { mounts = [] } = spec;
   // A loop with few calls and strings: a config may have thousands of mounts.
   for (let i = 0; i < mounts.length; i++) {
@@ -53,15 +55,22 @@ export function mountRules(spec: Spec, findings: Findings): void {
     if (i > 0 && (second === '' || second === '/' || second === '.') && DOTS.test(destination)) {
       findings.warn(`/mounts/${i}/destination`, destination, 'come first: it covers what is mounted before it', SEE);
     }
+    if (before && isAlike(mount, before)) continue;
+    before = undefined;
     const key = mount.uidMappings || mount.gidMappings ? '' : kindOf(mount);
-    if (clean.has(key)) continue;
+    if (clean.has(key)) {
+      before = mount;
+      continue;
+    }
     const at = `/mounts/${i}`;
-    const before = findings.count;
+    const count = findings.count;
     const options = mount.options?.map(mountOption) ?? [];
     optionRules(mount, options, at, findings, judged);
     sysfsRule(mount, at, spec, findings);
     idmapRules(mount, options, at, spec, findings);
-    if (key !== '' && findings.count === before) clean.add(key);
+    if (key === '' || findings.count !== count) continue;
+    clean.add(key);
+    before = mount;
   }
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
     const paths = spec.linux?.[key];
@@ -74,6 +83,14 @@ export function mountRules(spec: Spec, findings: Findings): void {
     });
   }
 }
+
+/** Whether the rules look at the same in a mount as in a clean one. shared-options.ts made one list of equal ones. */
+const isAlike = (mount: Mount, clean: Mount): boolean =>
+  mount.options === clean.options &&
+  mount.type === clean.type &&
+  !mount.source === !clean.source &&
+  !mount.uidMappings &&
+  !mount.gidMappings;
 
 /** What the rules of a mount without id mappings look at; not empty. No text of a valid config holds a NUL. */
 const kindOf = ({ type, source, options }: Mount): string =>

@@ -69,7 +69,7 @@ export class BundleHost {
   /** The index of the first operation with that name in the plan of a create, or of a `run`. */
   indexOf(name: OpName, command: 'create' | 'run' = 'create'): number {
     const { plan } = compileBundle(this.options(), command === 'create', undefined, command === 'run');
-    return plan.ops.findIndex(({ op }) => op === name);
+    return [...plan.ops].findIndex(({ op }) => op === name);
   }
 
   /** The first runt-init. */

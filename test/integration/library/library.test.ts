@@ -439,7 +439,7 @@ test(
     const odd = await bundle(bed.bundle, { hostnam: 'x' } as object).catch((e: Error) => e);
     assert.match(String(odd), 'unknown option hostnam; did you mean hostname?');
     const plan = await compile(bed.bundle);
-    assert.ok(plan.ops.some((op) => op.op === 'hostname' && op.name === 'library'));
+    assert.ok([...plan.ops].some((op) => op.op === 'hostname' && op.name === 'library'));
     assert.match(await explain(bed.bundle), /library/);
   }),
 );

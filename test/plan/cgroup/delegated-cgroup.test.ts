@@ -25,7 +25,7 @@ function compiled(
 
 /** The cgroup operations of the plan, in order. */
 const cgroupsOf = ({ plan }: ReturnType<typeof compiled>): string[] =>
-  plan.ops.flatMap((op) => {
+  [...plan.ops].flatMap((op) => {
     if (op.op === 'clone') return [`clone in ${op.cgroup}`];
     if (op.op === 'cgroupControllers') return [`controllers ${op.top} to ${op.path}`];
     if (op.op === 'cgroupCreate' || op.op === 'systemdScope' || op.op === 'cgroupWrite') return [`${op.op} ${op.path}`];

@@ -171,7 +171,7 @@ test('limits that a reload would change are set in a cgroup below the unit, once
     spec.linux!.resources = { cpu: { quota: 24690, period: 100000 } };
     spec.annotations = annotations;
     const { plan, cgroups } = compile(spec, hostFacts({ cgroup: v2 }), compileOptions({ systemd }));
-    const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
+    const scope = [...plan.ops].find((op) => op.op === 'systemdScope')!;
     const quota = texts(scope.properties).find((p) => p.startsWith('CPUQuotaPerSecUSec'));
     return { below: cgroups.unified!.path.split('.scope')[1], quota, asks: systemd.dependsOnVersion(spec) };
   };
@@ -204,8 +204,8 @@ test('the plan starts the unit where it would make the directory, and annotation
     };
   });
   assert.is(cgroups.unified!.path, '/sys/fs/cgroup/a.slice/p-n.scope');
-  assert.not.ok(plan.ops.some((op) => op.op === 'cgroupCreate'));
-  const op = plan.ops.find((o) => o.op === 'systemdScope')!;
+  assert.not.ok([...plan.ops].some((op) => op.op === 'cgroupCreate'));
+  const op = [...plan.ops].find((o) => o.op === 'systemdScope')!;
   assert.equal([op.unit, op.path], ['p-n.scope', '/sys/fs/cgroup/a.slice/p-n.scope']);
   for (const p of ["Slice='a.slice'", 'Delegate=true', 'TimeoutStopUSec=uint64 2000000', "Description='mine'"]) {
     assert.ok(texts(op.properties).includes(p), p);
@@ -251,18 +251,20 @@ test('an annotation may set one limit beside others of the config, and enable ac
     };
     spec.linux!.resources = { pids: { limit: 7 } };
   });
-  const found = texts(plan.ops.find((o) => o.op === 'systemdScope')!.properties);
+  const found = texts([...plan.ops].find((o) => o.op === 'systemdScope')!.properties);
   assert.ok(found.includes('MemoryMax=uint64 50000000'));
   assert.ok(found.includes('TasksMax=uint64 7'));
-  assert.not.ok(plan.ops.some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
+  assert.not.ok([...plan.ops].some((o) => o.op === 'cgroupWrite' && o.path.endsWith('/memory.max')));
 });
 
 test('a property of a newer systemd is optional, unless an annotation sets it', () => {
-  const scope = (annotations: { [key: string]: string }) =>
-    planned((spec) => {
+  const scope = (annotations: { [key: string]: string }) => {
+    const { plan } = planned((spec) => {
       spec.linux!.resources = { unified: { 'memory.oom.group': '1', 'memory.zswap.max': '0', 'memory.high': '9999' } };
       spec.annotations = annotations;
-    }).plan.ops.find((o) => o.op === 'systemdScope')!;
+    });
+    return [...plan.ops].find((o) => o.op === 'systemdScope')!;
+  };
   assert.equal(scope({}).optional, ['OOMPolicy', 'MemoryZSwapMax']);
   const { optional, properties } = scope({ 'org.systemd.property.OOMPolicy': "'continue'" });
   assert.equal(optional, ['MemoryZSwapMax']);
@@ -279,7 +281,7 @@ test('a cgroup below that of the unit gets the values, and the unit gets the pro
   });
   const path = cgroups.unified!.path;
   assert.match(path, /\.scope\/sub$/);
-  const [scope, below] = plan.ops.filter((op) => op.op === 'systemdScope' || op.op === 'cgroupCreate');
+  const [scope, below] = [...plan.ops].filter((op) => op.op === 'systemdScope' || op.op === 'cgroupCreate');
   assert.equal(
     [scope, below].map((op) => [op!.op, (op as { path: string }).path]),
     [
@@ -300,16 +302,16 @@ test('a user session uses user.slice without device rules; without a session onl
   const bus = { path: '/run/user/1000/bus', daemon: true };
   const { plan, cgroups } = compile(spec, facts, compileOptions({ systemd: scopes({ cgroup, bus }) }));
   assert.match(cgroups.unified!.path, `/sys/fs/cgroup${cgroup}/user.slice/runt-`);
-  const scope = plan.ops.find((op) => op.op === 'systemdScope')!;
+  const scope = [...plan.ops].find((op) => op.op === 'systemdScope')!;
   assert.ok(texts(scope.properties).includes("Slice='user.slice'"));
   assert.not.ok(scope.properties.some(({ name }) => name.startsWith('Device')));
-  assert.is(plan.ops.find((op) => op.op === 'cgroupControllers')!.top, `/sys/fs/cgroup${cgroup}`);
+  assert.is([...plan.ops].find((op) => op.op === 'cgroupControllers')!.top, `/sys/fs/cgroup${cgroup}`);
 
   const warnings: string[] = [];
   const none = compileOptions({
     systemd: scopes(new RuntError({ code: 'ERR_SYSTEMD', message: 'nobody there' }), (s) => warnings.push(s)),
   });
-  assert.not.ok(compile(spec, facts, none).plan.ops.some((op) => op.op === 'systemdScope'));
+  assert.not.ok([...compile(spec, facts, none).plan.ops].some((op) => op.op === 'systemdScope'));
   assert.match(warnings.join(), /no cgroup of its own.*nobody there/);
   spec.linux!.resources = { pids: { limit: 5 } };
   assert.throws(
@@ -327,7 +329,7 @@ test('the value of an annotation keeps the type of its GVariant text', () => {
       'org.systemd.property.After': "['a.service', 'b.service']",
     };
   });
-  const { properties } = plan.ops.find((o) => o.op === 'systemdScope')!;
+  const { properties } = [...plan.ops].find((o) => o.op === 'systemdScope')!;
   assert.equal(properties.slice(-3), [
     { name: 'CollectMode', signature: 's', value: 'inactive-or-failed' },
     { name: 'TimeoutStopUSec', signature: 't', value: 1500000n },

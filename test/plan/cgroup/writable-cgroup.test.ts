@@ -38,7 +38,7 @@ function refusal(spec: Spec, cgroupWritable: boolean, cgroup = v2): RuntError {
 
 /** What the plan does about cgroups. */
 const cgroupsOf = ({ plan }: ReturnType<typeof compiled>): string[] =>
-  plan.ops.flatMap((op) => {
+  [...plan.ops].flatMap((op) => {
     if (op.op === 'clone') return [`clone in ${op.cgroup}`];
     if (op.op === 'cgroupCreate') return [`make ${op.path}`];
     if (op.op === 'cgroupWrite') return [`${op.path} = ${op.value.trim()}`];
@@ -69,7 +69,7 @@ test('the option or the annotation gives the container a writable cgroup below i
   });
   const byAnnotation = compiled(annotated, false);
   assert.equal(cgroupsOf(byAnnotation), wanted);
-  const made = byAnnotation.plan.ops.find((op) => op.op === 'cgroupCreate' && op.path.endsWith('/container'));
+  const made = [...byAnnotation.plan.ops].find((op) => op.op === 'cgroupCreate' && op.path.endsWith('/container'));
   assert.is(made?.at, `/annotations/${annotation}`);
 });
 

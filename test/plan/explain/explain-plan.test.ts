@@ -4,8 +4,9 @@ import * as assert from 'uvu/assert';
 import type { DeviceFilter } from '../../../src/cgroup/devices/device-filter.js';
 import { explainJson, explainText } from '../../../src/plan/explain/explain-plan.js';
 import { rows } from '../../../src/plan/explain/op-messages.js';
+import type { Plan } from '../../../src/plan/op-list.js';
 import type { FieldType, Note, WireType } from '../../../src/plan/op-shape.js';
-import { type Op, ops, type Plan } from '../../../src/plan/plan-ops.js';
+import { type Op, ops } from '../../../src/plan/plan-ops.js';
 
 const plain = { colour: false, id: 'web' };
 const planOf = (...list: Op[]): Plan => ({ version: 1, ops: list });

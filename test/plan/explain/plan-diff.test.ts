@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { explainDiff, explainDiffJson, planDiff } from '../../../src/plan/explain/plan-diff.js';
-import type { Op, Plan } from '../../../src/plan/plan-ops.js';
+import type { Plan } from '../../../src/plan/op-list.js';
+import type { Op } from '../../../src/plan/plan-ops.js';
 
 const plan = (...ops: Op[]): Plan => ({ version: 1, ops });
 const mask = (path: string, at = ''): Op => ({ op: 'mask', at, path });

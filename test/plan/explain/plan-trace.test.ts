@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { traceJson } from '../../../src/plan/explain/plan-trace.js';
-import type { Plan } from '../../../src/plan/plan-ops.js';
+import type { Plan } from '../../../src/plan/op-list.js';
 
 const plan: Plan = {
   version: 1,

@@ -1,4 +1,5 @@
 /** Handlers of the operations that the runtime performs itself. */
+import { opsNamed } from '../../../plan/op-list.js';
 import { type Op, type OpName, type OpOf, ops } from '../../../plan/plan-ops.js';
 import { E } from '../../../sys/errno.js';
 import { fdPair, OwnedFd } from '../../../sys/fds.js';
@@ -143,7 +144,7 @@ const handlers: Handlers = {
     launch.placeholder = await Placeholder.start();
     await startScope(op, user, launch.placeholder.pid, undefined, spec.annotations);
     launch.unitStarted = true;
-    if (user && !mayMoveInto(op.path)) launch.unitCgroup = plan.ops.find((o) => o.op === 'clone')?.cgroup ?? '';
+    if (user && !mayMoveInto(op.path)) launch.unitCgroup = opsNamed(plan.ops, 'clone')[0]?.cgroup ?? '';
     launch.cgroups.push(op.path);
   },
   cgroupCreate(op, launch) {
