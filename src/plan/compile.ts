@@ -39,7 +39,7 @@ import {
   timeOps,
 } from './namespaces/namespace-compile.js';
 import { netDeviceOps } from './network/network-compile.js';
-import { type OpEntry, OpList, OpMakers, type Plan } from './op-list.js';
+import { type OpEntry, OpMakers, type Plan } from './op-list.js';
 import type { Op } from './plan-ops.js';
 import { notifyOps } from './process/notify-compile.js';
 import { limitOps, oomScoreOps, processOps } from './process/process-compile.js';
@@ -121,11 +121,12 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   const forks = mustFork(spec, joined, cloned) && !options.systemd?.bus;
   const lateEntry =
     forks && delegated.cloneCgroup ? lateCgroupEntry(spec, joined, delegated.cloneCgroup, options, slot++) : undefined;
-  const firstSource = makers.add(sourceMaker(spec.mounts ?? [], trees));
+  const sourcesMade = sourceMaker(spec.mounts ?? [], trees);
+  const firstSource = makers.add(sourcesMade, trees.sources.length);
   const sources: OpEntry[] = [];
   for (let n = 0; n < trees.sources.length; n++) {
     trees.binds[trees.sources[n] as number] = slot++;
-    sources[n] = firstSource + n;
+    sources[n] = firstSource === undefined ? sourcesMade.op(n) : firstSource + n;
   }
   const at = '/linux/cgroupsPath';
   // In a new user namespace, a joined cgroup namespace belongs to another user and allows no mount.
@@ -167,10 +168,12 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
   // mount in the clone of a shared tree, such as /sys/fs/cgroup in a clone of /sys, also appears in the original.
   const inMountNamespace = hasMountNamespace(spec);
   const opened: Op[] = [];
+  const isPlain = makers.isEmpty;
   for (let i = 0; i < contents.length; i++) {
-    const op = contents[i] as OpEntry;
+    const entry = contents[i] as OpEntry;
     // Those of the config have a slot, but for sysfs.
-    if (typeof op === 'number') continue;
+    if (!isPlain && typeof entry === 'number') continue;
+    const op = entry as Op;
     if (op.op === 'mountBind' && op.slot === undefined && op.inside === undefined && inMountNamespace) {
       const { at, source, recursive } = op;
       const open = { at, nofollow: false, source, recursive, optional: false, slot };
@@ -265,7 +268,7 @@ export function compile(given: Spec, facts: HostFacts, options: CompileOptions):
     ...hostHookOps(spec, 'poststart'),
     ...hostHookOps(spec, 'poststop'),
   ];
-  return { plan: { version: 1, ops: new OpList(ops, makers) }, cgroups, ...(rdt && { rdt: rdt.directories }) };
+  return { plan: { version: 1, ops: makers.list(ops) }, cgroups, ...(rdt && { rdt: rdt.directories }) };
 }
 
 /** The operations for `linux.resources` in the cgroups of a systemd unit, and those that make it. */

@@ -5,7 +5,7 @@ import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { countOfNuls } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
-import { entriesOf, type OpEntry, type OpList, type Plan } from './op-list.js';
+import { entriesOf, type OpEntry, type Plan } from './op-list.js';
 import { type Op, ops } from './plan-ops.js';
 
 interface EncodeOptions {
@@ -33,17 +33,19 @@ export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8
   let nuls = 0;
   const { ops } = plan;
   const entries = entriesOf(ops);
+  const makers = 'makers' in ops ? ops.makers : undefined;
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i] as OpEntry;
     let text = '';
     let many = 1;
-    if (typeof entry === 'number') {
+    if (makers && typeof entry === 'number') {
       while (many < RUN && entries[i + many] === entry + many) many++;
-      text = (ops as OpList).makers.encode(entry, many, i, found);
+      text = makers.encode(entry, many, i, found);
       i += many - 1;
     } else {
-      const encoder = encoders[entry.op];
-      if (encoder) text = encoder(entry, i, found);
+      const op = entry as Op;
+      const encoder = encoders[op.op];
+      if (encoder) text = encoder(op, i, found);
     }
     if (text === '') continue;
     encoded[encoded.length] = text;

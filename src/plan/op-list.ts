@@ -1,6 +1,6 @@
 /** The list of a plan's operations. Those that a config has by thousands are made when they are read. */
 import { type Encoding, encoders, type OpEncoder } from '../../build/gen/op-encoders.js';
-import { type Op, type OpName, type OpOf, ops, type PlanOf } from './plan-ops.js';
+import type { Op, OpName, OpOf, PlanOf } from './plan-ops.js';
 
 /** Makes the operations of one part of the config: a path of 30 bytes takes 200 as an operation. */
 export interface OpMaker {
@@ -19,16 +19,34 @@ export type OpEntry = Op | number;
 
 /** Bits of an operation's index. A config has at most 16 MiB, and each operation takes some bytes of it. */
 const indexBits = 24;
-const indexMask = (1 << indexBits) - 1;
+/** Fewer operations of a part of the config are made at once. */
+const few = 64;
+
+const ofEach = 1 << indexBits;
+const indexMask = ofEach - 1;
 
 /** The makers of a plan. */
 export class OpMakers {
   private readonly all: OpMaker[] = [];
 
-  /** Adds a maker. Returns the number of its operation 0; that of operation 1 is one more. */
-  add(maker: OpMaker): number {
+  /**
+   * Adds a maker of `count` operations. Returns the number of operation 0; that of operation 1 is one more. Undefined for
+   * few: made at once, these take fewer instructions.
+   */
+  add(maker: OpMaker, count: number): number | undefined {
+    if (count < few) return undefined;
     this.all.push(maker);
     return (this.all.length - 1) << indexBits;
+  }
+
+  /** Whether no entry is a number. */
+  get isEmpty(): boolean {
+    return this.all.length === 0;
+  }
+
+  /** The list of a plan's entries, which has no numbers if no maker was added. */
+  list(entries: readonly OpEntry[]): Ops {
+    return this.isEmpty ? (entries as readonly Op[]) : new OpList(entries, this);
   }
 
   of(number: number): OpMaker {
@@ -55,7 +73,9 @@ export class OpMakers {
 }
 
 /** Operations, some of which are made each time that they are read. */
-export class OpList implements Iterable<Op> {
+class OpList implements Iterable<Op> {
+  private storedOps: readonly Op[] | undefined;
+
   constructor(
     readonly entries: readonly OpEntry[],
     readonly makers: OpMakers,
@@ -63,6 +83,12 @@ export class OpList implements Iterable<Op> {
 
   get length(): number {
     return this.entries.length;
+  }
+
+  /** Those that are not made when they are read. */
+  get stored(): readonly Op[] {
+    this.storedOps ??= this.entries.filter((entry): entry is Op => typeof entry !== 'number');
+    return this.storedOps;
   }
 
   at(index: number): Op | undefined {
@@ -82,31 +108,42 @@ type Ops = readonly Op[] | OpList;
 export type Plan = PlanOf<Ops>;
 
 /** The entries of a list. */
-export const entriesOf = (ops: Ops): readonly OpEntry[] => (ops instanceof OpList ? ops.entries : ops);
+export const entriesOf = (ops: Ops): readonly OpEntry[] => ('makers' in ops ? ops.entries : ops);
 
 /** The operations of a name, but for those that are made when they are read: no code looks for them by name. */
-export function opsNamed<N extends OpName>(ops: Ops, name: N): OpOf<N>[] {
+export function opsNamed<N extends OpName>(list: Ops, name: N): OpOf<N>[] {
   const found: OpOf<N>[] = [];
-  const entries = entriesOf(ops);
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i] as OpEntry;
-    if (typeof entry !== 'number' && entry.op === name) found.push(entry as OpOf<N>);
+  const stored = 'makers' in list ? list.stored : list;
+  for (let i = 0; i < stored.length; i++) {
+    const op = stored[i] as Op;
+    if (op.op === name) found[found.length] = op as OpOf<N>;
   }
   return found;
 }
 
 /** The index of the first operation of a name, or -1; not of those that are made when they are read. */
-export function indexOfOp(ops: Ops, name: OpName): number {
-  return entriesOf(ops).findIndex((entry) => typeof entry !== 'number' && entry.op === name);
+export function indexOfOp(list: Ops, name: OpName): number {
+  const [first] = opsNamed(list, name);
+  return first ? entriesOf(list).indexOf(first) : -1;
 }
 
-/** The index of the next operation from `from` on that `by` performs; the length if there is none. */
-export function nextOf(list: Ops, by: 'runtime' | 'init', from: number): number {
-  const entries = entriesOf(list);
+/**
+ * The first index from `from` on, of a number, whose operation is not made for runt-init: the runtime need not look at
+ * those.
+ */
+export function afterMade(list: Ops, from: number): number {
+  if (!('makers' in list)) return from;
+  const { entries, makers } = list;
+  let maker: OpMaker | undefined;
+  let least = 0;
   let i = from;
   for (; i < entries.length; i++) {
     const entry = entries[i] as OpEntry;
-    if ((typeof entry === 'number' ? (list as OpList).makers.of(entry) : ops[entry.op]).by === by) break;
+    if (typeof entry !== 'number') break;
+    if (maker && entry >= least && entry < least + ofEach) continue;
+    maker = makers.of(entry);
+    least = entry - (entry & indexMask);
+    if (maker.by === 'runtime') break;
   }
   return i;
 }

@@ -49,6 +49,8 @@ test('a NUL in any part is refused, with the operation that has it', () => {
   }
 });
 
+const paths = (start: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${start}${i}`);
+
 test('operations that are made when they are read are the same on the wire as a list of them', () => {
   const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
   const bind = { type: 'bind', options: ['rbind', 'ro', 'nosuid'] };
@@ -67,7 +69,7 @@ test('operations that are made when they are read are the same on the wire as a 
     },
     'mounts with fields of their own': (spec) => {
       spec.linux = { ...spec.linux, rootfsPropagation: 'rshared' };
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 30; i++) {
         spec.mounts?.push({ destination: '/', source: `/b${i}`, ...bind });
         spec.mounts?.push({
           destination: `/m${i}`,
@@ -82,14 +84,17 @@ test('operations that are made when they are read are the same on the wire as a 
     'paths, devices and sysctls': (spec) => {
       spec.linux = {
         ...spec.linux,
-        readonlyPaths: ['/a', '/a/', 'b', '/proc/x', '/a'],
-        maskedPaths: ['/m', '//m', '/__proto__', '/m/.'],
+        readonlyPaths: ['/a', '/a/', 'b', '/proc/x', '/a', ...paths('/r', 70)],
+        maskedPaths: ['/m', '//m', '/__proto__', '/m/.', ...paths('/m', 70)],
         devices: [
           { path: '/dev/x', type: 'c', major: 1, minor: 2 },
           { path: '/dev//ptmx', type: 'c', major: 5, minor: 2 },
+          ...paths('/dev/d', 70).map((path, i) => ({ path, type: 'b' as const, major: 8, minor: i })),
         ],
-        sysctl: { 'net.ipv4.ip_forward': '1', 'kernel/sem': '1 2 3 4' },
-        resources: { devices: [{ allow: true, type: 'c', major: 7, minor: 8, access: 'rm' }] },
+        sysctl: Object.fromEntries(paths('net.ipv4.conf.e', 70).map((key) => [key, '1'])),
+        resources: {
+          devices: paths('', 70).map((_, i) => ({ allow: true, type: 'c', major: 7, minor: i, access: 'rm' })),
+        },
       };
     },
   };

@@ -1,6 +1,6 @@
 /** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
-import { entriesOf, indexOfOp, nextOf, opsNamed } from '../../plan/op-list.js';
-import type { Op } from '../../plan/plan-ops.js';
+import { afterMade, entriesOf, indexOfOp, opsNamed } from '../../plan/op-list.js';
+import { type Op, ops } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
 import { RuntError } from '../../sys/error.js';
@@ -27,7 +27,7 @@ export class Launch {
   readonly resources: LaunchResources;
   readonly spans: Span[] = [];
   private conversation: Conversation | undefined;
-  /** The first operation of the plan's outline that is not done, if it is the runtime's. */
+  /** The index of the first operation that is not done, if it is the runtime's. */
   private next = 0;
   /** Those of runt-init that are reported as done. */
   private readonly reported = new Set<number>();
@@ -57,7 +57,8 @@ export class Launch {
     const { plan, config, root, record, exec } = this.input;
     try {
       // The first operation of runt-init is none of a mount.
-      await this.performUntil(nextOf(plan.ops, 'init', 0));
+      const first = entriesOf(plan.ops).findIndex((entry) => typeof entry !== 'number' && ops[entry.op].by === 'init');
+      await this.performUntil(first);
       resources.valueFile.close();
       const { channel } = resources;
       if (!channel) throw new RuntError({ code: 'ERR_INTERNAL', message: 'the plan does not start runt-init' });
@@ -205,30 +206,33 @@ export class Launch {
   /** Performs the runtime's operations before `to` that are not done yet. */
   private async performUntil(to: number): Promise<void> {
     const { plan, trace } = this.input;
-    // runt-init performs the mounts.
-    for (;;) {
-      const index = nextOf(plan.ops, 'runtime', this.next);
-      if (index >= to) break;
-      const op = this.opAt(index);
-      if (isRuntimeOp(op)) {
-        const start = trace ? native.monotonic() : 0n;
-        const slow = perform(op, this.resources) ?? host.turn?.();
-        if (slow) await slow;
-        this.input.onDone?.(op);
-        if (trace) this.spans.push({ index, start, end: native.monotonic() });
+    const entries = entriesOf(plan.ops);
+    const isList = 'makers' in plan.ops;
+    for (; this.next < to; this.next++) {
+      const index = this.next;
+      const after = isList ? afterMade(plan.ops, index) : index;
+      if (after !== index) {
+        this.next = after - 1;
+        continue;
       }
-      this.next = index + 1;
+      const op = isList ? this.opAt(index) : (entries[index] as Op);
+      if (!isRuntimeOp(op)) continue;
+      const start = trace ? native.monotonic() : 0n;
+      const slow = perform(op, this.resources) ?? host.turn?.();
+      if (slow) await slow;
+      this.input.onDone?.(op);
+      if (trace) this.spans.push({ index, start, end: native.monotonic() });
     }
   }
 
   /** Reports the operations of runt-init before `to`, which has passed them. `executed`: a late filter is loaded. */
   private passInit(to: number, executed = false): void {
-    const { plan, onDone } = this.input;
+    const { onDone } = this.input;
     if (!onDone) return;
-    for (let i = nextOf(plan.ops, 'init', 0); i < to; i = nextOf(plan.ops, 'init', i + 1)) {
+    for (let i = 0; i < to; i++) {
       const op = this.opAt(i);
       const isLater = op.op === 'seccomp' && op.late && !executed;
-      if (isLater || this.reported.has(i)) continue;
+      if (ops[op.op].by !== 'init' || isLater || this.reported.has(i)) continue;
       this.reported.add(i);
       onDone(op);
     }

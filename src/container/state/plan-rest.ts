@@ -1,6 +1,6 @@
 /** The rest of a plan in the state directory, so that `start` can name the operation that fails. */
 
-import { entriesOf, indexOfOp, nextOf, opsNamed, type Plan } from '../../plan/op-list.js';
+import { entriesOf, indexOfOp, type Plan } from '../../plan/op-list.js';
 import type { FieldType } from '../../plan/op-shape.js';
 import { type Op, type OpName, ops } from '../../plan/plan-ops.js';
 import { host } from '../../sys/host.js';
@@ -15,13 +15,14 @@ type PlanRest = readonly (readonly [index: number, op: Op])[];
 const restOf = ({ ops: all }: Plan): PlanRest => {
   const wait = indexOfOp(all, 'wait');
   const rest: [number, Op][] = [];
-  for (const op of opsNamed(all, 'seccomp')) {
-    const i = entriesOf(all).indexOf(op);
-    if (op.late && i < wait) rest.push([i, op]);
-  }
-  for (let i = nextOf(all, 'init', wait + 1); i < all.length; i = nextOf(all, 'init', i + 1)) {
-    rest.push([i, all.at(i) as Op]);
-  }
+  entriesOf(all).forEach((entry, i) => {
+    if (typeof entry !== 'number') {
+      if ((i > wait && ops[entry.op].by === 'init') || (entry.op === 'seccomp' && entry.late)) rest.push([i, entry]);
+    } else if (i > wait) {
+      const op = all.at(i) as Op;
+      if (ops[op.op].by === 'init') rest.push([i, op]);
+    }
+  });
   return rest;
 };
 

@@ -19,7 +19,7 @@ export function v1DeviceOps(path: string, list: DeviceList, makers: OpMakers | u
     const e = exceptions.at(i);
     return { op: 'cgroupWrite', at: rulePointer(list.list, e), path: file, value: exceptionText(e) };
   };
-  const first = makers?.add({ by: 'runtime', op });
+  const first = makers?.add({ by: 'runtime', op }, exceptions.length);
   return [
     { op: 'cgroupWrite', at: list.at, path: `${path}/devices.${list.allow ? 'allow' : 'deny'}`, value: 'a' },
     ...exceptions.map((_, i) => (first === undefined ? op(i) : first + i)),

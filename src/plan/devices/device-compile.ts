@@ -4,7 +4,7 @@ import { cleanPath } from '../container-path.js';
 import type { HostFacts } from '../host-facts.js';
 import { isBind } from '../mounts/mount-settings.js';
 import { hasUserNamespace } from '../namespaces/namespace-compile.js';
-import type { OpEntry, OpMakers } from '../op-list.js';
+import type { OpEntry, OpMaker, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 const defaults: readonly (readonly [path: string, minor: number, major?: number])[] = [
@@ -49,10 +49,11 @@ export function deviceOps(
     if (configured.some((d) => cleanPath(d.path) === path)) continue;
     ops.push({ op: 'device', at: '', path, type: 'c', major, minor, mode: 0o666, uid: 0, gid: 0, bind });
   }
-  const first = makers.add({ by: 'init', op: (i) => deviceOp(configured[i] as Device, i, bind) });
+  const maker: OpMaker = { by: 'init', op: (i) => deviceOp(configured[i] as Device, i, bind) };
+  const first = makers.add(maker, configured.length);
   configured.forEach((d, i) => {
     // The link below: the container's own terminals are in its devpts. Engines list the host's ptmx (--privileged).
-    if (cleanPath(d.path) !== ptmx) ops.push(first + i);
+    if (cleanPath(d.path) !== ptmx) ops.push(first === undefined ? maker.op(i) : first + i);
   });
   if (facts.kcore) ops.push({ op: 'symlink', at: '', content: '/proc/kcore', path: '/dev/core', required: false });
   for (const [path, content] of links) ops.push({ op: 'symlink', at: '', content, path, required: false });

@@ -2,7 +2,7 @@
 import { encoders, type OpEncoder } from '../../../build/gen/op-encoders.js';
 import type { Spec } from '../../spec/config-types.js';
 import { cleanPath, isClean } from '../container-path.js';
-import type { OpEntry, OpMakers } from '../op-list.js';
+import type { OpEntry, OpMaker, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 /** Runs after all mounts and devices: the paths to cover exist by then. */
@@ -32,7 +32,7 @@ function once(
   opOf: (path: string, index: number) => Op,
 ): OpEntry[] {
   if (paths.length === 0) return [];
-  const first = makers.add({
+  const maker: OpMaker = {
     by: 'init',
     op: (i) => opOf(cleanPath(paths[i] as string), i),
     encode: (index, count, at, w) => {
@@ -45,7 +45,8 @@ function once(
       }
       return texts.join('');
     },
-  });
+  };
+  const first = makers.add(maker, paths.length);
   // An object, whose memory returns to the system at once: a Set has a block for each path.
   const seen: { [path: string]: true } = Object.create(null);
   const entries: OpEntry[] = [];
@@ -54,7 +55,7 @@ function once(
     const path = isClean(given) ? given : cleanPath(given);
     if (seen[path]) continue;
     seen[path] = true;
-    entries[entries.length] = first + i;
+    entries[entries.length] = first === undefined ? opOf(path, i) : first + i;
   }
   return entries;
 }

@@ -46,14 +46,14 @@ function opsOfMounts(
   const { mounts = [] } = spec;
   const { kinds } = trees;
   const made = new MountMaker(spec, facts, trees);
-  const first = makers.add(made);
+  const first = makers.add(made, mounts.length);
   const ops: OpEntry[] = [];
   // A loop with few calls and objects: a config may have thousands of mounts.
   for (let i = 0; i < mounts.length; i++) {
     const kind = kinds[i] as MountKind;
     const { settings: s, type } = kind;
     if (s.bind ? !s.remount : isPlain(type, s)) {
-      ops[ops.length] = first + i;
+      ops[ops.length] = first === undefined ? made.op(i) : first + i;
       continue;
     }
     const mount = mounts[i] as Mount;
@@ -83,13 +83,9 @@ function opsOfMounts(
  * plan changes a sysfs, and a tmpfs that becomes read-only later.
  */
 const isPlain = (type: string, s: MountSettings): boolean =>
-  !s.remount &&
-  type !== '' &&
-  type !== 'cgroup' &&
-  type !== 'cgroup2' &&
-  type !== 'overlay' &&
-  type !== 'sysfs' &&
-  !(newMountAttributes(s) & MOUNT_ATTR_RDONLY);
+  !s.remount && !ownWays.has(type) && !(newMountAttributes(s) & MOUNT_ATTR_RDONLY);
+
+const ownWays = new Set(['', 'cgroup', 'cgroup2', 'overlay', 'sysfs']);
 
 /** The operations of mounts by their index, each in its place in the plan. */
 class MountMaker implements OpMaker {
@@ -114,7 +110,8 @@ class MountMaker implements OpMaker {
   }
 
   encode(index: number, count: number, at: number, w: Encoding): string {
-    const { trees, mounts, areAlike } = this;
+    const { trees, mounts } = this;
+    const areAlike = this.areAlike;
     const { kinds, binds } = trees;
     const cleaned = trees.cleaned.size > 0 ? trees.cleaned : undefined;
     const relative = trees.relative.size > 0 ? trees.relative : undefined;

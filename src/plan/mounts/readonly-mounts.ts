@@ -10,9 +10,10 @@ import type { Op } from '../plan-ops.js';
  */
 export function deferReadOnly(ops: OpEntry[], makers: OpMakers): Op[] {
   const targets = new Set<string>();
+  const isPlain = makers.isEmpty;
   for (let i = 0; i < ops.length; i++) {
     const op = ops[i] as OpEntry;
-    if (typeof op !== 'number' && isReadOnly(op)) targets.add(targetOf(op));
+    if ((isPlain || typeof op !== 'number') && isReadOnly(op as Op)) targets.add(targetOf(op as Op));
   }
   if (targets.size === 0) return [];
   const lengths = new Set([...targets].map(({ length }) => length));

@@ -3,7 +3,7 @@
 import type { Spec } from '../../spec/config-types.js';
 import { escapeSegment } from '../../spec/json/json-pointer.js';
 import { sysctlPath } from '../../spec/rules/sysctl-rules.js';
-import type { OpEntry, OpMakers } from '../op-list.js';
+import type { OpEntry, OpMaker, OpMakers } from '../op-list.js';
 import type { Op } from '../plan-ops.js';
 
 export function kernelOps(spec: Spec, makers: OpMakers): OpEntry[] {
@@ -12,8 +12,9 @@ export function kernelOps(spec: Spec, makers: OpMakers): OpEntry[] {
   if (spec.domainname) ops.push({ op: 'domainname', at: '/domainname', name: spec.domainname });
   const sysctl = spec.linux?.sysctl ?? {};
   const keys = Object.keys(sysctl);
-  const first = makers.add({ by: 'init', op: (i) => sysctlOp(keys[i] as string, sysctl) });
-  for (let i = 0; i < keys.length; i++) ops[ops.length] = first + i;
+  const maker: OpMaker = { by: 'init', op: (i) => sysctlOp(keys[i] as string, sysctl) };
+  const first = makers.add(maker, keys.length);
+  for (let i = 0; i < keys.length; i++) ops[ops.length] = first === undefined ? maker.op(i) : first + i;
   return ops;
 }
 
