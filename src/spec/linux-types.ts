@@ -255,7 +255,7 @@ export interface SeccompRule {
   args?: SeccompArg[];
 }
 
-interface SeccompArg {
+export interface SeccompArg {
   /** 0 to 5. */
   index: number;
   value: Int;

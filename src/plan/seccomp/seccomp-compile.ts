@@ -2,6 +2,7 @@
 
 import { annotationValue, seccompBpfData } from '../../spec/annotation-names.js';
 import type { Seccomp, Spec } from '../../spec/config-types.js';
+import type { SeccompArg } from '../../spec/linux-types.js';
 import { E } from '../../sys/errno.js';
 import {
   SECCOMP_FILTER_FLAG_LOG,
@@ -93,19 +94,22 @@ export function seccompProfile({
   architectures = [],
   syscalls = [],
 }: Seccomp): SeccompProfile {
-  const fallback = action(defaultAction, defaultErrnoRet, `${at}/defaultAction`);
-  const rules = syscalls.map((rule, i) => ({
-    names: rule.names,
-    action: action(rule.action, rule.errnoRet, `${at}/syscalls/${i}/action`),
-    args: (rule.args ?? []).map(({ index, op, value, valueTwo = 0 }, j) => ({
-      index,
-      op: known(operators[op], op, `${at}/syscalls/${i}/args/${j}/op`),
-      value,
-      valueTwo,
-    })),
-  }));
+  const fallback = actions[defaultAction] ?? unknown(defaultAction, `${at}/defaultAction`);
+  const rules: ProfileRule[] = [];
+  // Loops, and pointers only for errors: a profile may have thousands of rules.
+  for (let i = 0; i < syscalls.length; i++) {
+    const { names, action: name, errnoRet, args } = syscalls[i] as Rule;
+    const action = actions[name] ?? unknown(name, `${at}/syscalls/${i}/action`);
+    const conditions: ProfileRule['args'][number][] = [];
+    for (let j = 0; args && j < args.length; j++) {
+      const { index, op: operator, value, valueTwo = 0 } = args[j] as SeccompArg;
+      const op = operators[operator] ?? unknown(operator, `${at}/syscalls/${i}/args/${j}/op`);
+      conditions[j] = { index, op, value, valueTwo };
+    }
+    rules[i] = { names, action: withErrno(action, errnoRet), args: conditions };
+  }
   const profile = {
-    defaultAction: fallback,
+    defaultAction: withErrno(fallback, defaultErrnoRet),
     architectures: architectures.map((name) => name.slice('SCMP_ARCH_'.length).toLowerCase()),
     syscalls: rules,
   };
@@ -138,14 +142,11 @@ function withOrdered(profile: SeccompProfile, syscalls: readonly Rule[]): Seccom
   return { ...profile, syscalls: rest, ordered };
 }
 
-function action(name: string, errno: number | undefined, pointer: string): number {
-  const value = known(actions[name], name, pointer);
-  return value === SECCOMP_RET_ERRNO || value === SECCOMP_RET_TRACE ? value | (errno ?? E.EPERM) : value;
-}
+const withErrno = (action: number, errno: number | undefined): number =>
+  action === SECCOMP_RET_ERRNO || action === SECCOMP_RET_TRACE ? action | (errno ?? E.EPERM) : action;
 
-function known(value: number | undefined, name: string, pointer: string): number {
-  if (value === undefined) throw unsupportedError(pointer, name, name);
-  return value;
+function unknown(name: string, pointer: string): never {
+  throw unsupportedError(pointer, name, name);
 }
 
 /** Whether a rule asks the agent. */
@@ -168,7 +169,9 @@ export function filterFlags(seccomp: Seccomp): number {
 /** A short summary of the profile, for people. */
 function summary(seccomp: Seccomp): string {
   const rules = seccomp.syscalls?.length ?? 0;
-  const calls = new Set((seccomp.syscalls ?? []).flatMap((rule) => rule.names)).size;
+  const all = new Set<string>();
+  for (const { names } of seccomp.syscalls ?? []) for (let i = 0; i < names.length; i++) all.add(names[i] as string);
+  const calls = all.size;
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   const fallback = seccomp.defaultAction.slice('SCMP_ACT_'.length);
   return `default ${fallback}, ${count(rules, 'rule')} for ${count(calls, 'call')}`;

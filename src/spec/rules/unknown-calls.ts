@@ -2,6 +2,7 @@
 import type { Violation } from '../../sys/error.js';
 import { libseccompVersion, unknownSyscalls } from '../../sys/seccomp/seccomp-support.js';
 import type { Seccomp } from '../config-types.js';
+import type { SeccompRule } from '../linux-types.js';
 
 /**
  * The names that this libseccomp has on no architecture, each once, with its first pointer. They can be misspelt or
@@ -9,8 +10,11 @@ import type { Seccomp } from '../config-types.js';
  */
 export function unknownCalls(seccomp: Seccomp | undefined): Violation[] {
   const pointers = new Map<string, string>();
-  for (const [i, { names }] of (seccomp?.syscalls ?? []).entries()) {
-    for (const [j, name] of names.entries()) {
+  const { syscalls = [] } = seccomp ?? {};
+  for (let i = 0; i < syscalls.length; i++) {
+    const { names } = syscalls[i] as SeccompRule;
+    for (let j = 0; j < names.length; j++) {
+      const name = names[j] as string;
       if (!pointers.has(name) && name !== '') pointers.set(name, `/linux/seccomp/syscalls/${i}/names/${j}`);
     }
   }

@@ -37,12 +37,28 @@ export function packProfile({ defaultAction, architectures, syscalls, ordered = 
     for (const name of rule.names) names.push(name.includes('\0') ? '' : name);
   }
   numbers[0] = numbers.length;
-  const head = new Uint8Array(BigUint64Array.from(numbers, BigInt).buffer);
+  const head = new Uint8Array(words(numbers).buffer);
   const tail = nulList(names);
   const packed = new Uint8Array(head.length + tail.length);
   packed.set(head);
   packed.set(tail, head.length);
   return packed;
+}
+
+/** Integers as 64 bits, little-endian. A bigint of each would take most of the time. */
+function words(numbers: readonly (number | bigint)[]): BigUint64Array {
+  const whole = new BigUint64Array(numbers.length);
+  const halves = new Uint32Array(whole.buffer);
+  for (let i = 0; i < numbers.length; i++) {
+    const n = numbers[i] as number | bigint;
+    if (typeof n === 'bigint') {
+      whole[i] = n;
+    } else {
+      halves[2 * i] = n;
+      if (n > 0xffff_ffff || n < 0) halves[2 * i + 1] = Math.floor(n / 2 ** 32);
+    }
+  }
+  return whole;
 }
 
 /** The JSON pointer, below `linux.seccomp`, of the item that `compileSeccomp` refused; `program` has its position. */
