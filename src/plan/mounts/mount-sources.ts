@@ -86,6 +86,8 @@ export function treeOps(
   const joinsMounts = (joinedNamespaces(spec) & CLONE_NEWNS) !== 0;
   const inUserNamespace = hasUserNamespace(spec);
   const byRuntime = template || (!joinsMounts && inUserNamespace && clonesMounts(facts));
+  const clonesAll = clones && !byRuntime;
+  const rootName = inRootfs.name;
   let count = 0;
   if (byRuntime)
     ops.push({
@@ -101,17 +103,18 @@ export function treeOps(
   for (let i = 0; i < mounts.length; i++) {
     const mount = mounts[i] as Mount;
     const s = (kinds[i] as MountKind).settings;
-    const { uidMappings, gidMappings, source: named = '' } = mount;
-    const mapped =
-      (uidMappings !== undefined && uidMappings.length > 0) ||
-      (gidMappings !== undefined && gidMappings.length > 0) ||
-      s.idmap !== undefined;
+    const { source: named = '' } = mount;
+    const mapped = s.idmap !== undefined || ((mount.uidMappings ?? mount.gidMappings) !== undefined && isMapped(mount));
+    // Nearly all binds: absolute, and with no directory of the rootfs's name.
+    if (clonesAll && !mapped && s.bind && !s.remount && named.startsWith('/') && !named.includes(rootName)) {
+      sources[sources.length] = i;
+      continue;
+    }
     if ((!mapped && !byRuntime && !s.bind) || s.remount) continue;
     const isAbsolute = named.startsWith('/');
     const source = isAbsolute ? named : `${bundle}/${named}`;
     if (!isAbsolute) relative.set(i, source);
-    // Most sources have no directory of that name.
-    const below = source.includes(inRootfs.name) && inRootfs.has(source);
+    const below = source.includes(rootName) && inRootfs.has(source);
     const optional = !mapped && below;
     // In a user namespace only the runtime may map ids, and it does not see the container's mounts.
     const path = clones && below ? inRootfs.rest(source) : '';
@@ -219,6 +222,9 @@ export function sourceMaker(mounts: readonly Mount[], trees: Trees): OpMaker {
     },
   };
 }
+
+const isMapped = ({ uidMappings, gidMappings }: Mount): boolean =>
+  (uidMappings !== undefined && uidMappings.length > 0) || (gidMappings !== undefined && gidMappings.length > 0);
 
 /** The clean destinations of mounts, and which of them are on `/`. */
 function targetsOf(mounts: readonly Mount[]): { cleaned: Map<number, string>; roots: Set<number> } {
