@@ -30,8 +30,8 @@ export class OpMakers {
   private readonly all: OpMaker[] = [];
 
   /**
-   * Adds a maker of `count` operations. Returns the number of operation 0; that of operation 1 is one more. Undefined for
-   * few: made at once, these take fewer instructions.
+   * Adds a maker of `count` operations. Returns the number of operation 0; that of operation 1 is one more. Undefined
+   * for few: made at once, these take fewer instructions.
    */
   add(maker: OpMaker, count: number): number | undefined {
     if (count < few) return undefined;
