@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmdirSync,
@@ -13,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { release } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import { programs, runtPath, top } from './place.js';
@@ -78,7 +79,9 @@ type Need =
   | 'dirty-tracking'
   | 'ramdisk'
   | 'kdevtmpfs'
-  | 'sys-resource';
+  | 'sys-resource'
+  | 'python3'
+  | 'acls';
 
 /** An id that owns nothing (user_namespaces(7), /proc/sys/kernel/overflowuid). */
 export const nobody = 65534;
@@ -198,6 +201,17 @@ function whyNoCriu(): string | undefined {
   return criuSaid;
 }
 
+/** Why a test can set no POSIX ACLs, or cannot read them; undefined if it can. Not every file system has them. */
+function whyNoAcls(): string | undefined {
+  const dir = mkdtempSync(join(tmpdir(), 'runt-acls-'));
+  const set = `import os, struct, sys
+acl = struct.pack('<IHHIHHIHHI', 2, 1, 6, 0xffffffff, 4, 4, 0xffffffff, 32, 4, 0xffffffff)
+os.setxattr(sys.argv[1], 'system.posix_acl_access', acl)`;
+  const { status, stderr, error } = spawnSync('python3', ['-c', set, dir], { encoding: 'utf8' });
+  rmdirSync(dir);
+  return status === 0 ? undefined : `acls: ${error?.message ?? stderr.trim().split('\n').at(-1)}`;
+}
+
 /** Why a need is not met; undefined if it is met. */
 export function missing(need: Need): string | undefined {
   if (need.startsWith('linux-'))
@@ -287,6 +301,8 @@ export function missing(need: Need): string | undefined {
       return /^CapEff:\s*[0-9a-f]{9}[13579bdf]/m.test(readFileSync('/proc/self/status', 'utf8'))
         ? undefined
         : 'sys-resource: without CAP_SYS_RESOURCE no pipe holds more than the limit';
+    case 'acls':
+      return whyNoAcls();
     case 'dirty-tracking':
       return spawnSync('criu', ['check', '--feature', 'mem_dirty_track'], { stdio: 'ignore' }).status === 0
         ? undefined

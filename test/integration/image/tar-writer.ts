@@ -45,7 +45,7 @@ function header(e: Entry, size: number): Buffer {
 }
 
 /** `LENGTH KEY=VALUE\n`, where the length counts itself. */
-export function paxRecord(key: string, value: string): Buffer {
+function paxRecord(key: string, value: string): Buffer {
   const rest = Buffer.byteLength(` ${key}=${value}\n`);
   let length = rest + String(rest).length;
   if (rest + String(length).length !== length) length = rest + String(length).length;
