@@ -20,7 +20,7 @@ export type OpEntry = Op | number;
 /** Bits of an operation's index. A config has at most 16 MiB, and each operation takes some bytes of it. */
 const indexBits = 24;
 /** Fewer operations of a part of the config are made at once. */
-const few = 64;
+const few = 12;
 
 const ofEach = 1 << indexBits;
 const indexMask = ofEach - 1;

@@ -258,7 +258,10 @@ const overlaps = (a: number, b: number): boolean => a < 0 || b < 0 || a === b;
 const covers = (a: number, b: number): boolean => a < 0 || a === b;
 const numberOrStar = (n: number): string => (n < 0 ? '*' : String(n));
 const hasAccess = (e: DeviceException | undefined, letter: string): boolean => e?.access.includes(letter) ?? false;
-const accessWhere = (keep: (letter: string) => boolean): string => ['r', 'w', 'm'].filter(keep).join('');
+const accessWhere = (keep: (letter: string) => boolean): string =>
+  (keep('r') ? 'r' : '') + (keep('w') ? 'w' : '') + (keep('m') ? 'm' : '');
+/** All of them, with their letters in this order. */
+const accesses: ReadonlySet<string> = new Set(['rwm', 'rw', 'rm', 'wm', 'r', 'w', 'm']);
 
 /** A device number; -1 for any. The kernel's fields have 32 bits. */
 function numberOf(value: Int | undefined, list: string, index: number, name: 'major' | 'minor'): number {
@@ -270,7 +273,8 @@ function numberOf(value: Int | undefined, list: string, index: number, name: 'ma
 /** A rule that denies without an access denies all access; one that allows must name the access, as rules check. */
 function accessOf({ allow, access }: DeviceRule, list: string, index: number): string {
   if (allow && !access) throw valueError(`${list}/${index}/access`, access, 'a rule that allows must name the access');
-  if (!access || access === 'rwm') return 'rwm';
+  if (!access) return 'rwm';
+  if (accesses.has(access)) return access;
   const known = accessWhere((l) => access.includes(l));
   if (known === '' || (!allow && /[^rwm]/.test(access)))
     throw valueError(`${list}/${index}/access`, access, 'the access of a device rule is made of r, w and m');

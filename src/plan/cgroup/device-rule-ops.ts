@@ -20,10 +20,11 @@ export function v1DeviceOps(path: string, list: DeviceList, makers: OpMakers | u
     return { op: 'cgroupWrite', at: rulePointer(list.list, e), path: file, value: exceptionText(e) };
   };
   const first = makers?.add({ by: 'runtime', op }, exceptions.length);
-  return [
+  const entries: OpEntry[] = [
     { op: 'cgroupWrite', at: list.at, path: `${path}/devices.${list.allow ? 'allow' : 'deny'}`, value: 'a' },
-    ...exceptions.map((_, i) => (first === undefined ? op(i) : first + i)),
   ];
+  for (let i = 0; i < exceptions.length; i++) entries.push(first === undefined ? op(i) : first + i);
+  return entries;
 }
 
 /**

@@ -184,11 +184,13 @@ class MountMaker implements OpMaker {
     const propagation = this.propagationOf(i, kind.settings);
     kind.bind ??= bindOp(kind.settings, propagation);
     const op = mountLike(kind.bind, `/mounts/${i}`, this.targetOf(i), relative.get(i) ?? this.mounts[i]?.source ?? '');
-    op.slot = binds[i] === NO_SLOT ? undefined : binds[i];
-    op.propagation = propagation;
-    op.inside = inside.get(i);
-    op.idmap = maps.get(i);
-    op.recursiveIdmap = op.idmap !== undefined && kind.settings.idmap?.recursive === true;
+    if (binds[i] !== NO_SLOT) op.slot = binds[i];
+    if (op.propagation !== propagation) op.propagation = propagation;
+    if (inside.size > 0) op.inside = inside.get(i);
+    if (maps.size > 0) {
+      op.idmap = maps.get(i);
+      op.recursiveIdmap = op.idmap !== undefined && kind.settings.idmap?.recursive === true;
+    }
     return op;
   }
 
@@ -198,8 +200,8 @@ class MountMaker implements OpMaker {
     const propagation = this.propagationOf(i, kind.settings);
     kind.fs ??= fsOp(kind.type, kind.settings, propagation);
     const op = mountLike(kind.fs, `/mounts/${i}`, this.targetOf(i), this.sourceOf(this.mounts[i] as Mount, kind.type));
-    op.propagation = propagation;
-    op.idmap = maps.get(i);
+    if (op.propagation !== propagation) op.propagation = propagation;
+    if (maps.size > 0) op.idmap = maps.get(i);
     return op;
   }
 }
