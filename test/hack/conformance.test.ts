@@ -82,9 +82,11 @@ test('critest has a row for each engine, Debian and handler; what fails with an 
     const first = page(dir, {
       crio:
         critest('crio', 'sid', 'crio version 1.34.0', 'runt', 'PodSandbox') +
-        critest('crio', 'sid', 'crio version 1.34.0', 'runt', 'Streaming'),
+        critest('crio', 'sid', 'crio version 1.34.0', 'runt', 'Streaming') +
+        'excused with runt: a race\n',
     });
     assert.ok(first.includes('* CRI-O: PodSandbox; Streaming'));
+    assert.ok(first.includes('* with runt alone: a race'));
     rmSync(join(dir, 'tables.md'));
     const second = page(dir, {
       'cri-grpc':
@@ -101,6 +103,7 @@ test('critest has a row for each engine, Debian and handler; what fails with an 
     assert.ok(row('1.7.24', 'trixie'));
     assert.ok(second.includes('* CRI-O: PodSandbox; Streaming'));
     assert.ok(second.includes('* containerd: Image Manager'));
+    assert.ok(second.includes('* with runt alone: a race'));
   } finally {
     rmSync(dir, { recursive: true });
   }
