@@ -1,8 +1,21 @@
 // A node with an API server: etcd, kube-apiserver and a kubelet that is registered there. Its pods have a RuntimeClass.
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { address, config, eventually, handlers, Node, nodeName, output, program, shims, tail } from './node.mjs';
+import {
+  address,
+  config,
+  eventually,
+  handlers,
+  kubeletConfig,
+  Node,
+  nodeName,
+  output,
+  program,
+  shims,
+  tail,
+} from './node.mjs';
 import { pod } from './pods.mjs';
 
 const directory = '/run/node-api';
@@ -41,8 +54,13 @@ export class ApiNode extends Node {
         .join(''),
     );
     for (const user of Object.keys(tokens)) writeFileSync(at(`${user}.conf`), kubeconfig(user));
-    output('openssl', 'genrsa', '-out', at('key'), '2048');
-    output('openssl', 'rsa', '-in', at('key'), '-pubout', '-out', at('public'));
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    writeFileSync(at('key'), privateKey);
+    writeFileSync(at('public'), publicKey);
     this.thresholds({});
 
     const client = 'http://127.0.0.1:2379';
@@ -91,7 +109,7 @@ export class ApiNode extends Node {
 
   /** Writes the kubelet's config with other thresholds of eviction. */
   thresholds(changes) {
-    const text = readFileSync(join(import.meta.dirname, 'kubelet.yaml'), 'utf8');
+    const text = readFileSync(kubeletConfig, 'utf8');
     const changed = text.replace(/^evictionHard: \{(.*)\}$/m, (_, others) => {
       const all = {
         ...Object.fromEntries(

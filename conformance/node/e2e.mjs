@@ -7,7 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { address, config, handlers, Node, nodeName, output, program, tail } from './node.mjs';
+import { address, config, handlers, kubeletConfig, Node, nodeName, output, program, tail } from './node.mjs';
 
 const [handler] = process.argv.slice(2);
 const { FOCUS = '', SKIP = '', PROCS = '8', MINUTES = '20' } = process.env;
@@ -23,7 +23,7 @@ for (const name of ['systemd-run', 'journalctl']) renameSync(`/usr/bin/${name}`,
 // They read the kernel's config there.
 mkdirSync('/boot', { recursive: true });
 writeFileSync(`/boot/config-${release()}`, gunzipSync(readFileSync('/proc/config.gz')));
-const text = readFileSync(join(here, 'kubelet.yaml'), 'utf8').replace(/^staticPodPath: .*\n/m, '');
+const text = readFileSync(kubeletConfig, 'utf8').replace(/^staticPodPath: .*\n/m, '');
 writeFileSync(`${work}/kubelet.yaml`, `${text}cgroupRoot: /\nmaxPods: 200\nserializeImagePulls: false\n`);
 
 const node = new Node();

@@ -1,7 +1,7 @@
 // A pod on the handler that `runt install --containerd` writes, and the files byte for byte as before after its undo;
 // and the same by the DaemonSet of deploy/ (rollout.mjs).
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { config, handlers, output, shims } from './node.mjs';
+import { config, driver, handlers, output, shims } from './node.mjs';
 import { container, ended, facts, pod } from './pods.mjs';
 import { rollsOut } from './rollout.mjs';
 
@@ -59,5 +59,6 @@ const imports = plain.replace('\n', `\nimports = ["${directory}/*.toml"]\n`);
 export const installations = new Map([
   ['install-into-the-config', (node) => installs(node, 'in-config', plain, file)],
   ['install-into-a-directory', (node) => installs(node, 'in-directory', imports, `${directory}/runt.toml`)],
-  ['install-by-the-daemonset', rollsOut],
+  // Its systemd is a stand-in.
+  ...(driver === 'systemd' ? [] : [/** @type {const} */ (['install-by-the-daemonset', rollsOut])]),
 ]);

@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 // For `eventually`, which has a deadline.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,14 +17,24 @@ export const address = '192.168.78.1';
 
 const runtime = 'plugins."io.containerd.cri.v1.runtime".containerd';
 const shim = '/usr/local/bin/containerd-shim-runt-v1';
+/** What makes the cgroups of the pods: the kubelet and the runtimes themselves (cgroupfs), or systemd. */
+export const driver = process.env.DRIVER ?? 'cgroupfs';
+/** The table of a handler, and that of its options. */
+function table(name, lines, options = []) {
+  const all = driver === 'systemd' ? [...options, 'SystemdCgroup = true'] : options;
+  return [...lines, ...(all.length > 0 ? [`[${runtime}.runtimes.${name}.options]`, ...all] : [])].join('\n');
+}
+const runcType = 'runtime_type = "io.containerd.runc.v2"';
 /** The ways to runt that docs/engines/kubernetes.md has, and runc: the tables of each handler. */
 export const handlers = {
-  runc: 'runtime_type = "io.containerd.runc.v2"',
-  runt: 'runtime_type = "io.containerd.runt.v1"',
-  replaced: `runtime_type = "io.containerd.runc.v2"\nruntime_path = "${shim}"`,
-  binary: `runtime_type = "io.containerd.runc.v2"\n[${runtime}.runtimes.binary.options]\nBinaryName = "/usr/local/bin/runt"`,
-  serve: 'runtime_type = "io.containerd.runt.v1"\nsandboxer = "runt"',
+  runc: table('runc', [runcType]),
+  runt: table('runt', ['runtime_type = "io.containerd.runt.v1"']),
+  replaced: table('replaced', [runcType, `runtime_path = "${shim}"`]),
+  binary: table('binary', [runcType], ['BinaryName = "/usr/local/bin/runt"']),
+  serve: table('serve', ['runtime_type = "io.containerd.runt.v1"', 'sandboxer = "runt"']),
 };
+/** The kubelet's config: kubelet.yaml with the driver (prepare). */
+export const kubeletConfig = '/etc/kubernetes/kubelet.yaml';
 /** Where `runt serve` listens. */
 export const served = '/run/runt/serve.sock';
 
@@ -56,9 +67,11 @@ function tablesOf(handler) {
   return handler === 'serve' ? { ...tables, serve } : tables;
 }
 
+/** A machine with one CPU, such as User Mode Linux, has more time. */
+const slowness = availableParallelism() === 1 ? 2 : 1;
 /** Waits until `condition` gives something true. @returns that, or undefined after so many seconds */
 export async function eventually(condition, seconds = 60) {
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * slowness * 1000;
   for (;;) {
     const value = await condition();
     if (value) return value;
@@ -96,7 +109,7 @@ export class Node {
   /** @type {Record<string, import('node:child_process').ChildProcess>} */
   #daemons = {};
   /** The kubelet's config, and more of its arguments. */
-  kubeletConfig = join(here, 'kubelet.yaml');
+  kubeletConfig = kubeletConfig;
   /** @type {string[]} */
   kubeletOptions = [];
 
