@@ -25,7 +25,7 @@ async function reaches(node, of, until = ended, seconds = 60) {
   await node.applies(of);
   const reached = await node.reaches(name, until, seconds);
   const last = reached ?? (await node.pod(name));
-  return [...(reached ? [] : [`NOT REACHED in ${seconds} s`]), ...(last?.status ? facts(last) : ['no status'])];
+  return [...(reached ? [] : ['NOT REACHED']), ...(last?.status ? facts(last) : ['no status'])];
 }
 /** The order of two streams is not kept. */
 const logs = (node, name) => {

@@ -3,6 +3,7 @@
 // With the HANDLER "install" it is what `runt install` writes. Progress goes to standard error, the report to standard
 // output.
 
+import { availableParallelism } from 'node:os';
 import { ApiNode } from './api.mjs';
 import { apiScenarios, evictions } from './api-scenarios.mjs';
 import { disruptions, disrupts } from './disruption.mjs';
@@ -16,7 +17,7 @@ const [handler, ...rest] = process.argv.slice(2);
 const isExact = rest[0] === '--exactly';
 const only = isExact ? rest.slice(1) : rest;
 /** Pods at once. */
-const batch = 6;
+const batch = 3 * availableParallelism();
 const wanted = (all) =>
   [...all.keys()].filter(
     (name) => only.length === 0 || only.some((part) => (isExact ? name === part : name.includes(part))),
@@ -45,7 +46,7 @@ async function runs(name) {
   const from = node.applies(pod);
   const reached = await node.reaches(name, until, seconds);
   const last = reached ?? (await node.pod(name));
-  const lines = reached ? [] : [`NOT REACHED in ${seconds} s`];
+  const lines = reached ? [] : ['NOT REACHED'];
   lines.push(...(last?.status ? show(last) : ['no status']));
   // Of containers that are restarted, the kubelet keeps the last logs.
   if (show !== lastEnds) lines.push(...logsOf(name));

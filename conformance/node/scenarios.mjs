@@ -1,6 +1,6 @@
 // Static pods, each with what is to be the same with every runtime: its status, its logs, and what `after` finds.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { address, eventually, processes } from './node.mjs';
+import { address, driver, eventually, output, processes } from './node.mjs';
 import {
   because,
   container,
@@ -34,7 +34,8 @@ const always = { restartPolicy: 'Always' };
 // How containers end.
 scenario('exit-zero', [container('c', 'echo out')]);
 scenario('exit-status', [container('c', 'echo out; echo error >&2; exit 3')]);
-scenario('signal', [container('c', 'kill -SEGV $$')]);
+// The kubelet makes $$ of $$$$, and the first process of a pid namespace does not end by its own signal.
+scenario('signal', [container('c', 'kill -SEGV $$$$'), { shareProcessNamespace: true }]);
 scenario('no-program', [container('c', ['/nonexistent'])], { until: because('StartError') });
 scenario('not-executable', [container('c', ['/etc/passwd'])], { until: because('StartError') });
 scenario('directory-is-made', [container('c', 'pwd; ls -ld . | cut -c 1-10', { workingDir: '/not/there' })]);
@@ -186,6 +187,26 @@ scenario('limits', [
     { resources: { limits: { cpu: '500m', memory: '64Mi' }, requests: { cpu: '100m', memory: '32Mi' } } },
   ),
 ]);
+const properties = 'Slice,Delegate,CPUWeight,CPUQuotaPerSecUSec,CPUQuotaPeriodUSec,MemoryMax,MemoryLow,TasksMax';
+scenario(
+  'cgroup',
+  [
+    container('c', 'exec sleep 1000', {
+      resources: { limits: { cpu: '500m', memory: '64Mi' }, requests: { cpu: '100m', memory: '32Mi' } },
+    }),
+  ],
+  {
+    until: ready,
+    after: (node) => {
+      const cgroups = readFileSync(`/proc/${node.pid('cgroup', 'c')}/cgroup`, 'utf8')
+        .trim()
+        .split('\n');
+      const unit = cgroups[0].split('/').at(-1);
+      const units = driver === 'systemd' ? output('systemctl', 'show', '--property', properties, unit) : '';
+      return [...cgroups, units].map((line) => line.replaceAll(/pod[0-9a-f]{32}/g, 'podID'));
+    },
+  },
+);
 scenario('oom', [container('c', ['tail', '/dev/zero'], { resources: { limits: { memory: '32Mi' } } })]);
 scenario('oom-of-a-child', [
   container('c', 'sleep 1; tail /dev/zero; echo ended with $?; exit 0', { resources: { limits: { memory: '32Mi' } } }),
@@ -197,8 +218,9 @@ scenario('statistics', [container('c', 'sleep 1000')], {
       const { pods } = JSON.parse(await node.get('/stats/summary'));
       const of = pods?.find(({ podRef }) => podRef.name.startsWith('statistics-'))?.containers?.[0];
       return of?.memory?.workingSetBytes > 0 && of?.cpu?.usageCoreNanoSeconds > 0 && of;
-    }, 30);
-    return [`statistics of ${found?.name}: cpu, memory`];
+    }, 90);
+    // cAdvisor looks once a minute for a container whose task it did not find in time.
+    return [found ? `statistics of ${found.name}: cpu, memory` : 'NOT REACHED: no statistics'];
   },
 });
 
@@ -413,7 +435,7 @@ scenario(
     until: ready,
     after: async () => {
       const answer = await eventually(() => fetch(`http://${address}:8099/`).catch(() => undefined), 20);
-      return [`answer: ${await answer?.text()}`];
+      return [answer ? `answer: ${await answer.text()}` : 'NOT REACHED through the port of the host'];
     },
   },
 );
