@@ -4,7 +4,19 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { apiPod } from './api.mjs';
 import { eventually, nodeName } from './node.mjs';
-import { container, emptyDir, ended, exec, facts, hostPath, mount, ready, restarted, webImage } from './pods.mjs';
+import {
+  container,
+  emptyDir,
+  ended,
+  exec,
+  facts,
+  hostPath,
+  mount,
+  ready,
+  restarted,
+  waits,
+  webImage,
+} from './pods.mjs';
 
 /** @typedef {import('./api.mjs').ApiNode} ApiNode */
 /**
@@ -41,9 +53,9 @@ async function runs(node, of, seconds = 60) {
 
 // RuntimeClasses.
 scenario('runtime-class', async (node, name) => {
-  await node.applies(apiPod(name, container('c', 'echo runs; sleep 3; exit 3')));
-  await node.reaches(name, ({ status }) => status.phase === 'Running');
+  await runs(node, apiPod(name, container('c', waits('exit 3'))));
   const served = node.isServed(name);
+  node.must('exec', name, '--', 'touch', '/tmp/go');
   const end = await node.reaches(name, ended);
   return [`served as the handler says: ${served}`, ...(end ? facts(end) : ['no end']), ...logs(node, name)];
 });

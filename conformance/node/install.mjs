@@ -2,7 +2,7 @@
 // and the same by the DaemonSet of deploy/ (rollout.mjs).
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { config, driver, handlers, output, shims } from './node.mjs';
-import { container, ended, facts, pod } from './pods.mjs';
+import { container, ended, facts, pod, waits } from './pods.mjs';
 import { rollsOut } from './rollout.mjs';
 
 const file = '/etc/containerd/config.toml';
@@ -33,11 +33,12 @@ async function installs(node, name, before, written) {
   await node.starts();
   // Now that containerd runs, it tries a container.
   said.push(install());
-  node.applies(pod(name, container('c', 'echo runs; sleep 3; exit 3')));
+  node.applies(pod(name, container('c', waits('exit 3'))));
   const running = await node.reaches(name, ({ status }) => status.phase === 'Running');
   const sandbox = running && node.containers(name).find((c) => c.name === undefined);
   const programs = sandbox ? shims(sandbox.id).map(({ pid }) => readlinkSync(`/proc/${pid}/exe`)) : [];
   needs(programs.length === 1 && programs[0].endsWith('/dist/runt'), `its shim is ${programs.join(', ') || 'none'}`);
+  if (running) await node.runs(name, 'c', 'touch', '/tmp/go');
   const end = await node.reaches(name, ended);
   needs(end && facts(end).join('; ').includes('exitCode=3'), `the pod: ${end ? facts(end).join('; ') : 'no end'}`);
   const lines = node.logs(name).map(({ text }) => text);

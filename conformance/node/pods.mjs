@@ -23,6 +23,8 @@ export const pod = (name, containers, spec = {}) => ({
   },
 });
 
+/** A script that says that it runs, and goes on when /tmp/go is there. */
+export const waits = (script) => `echo runs; until [ -e /tmp/go ]; do sleep 0.1; done; ${script}`;
 export const exec = (script) => ({ exec: { command: ['sh', '-c', script] } });
 export const mount = (name, mountPath, more = {}) => ({ name, mountPath, ...more });
 export const emptyDir = (name, options = {}) => ({ name, emptyDir: options });
