@@ -217,14 +217,17 @@ scenario('logs', async (node, name) => {
   const pod = apiPod(name, of, { restartPolicy: 'OnFailure', volumes: [emptyDir('d')] });
   await node.applies(pod);
   await node.reaches(name, restarted());
-  const previous = node.kubectl('logs', name, '--previous').text;
+  const previous = await eventually(() => {
+    const { status, text } = node.kubectl('logs', name, '--previous');
+    return status === 0 && text;
+  }, 20);
   const followed = node.kubectl('logs', '--follow', name);
   const end = await node.reaches(name, ended);
   return [
     ...(end ? facts(end) : ['no end']),
     `followed to its end: ${followed.text.split('\n').at(-1)}`,
     node.kubectl('logs', name, '--tail', '2').text,
-    previous,
+    previous ?? 'no logs of the first run',
     node.kubectl('logs', name, '--timestamps', '--tail', '1').text.replaceAll(/\d{4}-\S+/g, 'TIME'),
   ];
 });
