@@ -3,7 +3,7 @@
 // It runs in the root of conformance/engines/enter. FOCUS, SKIP, PROCS and MINUTES are those of conformance/node/e2e.
 // Progress goes to standard error, the report to standard output.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -14,11 +14,11 @@ const { FOCUS = '', SKIP = '', PROCS = '8', MINUTES = '20' } = process.env;
 const work = '/run/node-e2e';
 mkdirSync(`${work}/bin`, { recursive: true });
 
-// The tests start the kubelet of this directory, as a child: there is no systemd to run it as a unit.
+// The tests start the kubelet of this directory, as a child: there is no systemd to run it as a unit. Some restart it.
 const here = import.meta.dirname;
-const kubelet = `#!/bin/sh\nexec ${join(here, 'kubelet')} ${program('kubelet')} "$@"\n`;
-writeFileSync(`${work}/bin/kubelet`, kubelet);
-chmodSync(`${work}/bin/kubelet`, 0o755);
+symlinkSync(join(here, 'systemctl'), '/usr/local/bin/systemctl');
+const scripts = { [`${work}/bin/kubelet`]: 'exec systemctl kubelet "$@"', '/usr/local/bin/sudo': 'exec "$@"' };
+for (const [file, command] of Object.entries(scripts)) writeFileSync(file, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
 for (const name of ['systemd-run', 'journalctl']) renameSync(`/usr/bin/${name}`, `/usr/bin/${name}.not-here`);
 // They read the kernel's config there.
 mkdirSync('/boot', { recursive: true });
