@@ -38,13 +38,15 @@ await node.containerdStarts();
 // ginkgo runs it in its directory, where it writes.
 const suiteProgram = `${work}/e2e_node.test`;
 symlinkSync(program('e2e_node.test'), suiteProgram);
+// Some tests replace the gates of the kubelet's config, which this config needs.
+const gates = /^featureGates: \{ (.*) \}$/m.exec(text)?.[1].replaceAll(': ', '=').replaceAll(' ', '');
 const suite = [
   `--k8s-bin-dir=${work}/bin`,
   `--node-name=${nodeName}`,
   '--container-runtime-endpoint=unix:///run/containerd/containerd.sock',
   '--prepull-images=false',
   `--kubelet-config-file=${work}/kubelet.yaml`,
-  `--kubelet-flags=--node-ip=${address}`,
+  `--kubelet-flags=--node-ip=${address} --feature-gates=${gates}`,
   `--report-dir=${work}`,
 ];
 const ginkgo = [
