@@ -336,7 +336,7 @@ static int hides_newer(const struct profile *p) {
 /* "a number above last: ENOSYS; else: the filter", whose offset is not known yet (k 0). */
 static void emit_limit(struct code *c, int64_t last) {
   if (last >= 0) {
-    emit(c, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last, 0, 1);
+    emit_jump(c, BPF_JGT, (uint32_t)last, 0, 1);
     emit(c, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
   }
   emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
@@ -349,17 +349,17 @@ static void emit_newer(const struct profile *p, struct code *c) {
   for (int i = 0; i < p->arch_count; i++)
     if (p->arches[i].token == SCMP_ARCH_X32)
       x32 = p->arches[i].last;
-  emit(c, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+  emit_load(c, offsetof(struct seccomp_data, arch));
   for (int i = 0; i < p->arch_count; i++) {
     uint32_t token = p->arches[i].token;
     if (token == SCMP_ARCH_X32)
       continue;
     unsigned start = c->count;
-    emit(c, BPF_JMP | BPF_JEQ | BPF_K, token, 0, 0);
-    emit(c, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+    emit_jump(c, BPF_JEQ, token, 0, 0);
+    emit_load(c, offsetof(struct seccomp_data, nr));
     if (token == SCMP_ARCH_X86_64) {
       unsigned split = c->count;
-      emit(c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 0);
+      emit_jump(c, BPF_JGE, X32_BIT, 0, 0);
       emit_limit(c, p->arches[i].last);
       c->at[split].jt = (uint8_t)(c->count - split - 1);
       emit_limit(c, x32);
