@@ -1,6 +1,6 @@
 /** Hooks in the runtime's namespaces: prestart, createRuntime, poststart, poststop (config.md#posix-platform-hooks). */
 
-import type { Plan } from '../../plan/op-list.js';
+import { entriesOf, type Plan } from '../../plan/op-list.js';
 import { hooksStderr, hooksStdout } from '../../spec/annotation-names.js';
 import type { Hook, HookName, Spec } from '../../spec/config-types.js';
 import { E } from '../../sys/errno.js';
@@ -65,8 +65,8 @@ export async function runPlanHooks(
   warn: Warn,
 ): Promise<Span[]> {
   const spans: Span[] = [];
-  for (const [index, op] of [...plan.ops].entries()) {
-    if (op.op !== 'hostHook') continue;
+  for (const [index, op] of entriesOf(plan.ops).entries()) {
+    if (typeof op === 'number' || op.op !== 'hostHook') continue;
     const position = { point: op.point, index: Number(op.index) };
     const hook = hookAt(spec.hooks, position);
     if (!hook || (op.point !== 'prestart' && op.point !== 'createRuntime')) continue;

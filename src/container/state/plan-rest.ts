@@ -16,12 +16,11 @@ const restOf = ({ ops: all }: Plan): PlanRest => {
   const wait = indexOfOp(all, 'wait');
   const rest: [number, Op][] = [];
   entriesOf(all).forEach((entry, i) => {
-    if (typeof entry !== 'number') {
-      if ((i > wait && ops[entry.op].by === 'init') || (entry.op === 'seccomp' && entry.late)) rest.push([i, entry]);
-    } else if (i > wait) {
-      const op = all.at(i) as Op;
-      if (ops[op.op].by === 'init') rest.push([i, op]);
-    }
+    const isMade = typeof entry === 'number';
+    // None that is made when it is read is a filter.
+    if (isMade && i < wait) return;
+    const op = isMade ? (all.at(i) as Op) : entry;
+    if ((i > wait && ops[op.op].by === 'init') || (op.op === 'seccomp' && op.late)) rest.push([i, op]);
   });
   return rest;
 };

@@ -25,24 +25,6 @@ export function mountOps(
   view: CgroupView,
   makers: OpMakers,
 ): OpEntry[] {
-  const ops = opsOfMounts(spec, facts, options, trees, view, makers);
-  return spec.linux?.mountLabel
-    ? withLabels(
-        ops.map((op) => makers.op(op)),
-        spec,
-        facts,
-      )
-    : ops;
-}
-
-function opsOfMounts(
-  spec: Spec,
-  facts: HostFacts,
-  options: CompileOptions,
-  trees: Trees,
-  view: CgroupView,
-  makers: OpMakers,
-): OpEntry[] {
   const { mounts = [] } = spec;
   const { kinds } = trees;
   const made = new MountMaker(spec, facts, trees);
@@ -75,7 +57,9 @@ function opsOfMounts(
       ops[ops.length] = op;
     }
   }
-  return ops;
+  if (!spec.linux?.mountLabel) return ops;
+  const whole = ops.map((op) => makers.op(op));
+  return withLabels(whole, spec, facts);
 }
 
 /**
