@@ -150,6 +150,31 @@ const keepFunctionShape = `
  with_properties:
 `;
 
+/** \`===\` of strings. */
+const strictEquality = `
+/* Whether two strings are equal, at sp: what js_strict_eq_slow does for them. */
+static force_inline int strict_eq(JSContext *ctx, JSValue *sp, BOOL is_neq)
+{
+    JSString *s1, *s2;
+    BOOL same;
+    if (JS_VALUE_GET_TAG(sp[-2]) != JS_TAG_STRING || JS_VALUE_GET_TAG(sp[-1]) != JS_TAG_STRING)
+        return js_strict_eq_slow(ctx, sp, is_neq);
+    s1 = JS_VALUE_GET_STRING(sp[-2]);
+    s2 = JS_VALUE_GET_STRING(sp[-1]);
+    if (s1 == s2)
+        same = TRUE;
+    else if (s1->len != s2->len || (s1->atom_type && s2->atom_type)) /* no two atoms have the same text */
+        same = FALSE;
+    else
+        same = js_string_memcmp(s1, 0, s2, 0, s1->len) == 0;
+    JS_FreeValue(ctx, sp[-2]);
+    JS_FreeValue(ctx, sp[-1]);
+    sp[-2] = JS_NewBool(ctx, same ^ is_neq);
+    return 0;
+}
+
+`;
+
 /** A property of an object, or of its prototypes: what JS_GetPropertyInternal does for most, without the call. */
 const readProperty = `
 /* The property that an object or a prototype has as plain data; undefined if they are ordinary and have none. Of a
@@ -355,6 +380,111 @@ static JSValue plain_keys(JSContext *ctx, JSValueConst object)
 
 `;
 
+/** What runs through a plain array, or makes one of one, needs no iterator and no constructor. */
+const plainArrays = `
+static force_inline int is_array(JSValueConst value)
+{
+    return JS_VALUE_GET_TAG(value) == JS_TAG_OBJECT && JS_VALUE_GET_OBJ(value)->class_id == JS_CLASS_ARRAY;
+}
+
+/* Whether a value is an array whose elements are iterated in order: it has no other property than its length, so no
+   iterator and no constructor of its own. */
+static force_inline int is_plain_array(JSContext *ctx, JSValueConst value)
+{
+    JSObject *p;
+    if (!is_array(value))
+        return 0;
+    p = JS_VALUE_GET_OBJ(value);
+    return p->fast_array && p->shape->prop_count == 1 &&
+           p->shape->proto == JS_VALUE_GET_OBJ(ctx->class_proto[JS_CLASS_ARRAY]);
+}
+
+`;
+
+/** \`[...array]\`. */
+const append = `
+    if (is_plain_array(ctx, sp[-1]) && is_plain_array(ctx, sp[-3])) {
+        JSObject *from = JS_VALUE_GET_OBJ(sp[-1]), *to = JS_VALUE_GET_OBJ(sp[-3]);
+        if (JS_VALUE_GET_TAG(from->prop[0].u.value) == JS_TAG_INT &&
+            JS_VALUE_GET_INT(from->prop[0].u.value) == from->u.array.count && to->u.array.count == pos) {
+            for (i = 0; i < from->u.array.count; i++)
+                if (add_fast_array_element(ctx, to, JS_DupValue(ctx, from->u.array.u.values[i]), JS_PROP_C_W_E) < 0)
+                    return -1;
+            sp[-2] = JS_NewInt32(ctx, pos + i);
+            return 0;
+        }
+    }
+`;
+
+/** The result of \`map\`, \`filter\` and the like. */
+const species = `
+    if (is_plain_array(ctx, obj) && JS_VALUE_GET_TAG(len_val) == JS_TAG_INT) {
+        ret = JS_NewArray(ctx);
+        if (!JS_IsException(ret))
+            JS_VALUE_GET_OBJ(ret)->prop[0].u.value = len_val;
+        return ret;
+    }
+`;
+
+/**
+ * `for (const x of array)`: no iterator object. Its place on the stack is the array's, and that of its method `next`
+ * the index. No program changes the methods of arrays' iterators.
+ */
+const loops = `
+/* Puts the next element and whether there was none at sp. The loop may have changed the array. */
+static int next_element(JSContext *ctx, JSValue *sp, int offset)
+{
+    JSObject *p = JS_VALUE_GET_OBJ(sp[offset]);
+    uint32_t index = JS_VALUE_GET_INT(sp[offset + 1]), length;
+    if (likely(p->fast_array && index < p->u.array.count)) {
+        sp[0] = JS_DupValue(ctx, p->u.array.u.values[index]);
+    } else {
+        if (js_get_length32(ctx, &length, sp[offset]))
+            return -1;
+        if (index >= length) {
+            JS_FreeValue(ctx, sp[offset]);
+            sp[offset] = sp[0] = JS_UNDEFINED;
+            sp[1] = JS_TRUE;
+            return 0;
+        }
+        sp[0] = JS_GetPropertyUint32(ctx, sp[offset], index);
+        if (JS_IsException(sp[0])) {
+            /* as the end of an iterator that throws */
+            JS_FreeValue(ctx, sp[offset]);
+            sp[offset] = sp[0] = JS_UNDEFINED;
+            return -1;
+        }
+    }
+    sp[offset + 1] = JS_NewInt32(ctx, index + 1);
+    sp[1] = JS_FALSE;
+    return 0;
+}
+
+`;
+
+/** A module that is evaluated: import() need not find it among all, nor wait for it. */
+const evaluated = `
+/* What JS_LoadModule gives for a module that is evaluated; undefined for another one. */
+JSValue JS_EvaluatedModule(JSContext *ctx, JSModuleDef *m)
+{
+    JSValue promise, ns, ret, resolving_funcs[2];
+    if (m->status != JS_MODULE_STATUS_EVALUATED || m->eval_has_exception)
+        return JS_UNDEFINED;
+    ns = JS_GetModuleNamespace(ctx, m);
+    if (JS_IsException(ns))
+        return ns;
+    promise = JS_NewPromiseCapability(ctx, resolving_funcs);
+    if (!JS_IsException(promise)) {
+        ret = JS_Call(ctx, resolving_funcs[0], JS_UNDEFINED, 1, (JSValueConst *)&ns);
+        JS_FreeValue(ctx, ret);
+        JS_FreeValue(ctx, resolving_funcs[0]);
+        JS_FreeValue(ctx, resolving_funcs[1]);
+    }
+    JS_FreeValue(ctx, ns);
+    return promise;
+}
+`;
+
 const shapeFunctions = `
 void JS_KeepShapes(JSContext *ctx);
 int JS_WriteShapes(JSContext *ctx, uint8_t *at, size_t room);
@@ -437,6 +567,18 @@ void JS_MakeShapes(JSContext *ctx, const uint8_t *at)
     keeps_shapes = 0;
 }
 `;
+
+/** An element of an array, for its methods. */
+const element = `    if (JS_VALUE_GET_TAG(obj) == JS_TAG_OBJECT) {
+        JSObject *p = JS_VALUE_GET_OBJ(obj);
+        if (p->class_id == JS_CLASS_ARRAY && p->fast_array && (uint64_t)idx < p->u.array.count) {
+            *pval = JS_DupValue(ctx, p->u.array.u.values[idx]);
+            return TRUE;
+        }
+    }
+`;
+
+const evaluatedDeclaration = '\nJSValue JS_EvaluatedModule(JSContext *ctx, JSModuleDef *m);';
 
 /** Its file, the text that is replaced, how often the file has it, and what replaces it. */
 export const fast = [
@@ -535,7 +677,81 @@ static JSValue js_closure(JSContext *ctx, JSValue bfunc,
     'quickjs.c',
     '\nstatic JSValue JS_CallInternal(JSContext *caller_ctx, JSValueConst func_obj,\n                               JSValueConst this_obj, JSValueConst new_target,\n                               int argc, JSValue *argv, int flags)\n{',
     1,
-    (old) => `${readProperty}${old}`,
+    (old) => `${strictEquality}${readProperty}${old}`,
+  ],
+  [
+    'quickjs.c',
+    '\nstatic __exception int js_for_of_start(JSContext *ctx, JSValue *sp,\n',
+    1,
+    (old) => `${plainArrays}${loops}${old}`,
+  ],
+  [
+    'quickjs.c',
+    `
+static int JS_TryGetPropertyInt64(JSContext *ctx, JSValueConst obj, int64_t idx, JSValue *pval)
+{
+    JSValue val = JS_UNDEFINED;
+    JSAtom prop;
+    int present;
+
+`,
+    1,
+    (old) => `${old}${element}`,
+  ],
+  ['quickjs.c', '\n    pos = JS_VALUE_GET_INT(sp[-2]);\n', 1, (old) => `${old}${append}`],
+  [
+    'quickjs.c',
+    `    JSValue ctor, ret, species;
+    int res;
+    JSContext *realm;
+`,
+    1,
+    (old) => `${old}${species}`,
+  ],
+  [
+    'quickjs.c',
+    `            sf->cur_pc = pc;
+            if (js_for_of_start(ctx, sp, FALSE))
+`,
+    1,
+    // \`yield*\` drops the offset, and calls the iterator's methods itself.
+    (old) => `            if (likely(is_plain_array(ctx, sp[-1])) && *pc != OP_drop) {
+                *sp++ = JS_NewInt32(ctx, 0);
+                *sp++ = JS_NewCatchOffset(ctx, 0);
+                BREAK;
+            }
+${old}`,
+  ],
+  [
+    'quickjs.c',
+    `                sf->cur_pc = pc;
+                if (js_for_of_next(ctx, sp, offset))
+                    goto exception;
+`,
+    1,
+    (old) => `                if (likely(JS_VALUE_GET_TAG(sp[offset + 1]) == JS_TAG_INT && is_array(sp[offset]))) {
+                    sf->cur_pc = pc;
+                    if (next_element(ctx, sp, offset))
+                        goto exception;
+                    sp += 2;
+                    BREAK;
+                }
+${old}`,
+  ],
+  // Most strings of the code are in the snapshot: they are not looked at.
+  [
+    'quickjs.c',
+    '            *sp++ = JS_AtomToValue(ctx, get_u32(pc));\n            pc += 4;\n            BREAK;\n        CASE(OP_undefined)',
+    1,
+    (old) => `            {
+                JSAtom atom = get_u32(pc);
+                if (likely(!__JS_AtomIsTaggedInt(atom) && JS_IS_IMMORTAL(rt->atom_array[atom]))) {
+                    *sp++ = JS_MKPTR(JS_TAG_STRING, rt->atom_array[atom]);
+                    pc += 4;
+                    BREAK;
+                }
+            }
+${old}`,
   ],
   [
     'quickjs.c',
@@ -572,6 +788,7 @@ ${old}`,
                 }
 ${old}`,
   ],
+  ['quickjs.c', /(OP_CMP\(OP_strict_n?eq, [!=]=, )js_strict_eq_slow/g, 2, (_, start) => `${start}strict_eq`],
   [
     'quickjs.c',
     `            sf->cur_pc = pc;
@@ -678,6 +895,13 @@ JSValue JS_ParseJSON(`,
     }
 ${old}`,
   ],
+  [
+    'quickjs.h',
+    '\nJSValue JS_GetModuleNamespace(JSContext *ctx, JSModuleDef *m);',
+    1,
+    (old) => `${old}${evaluatedDeclaration}`,
+  ],
+  ['quickjs.c', '\nJSValue JS_LoadModule(JSContext *ctx, const char *basename,\n', 1, (old) => `${evaluated}${old}`],
   ['quickjs.h', 'void __JS_FreeValue(JSContext *ctx, JSValue v);\n', 1, (old) => `${shapeFunctions}${old}`],
   ['quickjs.c', '\nstatic void js_free_shape0(JSRuntime *rt, JSShape *sh)\n', 1, (old) => `${shapes}${old}`],
   [

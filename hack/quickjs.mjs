@@ -139,7 +139,16 @@ export function quickjs() {
     );
     throw error;
   }
-  const flags = ['-O3', '-fwrapv', '-w', '-ffunction-sections', '-fdata-sections', '-D_GNU_SOURCE', ...hardened];
+  const flags = [
+    '-O3',
+    '-fno-pie',
+    '-fwrapv',
+    '-w',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-D_GNU_SOURCE',
+    ...hardened,
+  ];
   const stamp = createHash('sha256')
     .update(flags.join(' '))
     .update(readFileSync(`${tree}/.made`))

@@ -84,6 +84,183 @@ function shrunk(): unknown[] {
   return [read, list, [...sparse].length, described([...sparse, 1]).length, thrown(() => [0, ...failing, 2])];
 }
 
+/** Loops over arrays, which may change meanwhile, and what else can be iterated. */
+function loops(): unknown[] {
+  const read = (list: Iterable<unknown>, during: (item: unknown) => void = () => {}): unknown[] => {
+    const seen = [];
+    for (const item of list) {
+      seen.push(item);
+      if (seen.length > 20) break;
+      during(item);
+    }
+    return seen;
+  };
+  const grows = [1, 2];
+  const empties = [1, 2, 3];
+  const sparse = [1, 2, 3];
+  const thins = [1, 2, 3, 4];
+  const named = Object.assign([1, 2], { name: 'list' });
+  class List extends Array<number> {}
+  class Doubled extends Array<number> {
+    override *[Symbol.iterator](): ArrayIterator<number> {
+      for (let i = 0; i < this.length; i++) yield (this[i] as number) * 2;
+    }
+  }
+  const own = Object.assign([1, 2], { [Symbol.iterator]: () => ['own'].values() });
+  const bare = Object.setPrototypeOf([1, 2], null);
+  const noMethod = { [Symbol.iterator]: () => ({ next: 5 }) } as unknown as Iterable<unknown>;
+  const throwing = Object.defineProperty([1, 2, 3], 1, {
+    get() {
+      throw new RangeError('in the middle');
+    },
+  });
+  delete sparse[1];
+  sparse.length = 5;
+  return [
+    read([]),
+    read(['a', 1, undefined, null]),
+    read(grows, (item) => grows.push((item as number) + 2)),
+    read(empties, () => {
+      empties.length = 0;
+    }),
+    read(sparse),
+    read(new Array(3)),
+    read(thins, () => {
+      delete thins[2];
+      thins[7] = 8;
+    }),
+    read(Object.freeze([1, 2])),
+    read(named),
+    read(List.from([1, 2])),
+    read(Doubled.from([1, 2])),
+    read(own),
+    thrown(() => read(bare)),
+    thrown(() => read(noMethod)),
+    thrown(() => read(throwing)),
+    thrown(() => read(5 as unknown as Iterable<unknown>)),
+    read('a\u{1f600}'),
+    read(new Set([1, 2])),
+    read(new Uint8Array([1, 2])),
+    leaving(),
+    generators(),
+    patterns(),
+    methods(),
+  ];
+}
+
+/** Loops that end early. */
+function leaving(): unknown[] {
+  const first = (lists: number[][]): number => {
+    for (const list of lists) for (const item of list) if (item > 2) return item;
+    return -1;
+  };
+  const seen: unknown[] = [];
+  outer: for (const a of [1, 2, 3]) {
+    for (const b of [10, 20]) {
+      if (a === 2) continue outer;
+      if (a === 3) break outer;
+      seen.push(a + b);
+    }
+  }
+  const failed = thrown(() => {
+    for (const item of [1, 2]) if (item === 2) throw new RangeError(`${item}`);
+  });
+  const finished = () => {
+    for (const item of [1, 2, 3]) {
+      try {
+        if (item === 2) return seen;
+      } finally {
+        seen.push(`after ${item}`);
+      }
+    }
+    return [];
+  };
+  return [first([[1, 2], [], [2, 3, 4]]), first([]), failed, finished()];
+}
+
+function generators(): unknown[] {
+  function* each(list: number[]): Generator<number, unknown> {
+    for (const item of list) yield item;
+    const result: unknown = yield* list;
+    yield* [...list, 9];
+    return result;
+  }
+  const list = [1, 2, 3];
+  const begun = each(list);
+  const early = [begun.next(), begun.return(7), begun.next()];
+  const stopped = each(list);
+  stopped.next();
+  const changed = each(list);
+  const read = [changed.next(), list.pop(), ...changed];
+  return [[...each(list)], early, thrown(() => stopped.throw(new RangeError('from outside'))), read];
+}
+
+/** Patterns of arrays, and spread arrays. */
+function patterns(): unknown[] {
+  const [a, , b = 5, ...rest] = [1, 2, undefined, 4, 5] as (number | undefined)[];
+  const [c, d] = [] as unknown[];
+  const [[e], [f] = ['default']] = [['nested']] as [string[], string[]?];
+  let [g, h] = [1, 2];
+  [g, h] = [h as number, g as number];
+  const sum = ([x, y]: [number, number]) => x + y;
+  const sparse: unknown[] = [1];
+  sparse.length = 3;
+  const max = (...all: number[]) => Math.max(...all, ...[7, ...[8]]);
+  return [
+    [a, b, rest, c, d, e, f, g, h],
+    sum([1, 2]),
+    thrown(() => sum(undefined as unknown as [number, number])),
+    described([...sparse, ...sparse]),
+    // biome-ignore lint/suspicious/noSparseArray: the hole is the case
+    described([, ...[1, 2], ...[], 3] as unknown[]),
+    described([...'ab', ...[1], ...new Set([2]), ...Object.freeze([3])]),
+    max(1, 2),
+    Object.fromEntries([['a', 1]].map(([key, value]) => [key, value])),
+  ];
+}
+
+/** Methods of arrays that call a function, with holes and changes. */
+function methods(): unknown[] {
+  class List extends Array<number> {
+    get total(): number {
+      return this.reduce((sum, item) => sum + item, 0);
+    }
+  }
+  const list = List.from([1, 2, 3]);
+  const doubled = list.map((item) => item * 2) as List;
+  const own = Object.assign([1, 2], { constructor: undefined });
+  const holes = [1, 2, 3];
+  delete holes[1];
+  const visited = (run: (visit: (item: unknown, index: number) => void, array: number[]) => void): unknown[] => {
+    const seen: unknown[] = [];
+    const array = [1, 2, 3];
+    run((item, index) => {
+      seen.push([item, index]);
+      array.length = 2;
+    }, array);
+    return seen;
+  };
+  return [
+    [doubled instanceof List, doubled.total, (list.filter((item) => item > 1) as List).total],
+    [list.slice(1) instanceof List, list.concat([4]) instanceof List, [1].concat(list).length],
+    described(own.map((item) => item + 1)),
+    described([1, 2, 3].map((item) => item * 2)),
+    described(new Array(2).map(() => 1)),
+    described(holes.map((item) => item)),
+    described(holes.filter(() => true)),
+    described([1, 2, 3, 4].slice(1, 3)),
+    described([1, 2, 3, 4].splice(1, 2)),
+    described([].map(() => 1)),
+    [holes.every((item) => item > 0), holes.some((item) => item === undefined), holes.includes(undefined as never)],
+    [holes.indexOf(3), holes.find((item) => item === undefined), holes.reduce((sum, item) => sum + item)],
+    visited((visit, array) => array.forEach(visit)),
+    visited((visit, array) => array.map(visit)),
+    [3, 1, 2].sort(),
+    [1, [2, [3]]].flat(),
+    [1, 2].flatMap((item) => [item, item]),
+  ];
+}
+
 function spreads(): unknown[] {
   class Base {
     own = 1;
@@ -396,7 +573,7 @@ function functions(): unknown[] {
 
 /** What all of it gives, as JSON with the values that JSON lacks. */
 export const results = (): string =>
-  JSON.stringify([literals(), spreads(), strings(), functions(), properties()], (_, value) =>
+  JSON.stringify([literals(), spreads(), strings(), functions(), properties(), loops()], (_, value) =>
     typeof value === 'bigint' || typeof value === 'function' || typeof value === 'undefined' || Object.is(value, -0)
       ? `${typeof value} ${typeof value === 'function' ? value.length : value}`
       : value,
