@@ -21,12 +21,12 @@
  * reuse. */
 enum {
   HEADER = 8, /* before each block of a chunk: its capacity */
-  STEP = 8,   /* capacities are HEADER less than multiples of this up to SMALL, then than powers of
-                 two */
+  STEP = 8,   /* capacities are HEADER less than multiples of this up to SMALL, then than four
+                 steps for each power of two */
   LEAST = 16, /* a free block links to the next one */
   SMALL = 1024,
   CHUNK = 64 * 1024,
-  CLASSES = SMALL / STEP + 64,
+  CLASSES = SMALL / STEP + 4 * 64,
   PAGE = 4096,
   /* The second mode returns the pages of a freed block of this size (a large config). */
   DISCARDED = 64 * 1024,
@@ -87,9 +87,10 @@ static size_t whole_size(size_t size, unsigned *class) {
     *class = (unsigned)(whole / STEP) - 1;
     return whole;
   }
-  unsigned bits = 64 - (unsigned)__builtin_clzl(whole - 1);
-  *class = SMALL / STEP + bits;
-  return (size_t)1 << bits;
+  unsigned shift = 61 - (unsigned)__builtin_clzl(whole - 1); /* of a quarter of the power below */
+  size_t steps = ((whole - 1) >> shift) + 1;                 /* 5 to 8 */
+  *class = SMALL / STEP + 4 * shift + (unsigned)steps - 5;
+  return steps << shift;
 }
 
 /* Whether slabs.c made the block. A command, which spends a fifth of its instructions on blocks,
@@ -268,7 +269,27 @@ static void *make_lasting(size_t size, unsigned class) {
   return block ? block : malloc(size);
 }
 
-static void *memory_malloc(JSMallocState *state, size_t size) {
+/* A small block of a command, from a list or the chunk; NULL when neither has it. */
+static inline void *cut_quickly(JSMallocState *state, size_t size) {
+  if (long_lived || size > SMALL - HEADER)
+    return NULL;
+  size_t whole = size < LEAST - HEADER ? LEAST : (size + HEADER + STEP - 1) & ~(size_t)(STEP - 1);
+  void **list = &free_lists[whole / STEP - 1], *block = *list;
+  if (block) {
+    memcpy(list, block, sizeof(void *));
+  } else {
+    if ((size_t)(end - next) < whole)
+      return NULL;
+    block = next + HEADER;
+    next += whole;
+    *header(block) = whole - HEADER;
+  }
+  state->malloc_count++;
+  state->malloc_size += whole;
+  return block;
+}
+
+static __attribute__((noinline)) void *make_block(JSMallocState *state, size_t size) {
   unsigned class = 0;
   size_t whole = whole_size(size, &class);
   if (whole == 0 || state->malloc_size + whole > state->malloc_limit)
@@ -284,9 +305,26 @@ static void *memory_malloc(JSMallocState *state, size_t size) {
   return block;
 }
 
-static void memory_free(JSMallocState *state, void *block) {
-  if (!block)
-    return;
+/* Returns a small block of a command to its list; whether it was one. */
+static inline int free_quickly(JSMallocState *state, void *block) {
+  if (long_lived || is_gathered(block))
+    return 0;
+  size_t whole = *header(block) + HEADER;
+  if (whole > SMALL)
+    return 0;
+  state->malloc_count--;
+  state->malloc_size -= whole;
+  memcpy(block, &free_lists[whole / STEP - 1], sizeof(void *));
+  free_lists[whole / STEP - 1] = block;
+  return 1;
+}
+
+static void *memory_malloc(JSMallocState *state, size_t size) {
+  void *quick = cut_quickly(state, size);
+  return quick ? quick : make_block(state, size);
+}
+
+static __attribute__((noinline)) void free_block(JSMallocState *state, void *block) {
   state->malloc_count--;
   state->malloc_size -= cost(block);
   if (in_slab(block)) {
@@ -311,6 +349,11 @@ static void memory_free(JSMallocState *state, void *block) {
   free_lists[class] = block;
   if (long_lived)
     discard(block, *header(block));
+}
+
+static void memory_free(JSMallocState *state, void *block) {
+  if (block && !free_quickly(state, block))
+    free_block(state, block);
 }
 
 /* Grows the newest block in place. */

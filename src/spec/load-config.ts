@@ -33,7 +33,7 @@ export interface JudgedSpec {
 export const MAX_CONFIG = 16 << 20;
 
 /** Size of the first buffer for one; most have some 10 KiB. */
-export const USUAL_CONFIG = 16 << 10;
+export const USUAL_CONFIG = (16 << 10) - 8;
 
 /** Rules besides those of the schema. */
 type Rules = (spec: Spec, findings: Findings) => void;

@@ -4,7 +4,8 @@ import { RuntError } from './error.js';
 import { host, native } from './host.js';
 import { AT_FDCWD, F_OK, O_PATH } from './linux.js';
 
-const FIRST_SIZE = 16384;
+/** Enough for most files of /proc and /sys; with the header of its block, a page. */
+const FIRST_SIZE = 4080;
 /**
  * First buffer size for /proc/self/mountinfo, which is long on a host with many containers: a second read would make
  * the kernel lock and format all mounts of the namespace again.
