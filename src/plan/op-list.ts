@@ -74,8 +74,6 @@ export class OpMakers {
 
 /** Operations, some of which are made each time that they are read. */
 class OpList implements Iterable<Op> {
-  private storedOps: readonly Op[] | undefined;
-
   constructor(
     readonly entries: readonly OpEntry[],
     readonly makers: OpMakers,
@@ -83,12 +81,6 @@ class OpList implements Iterable<Op> {
 
   get length(): number {
     return this.entries.length;
-  }
-
-  /** Those that are not made when they are read. */
-  get stored(): readonly Op[] {
-    this.storedOps ??= this.entries.filter((entry): entry is Op => typeof entry !== 'number');
-    return this.storedOps;
   }
 
   at(index: number): Op | undefined {
@@ -110,19 +102,53 @@ export type Plan = PlanOf<Ops>;
 /** The entries of a list. */
 export const entriesOf = (ops: Ops): readonly OpEntry[] => ('makers' in ops ? ops.entries : ops);
 
-/** The operations of a name, but for those that are made when they are read: no code looks for them by name. */
-export function opsNamed<N extends OpName>(list: Ops, name: N): OpOf<N>[] {
-  const found: OpOf<N>[] = [];
-  const stored = 'makers' in list ? list.stored : list;
-  for (let i = 0; i < stored.length; i++) {
-    const op = stored[i] as Op;
-    if (op.op === name) found[found.length] = op as OpOf<N>;
+/** The names that code looks for. No operation of such a name is made when it is read. */
+type SoughtName =
+  | 'cgroupFork'
+  | 'clone'
+  | 'fork'
+  | 'makeLayer'
+  | 'namedUser'
+  | 'seccomp'
+  | 'stdioOwner'
+  | 'sync'
+  | 'systemdScope'
+  | 'unshareMounts'
+  | 'wait';
+
+type OpsByName = { readonly [N in SoughtName]: OpOf<N>[] };
+
+const byName = new WeakMap<Ops, OpsByName>();
+
+/** All of those in one loop: a command looks for several. */
+function sought(list: Ops): OpsByName {
+  const known = byName.get(list);
+  if (known) return known;
+  const found: OpsByName = {
+    cgroupFork: [],
+    clone: [],
+    fork: [],
+    makeLayer: [],
+    namedUser: [],
+    seccomp: [],
+    stdioOwner: [],
+    sync: [],
+    systemdScope: [],
+    unshareMounts: [],
+    wait: [],
+  };
+  for (const entry of entriesOf(list)) {
+    if (typeof entry !== 'number') (found as { readonly [name in OpName]?: Op[] })[entry.op]?.push(entry);
   }
+  byName.set(list, found);
   return found;
 }
 
-/** The index of the first operation of a name, or -1; not of those that are made when they are read. */
-export function indexOfOp(list: Ops, name: OpName): number {
+/** The operations of a name, in their order. */
+export const opsNamed = <N extends SoughtName>(list: Ops, name: N): readonly OpOf<N>[] => sought(list)[name];
+
+/** The index of the first operation of a name, or -1. */
+export function indexOfOp(list: Ops, name: SoughtName): number {
   const [first] = opsNamed(list, name);
   return first ? entriesOf(list).indexOf(first) : -1;
 }
