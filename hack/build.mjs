@@ -387,7 +387,15 @@ async function bytecode(entry, out, compiler, keepLines) {
   for (const old of files(out, '.bc')) rmSync(old);
   mkdirSync(`${out}/js`, { recursive: true });
   const { metafile } = await esbuild.build({
-    entryPoints: [{ in: entry, out: 'main' }, ...(entry === command ? [{ in: rehearsal, out: 'rehearsal' }] : [])],
+    entryPoints: [
+      { in: entry, out: 'main' },
+      ...(entry === command
+        ? [
+            { in: rehearsal, out: 'rehearsal' },
+            { in: computed, out: 'computed' },
+          ]
+        : []),
+    ],
     outdir: `${out}/js`,
     bundle: true,
     splitting: true,
@@ -435,12 +443,7 @@ async function bytecode(entry, out, compiler, keepLines) {
     });
     const symbol = `piece_${rows.length}`;
     asm += `.balign 16\n${symbol}:\n.incbin "${code}"\n`;
-    rows.push([
-      name,
-      symbol,
-      bytes,
-      snapshotted.includes(output.entryPoint) ? 1 : output.entryPoint === rehearsal ? 2 : 0,
-    ]);
+    rows.push([name, symbol, bytes, when[output.entryPoint] ?? (snapshotted.includes(output.entryPoint) ? 1 : 0)]);
   }
   const entries = manifest.map((piece) => piece.entry);
   const lost = entry === command ? snapshotted.filter((path) => !entries.includes(path)) : [];
@@ -469,6 +472,9 @@ const uint32_t piece_count = ${rows.length};
 
 /** What is evaluated for the snapshot alone. */
 const rehearsal = 'src/entry/snapshot-rehearsal.ts';
+const computed = 'src/entry/snapshot-features.ts';
+/** `ready` of these in native/quickjs/bind.h. */
+const when = { [rehearsal]: 3, [computed]: 2 };
 
 /**
  * Modules of the snapshot, with all of their imports: the commands that engines call for each container, and what an
@@ -516,7 +522,7 @@ export async function program(entry, output, out, keepLines = false) {
   if (!qjs) return false;
   const build = 'build/static';
   const flags = [...warnings, '-O2', '-ffunction-sections', '-fdata-sections', '-Ibuild/gen', '-Inative/quickjs'];
-  flags.push('-isystem', qjs.include, ...hardened, ...musl());
+  flags.push('-isystem', qjs.include, '-fno-pie', ...hardened, ...musl());
   const tools = ['native/quickjs/compile.c', 'native/quickjs/snapshot.c'];
   const all = files('native/quickjs', '.c').filter((f) => !tools.includes(f));
   const headers = [...files('native/quickjs', '.h'), 'build/gen/abi.h', `${qjs.include}/quickjs.h`];
@@ -536,8 +542,8 @@ export async function program(entry, output, out, keepLines = false) {
   const whole = `${out}/whole`;
   const http2 = http2Archive();
   const native = http2
-    ? [...core('musl-gcc', `${build}/http2`, [...musl(), '-DRUNT_HTTP2']), http2]
-    : core('musl-gcc', build, musl());
+    ? [...core('musl-gcc', `${build}/http2`, [...musl(), '-fno-pie', '-DRUNT_HTTP2']), http2]
+    : core('musl-gcc', build, [...musl(), '-fno-pie']);
   link(
     'musl-gcc',
     whole,

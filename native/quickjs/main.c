@@ -101,6 +101,24 @@ static JSValue host_encode(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return array;
 }
 
+/* snapshot.c finds this by its name and sets it at build time: load the pieces to be ready and
+ * stop. */
+extern volatile int snapshot_wanted;
+volatile int snapshot_wanted;
+
+/* The modules of the pieces that were loaded when the snapshot was made. */
+static JSModuleDef **modules;
+
+/* The index of a piece; piece_count when there is none of that name. */
+static uint32_t piece_named(const char *name) {
+  if (strncmp(name, "./", 2) == 0)
+    name += 2;
+  uint32_t i = 0;
+  while (i < piece_count && strcmp(pieces[i].name, name) != 0)
+    i++;
+  return i;
+}
+
 /* import() of a piece. hack/build.mjs writes it as a call of this, since bytecode without debug
  * data does not hold its module's name. */
 static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
@@ -108,7 +126,12 @@ static JSValue host_load(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   const char *name = argc == 1 ? want_str(ctx, argv[0], "load", "name") : NULL;
   if (!name)
     return argc == 1 ? JS_EXCEPTION : JS_ThrowTypeError(ctx, "load takes 1 argument");
-  JSValue promise = JS_LoadModule(ctx, "", name);
+  JSValue promise = JS_UNDEFINED;
+  uint32_t i = piece_named(name);
+  if (modules && i < piece_count && modules[i])
+    promise = JS_EvaluatedModule(ctx, modules[i]);
+  if (JS_IsUndefined(promise))
+    promise = JS_LoadModule(ctx, "", name);
   JS_FreeCString(ctx, name);
   return promise;
 }
@@ -174,17 +197,17 @@ static JSValue read_piece(JSContext *ctx, const struct piece *p) {
 /* Finds an imported module among the embedded pieces. */
 static JSModuleDef *load_piece(JSContext *ctx, const char *name, void *opaque) {
   (void)opaque;
-  if (strncmp(name, "./", 2) == 0)
-    name += 2;
-  for (uint32_t i = 0; i < piece_count; i++)
-    if (strcmp(pieces[i].name, name) == 0) {
-      JSValue module = read_piece(ctx, &pieces[i]);
-      JSModuleDef *m = JS_VALUE_GET_PTR(module);
-      JS_FreeValue(ctx, module); /* the context holds it */
-      return m;
-    }
-  JS_ThrowReferenceError(ctx, "no module %s in this binary", name);
-  return NULL;
+  uint32_t i = piece_named(name);
+  if (i == piece_count) {
+    JS_ThrowReferenceError(ctx, "no module %s in this binary", name);
+    return NULL;
+  }
+  JSValue module = read_piece(ctx, &pieces[i]);
+  JSModuleDef *m = JS_VALUE_GET_PTR(module);
+  JS_FreeValue(ctx, module); /* the context holds it */
+  if (snapshot_wanted)
+    modules[i] = m;
+  return m;
 }
 
 /* Names of pieces are flat: there is nothing to resolve. */
@@ -268,11 +291,6 @@ static struct {
   /* The promise of the main module's evaluation. */
   JSValue done;
 } vm;
-
-/* snapshot.c finds this by its name and sets it at build time: load the pieces to be ready and
- * stop. */
-extern volatile int snapshot_wanted;
-volatile int snapshot_wanted;
 
 /* The first random number would be the time of the build. And libc's clock, once called, stores
  * the address of the kernel's code for it, which differs from process to process. The only caller
@@ -383,7 +401,7 @@ static void add_shapes(void) {
   pid_t copy = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
   if (copy == 0) {
     JS_KeepShapes(vm.ctx);
-    evaluate(2);
+    evaluate(3);
     _exit(JS_WriteShapes(vm.ctx, list, ROOM) ? 0 : 1);
   }
   int status;
@@ -401,9 +419,13 @@ static void make_snapshot(void) {
     _exit(1);
   }
   make_vm();
+  modules = js_mallocz_rt(vm.rt, piece_count * sizeof(JSModuleDef *));
+  if (!modules)
+    die_without_memory();
   evaluate_main();
   evaluate(1);
   add_shapes();
+  evaluate(2);
   JS_MakeImmortal(vm.ctx);
   memory_scatter();
   js_immortal_size = (unsigned)(memory_gathered_end - (uint8_t *)GATHERED_AT);

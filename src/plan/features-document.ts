@@ -35,9 +35,28 @@ import { filterFlagNames, probeFlags, seccompProfile } from './seccomp/seccomp-c
  * Only `supportedFlags` leaves out flags that this host's kernel lacks.
  */
 export function features(): Features {
+  const { hooks, mountOptions, linux } = compiledFeatures();
   return {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,
+    hooks,
+    mountOptions,
+    linux: { ...linux, seccomp: seccompFeatures() },
+    potentiallyUnsafeConfigAnnotations: annotationNames(),
+    annotations: {
+      'io.github.seccomp.libseccomp.version': libseccompVersion(),
+      'runt.commit': commit(),
+      'runt.version': version(),
+    },
+  };
+}
+
+type CompiledFeatures = Required<Pick<Features, 'hooks' | 'mountOptions' | 'linux'>>;
+let compiled: CompiledFeatures | undefined;
+
+/** What the compiler alone tells, in some hundred plans; the static binary holds it (src/entry/snapshot-features.ts). */
+export function compiledFeatures(): CompiledFeatures {
+  compiled ??= {
     hooks: HOOKS.filter((point) => isApplied({ hooks: { [point]: [{ path: '/bin/true' }] } })),
     mountOptions: mountOptionNames(),
     linux: {
@@ -52,7 +71,8 @@ export function features(): Features {
         isApplied({ process: { ...process, capabilities: { bounding: [name] } } }),
       ),
       cgroup: cgroupFeatures(),
-      seccomp: seccompFeatures(),
+      // Its place in the document.
+      seccomp: {},
       apparmor: { enabled: isApplied({ process: { ...process, apparmorProfile: 'x' } }) },
       selinux: {
         enabled:
@@ -64,13 +84,8 @@ export function features(): Features {
       mountExtensions: { idmap: { enabled: isApplied({ mounts: [{ ...bind, ...mappings }] }, bindBase) } },
       netDevices: { enabled: isLinuxApplied({ netDevices: { eth0: {} } }) },
     },
-    potentiallyUnsafeConfigAnnotations: annotationNames(),
-    annotations: {
-      'io.github.seccomp.libseccomp.version': libseccompVersion(),
-      'runt.commit': commit(),
-      'runt.version': version(),
-    },
   };
+  return compiled;
 }
 
 const process: Process = { cwd: '/', user: { uid: 0, gid: 0 }, args: ['x'] };
