@@ -86,6 +86,7 @@ export async function measureRows(commands, o, done) {
   };
   const often = { rounds: o.rounds * (o.quick ? 1 : 4), pause: o.quick ? 0 : PAUSE };
   beside('--version', (name) => [commands.programs[name], '--version'], often);
+  beside('features', (name) => [commands.programs[name], 'features'], often);
   // Some cannot make a container beside another one.
   const keepers = names.filter((name) => {
     try {
