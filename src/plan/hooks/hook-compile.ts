@@ -100,10 +100,13 @@ export function hostHookOps(spec: Spec, point: 'prestart' | 'createRuntime' | 'p
 }
 
 function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' | 'startContainer'): Op[] {
+  const hooks = spec.hooks?.[point];
+  if (!hooks?.length) return [];
   const inside = point === 'startContainer';
   const env = spec.process?.env ?? [];
   const homeUid = inside && !env.some((e) => e.startsWith('HOME=')) ? (spec.process?.user?.uid ?? 0) : undefined;
-  return (spec.hooks?.[point] ?? []).map((hook, i) => ({
+  const state = stateAround(spec, options, inside ? 'created' : 'creating');
+  return hooks.map((hook, i) => ({
     op: 'hook',
     at: `/hooks/${point}/${i}`,
     point,
@@ -114,7 +117,7 @@ function hookOps(spec: Spec, options: CompileOptions, point: 'createContainer' |
     env: hook.env ?? env,
     homeOf: hook.env ? undefined : homeUid,
     timeout: hook.timeout || undefined,
-    ...stateAround(spec, options, inside ? 'created' : 'creating'),
+    ...state,
     inside,
   }));
 }
