@@ -394,6 +394,12 @@ static void *memory_realloc(JSMallocState *state, void *block, size_t size) {
   size_t whole = whole_size(size, &class);
   if (whole == 0)
     return NULL;
+  /* What grows will grow again: to a power of two, so that it moves less often. */
+  if (whole > SMALL && whole <= CHUNK && size > capacity && !long_lived) {
+    whole = (size_t)1 << (64 - __builtin_clzl(whole - 1));
+    size = whole - HEADER;
+    whole_size(size, &class);
+  }
   /* Not while a freed block has that size: an object that is made and freed again and again, and
    * grows meanwhile, would take fresh memory each time. */
   if (!in_slab(block) && !free_lists[class] && grow_in_place(state, block, capacity, whole))
