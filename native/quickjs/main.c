@@ -424,8 +424,8 @@ static void make_snapshot(void) {
     die_without_memory();
   evaluate_main();
   evaluate(1);
-  add_shapes();
   evaluate(2);
+  add_shapes(); /* the last: an object of such a shape that ends would end the shape */
   JS_MakeImmortal(vm.ctx);
   memory_scatter();
   js_immortal_size = (unsigned)(memory_gathered_end - (uint8_t *)GATHERED_AT);
