@@ -5,7 +5,7 @@ import { RuntError } from '../sys/error.js';
 import { host } from '../sys/host.js';
 import { countOfNuls } from '../sys/nul-list.js';
 import { Protocol } from '../sys/protocol.js';
-import { entriesOf, type OpEntry, type Plan } from './op-list.js';
+import { entriesOf, makersOf, type OpEntry, type Plan } from './op-list.js';
 import { type Op, ops } from './plan-ops.js';
 
 interface EncodeOptions {
@@ -33,7 +33,7 @@ export function encodeParts(plan: Plan, options: EncodeOptions): readonly [Uint8
   let nuls = 0;
   const { ops } = plan;
   const entries = entriesOf(ops);
-  const makers = 'makers' in ops ? ops.makers : undefined;
+  const makers = makersOf(ops);
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i] as OpEntry;
     let text = '';

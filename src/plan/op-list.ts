@@ -46,7 +46,7 @@ export class OpMakers {
 
   /** The list of a plan's entries, which has no numbers if no maker was added. */
   list(entries: readonly OpEntry[]): Ops {
-    return this.isEmpty ? (entries as readonly Op[]) : new OpList(entries, this);
+    return new OpList(entries, this);
   }
 
   of(number: number): OpMaker {
@@ -74,6 +74,9 @@ export class OpMakers {
 
 /** Operations, some of which are made each time that they are read. */
 class OpList implements Iterable<Op> {
+  /** Made at the first look for a name. */
+  byName: OpsByName | undefined;
+
   constructor(
     readonly entries: readonly OpEntry[],
     readonly makers: OpMakers,
@@ -99,6 +102,10 @@ type Ops = readonly Op[] | OpList;
 /** The ordered list of all operations for one container. */
 export type Plan = PlanOf<Ops>;
 
+/** The makers of a list; undefined if no entry is a number. */
+export const makersOf = (ops: Ops): OpMakers | undefined =>
+  'makers' in ops && !ops.makers.isEmpty ? ops.makers : undefined;
+
 /** The entries of a list. */
 export const entriesOf = (ops: Ops): readonly OpEntry[] => ('makers' in ops ? ops.entries : ops);
 
@@ -118,12 +125,8 @@ type SoughtName =
 
 type OpsByName = { readonly [N in SoughtName]: OpOf<N>[] };
 
-const byName = new WeakMap<Ops, OpsByName>();
-
 /** All of those in one loop: a command looks for several. */
-function sought(list: Ops): OpsByName {
-  const known = byName.get(list);
-  if (known) return known;
+function sought(entries: readonly OpEntry[]): OpsByName {
   const found: OpsByName = {
     cgroupFork: [],
     clone: [],
@@ -137,19 +140,22 @@ function sought(list: Ops): OpsByName {
     unshareMounts: [],
     wait: [],
   };
-  for (const entry of entriesOf(list)) {
+  for (const entry of entries) {
     if (typeof entry !== 'number') (found as { readonly [name in OpName]?: Op[] })[entry.op]?.push(entry);
   }
-  byName.set(list, found);
   return found;
 }
 
 /** The operations of a name, in their order. */
-export const opsNamed = <N extends SoughtName>(list: Ops, name: N): readonly OpOf<N>[] => sought(list)[name];
+export function opsNamed<N extends SoughtName>(list: Ops, name: N): readonly OpOf<N>[] {
+  if (!('makers' in list)) return list.filter((op): op is OpOf<N> => op.op === name);
+  list.byName ??= sought(list.entries);
+  return list.byName[name];
+}
 
 /** The index of the first operation of a name, or -1. */
 export function indexOfOp(list: Ops, name: SoughtName): number {
-  const [first] = opsNamed(list, name);
+  const first = opsNamed(list, name)[0];
   return first ? entriesOf(list).indexOf(first) : -1;
 }
 
@@ -157,9 +163,7 @@ export function indexOfOp(list: Ops, name: SoughtName): number {
  * The first index from `from` on, of a number, whose operation is not made for runt-init: the runtime need not look at
  * those.
  */
-export function afterMade(list: Ops, from: number): number {
-  if (!('makers' in list)) return from;
-  const { entries, makers } = list;
+export function afterMade(entries: readonly OpEntry[], makers: OpMakers, from: number): number {
   let maker: OpMaker | undefined;
   let least = 0;
   let i = from;

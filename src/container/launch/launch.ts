@@ -1,5 +1,5 @@
 /** The performance of a plan: the runtime's operations here, the others in runt-init, and the undo on failure. */
-import { afterMade, entriesOf, indexOfOp, opsNamed } from '../../plan/op-list.js';
+import { afterMade, entriesOf, indexOfOp, makersOf, opsNamed } from '../../plan/op-list.js';
 import { type Op, ops } from '../../plan/plan-ops.js';
 import { append } from '../../sys/append.js';
 import { E } from '../../sys/errno.js';
@@ -207,15 +207,15 @@ export class Launch {
   private async performUntil(to: number): Promise<void> {
     const { plan, trace } = this.input;
     const entries = entriesOf(plan.ops);
-    const isList = 'makers' in plan.ops;
+    const makers = makersOf(plan.ops);
     for (; this.next < to; this.next++) {
       const index = this.next;
-      const after = isList ? afterMade(plan.ops, index) : index;
+      const after = makers ? afterMade(entries, makers, index) : index;
       if (after !== index) {
         this.next = after - 1;
         continue;
       }
-      const op = isList ? this.opAt(index) : (entries[index] as Op);
+      const op = makers ? this.opAt(index) : (entries[index] as Op);
       if (!isRuntimeOp(op)) continue;
       const start = trace ? native.monotonic() : 0n;
       const slow = perform(op, this.resources) ?? host.turn?.();
