@@ -54,7 +54,7 @@ export function features(): Features {
 type CompiledFeatures = Required<Pick<Features, 'hooks' | 'mountOptions' | 'linux'>>;
 let compiled: CompiledFeatures | undefined;
 
-/** What the compiler alone tells, in some hundred plans; the static binary holds it (src/entry/snapshot-features.ts). */
+/** What some hundred plans tell: the static binary holds it (src/entry/snapshot-features.ts). */
 export function compiledFeatures(): CompiledFeatures {
   compiled ??= {
     hooks: HOOKS.filter((point) => isApplied({ hooks: { [point]: [{ path: '/bin/true' }] } })),
