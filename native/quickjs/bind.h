@@ -23,7 +23,7 @@ struct piece {
   const char *name;
   const uint8_t *code;
   uint32_t len;
-  int ready; /* evaluated in the snapshot: 1, or 2 (last), or 3 (only in its rehearsal) */
+  int ready; /* evaluated in the snapshot: 1, 2 (after those), 3 (only in its rehearsal) */
 };
 extern const struct piece pieces[];
 extern const uint32_t piece_count;

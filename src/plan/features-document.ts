@@ -35,7 +35,8 @@ import { filterFlagNames, probeFlags, seccompProfile } from './seccomp/seccomp-c
  * Only `supportedFlags` leaves out flags that this host's kernel lacks.
  */
 export function features(): Features {
-  const { hooks, mountOptions, linux } = compiledFeatures();
+  // A caller may change what it gets.
+  const { hooks, mountOptions, linux }: CompiledFeatures = JSON.parse(JSON.stringify(compiledFeatures()));
   return {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,

@@ -38,7 +38,7 @@ function readGrowing(call: (out: Uint8Array) => number, size = FIRST_SIZE): numb
     if (!buffer || buffer.length < size) buffer = new Uint8Array(size);
     const length = call(buffer.length === size ? buffer : buffer.subarray(0, size));
     if (length !== -E.EOVERFLOW || size >= MAX_SIZE) return length;
-    size *= 4;
+    size = Math.min(size * 4, MAX_SIZE);
   }
 }
 

@@ -37,6 +37,13 @@ test('the features document conforms to its schema', () => {
   assert.equal(document.hooks?.length, 6);
 });
 
+test('a document that its caller changed does not change the next one', () => {
+  const changed = features();
+  changed.linux!.capabilities!.length = 0;
+  changed.hooks!.push('x');
+  assert.equal(features(), document);
+});
+
 test('every list is sorted without repetition', () => {
   const seccomp = linux.seccomp!;
   for (const list of [

@@ -1,5 +1,14 @@
 /** The façade for files, on the Node.js host with the real library. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -17,8 +26,17 @@ test.before.each((context) => {
 });
 test.after.each((context) => rmSync(context.dir, { recursive: true }));
 
+test('a file of 16 MiB is read whole, and a longer one is refused', ({ dir }) => {
+  const path = join(dir, 'large');
+  writeFileSync(path, '');
+  truncateSync(path, 16 << 20);
+  assert.is(fs.readBytes(path).length, 16 << 20);
+  truncateSync(path, (16 << 20) + 1);
+  assert.throws(() => fs.readBytes(path), /read .*large: EOVERFLOW/);
+});
+
 test('readText reads texts of every size, also beyond the first buffer', ({ dir }) => {
-  for (const size of [0, 1, 16383, 16384, 16385, 300_000]) {
+  for (const size of [0, 1, 4079, 4080, 4081, 16320, 16321, 300_000]) {
     const text = 'ü'.repeat(size / 2) + 'x'.repeat(size % 2);
     writeFileSync(join(dir, 'a'), text);
     assert.is(fs.readText(join(dir, 'a')), text);
