@@ -1,4 +1,5 @@
 /** What QuickJS has shorter ways for (hack/quickjs-fast.mjs), and cases that it leaves to the general way. */
+import { randomArrays } from './random-arrays.js';
 
 const thrown = (f: () => unknown): string => {
   try {
@@ -571,9 +572,12 @@ function functions(): unknown[] {
   ];
 }
 
+/** As many as the memory of a snapshot has room for. */
+const random = (): string[] => Array.from({ length: 400 }, (_, seed) => randomArrays(seed + 1));
+
 /** What all of it gives, as JSON with the values that JSON lacks. */
 export const results = (): string =>
-  JSON.stringify([literals(), spreads(), strings(), functions(), properties(), loops()], (_, value) =>
+  JSON.stringify([literals(), spreads(), strings(), functions(), properties(), loops(), random()], (_, value) =>
     typeof value === 'bigint' || typeof value === 'function' || typeof value === 'undefined' || Object.is(value, -0)
       ? `${typeof value} ${typeof value === 'function' ? value.length : value}`
       : value,

@@ -15,7 +15,15 @@ if (built.status === 3) {
 } else {
   const run = () => spawnSync('build/test/fast', { encoding: 'utf8' });
   for (const [line, when] of ['when the snapshot is made', 'when a program runs'].entries()) {
-    for (const [group, name] of ['literals', 'spreads', 'strings', 'functions', 'properties', 'loops'].entries()) {
+    for (const [group, name] of [
+      'literals',
+      'spreads',
+      'strings',
+      'functions',
+      'properties',
+      'loops',
+      'random work on arrays',
+    ].entries()) {
       test(`QuickJS gives what V8 gives for ${name}, ${when}`, () => {
         assert.is(built.status, 0, built.stderr);
         const { status, stdout, stderr } = run();
