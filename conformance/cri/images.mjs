@@ -91,6 +91,7 @@ export class Images {
         'localhost.crt': { program: '../bin/localhost.crt' },
         'localhost.key': { program: '../bin/localhost.key' },
         'bin/curl': { text: curl },
+        'bin/nc': { program: 'nc' },
       });
       this.#image(`${e2e}/agnhost:2.56`, [...linux, agnhost], { Entrypoint: ['/agnhost'], Cmd: ['pause'] });
     }
