@@ -90,7 +90,7 @@ function testTable(title, machines) {
 /** The sum at the end of a log. judge.mjs runs once for each cgroup manager: the sum of all its runs. */
 function sum(name) {
   if (name !== 'judge-v2')
-    return /^(?:runt: )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
+    return /^(?:(?:runt|deploy): )?(\d+ passed, \d+ failed, \d+ skipped)$/m.exec(text(name))?.at(-1) ?? 'did not end';
   const runs = [...text(name).matchAll(/^runt: (\d+) passed, (\d+) failed, (\d+) skipped$/gm)];
   const [passed, failed, skipped] = [1, 2, 3].map((i) => runs.reduce((n, run) => n + Number(run[i]), 0));
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
@@ -121,6 +121,7 @@ const parts = {
   'api-docs': "the reference of the library's API, without a warning",
   tests: 'all tests, here',
   vm: 'kernel tests on cgroup v2 alone, User Mode Linux',
+  initramfs: 'containers on the root of an initramfs, User Mode Linux',
   'systemd-bookworm': "kernel tests under Debian bookworm's systemd (252), User Mode Linux",
   'systemd-sid': "kernel tests under Debian sid's systemd, User Mode Linux",
   apparmor: 'tests of labels with AppArmor on, QEMU',
@@ -160,9 +161,12 @@ const parts = {
   'cri-newer-endures': "200 containers of Kubernetes' CRI of containerd 2.4 through kills of it and of `runt serve`",
   density: 'pods a second and memory, by each way to runt',
   'cri-v2': "Kubernetes' CRI on cgroup v2, with runc and with runt, User Mode Linux",
+  deploy: 'the manifests, the chart and the image of `deploy/`',
   node: "a kubelet's pods on containerd 2.1, with and without an API server, with runt as with runc",
   'node-v2': "a kubelet's pods with systemd's cgroups on cgroup v2, with runt as with runc, User Mode Linux",
   'node-e2e': "Kubernetes' [NodeConformance] on containerd 2.1, with runt as with runc",
+  'node-lifecycle': "Kubernetes' [Serial] tests of containers through restarts, with runt as with runc",
+  'node-serial': "Kubernetes' other [Serial] and [Disruptive] tests, with runt as with runc",
   crio: 'CRI-O: crictl and critest, with runc and with runt',
   'crio-v2': 'CRI-O on cgroup v2: crictl and a part of critest, with runc and with runt, User Mode Linux',
   runc: "runc's own tests as root, with runc and with runt",
@@ -286,6 +290,8 @@ for (const [name, title] of [
   ['node', 'A kubelet'],
   ['node-v2', 'A kubelet on cgroup v2'],
   ['node-e2e', "Kubernetes' tests of a node"],
+  ['node-lifecycle', "Kubernetes' serial tests of a node: restarts"],
+  ['node-serial', "Kubernetes' other serial tests of a node"],
   ['crio', 'CRI-O'],
   ['crio-v2', 'CRI-O on cgroup v2'],
   ['runc', "runc's own tests"],

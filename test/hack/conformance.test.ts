@@ -70,6 +70,19 @@ test('a part without a name of its own any more loses its row; what docs/bench.m
   }
 });
 
+test('each part of hack/test-all has a row', () => {
+  const parts = [...readFileSync('hack/test-all', 'utf8').matchAll(/^ *part ([a-z0-9-]+) /gm)].map(([, name]) => name);
+  const dir = mkdtempSync(join(tmpdir(), 'runt-conformance-'));
+  try {
+    page(dir, Object.fromEntries(parts.map((name) => [name, `of ${name}\n`])));
+    const tables = readFileSync(join(dir, 'tables.md'), 'utf8');
+    const rows = tables.match(/^\| .* \| 2026-12-01 \| 60 \|/gm) ?? [];
+    assert.is(rows.length, parts.length, rows.join('\n'));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 /** A log of conformance/cri/run, with runc's handler and another one. */
 const critest = (engine: string, suite: string, version: string, handler: string, failing: string): string =>
   `── critest, ${engine} of ${suite}\n${version}, runc version 1.3.6+ds1, crictl version v1.37.0\nrunc     ${handler}\n` +
