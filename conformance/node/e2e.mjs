@@ -64,7 +64,10 @@ try {
   for (const { SpecReports } of JSON.parse(readFileSync(`${work}/report.json`, 'utf8')))
     for (const of of SpecReports) {
       if (of.LeafNodeType !== 'It' || of.State === 'pending') continue;
-      const name = [...of.ContainerHierarchyTexts, of.LeafNodeText].join(' ');
+      const text = [...of.ContainerHierarchyTexts, of.LeafNodeText].join(' ');
+      // Two have the same name.
+      let name = text;
+      for (let n = 2; name in results; n++) name = `${text} (${n})`;
       // Those that the filters leave out have no reason.
       const why = (of.Failure?.Message ?? '').split('\n')[0];
       if (of.State === 'skipped' && why === '') continue;
