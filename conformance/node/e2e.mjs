@@ -34,6 +34,16 @@ const own = handlers[handler].replaceAll(`runtimes.${handler}.`, 'runtimes.test-
 const tables = { ...others, ...(handler === 'serve' && { serve }), 'test-handler': own };
 writeFileSync('/etc/containerd/config.toml', config(handler, tables));
 await node.containerdStarts();
+// The tests have the kubelet look for the runtime in this cgroup of v1; one reads its statistics.
+for (const [, options] of readFileSync('/proc/self/cgroup', 'utf8').matchAll(/^\d+:([a-z_,]+):/gm)) {
+  const hierarchy = `/sys/fs/cgroup/${options}`;
+  if (!existsSync(hierarchy)) continue;
+  const own = `${hierarchy}/docker-daemon`;
+  mkdirSync(own);
+  for (const name of ['cpuset.cpus', 'cpuset.mems'].filter((name) => existsSync(`${own}/${name}`)))
+    writeFileSync(`${own}/${name}`, readFileSync(`${hierarchy}/${name}`));
+  writeFileSync(`${own}/cgroup.procs`, output('pidof', 'containerd'));
+}
 
 // ginkgo runs it in its directory, where it writes.
 const suiteProgram = `${work}/e2e_node.test`;
