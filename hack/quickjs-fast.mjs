@@ -163,8 +163,10 @@ static force_inline int strict_eq(JSContext *ctx, JSValue *sp, BOOL is_neq)
     s2 = JS_VALUE_GET_STRING(sp[-1]);
     if (s1 == s2)
         same = TRUE;
-    else if (s1->len != s2->len || (s1->atom_type && s2->atom_type)) /* no two atoms have the same text */
+    else if (s1->len != s2->len)
         same = FALSE;
+    else if (s1->atom_type == JS_ATOM_TYPE_STRING && s2->atom_type == JS_ATOM_TYPE_STRING)
+        same = FALSE; /* no two of these have the same text; a symbol's description is of another type */
     else
         same = js_string_memcmp(s1, 0, s2, 0, s1->len) == 0;
     JS_FreeValue(ctx, sp[-2]);

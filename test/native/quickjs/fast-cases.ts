@@ -347,6 +347,8 @@ function strings(): unknown[] {
     thrown(() => `${Symbol('s') as unknown as string}`),
     [rope.length, rope === same, rope === `${same}!`.slice(0, -1), rope < `${same}!`],
     ['a'.concat('b', 1 as unknown as string, wide), 'a'.concat()],
+    [Symbol('narrow').description === narrow, Symbol.for('x').description === 'x', Symbol('').description === empty],
+    [Symbol.iterator.description === 'Symbol.iterator', Symbol('x').description !== Symbol.for('x').description],
     ['abc' === narrow.slice(0, 3), narrow === 'narrow', narrow === `na${'rrow'}`, wide === `wide ${'Ω'}`],
     [`${'é'}` === String('e'), 'Ω'.slice(0, 0) === empty, ['abc', 'abd'].indexOf('abd'), new Set(['a', `${'a'}`]).size],
     ...['', 'n', 'w', 'row', 'rrow', 'x', 'narrow', 'narrower', 'Ω'].map((part) => [
