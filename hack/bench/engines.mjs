@@ -18,9 +18,11 @@ export function podman(work, rootfs) {
   if (!program) return missing('podman run --rm', 'podman');
   const [storage, state] = ['storage', 'state'].map((name) => join(work, 'podman', name));
   const flags = ['--root', storage, '--runroot', state, '--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs'];
+  // Its default for root may be above the limits of this process.
+  const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
   return (runtime) => [
     [program, ...flags, '--events-backend', 'none', '--runtime', runtime, 'run', '--rm', '--log-driver', 'none'].concat(
-      [...['--name', '%i', '--network', 'none', '--rootfs', rootfs, '/true']],
+      [...['--name', '%i', '--network', 'none', ...limits, '--rootfs', rootfs, '/true']],
     ),
   ];
 }
@@ -34,7 +36,8 @@ export class Containerd {
     const dir = join(work, 'containerd');
     mkdirSync(dir);
     const config = join(dir, 'config.toml');
-    const socket = join(dir, 's');
+    // Not `s`: the shims make a directory of that name beside it.
+    const socket = join(dir, 'socket');
     writeFileSync(
       config,
       `version = 2
