@@ -207,6 +207,12 @@ static void *reuse(unsigned class) {
   return block;
 }
 
+/* Puts a block into the list of its class. */
+static inline void put_back(void *block, unsigned class) {
+  memcpy(block, &free_lists[class], sizeof(void *));
+  free_lists[class] = block;
+}
+
 /* Returns the pages inside a large free block; its first bytes link it to the next. */
 static void discard(void *block, size_t capacity) {
   uintptr_t from = ((uintptr_t)block + sizeof(void *) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
@@ -232,17 +238,22 @@ void memory_long_lived(void) {
 
 size_t memory_in_use(void) { return counted ? counted->malloc_size : 0; }
 
-/* A new or freed block; NULL when memory is exhausted. */
-static void *cut(size_t whole, unsigned class) {
-  void *block = reuse(class);
-  if (block)
-    return block;
-  if ((size_t)(end - next) < whole && new_chunk(whole) < 0)
+/* A block from the rest of the chunk; NULL when that is too short. */
+static inline void *fresh(size_t whole) {
+  if ((size_t)(end - next) < whole)
     return NULL;
-  block = next + HEADER;
+  void *block = next + HEADER;
   next += whole;
   *header(block) = whole - HEADER;
   return block;
+}
+
+/* A new or freed block; NULL when memory is exhausted. */
+static void *cut(size_t whole, unsigned class) {
+  void *block = reuse(class);
+  if (!block)
+    block = fresh(whole);
+  return block || new_chunk(whole) < 0 ? block : fresh(whole);
 }
 
 static size_t memory_usable_size(const void *block) {
@@ -274,16 +285,11 @@ static inline void *cut_quickly(JSMallocState *state, size_t size) {
   if (long_lived || size > SMALL - HEADER)
     return NULL;
   size_t whole = size < LEAST - HEADER ? LEAST : (size + HEADER + STEP - 1) & ~(size_t)(STEP - 1);
-  void **list = &free_lists[whole / STEP - 1], *block = *list;
-  if (block) {
-    memcpy(list, block, sizeof(void *));
-  } else {
-    if ((size_t)(end - next) < whole)
-      return NULL;
-    block = next + HEADER;
-    next += whole;
-    *header(block) = whole - HEADER;
-  }
+  void *block = reuse((unsigned)(whole / STEP) - 1);
+  if (!block)
+    block = fresh(whole);
+  if (!block)
+    return NULL;
   state->malloc_count++;
   state->malloc_size += whole;
   return block;
@@ -314,8 +320,7 @@ static inline int free_quickly(JSMallocState *state, void *block) {
     return 0;
   state->malloc_count--;
   state->malloc_size -= whole;
-  memcpy(block, &free_lists[whole / STEP - 1], sizeof(void *));
-  free_lists[whole / STEP - 1] = block;
+  put_back(block, (unsigned)(whole / STEP) - 1);
   return 1;
 }
 
@@ -345,8 +350,7 @@ static __attribute__((noinline)) void free_block(JSMallocState *state, void *blo
   }
   unsigned class = 0;
   whole_size(*header(block), &class);
-  memcpy(block, &free_lists[class], sizeof(void *));
-  free_lists[class] = block;
+  put_back(block, class);
   if (long_lived)
     discard(block, *header(block));
 }
