@@ -24,12 +24,15 @@ const caller = {
 /** Makes every file that the caller makes open to all users, unless a mode forbids it. */
 const openly = ['sh', '-c', 'umask 0; exec "$@"', 'sh'];
 
-/** The paths below a directory that another user can read, write or search; a link has no mode. */
+/**
+ * The paths below a directory that another user can read, write or search; a link has no mode. A path may go meanwhile:
+ * the supervisor writes a record beside its place and renames it.
+ */
 function openPaths(dir: string, at = dir): string[] {
   return readdirSync(at, { withFileTypes: true }).flatMap((entry) => {
     const path = join(at, entry.name);
     const below = entry.isDirectory() ? openPaths(dir, path) : [];
-    const { mode } = lstatSync(path);
+    const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
     const open = !entry.isSymbolicLink() && (mode & 0o077) !== 0;
     return [...(open ? [`${relative(dir, path)} ${(mode & 0o7777).toString(8)}`] : []), ...below];
   });
