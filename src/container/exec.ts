@@ -1,7 +1,7 @@
 /** `exec`: another process in a container, with runc's semantics (not in the runtime-spec). */
 
 import type { CgroupFacts } from '../cgroup/cgroup-facts.js';
-import { findFrozen } from '../cgroup/freezer.js';
+import { findFrozen, isFrozenOrFreezing } from '../cgroup/freezer.js';
 import { type AnnotationPolicy, annotationPolicy, findUnsafe, refuseDenied } from '../plan/annotation-policy.js';
 import { type CgroupEntry, compileExec, type ExecRequest, type ExecTarget, execProcess } from '../plan/exec-compile.js';
 import type { HostFacts, ListenFds } from '../plan/host-facts.js';
@@ -11,6 +11,7 @@ import { changesStdioOwner } from '../plan/process/process-compile.js';
 import type { Process, Spec } from '../spec/config-types.js';
 import { parseJson } from '../spec/json/parse-json.js';
 import { utf8Text } from '../spec/json/utf8.js';
+import type { NamespaceType } from '../spec/linux-types.js';
 import { MAX_CONFIG, parseSpec, USUAL_CONFIG } from '../spec/load-config.js';
 import { append } from '../sys/append.js';
 import { E } from '../sys/errno.js';
@@ -21,9 +22,10 @@ import { capabilityNumber } from '../sys/kernel-names.js';
 import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
-import { OpFailed } from './failure/op-failed.js';
+import { checkOp, OpFailed } from './failure/op-failed.js';
 import { endOf } from './launch/child-end.js';
 import { Launch } from './launch/launch.js';
+import type { LaunchResources } from './launch/launch-resources.js';
 import type { RootlessMode } from './launch/read-host-facts.js';
 import { readHostFacts } from './launch/read-host-facts.js';
 import type { Stdio } from './launch/spawn-init.js';
@@ -157,7 +159,7 @@ interface StartedExec {
 /** @param fileFields receives the field names of the file of --process */
 async function launchExec(o: ExecOptions, fileFields: string[]): Promise<StartedExec> {
   const record = loadRecord(o.root, o.id);
-  const status = statusOf(o.root, record);
+  const status = statusOf(o.root, record, isFrozenOrFreezing);
   if (status === 'paused' && !o.ignorePaused) {
     await refuseFrozen(o, record.cgroups, record.cgroups);
     throw pausedError(o.id);
@@ -194,13 +196,10 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
   const facts = readHostFacts(o.rootless);
-  const target = await readTarget(o, record, facts);
-  // The process would freeze in it.
-  if (!o.ignorePaused) {
-    const directories = target.entries.map(({ directory }) => directory);
-    // A pause since the status was read.
-    if (await refuseFrozen(o, directories, record.cgroups)) throw pausedError(o.id);
-  }
+  const target = await readTarget(o, record, spec, facts);
+  // The process would freeze in another cgroup too.
+  const others = target.entries.map(({ directory }) => directory).filter((path) => !record.cgroups.includes(path));
+  if (!o.ignorePaused && others.length > 0 && (await refuseFrozen(o, others, record.cgroups))) throw pausedError(o.id);
   const unitCgroup = record.unit?.bus && (await cgroupByUnit(target));
   const preserveFds = (o.preserveFds ?? 0) + (o.listen?.count ?? 0);
   const compiled = (moveLast: boolean, entries = unitCgroup ? [] : target.entries) =>
@@ -231,7 +230,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
       trace: o.trace !== undefined,
       preserveFds,
       oomFile: '',
-      exec: true,
+      exec: checkContainer,
       ...(unitCgroup && { unitCgroup }),
       supervised: withSupervisor,
       ...(o.onDone && { onDone: o.onDone }),
@@ -257,7 +256,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
         moveLast ||= full;
         if (!full) await sleep(cgroupMovePause);
         // Use init's cgroup if the container's no longer accepts processes.
-        plan = compiled(moveLast, cgroupEntries(o, record, facts));
+        plan = compiled(moveLast, cgroupEntries(o, record, facts, true));
       }
     }
   };
@@ -269,7 +268,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     if (withSupervisor && o.timeout !== undefined) await launch.orUndo(limitSupervised(o, launch));
     // Before the start: until then the process ends with this one.
     if (o.followed) await launch.orUndo(guard(launch, o.followed));
-    await startProcess(o, record, launch, terminal);
+    await launch.start(terminal);
   } catch (error) {
     terminal?.close();
     stdioOwners?.restore();
@@ -316,6 +315,17 @@ async function refuseFrozen(o: ExecOptions, directories: readonly string[], own:
   throw frozenError(`exec ${o.id}: the cgroup is frozen`, freezer.directory, 'use --ignore-paused to wait for that');
 }
 
+/**
+ * The process is in the container's cgroups by now. A concurrent `delete` either finds it there, or has ended the
+ * container's process before.
+ * @throws OpFailed if that has ended
+ */
+function checkContainer({ slots, input: { plan, record } }: LaunchResources): void {
+  // The first operation has opened this slot: a pidfd, or else a directory, which cannot be polled.
+  if (native.isReadable(slots[0]?.number ?? -1) === 0 || isAlive(record)) return;
+  checkOp(plan.ops.at(0)!, -E.ESRCH, 'pidfd_open');
+}
+
 /** Whether pids.max of the container's cgroups left no room for a helper process. */
 function isOverPidsLimit(error: unknown): boolean {
   if (!(error instanceof OpFailed)) return false;
@@ -352,26 +362,6 @@ async function isEnding(record: ContainerRecord, error: unknown): Promise<boolea
   }
 }
 
-/**
- * Starts the process, which is in the container's cgroups by now. A concurrent `delete` either finds it there, or has
- * already ended the init process, which is checked here.
- */
-async function startProcess(
-  o: ExecOptions,
-  record: ContainerRecord,
-  launch: Launch,
-  terminal?: Terminal,
-): Promise<void> {
-  let alive = false;
-  try {
-    alive = isAlive(record);
-  } finally {
-    if (!alive) await launch.undo();
-  }
-  if (alive) return launch.start(terminal);
-  throw statusError('cannot exec in a stopped container', o.id);
-}
-
 const statusError = (message: string, id: string): RuntError =>
   new RuntError({ code: 'ERR_CONTAINER_STATUS', message: `${message}: ${id}` });
 
@@ -400,43 +390,51 @@ function readFile(path: string): Uint8Array {
   throw new RuntError({ code: 'ERR_SPEC_READ', message: `exec: read ${path}`, path, errno: -read, syscall: 'read' });
 }
 
-/** Reads the container's current state for the plan. */
-async function readTarget(o: ExecOptions, record: ContainerRecord, facts: HostFacts): Promise<ExecTarget> {
+/**
+ * Reads the container's current state for the plan. It is the container's only if its process still runs afterwards:
+ * the plan opens that process by pid and start time.
+ */
+async function readTarget(o: ExecOptions, record: ContainerRecord, spec: Spec, facts: HostFacts): Promise<ExecTarget> {
   const { pid, startTime } = record;
-  let namespaces = 0;
+  // Root of the host may join a namespace that it is in already, except its user namespace (setns(2)). So it compares
+  // only those that the config does not name, which can be the runtime's own.
+  const isRoot = !facts.rootless && o.rootless !== 'false';
+  const joined = isRoot ? spec.linux?.namespaces?.map(({ type }) => type) : undefined;
   try {
+    let namespaces = 0;
     for (const name in namespaceFlags) {
-      const file = name === 'mount' ? 'mnt' : name === 'network' ? 'net' : name;
-      // A kernel without time namespaces lacks the file for every process.
-      const own = name === 'time' ? tryReadLink(`/proc/self/ns/${file}`) : readLink(`/proc/self/ns/${file}`);
-      if (own !== undefined && readLink(`/proc/${pid}/ns/${file}`) !== own)
-        namespaces |= namespaceFlags[name] as number;
+      const isJoined = name !== 'user' && joined?.includes(name as NamespaceType);
+      if (isJoined || isOther(name, pid)) namespaces |= namespaceFlags[name] as number;
     }
+    // Also in the caller's own user namespace, which may be an engine's.
+    const setGroupsDenied =
+      (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
+    const entries = cgroupEntries(o, record, facts);
+    return { pid, startTime, namespaces, entries, noNewKeyring: record.noNewKeyring === true, setGroupsDenied };
   } catch (error) {
     if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
     throw error;
   }
-  // Also in the caller's own user namespace, which may be an engine's.
-  const setGroupsDenied =
-    (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
-  // The data is the container's only if its process still runs. The plan opens it again by pid and start time.
-  if (!isAlive(record)) throw statusError('cannot exec in a stopped container', o.id);
-  return {
-    pid,
-    startTime,
-    namespaces,
-    entries: cgroupEntries(o, record, facts),
-    noNewKeyring: record.noNewKeyring === true,
-    setGroupsDenied,
-  };
 }
 
-/** Files of the cgroups to enter: the container's, or the requested ones below. */
-function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: HostFacts): CgroupEntry[] {
+/** Whether a process is in another namespace of this type than the runtime. */
+function isOther(type: string, pid: number): boolean {
+  const file = type === 'mount' ? 'mnt' : type === 'network' ? 'net' : type;
+  // A kernel without time namespaces lacks the file for every process.
+  const own = type === 'time' ? tryReadLink(`/proc/self/ns/${file}`) : readLink(`/proc/self/ns/${file}`);
+  return own !== undefined && readLink(`/proc/${pid}/ns/${file}`) !== own;
+}
+
+/**
+ * Files of the cgroups to enter: the container's, or the requested ones below.
+ * @param each look at each: of several recorded cgroups all but the last are of v1, in a record that is not salvaged
+ */
+function cgroupEntries(o: ExecOptions, record: ContainerRecord, facts: HostFacts, each = false): CgroupEntry[] {
   const below = subCgroups(o.cgroups ?? []);
   const named = new Set<string>();
-  const found = record.cgroups.map((directory): CgroupEntry => {
-    const v1 = exists(`${directory}/tasks`);
+  const last = record.cgroups.length - 1;
+  const found = record.cgroups.map((directory, i): CgroupEntry => {
+    const v1 = (i < last && !each && below.size === 0) || exists(`${directory}/tasks`);
     const names = v1 && below.size > 0 ? controllersOf(directory, facts.cgroup) : [];
     for (const name of names) if (below.has(name)) named.add(name);
     const sub = names.map((n) => below.get(n)).find((p) => p !== undefined) ?? below.get('');

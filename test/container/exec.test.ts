@@ -39,7 +39,8 @@ async function running(script: Script, spec: Spec = config(), namespaces: Parame
 
 /** runt-init gets ready, executes the process, and calls `later` after some time. */
 const executedThen = (later: (process: FakeProcess) => void = () => {}): readonly Step[] => [
-  // runt-init continues in a sibling in the container's cgroup.
+  // runt-init continues in a sibling in the container's cgroup, and in another in its pid namespace.
+  (init) => init.goOn(0),
   (init) => init.goOn(0),
   (init) => init.report('created'),
   'go',
@@ -265,9 +266,13 @@ test('until the process runs, each failed call is an error that leaves only the 
     before.filter(({ error }) => error === 'none').map(({ call }) => call.replace(/, [1-9]\d*\)$/, ')')),
     [
       'watch(<signalfd>)',
-      // The process that joined: its end is polled for; if it is not a child of this process, its parent reaps it.
+      // Those that entered and joined: their end is polled for; a process of another parent is reaped by that.
       'watch(<pidfd 2002>)',
       'waitPidfd(<pidfd 2002>, 16 bytes)',
+      'watch(<pidfd 2003>)',
+      'waitPidfd(<pidfd 2003>, 16 bytes)',
+      // Then /proc tells whether the container's process has ended.
+      'isReadable(<pidfd 2001>)',
     ],
   );
 });

@@ -26,8 +26,8 @@ export interface LaunchInput {
   readonly preserveFds: number;
   /** The cgroup that systemd must move the process into, because the user may not. */
   readonly unitCgroup?: string;
-  /** `exec`: the container exists; do not change its record. */
-  readonly exec?: boolean;
+  /** `exec`: the container exists; do not change its record. Called when the process waits; throws to undo. */
+  readonly exec?: (resources: LaunchResources) => void;
   /** Receives failures of poststop hooks and of an undo. */
   readonly warn?: (sentence: string) => void;
   /** Receives each operation that is done. */

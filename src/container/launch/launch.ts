@@ -71,7 +71,8 @@ export class Launch {
       await this.conversation.readUntil('waiting');
       await resources.endPlaceholder();
       await this.performUntil(plan.ops.length);
-      if (!exec) this.saveCreated();
+      if (exec) exec(resources);
+      else this.saveCreated();
       // Only now: if the runtime is killed earlier, init ends by itself.
       if (resources.startSocket) {
         channel.sendGo();

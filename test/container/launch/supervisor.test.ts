@@ -10,7 +10,7 @@ import { loadRecord } from '../../../src/container/state/state-store.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { SIGKILL } from '../../../src/sys/linux.js';
-import { created, executed, reports, type Script } from '../../sys/fake-host/scripted-init.js';
+import { created, executed, reports, type Script, type Step } from '../../sys/fake-host/scripted-init.js';
 import { type ScriptedSupervisor, scriptSupervisor } from '../../sys/fake-host/scripted-supervisor.js';
 import { BundleHost, failuresOf } from './bundle-host.js';
 
@@ -26,11 +26,14 @@ function on(script: Script): BundleHost {
   return host;
 }
 
+/** An exec continues in a sibling in the container's cgroup, and in another in its pid namespace. */
+const joined: readonly Step[] = [(init) => init.goOn(0), (init) => init.goOn(0)];
+
 const directory = (): string => `${host.kernel.root}/web`;
 const creating = (): Promise<void> => create(host.options({ supervise: true }));
 
 /** A running container with a supervisor, which performs these steps in every process that it starts from now on. */
-async function running(script: Script = [(init) => init.goOn(0), ...executed]): Promise<void> {
+async function running(script: Script = [...joined, ...executed]): Promise<void> {
   on((n) => (n === 0 ? created : typeof script === 'function' ? script(n - 1) : script));
   const { kernel } = host;
   await kernel.finish(creating());
@@ -138,7 +141,7 @@ test('create fails if runt-init ends before the container is ready', async () =>
 
 test('an exec is recorded before it executes, and its exit is recorded afterwards', async () => {
   await running([
-    (init) => init.goOn(0),
+    ...joined,
     reports('created'),
     'go',
     () => assert.equal(recordedExecs(directory()).length, 1, 'before the execve'),
@@ -154,10 +157,7 @@ test('an exec is recorded before it executes, and its exit is recorded afterward
 });
 
 test('a failed exec leaves no record', async () => {
-  await running([
-    (init) => init.goOn(0),
-    (init) => init.report('error', { index: 0, errno: E.EPERM, syscall: 'open' }),
-  ]);
+  await running([...joined, (init) => init.report('error', { index: 0, errno: E.EPERM, syscall: 'open' })]);
   const error = await host.failure(() => exec(options()));
   assert.is(error?.errno, E.EPERM);
   assert.equal(recordedExecs(directory()), []);

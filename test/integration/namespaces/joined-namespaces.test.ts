@@ -65,6 +65,17 @@ const expected = (joined: readonly Kind[], fresh: readonly Kind[]): Record<strin
     kinds.map((kind) => [kind, joined.includes(kind) ? 'pod' : fresh.includes(kind) ? 'new' : 'host']),
   );
 
+/** The namespaces of a process, a line each. */
+const linksOf = (pid: number): string => kinds.map((kind) => `${link(pid, kind)}\n`).join('');
+
+/** Those that an exec of this caller enters. */
+function entered(bed: Bed, wrapped: readonly string[] = []): string {
+  const all = kinds.map((kind) => `/proc/self/ns/${files[kind]}`);
+  const script = `for file in ${all.join(' ')}; do readlink $file; done`;
+  const r = bed.runt(['exec', bed.id, '/bin/sh', '-c', script], { wrapped });
+  return r.stdout || r.stderr;
+}
+
 /** Removes what the container's user namespace has no right to mount or to set. */
 function withoutRightsOver(config: Config, kind: Kind): void {
   const types: Partial<Record<Kind, string[]>> = {
@@ -220,10 +231,32 @@ test(
       { type: 'mount' },
     ];
     delete bed.config.hostname;
-    assert.equal(seen(bed.started(), process.pid), expected([], ['mount']));
+    const pid = bed.started();
+    assert.equal(seen(pid, process.pid), expected([], ['mount']));
+    assert.equal(entered(bed), linksOf(pid));
     bed.delete('--force');
   }),
 );
+
+for (const [name, fresh] of Object.entries<readonly Kind[]>({
+  'all namespaces are new': usual,
+  'it has its own user namespace too': [...usual, 'user'],
+  'most are those of the host': ['pid', 'mount'],
+})) {
+  test(
+    `exec enters the namespaces of the container, wherever its caller is: ${name}`,
+    onBed((bed) => {
+      if (fresh.includes('user')) withUserNamespace(bed.config);
+      setNamespaces(bed.config, 0, [], fresh);
+      if (!fresh.includes('uts')) delete bed.config.hostname;
+      const pid = bed.started();
+      const inside = ['nsenter', '-t', String(pid), '-n', '-i', '-u'];
+      for (const wrapped of [[], inside, ['unshare', '-n', '-i', '-u', '-C'], ['unshare', '-n', '-T']])
+        assert.equal(entered(bed, wrapped), linksOf(pid), wrapped.join(' '));
+      bed.delete('--force');
+    }),
+  );
+}
 
 test(
   "the runtime's own namespace is refused where the config would change the host",

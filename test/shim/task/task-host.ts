@@ -82,12 +82,13 @@ export class TaskHost extends BundleHost {
     });
   }
 
-  /** Continues in another process in the cgroups of the container, as runt-init does for an exec. */
+  /** Continues as runt-init does for an exec: in the cgroups of the container, and from there in its pid namespace. */
   enter(init: ScriptedInit): void {
     const { processes } = this.kernel;
     const cgroups = [...this.main.process.cgroups.values()];
     const process = processes.add({ name: 'runt-init', parent: init.process.parent, cgroups });
     init.goOnAs(process, processes.pidfd(process));
+    init.goOn(0);
   }
 
   /** Makes a call of the task service and runs it to its end. @returns the response, or the error as `CODE message` */

@@ -202,6 +202,6 @@ const handlers: Handlers = {
   },
   async pidfdSocket(op, { process, input }) {
     const { sendPidfd } = await import('../../stdio/pidfd-socket.js');
-    await sendPidfd(op, process?.pidfd.number ?? -1, input.exec === true);
+    await sendPidfd(op, process?.pidfd.number ?? -1, input.exec !== undefined);
   },
 };
