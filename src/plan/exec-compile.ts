@@ -56,7 +56,7 @@ export interface CgroupEntry {
 export interface ExecTarget {
   readonly pid: number;
   readonly startTime: string;
-  /** CLONE_NEW* flags of the namespaces that differ from the runtime's. */
+  /** CLONE_NEW* flags of the namespaces to join: each that differs from the runtime's, and maybe others. */
   readonly namespaces: number;
   readonly entries: readonly CgroupEntry[];
   /**
