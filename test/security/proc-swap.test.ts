@@ -13,6 +13,7 @@ import { mountFs } from '../../src/plan/mounts/mount-op.js';
 import type { Op } from '../../src/plan/plan-ops.js';
 import { type Bed, eventually, needing, onBed } from '../integration/bed/bed.js';
 import { andRun, errorOf, type Ground, intoRoot, onGround, perform, program } from '../native/init/perform.js';
+import { ended } from './rounds.js';
 
 const test = needing('a swapped mount point', 'root', 'programs');
 const ROUNDS = Number(process.env.RUNT_ATTACK_ROUNDS ?? 25);
@@ -74,7 +75,7 @@ const attacks: Record<string, Attack> = {
     try {
       await body(new Attacker(child.pid as number));
     } finally {
-      child.kill('SIGKILL');
+      await ended(child);
     }
   },
   'from a container': (bed, name, body) =>
@@ -229,7 +230,7 @@ test(
         `\n# note without the table the attack works after ${rounds} rounds; with it ${made} containers are whole`,
       );
     } finally {
-      child.kill('SIGKILL');
+      await ended(child);
     }
   }),
 );

@@ -17,8 +17,14 @@ export async function whileExchanging<T>(dir: string, names: [string, string], b
     assert.is(attacker.exitCode, null, 'the attacker has ended');
     return result;
   } finally {
-    attacker.kill('SIGKILL');
+    await ended(attacker);
   }
+}
+
+/** Kills an attacker, and waits until it exchanges nothing any more: then its files can be removed. */
+export async function ended(attacker: ChildProcess): Promise<void> {
+  const over = new Promise((settle) => attacker.once('close', settle));
+  if (attacker.kill('SIGKILL')) await over;
 }
 
 /** Repeats an attack until it works. Returns the number of rounds; throws if it does not work in time. */
