@@ -3,15 +3,12 @@
 import { checkMounted } from '../cgroup/cgroup-facts.js';
 import { pidsIn } from '../cgroup/cgroup-processes.js';
 import { E } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
-import { fdPair } from '../sys/fds.js';
+import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
 import { X_OK } from '../sys/linux.js';
-import { nulList } from '../sys/nul-list.js';
-import { readable, readableOrPolled } from '../sys/waiting/loop.js';
+import { psTime } from '../sys/waiting/time-limits.js';
 import { pidsWithoutCgroup } from './cgroups/pids-without-cgroup.js';
-import { environment } from './environment.js';
-import { endOf } from './launch/child-end.js';
+import { runProgram } from './launch/program-output.js';
 import { checkNamespace } from './state/recorded-process.js';
 import { loadRecord } from './state/state-store.js';
 
@@ -86,42 +83,12 @@ async function runPs(options: readonly string[]): Promise<string> {
     .find((p) => native.access(p, X_OK) === 0);
   if (path === undefined)
     throw new RuntError({ code: 'ERR_PS', message: 'find the program ps', errno: E.ENOENT, hint: noPs });
-  const pair = new Uint8Array(16);
-  check(native.socketPair(pair), { code: 'ERR_PS', message: `run ${path}`, syscall: 'socketpair' });
-  const [ours, theirs] = fdPair(pair);
-  const pidfdOut = new Uint8Array(8);
-  const child = native.spawn(path, nulList([path, ...options]), nulList(environment()), -1, theirs, theirs, pidfdOut);
-  native.close(theirs);
-  if (child < 0) native.close(ours);
-  check(child, { code: 'ERR_PS', message: `run ${path}`, path, syscall: 'execve' });
-  const pidfd = new DataView(pidfdOut.buffer).getInt32(0, true);
-  try {
-    const output = await readAll(ours);
-    await readableOrPolled(pidfd);
-    const { status } = endOf(pidfd);
-    if (status === 0) return output;
-    throw new RuntError({ code: 'ERR_PS', message: `${path} ended with status ${status}: ${output.trim()}`, path });
-  } finally {
-    native.close(pidfd);
-    native.close(ours);
-  }
-}
-
-/** Reads a socket until its end. */
-async function readAll(fd: number): Promise<string> {
-  let data = new Uint8Array(65536);
-  let length = 0;
-  while (length < maxOutput) {
-    if (length === data.length) {
-      const larger = new Uint8Array(2 * length);
-      larger.set(data);
-      data = larger;
-    }
-    await readable(fd);
-    const n = native.read(fd, data.subarray(length));
-    check(n, { code: 'ERR_PS', message: 'read the output of ps', syscall: 'read' });
-    if (n === 0) break;
-    length += n;
-  }
-  return host.decodeRaw(data, length);
+  const { status, output } = await runProgram([path, ...options], {
+    code: 'ERR_PS',
+    timeout: psTime,
+    most: maxOutput,
+    hint: 'use --format json, which needs no ps: a process can keep ps from reading its command line',
+  });
+  if (status === 0) return output;
+  throw new RuntError({ code: 'ERR_PS', message: `${path} ended with status ${status}: ${output.trim()}`, path });
 }

@@ -1,5 +1,6 @@
 /** The engines of a host: which there are, their versions, and how the host makes cgroups. */
 import { hasOnlyV2 } from '../cgroup/cgroup-facts.js';
+import { runProgram } from '../container/launch/program-output.js';
 import { RuntError } from '../sys/error.js';
 import { engineAnswerTime } from '../sys/waiting/time-limits.js';
 import { containerd } from './containerd-engine.js';
@@ -8,7 +9,6 @@ import { docker } from './docker-engine.js';
 import { type Engine, isOlder } from './engine.js';
 import type { HostTree } from './host-tree.js';
 import { podman } from './podman-engine.js';
-import { runProgram } from './program-output.js';
 
 export const engines: readonly Engine[] = [containerd, crio, docker, podman];
 
@@ -24,7 +24,7 @@ export const isThere = (tree: HostTree, engine: Engine): boolean =>
 export async function versionOf(tree: HostTree, engine: Engine): Promise<string | undefined> {
   const path = tree.isThisMachine ? tree.program(engine.binary) : undefined;
   if (path === undefined) return undefined;
-  const { status, output } = await runProgram([path, '--version'], engineAnswerTime);
+  const { status, output } = await runProgram([path, '--version'], { timeout: engineAnswerTime });
   const version = /\bv?(\d+\.\d+(?:\.\d+)?)/.exec(output)?.[1];
   if (status !== 0 || version === undefined)
     throw new RuntError({

@@ -1,4 +1,6 @@
 /** `runt install`: makes engines run containers on runt, and undoes that. */
+
+import { runProgram } from '../container/launch/program-output.js';
 import { callerIds } from '../sys/caller-ids.js';
 import { RuntError } from '../sys/error.js';
 import { readBytes, readLink } from '../sys/fs.js';
@@ -8,7 +10,6 @@ import { type Engine, type EngineHost, type EngineName, isOlder, shimOf } from '
 import { engines, isThere, nodeEngine, usesSystemdCgroups, versionOf } from './found-engine.js';
 import { HostTree } from './host-tree.js';
 import { type Change, type Done, Ledger } from './ledger.js';
-import { runProgram } from './program-output.js';
 import { activeUnit, restart } from './service.js';
 import { at, isTable, parseToml } from './toml-reader.js';
 import { tryEngine } from './trial-run.js';
@@ -260,7 +261,7 @@ async function undo(o: InstallOptions, tree: HostTree, directory: string): Promi
 async function handlersOf({ tree }: EngineHost): Promise<string[]> {
   const path = tree.isThisMachine ? tree.program('containerd') : undefined;
   if (path === undefined) return [];
-  const { status, output } = await runProgram([path, 'config', 'dump'], engineAnswerTime);
+  const { status, output } = await runProgram([path, 'config', 'dump'], { timeout: engineAnswerTime });
   if (status !== 0)
     throw new RuntError({
       code: 'ERR_ENGINE_CONFIG',
@@ -292,10 +293,9 @@ async function check(engine: Engine, h: EngineHost, before: readonly string[]): 
     });
   }
   if (engine.name !== 'docker' || h.version === undefined || isOlder(h.version, '23.0')) return;
-  const { status, output } = await runProgram(
-    [path, '--validate', '--config-file', '/etc/docker/daemon.json'],
-    engineAnswerTime,
-  );
+  const { status, output } = await runProgram([path, '--validate', '--config-file', '/etc/docker/daemon.json'], {
+    timeout: engineAnswerTime,
+  });
   if (status === 0) return;
   const hint = 'correct the config: the earlier files are back';
   throw new RuntError({

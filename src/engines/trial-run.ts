@@ -1,4 +1,6 @@
 /** A container that an engine runs on runt, to see that its config works. */
+
+import { type ProgramResult, runProgram } from '../container/launch/program-output.js';
 import { RuntError } from '../sys/error.js';
 import { makeDir, readBytes, writeFile } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
@@ -7,7 +9,6 @@ import { version } from '../sys/runt-version.js';
 import { engineAnswerTime, engineRunTime } from '../sys/waiting/time-limits.js';
 import { type EngineName, shimOf } from './engine.js';
 import type { HostTree } from './host-tree.js';
-import { type ProgramResult, runProgram } from './program-output.js';
 
 /** What came of a trial: `ran`, or why it was not tried. */
 type TrialEnd = { readonly ran: true } | { readonly ran: false; readonly why: string };
@@ -24,32 +25,35 @@ const trials: { readonly [N in EngineName]: (h: TrialHost, directory: string, id
     if (path === undefined) return notThere('podman');
     const flags = ['--runtime', 'runt', 'run', '--rm', '--name', id, '--network', 'none', '--log-driver', 'none'];
     return judged(
-      await runProgram([path, ...flags, '--rootfs', `${directory}/rootfs`, '/runt', '--version'], engineRunTime),
+      await runProgram([path, ...flags, '--rootfs', `${directory}/rootfs`, '/runt', '--version'], {
+        timeout: engineRunTime,
+      }),
     );
   },
 
   async containerd({ tree, program }, directory, id) {
     const path = tree.program('ctr');
     if (path === undefined) return notThere('ctr');
-    if ((await runProgram([path, 'version'], engineAnswerTime)).status !== 0) return doesNotRun('containerd');
+    if ((await runProgram([path, 'version'], { timeout: engineAnswerTime })).status !== 0)
+      return doesNotRun('containerd');
     const flags = ['run', '--rm', '--rootfs', '--runtime', shimOf(program), `${directory}/rootfs`, id];
-    return judged(await runProgram([path, ...flags, '/runt', '--version'], engineRunTime));
+    return judged(await runProgram([path, ...flags, '/runt', '--version'], { timeout: engineRunTime }));
   },
 
   async docker({ tree }, directory, id) {
     const path = tree.program('docker');
     if (path === undefined) return notThere('docker');
-    const info = await runProgram([path, 'info', '--format', '{{json .Runtimes}}'], engineAnswerTime);
+    const info = await runProgram([path, 'info', '--format', '{{json .Runtimes}}'], { timeout: engineAnswerTime });
     if (info.status !== 0) return doesNotRun('dockerd');
     if (!info.output.includes('"runt"'))
       return { ran: false, why: 'dockerd has not read its config yet: add --restart' };
-    const image = await runProgram([path, 'import', tarOf(directory), `${id}:trial`], engineRunTime);
+    const image = await runProgram([path, 'import', tarOf(directory), `${id}:trial`], { timeout: engineRunTime });
     if (image.status !== 0) return judged(image);
     try {
       const flags = ['run', '--rm', '--name', id, '--runtime', 'runt', '--network', 'none', `${id}:trial`];
-      return judged(await runProgram([path, ...flags, '/runt', '--version'], engineRunTime));
+      return judged(await runProgram([path, ...flags, '/runt', '--version'], { timeout: engineRunTime }));
     } finally {
-      await runProgram([path, 'rmi', '--force', `${id}:trial`], engineRunTime);
+      await runProgram([path, 'rmi', '--force', `${id}:trial`], { timeout: engineRunTime });
     }
   },
 

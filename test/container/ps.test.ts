@@ -4,7 +4,9 @@ import * as assert from 'uvu/assert';
 import { listPids, processTable } from '../../src/container/ps.js';
 import { E } from '../../src/sys/errno.js';
 import { RuntError } from '../../src/sys/error.js';
+import { SIGKILL } from '../../src/sys/linux.js';
 import { unshare } from '../sys/fake-host/namespaces.js';
+import type { FakeProcess } from '../sys/fake-host/processes.js';
 import { eachFailure, FakeContainer, told } from './fake-container.js';
 
 const test = suite('ps');
@@ -115,12 +117,36 @@ test('ps without a PID column, a failing ps and a host without ps are errors', a
   ]);
 });
 
+test('a ps that does not end, or prints without end, is killed', async () => {
+  const endless = new TextEncoder().encode('2500 sleep\n'.repeat(4096));
+  const errors: string[] = [];
+  for (const print of [false, true]) {
+    const { c } = withPs([]);
+    let ps: FakeProcess | undefined;
+    c.kernel.processes.programs.set('/bin/ps', (child) => {
+      ps = child.process;
+      const more = (): void => {
+        if (ps?.end) return;
+        child.file(1)?.write(endless);
+        c.kernel.clock.after(1, more);
+      };
+      if (print) more();
+      return 0;
+    });
+    errors.push(told(c, await c.failure(() => processTable(c.options, []))));
+    assert.is(ps?.end?.status, SIGKILL);
+    assert.equal(c.kernel.open, [c.root]);
+  }
+  const run = 'ERR_PS run /bin/ps -ef: it';
+  assert.equal(errors, [`${run} did not end within 30 seconds`, `${run} printed more than 64 MiB`]);
+});
+
 test('a read that fails in the middle of the output is an error, not a shorter table', async () => {
   const { c } = withPs(['  PID CMD', ' 2500 sleep']);
   // Two reads of the record, then the text of ps.
   c.kernel.failAt('read', 4, E.EIO);
   const error = await c.failure(() => processTable(c.options, []));
-  assert.is(told(c, error), 'ERR_PS read the output of ps: EIO (input/output error)');
+  assert.is(told(c, error), 'ERR_PS read the output of /bin/ps: EIO (input/output error)');
 });
 
 test('whichever call fails, ps leaves out no process and leaks no descriptor', async () => {

@@ -1,8 +1,9 @@
 /** Checks of the engines of this machine: whether a config names runt, and whether that program is this version. */
+
+import { runProgram } from '../../container/launch/program-output.js';
 import type { Engine } from '../../engines/engine.js';
 import { engines, isThere, versionOf } from '../../engines/found-engine.js';
 import { HostTree } from '../../engines/host-tree.js';
-import { runProgram } from '../../engines/program-output.js';
 import { callerIds } from '../../sys/caller-ids.js';
 import { RuntError } from '../../sys/error.js';
 import { host } from '../../sys/host.js';
@@ -50,7 +51,7 @@ async function problemOf(tree: HostTree, program: string): Promise<string | unde
   if (!tree.exists(program)) return 'it does not exist';
   const isShim = program.includes('containerd-shim-');
   try {
-    const { status, output } = await runProgram([program, isShim ? '-v' : '--version'], engineAnswerTime);
+    const { status, output } = await runProgram([program, isShim ? '-v' : '--version'], { timeout: engineAnswerTime });
     if (status !== 0) return `it ends with status ${status}`;
     if (output.includes(version()) && (isShim || output.includes(commit()))) return undefined;
     const line = output.trim().split('\n').slice(0, 2).join(', ');

@@ -60,6 +60,9 @@ export const cgroupMovePause = 5;
 /** newuidmap and newgidmap read two small files and write one. */
 export const idMapHelperTime = 10_000;
 
+/** ps prints the processes of a busy host in this time. */
+export const psTime = 30_000;
+
 // supervisors, records, hooks
 
 /** A supervisor answers at once, unless it is being killed. */
