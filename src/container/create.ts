@@ -5,7 +5,7 @@ import { changesStdioOwner } from '../plan/process/process-compile.js';
 import { E } from '../sys/errno.js';
 import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD } from '../sys/linux.js';
 import { OpFailed } from './failure/op-failed.js';
 import {
   type CompiledBundle,
@@ -170,16 +170,8 @@ export async function writeFiles(o: CreateOptions, launch: Launch, compiled: Com
         });
     }
     if (o.trace !== undefined) {
-      const { traceJson } = await import('../plan/explain/plan-trace.js');
-      const text = host.encode(traceJson(compiled.plan, launch.spans, compiled.spans));
-      const r = native.writeFile(AT_FDCWD, o.trace, O_CREAT | O_NONBLOCK | O_TRUNC, 0o644, text);
-      if (r < 0)
-        throw new RuntError({
-          code: 'ERR_IO',
-          message: `create ${o.id}: write the trace ${o.trace}`,
-          path: o.trace,
-          errno: -r,
-        });
+      const { writeTrace } = await import('./launch/trace-file.js');
+      writeTrace(`create ${o.id}`, o.trace, compiled.plan, launch.spans, compiled.spans);
     }
   } catch (error) {
     await launch.undo();

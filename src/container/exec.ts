@@ -19,7 +19,7 @@ import { check, RuntError, type Violation } from '../sys/error.js';
 import { exists, readAtMost, readLink, tryReadLink, tryReadText } from '../sys/fs.js';
 import { host, native } from '../sys/host.js';
 import { capabilityNumber } from '../sys/kernel-names.js';
-import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags, O_CREAT, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
+import { AT_FDCWD, CLONE_NEWUSER, namespaceFlags } from '../sys/linux.js';
 import { now, sleep } from '../sys/waiting/loop.js';
 import { cgroupMovePause, cgroupMoveTime, endAfterExec } from '../sys/waiting/time-limits.js';
 import { checkOp, OpFailed } from './failure/op-failed.js';
@@ -284,19 +284,15 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     throw opFailureError('exec', o.id, error.failed, merged, facts);
   }
   if (o.trace !== undefined) {
-    const { traceJson } = await import('../plan/explain/plan-trace.js');
-    const r = native.writeFile(
-      AT_FDCWD,
-      o.trace,
-      O_CREAT | O_NONBLOCK | O_TRUNC,
-      0o644,
-      host.encode(traceJson(plan, launch.spans, [])),
-    );
-    if (r < 0) {
+    try {
+      const { writeTrace } = await import('./launch/trace-file.js');
+      writeTrace(`exec ${o.id}`, o.trace, plan, launch.spans, []);
+    } catch (error) {
       terminal?.close();
       await launch.undo();
+      stdioOwners?.restore();
+      throw error;
     }
-    check(r, { code: 'ERR_IO', message: `exec ${o.id}: write the trace ${o.trace}`, path: o.trace });
   }
   return { launch, terminal, stdioOwners };
 }

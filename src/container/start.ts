@@ -1,9 +1,9 @@
 /** `start`: tells a created container to run its process (runtime.md#start). */
 import { isFrozenOrFreezing } from '../cgroup/freezer.js';
 import { E } from '../sys/errno.js';
-import { check, RuntError } from '../sys/error.js';
+import { RuntError } from '../sys/error.js';
 import { host, native } from '../sys/host.js';
-import { AT_FDCWD, O_CREAT, O_EXCL, O_NONBLOCK, O_TRUNC } from '../sys/linux.js';
+import { O_CREAT, O_EXCL } from '../sys/linux.js';
 import { connectAt } from '../sys/sockets/connect-deadline.js';
 import type { HookPosition } from './hooks/hook-failure.js';
 import { Conversation, type ReportHandlers } from './launch/conversation.js';
@@ -78,7 +78,7 @@ async function startCreated(o: StartOptions, prepare?: (record: ContainerRecord)
         native.close(dir);
         channel.close();
       }
-      if (o.trace !== undefined) await writeTrace(o.trace, times);
+      if (o.trace !== undefined) await traceStart(o.id, o.trace, times);
     };
     // Release the lock while hooks run, which may take long.
     if (record.hooks?.startContainer) return { record, started: finish };
@@ -101,13 +101,11 @@ function noteStart(dir: number): void {
 }
 
 /** If the trace cannot be written, this is an error, but the container keeps running. */
-async function writeTrace(path: string, times: readonly bigint[]): Promise<void> {
-  const { traceJson } = await import('../plan/explain/plan-trace.js');
+async function traceStart(id: string, path: string, times: readonly bigint[]): Promise<void> {
+  const { writeTrace } = await import('./launch/trace-file.js');
   const names = ['connect to the start socket', 'prepare the process', 'execve'];
   const spans = names.map((name, i) => ({ name, start: times[i] as bigint, end: times[i + 1] as bigint }));
-  const text = host.encode(traceJson({ version: 1, ops: [] }, [], spans));
-  const r = native.writeFile(AT_FDCWD, path, O_CREAT | O_NONBLOCK | O_TRUNC, 0o644, text);
-  check(r, { code: 'ERR_IO', message: `write the trace ${path}`, path });
+  writeTrace(`start ${id}`, path, { version: 1, ops: [] }, [], spans);
 }
 
 /**

@@ -183,14 +183,22 @@ for (const uid of [0, 1000, 65534]) {
       bed.config.process.args = ['/none'];
       assert.is(bed.run([], { wrapped: on(`>>${ours}`) }).code, 1);
       assert.is(owner(ours), 5);
+      bed.config.process.args = ['/bin/true'];
+      for (const flag of ['--trace', '--pid-file'])
+        assert.is(bed.run([flag, '/none/file'], { wrapped: on(`>>${ours}`) }).code, 1);
+      assert.is(owner(ours), 5);
 
       bed.started();
       const detached = ['exec', '-d', '-u', String(uid), bed.id, 'true'];
       assert.is(bed.runt(detached, { wrapped: on(`</dev/null >>${ours}`) }).code, 0);
       assert.is(owner(ours), 100000 + uid);
       chownSync(ours, 5, 5);
-      assert.is(bed.runt(['exec', '-u', String(uid), bed.id, 'true'], { wrapped: on(`>>${ours}`) }).code, 0);
-      assert.is(owner(ours), 5);
+      const exec = (...flags: string[]) =>
+        bed.runt(['exec', ...flags, '-u', String(uid), bed.id, 'true'], { wrapped: on(`>>${ours}`) });
+      for (const flags of [[], ['--trace', '/none/file'], ['--pid-file', '/none/file']]) {
+        assert.is(exec(...flags).code, flags.length > 0 ? 255 : 0);
+        assert.is(owner(ours), 5, String(flags));
+      }
       bed.delete('--force');
     }),
   );
