@@ -25,7 +25,7 @@ export interface HostFacts {
   readonly egid: number;
   /** No root on the host: started by an ordinary user, or in a user namespace (`--rootless`). */
   readonly rootless: boolean;
-  /** Highest capability number of the kernel. */
+  /** Highest capability number of the kernel; read only for one that Linux 5.8 or a later version added. */
   readonly lastCapability: number;
   /** Whether a cgroup can be made at a path; called only if rootless. */
   readonly isCgroupWritable: (path: string) => boolean;

@@ -22,6 +22,7 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
   const { uid: euid, gid: egid } = callerIds();
   const isRootless = withoutRoot(rootless, euid);
   let cgroup: CgroupFacts | undefined;
+  let last: number | undefined;
   return {
     // An exec that names no cgroup does not need them.
     get cgroup() {
@@ -31,7 +32,10 @@ export function readHostFacts(rootless: RootlessMode = 'auto'): HostFacts {
     euid,
     egid,
     rootless: isRootless,
-    lastCapability: lastCapability(),
+    get lastCapability() {
+      last ??= lastCapability();
+      return last;
+    },
     isCgroupWritable,
     cgroupParent: defaultParent,
     unifiedOptions,

@@ -20,12 +20,15 @@ import { notifyEntry } from './notify-compile.js';
 /** Search path without PATH: empty, so nothing is found, as with execvp(3). */
 const noPath = '';
 
+/** CAP_AUDIT_READ: every kernel since Linux 3.16 has the capabilities up to it. */
+const lastOfAll = 37;
+
 /** Mask of capability names; skips those that the kernel lacks, as runc and crun do. */
-function capabilityMask(names: readonly string[] | undefined, last: number): bigint {
+function capabilityMask(names: readonly string[] | undefined, facts: HostFacts): bigint {
   let mask = 0n;
   for (const name of names ?? []) {
     const bit = capabilityNumber(name);
-    if (bit !== undefined && bit <= last) mask |= 1n << BigInt(bit);
+    if (bit !== undefined && (bit <= lastOfAll || bit <= facts.lastCapability)) mask |= 1n << BigInt(bit);
   }
   return mask;
 }
@@ -69,7 +72,7 @@ export function processOps(spec: Spec, facts: HostFacts, options: CompileOptions
   const { user, capabilities: sets, args = [] } = process;
   const keepsGroups = annotationValue(spec, keepOriginalGroups)[0] !== undefined;
   const env = environment(process.env ?? [], options);
-  const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts.lastCapability);
+  const mask = (names: readonly string[] | undefined) => capabilityMask(names, facts);
   const ops: Op[] = [];
   // In the process that will be executed, and before a filter can forbid it.
   const { listen } = options;

@@ -3,6 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compilePlan } from '../../../src/container/launch/compile-bundle.js';
 import { readHostFacts, withoutRoot } from '../../../src/container/launch/read-host-facts.js';
+import type { CompileOptions } from '../../../src/plan/host-facts.js';
+import { processOps } from '../../../src/plan/process/process-compile.js';
+import type { Spec } from '../../../src/spec/config-types.js';
 import { E } from '../../../src/sys/errno.js';
 import { RuntError } from '../../../src/sys/error.js';
 import { CAP_LAST, SELINUX_MAGIC } from '../../../src/sys/linux.js';
@@ -46,6 +49,21 @@ test('the last capability is read from /proc, with a default for kernels without
   assert.is(readHostFacts().lastCapability, CAP_LAST);
   kernel.tree.file('/proc/sys/kernel/cap_last_cap', '37\n');
   assert.is(readHostFacts().lastCapability, 37);
+});
+
+test('the last capability is read once, and not at all for those that every kernel has', () => {
+  const kernel = hostOf();
+  kernel.tree.file('/proc/sys/kernel/cap_last_cap', '39\n');
+  const read = (names: string[]): [bigint | undefined, number] => {
+    const facts = readHostFacts();
+    kernel.calls.length = 0;
+    const process = { args: ['x'], cwd: '/', capabilities: { bounding: names, effective: names } };
+    const ops = processOps({ process } as Spec, facts, {} as CompileOptions, 1);
+    const bounding = ops.find((op) => op.op === 'bounding');
+    return [BigInt(bounding?.mask ?? 0), kernel.calls.filter((call) => call.includes('cap_last_cap')).length];
+  };
+  assert.equal(read(['CAP_CHOWN', 'CAP_AUDIT_READ']), [(1n << 37n) | 1n, 0]);
+  assert.equal(read(['CAP_CHOWN', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE']), [(1n << 39n) | 1n, 1]);
 });
 
 test('a security module is on, off, without a policy, or unknown', () => {
