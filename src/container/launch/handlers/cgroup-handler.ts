@@ -59,7 +59,7 @@ function apply(op: CgroupOp, made: string[], file?: ValueFile): OpFailure | unde
     case 'cgroupRealtime':
       return writeRealtime(op, made);
     case 'cgroupInherit':
-      return inherit(op);
+      return inherit(op, made);
     case 'cgroupControllers':
       return enableControllers(op);
     case 'cgroupDevices':
@@ -162,14 +162,14 @@ function directoriesBelow(path: string, top: string): string[] {
   return parts.map((_, i) => `${top}/${parts.slice(0, i + 1).join('/')}`);
 }
 
-function inherit(op: Extract<Op, { op: 'cgroupInherit' }>): OpFailure | undefined {
-  // From the bottom up to the first with a value: usually one read of the new cgroup and one of its parent.
+function inherit(op: Extract<Op, { op: 'cgroupInherit' }>, made: readonly string[]): OpFailure | undefined {
+  // From the bottom up to the first with a value. A new one has none, or its parent's (cgroup.clone_children).
   const missing: string[] = [];
   let value = '';
   const directories = [op.top, ...directoriesBelow(op.path, op.top)];
   for (let i = directories.length - 1; i >= 0; i--) {
     const directory = directories[i] as string;
-    value = read(op, `${directory}/${op.file}`);
+    value = made.includes(directory) ? '' : read(op, `${directory}/${op.file}`);
     if (value) break;
     missing.unshift(directory);
   }

@@ -175,6 +175,11 @@ test('cgroupInherit copies the value of the nearest parent that has one', () => 
   kernel.tree.file(`${top}/a/b/c/cpus`, '');
   kernel.failAt('writeFile', 1, E.EACCES);
   assert.is(apply(op), `EACCES write ${top}/a/b/c/cpus`);
+  kernel.calls.length = 0;
+  assert.is(applyCgroupOp(op, [`${top}/a/b`, `${top}/a/b/c`]), undefined);
+  const read = kernel.calls.filter((call) => call.startsWith('readFile'));
+  assert.is(read.length, 1, 'only that of /a: the others are new');
+  assert.is(kernel.tree.text(`${top}/a/b/c/cpus`), '0-1');
 });
 
 test('cgroupControllers enables all in one write, and separately where the kernel refuses some', () => {
