@@ -4,7 +4,6 @@ import { RuntError } from '../sys/error.js';
 import { native } from '../sys/host.js';
 import { sleep } from '../sys/waiting/loop.js';
 import { cgroupRemovalTime, longestRemovalPause } from '../sys/waiting/time-limits.js';
-import { isCgroup } from './cgroup-facts.js';
 import { pidsIn } from './cgroup-processes.js';
 
 /** Pause in ms from which `stuck` is called, after 31 ms in total: what is left by then does not end by itself. */
@@ -23,7 +22,7 @@ export async function removeCgroups(
   deadlineMs: number = cgroupRemovalTime,
   onStuck?: () => Promise<void>,
 ): Promise<void> {
-  let remaining = [...paths].sort((a, b) => b.length - a.length).filter(isCgroup);
+  let remaining = [...paths].sort((a, b) => b.length - a.length);
   const end = native.monotonic() + BigInt(deadlineMs) * 1_000_000n;
   let failed: RuntError | undefined;
   let calls = onStuck;

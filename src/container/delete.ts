@@ -76,7 +76,7 @@ async function removeLocked(o: DeleteOptions): Promise<ContainerRecord | undefin
     id: o.id,
     warn: o.warn,
     ...recordedParts(record),
-    endProcesses: [() => endProcess('delete', record, status)],
+    endProcesses: status === 'stopped' ? [] : [() => endProcess('delete', record, status)],
     // A killed create left a runt-init, which ends by itself.
     othersInCgroups: !record.pidNamespace || record.status === 'creating',
     endOccupants: async () => {

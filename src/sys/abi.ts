@@ -242,7 +242,7 @@ export const abi = table({
   removeCgroup: {
     ret: 'i32',
     args: [['path', 'str']],
-    doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 when it does not exist, -EBUSY while it has processes',
+    doc: 'rmdir of a cgroup and of the cgroups below it, deepest first; 0 also when path does not exist or is not a cgroup, which then stays; -EBUSY while it has processes',
   },
   memoryEvents: {
     ret: 'i32',

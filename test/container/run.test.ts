@@ -171,7 +171,6 @@ test('until the process runs, each failed call is an error that leaves nothing',
       'watch: ERR_IO',
       // Then it is not a child of this process, and its parent reads its status.
       'waitPidfd: none, zombie: sh',
-      'statfsType: ERR_CGROUP, cgroup: web, state: web',
       'removeCgroup: ERR_CGROUP, cgroup: web, state: web',
       'openDirectory: ERR_STATE, state: web',
       'stat: ERR_STATE, state: web',

@@ -5,8 +5,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 
 /* Each level of a removal takes one descriptor and a buffer on the stack; deeper directories are
  * moved up first. */
@@ -217,4 +219,25 @@ static int remove_cgroup(int dirfd, const char *name, int depth) {
   return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-int32_t runt_removeCgroup(const char *path) { return remove_cgroup(AT_FDCWD, path, DEPTH_MAX); }
+int32_t runt_removeCgroup(const char *path) {
+  char parent[PATH_MAX];
+  size_t n = strlen(path);
+  if (n >= sizeof parent)
+    return -ENAMETOOLONG;
+  memcpy(parent, path, n + 1);
+  char *slash = strrchr(parent, '/');
+  if (!slash || !slash[1] || is_dot(slash + 1))
+    return -EINVAL;
+  *slash = 0;
+  AUTO_CLOSE int up =
+      RETRY(openat(AT_FDCWD, *parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (up < 0)
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+  /* A directory below one of a cgroup file system is a cgroup, or busy with another mount. */
+  struct statfs fs;
+  if (fstatfs(up, &fs) < 0)
+    return -errno;
+  if (fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC)
+    return 0;
+  return remove_cgroup(up, slash + 1, DEPTH_MAX);
+}

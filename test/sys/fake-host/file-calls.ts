@@ -6,6 +6,8 @@ import {
   AT_FDCWD,
   AT_REMOVEDIR,
   AT_SYMLINK_NOFOLLOW,
+  CGROUP_SUPER_MAGIC,
+  CGROUP2_SUPER_MAGIC,
   LOCK_EX,
   LOCK_NB,
   O_ACCMODE,
@@ -177,8 +179,9 @@ export function fileCalls(tree: FileTree, descriptors: Descriptors) {
     },
     removeCgroup(path) {
       const found = find(AT_FDCWD, path, false);
-      if (typeof found === 'number') return found === -E.ENOENT ? 0 : found;
-      return tree.removeCgroup(found);
+      if (typeof found === 'number') return found === -E.ENOENT || found === -E.ENOTDIR ? 0 : found;
+      const isCgroup = [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].includes(found.parent.fs.magic);
+      return isCgroup ? tree.removeCgroup(found) : 0;
     },
     unmount(path) {
       const inode = inodeAt(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
