@@ -87,7 +87,7 @@ function factsAtUsualMounts(
     const mountPoint = `/sys/fs/cgroup/${isUnified ? 'unified' : (name ?? controllers.join(','))}`;
     const magic = isUnified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     const type = native.statfsType(mountPoint);
-    if (type !== BigInt(magic)) {
+    if (type !== magic) {
       // v2 need not be mounted beside v1 hierarchies.
       if (isUnified && (type >= 0n || type === BigInt(-E.ENOENT))) continue;
       return undefined;
@@ -265,10 +265,14 @@ const isCgroupType = (type: bigint): boolean => type === CGROUP_SUPER_MAGIC || t
 /** Type of the file system at a path; undefined if the path does not exist. */
 function fileSystemType(path: string): bigint | undefined {
   const type = native.statfsType(path);
-  if (type === BigInt(-E.ENOENT) || type === BigInt(-E.ENOTDIR)) return undefined;
-  if (type < 0n) {
-    const facts = { code: 'ERR_CGROUP', message: `look for the cgroup ${path}`, path, syscall: 'statfs' };
-    throw new RuntError({ ...facts, errno: -Number(type) });
-  }
-  return type;
+  if (type >= 0n) return type;
+  const errno = -Number(type);
+  if (errno === E.ENOENT || errno === E.ENOTDIR) return undefined;
+  throw new RuntError({
+    code: 'ERR_CGROUP',
+    message: `look for the cgroup ${path}`,
+    path,
+    errno,
+    syscall: 'statfs',
+  });
 }
