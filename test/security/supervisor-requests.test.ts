@@ -1,10 +1,11 @@
 /** Malformed and false requests to a supervisor: each one is refused, and the container and its supervisor continue. */
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { E } from '../../src/sys/errno.js';
 import { Protocol } from '../../src/sys/protocol.js';
-import { needing, onBed } from '../integration/bed/bed.js';
+import { eventually, needing, onBed } from '../integration/bed/bed.js';
 
 const test = needing('requests to a supervisor', 'root');
 
@@ -47,8 +48,10 @@ const refused: Record<string, string> = {
 test(
   'each one is refused, and execs and the exit status still work',
   onBed(async (bed) => {
-    bed.config.process.args = ['/bin/sh', '-c', 'trap "exit 5" USR1; while :; do sleep 0.01; done'];
+    bed.config.process.args = ['/bin/sh', '-c', 'trap "exit 5" USR1; : > /up; while :; do sleep 0.01; done'];
+    bed.config.root.readonly = false;
     assert.is(bed.run(['--detach', '--supervise']).code, 0);
+    await eventually('its trap is set', () => existsSync(join(bed.rootfs, 'up')));
     const socket = join(bed.root, bed.id, 'supervisor.sock');
     for (const [what, bytes] of Object.entries(refused))
       assert.is(await ask(socket, bytes), `error ${E.EBADMSG}\0`, what);

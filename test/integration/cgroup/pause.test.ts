@@ -64,7 +64,8 @@ test(
       bed.started(['/bin/sh', '-c', 'sleep 1001 & sleep 1002 & wait']);
       assert.is(bed.runt(['pause', bed.id]).code, 0);
       remove(bed);
-      bed.started(['/bin/sh', '-c', 'trap "exit 3" TERM; while :; do sleep 0.01; done']);
+      bed.started(['/bin/sh', '-c', 'trap "exit 3" TERM; echo up; while :; do sleep 0.01; done']);
+      await eventually('its trap is set', () => bed.stdout().includes('up'));
       assert.is(bed.runt(['pause', bed.id]).code, 0);
       assert.is(bed.kill('TERM').code, 0);
       assert.is(bed.state().status, 'paused');

@@ -50,7 +50,9 @@ test(
     const seen = join(bed.dir, 'seen');
     const args = ['sh', '-c', `umask > ${seen}; cat >> ${seen}`];
     bed.config.hooks = { poststop: [{ path: '/bin/sh', args, env: [`PATH=${process.env.PATH}`] }] } as never;
-    const { child, exit, stdout } = await run(bed, `trap "echo USR1" USR1; trap "echo TERM; exit 7" TERM; ${loop}`);
+    const script = `trap "echo USR1" USR1; trap "echo TERM; exit 7" TERM; echo up; ${loop}`;
+    const { child, exit, stdout } = await run(bed, script);
+    await eventually('its traps are set', () => stdout().includes('up'));
     child.kill('SIGUSR1');
     await eventually('the first signal arrives', () => stdout().includes('USR1'));
     child.kill('SIGTERM');
@@ -99,9 +101,10 @@ test(
   'an exec forwards signals and ends with the status of its process',
   onBed(async (bed) => {
     bed.started();
-    const script = `trap "exit 8" TERM; ${loop}`;
-    const { pid, child, exit } = await waiting(bed, ['exec', bed.id, '/bin/sh', '-c', script]);
+    const script = `trap "exit 8" TERM; echo up; ${loop}`;
+    const { pid, child, exit, stdout } = await waiting(bed, ['exec', bed.id, '/bin/sh', '-c', script]);
     assert.ok(pss(pid) <= 150, `${pss(pid)} KB`);
+    await eventually('its trap is set', () => stdout().includes('up'));
     child.kill('SIGTERM');
     assert.is((await exit).code, 8);
     const killed = await waiting(bed, ['exec', bed.id, '/bin/sh', '-c', 'sleep 1; kill -9 $$']);
