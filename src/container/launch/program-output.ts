@@ -52,6 +52,7 @@ export async function runProgram(args: readonly string[], limits: ProgramLimits)
   const end = now() + timeout;
   try {
     const parts: Uint8Array[] = [];
+    const data = new Uint8Array(65536);
     let length = 0;
     // A process that the program leaves behind may hold the socket open: the end of the program counts.
     for (let ended = false; ; ) {
@@ -60,11 +61,10 @@ export async function runProgram(args: readonly string[], limits: ProgramLimits)
         ended = native.isReadable(pidfd) === 1;
         continue;
       }
-      const data = new Uint8Array(65536);
       const n = native.read(ours, data);
       check(n, { ...fail, message: `read the output of ${path}`, syscall: 'read' });
       if (n === 0) break;
-      parts.push(data.subarray(0, n));
+      parts.push(data.slice(0, n));
       length += n;
       if (length > most) throw exceeded(`printed more than ${most >> 20} MiB`);
     }
