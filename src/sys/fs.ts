@@ -146,15 +146,15 @@ export function tryStat(path: string, dirfd = AT_FDCWD, flags = 0): Stat | undef
   const result = native.stat(dirfd, path, flags, out);
   if (isMissing(result)) return undefined;
   if (result < 0) throwError(result, 'stat', path, 'newfstatat');
-  const [mode, uid, gid, size, ino, dev, rdev] = new BigInt64Array(out.buffer) as unknown as bigint[];
+  const values = new BigUint64Array(out.buffer);
   return {
-    mode: Number(mode),
-    uid: Number(uid),
-    gid: Number(gid),
-    size: Number(size),
-    ino: BigInt.asUintN(64, ino as bigint),
-    dev: BigInt.asUintN(64, dev as bigint),
-    rdev: BigInt.asUintN(64, rdev as bigint),
+    mode: Number(values[0]),
+    uid: Number(values[1]),
+    gid: Number(values[2]),
+    size: Number(values[3]),
+    ino: values[4] as bigint,
+    dev: values[5] as bigint,
+    rdev: values[6] as bigint,
   };
 }
 
