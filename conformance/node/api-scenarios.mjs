@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { apiPod } from './api.mjs';
-import { eventually, nodeName } from './node.mjs';
+import { eventually, nodeName, page } from './node.mjs';
 import {
+  because,
   container,
   emptyDir,
   ended,
@@ -32,7 +33,7 @@ const forever = 'while :; do sleep 0.1; done';
 const stops = `trap "exit 0" TERM; ${forever}`;
 
 /** Makes the pod and waits. @returns the lines of its status, and its logs */
-async function reaches(node, of, until = ended, seconds = 60) {
+async function reaches(node, of, until = ended, seconds = undefined) {
   const { name } = of.metadata;
   await node.applies(of);
   const reached = await node.reaches(name, until, seconds);
@@ -46,8 +47,8 @@ const logs = (node, name) => {
 };
 
 /** Makes a pod that is to run. @throws Error if it does not */
-async function runs(node, of, seconds = 60) {
-  const lines = await reaches(node, of, ready, seconds);
+async function runs(node, of) {
+  const lines = await reaches(node, of, ready);
   if (lines[0].startsWith('NOT')) throw new Error(lines.join('; '));
 }
 
@@ -55,7 +56,7 @@ async function runs(node, of, seconds = 60) {
 scenario('runtime-class', async (node, name) => {
   await runs(node, apiPod(name, container('c', waits('exit 3'))));
   const served = node.isServed(name);
-  node.must('exec', name, '--', 'touch', '/tmp/go');
+  await node.must('exec', name, '--', 'touch', '/tmp/go');
   const end = await node.reaches(name, ended);
   return [`served as the handler says: ${served}`, ...(end ? facts(end) : ['no end']), ...logs(node, name)];
 });
@@ -76,16 +77,16 @@ scenario('class-for-user-namespaces', async (node, name) => {
       volumes: [{ name: 's', secret: { secretName: name, defaultMode: 0o440 } }],
     });
   const other = `${name}-not-here`;
-  const lines = await reaches(node, of(other), ended, 20);
+  const lines = await reaches(node, of(other));
   await node.removes(other);
-  node.must('label', '--overwrite', 'node', nodeName, 'io.runt/user-namespaces=true');
+  await node.must('label', '--overwrite', 'node', nodeName, 'io.runt/user-namespaces=true');
   // The kubelet reads of the label a little later.
   let found = lines;
   const isTaken = async () => {
-    found = await reaches(node, of(name), ended, 20);
+    found = await reaches(node, of(name), ended, 30);
     return !found.includes(lines[0]) || !(await node.removes(name));
   };
-  await eventually(isTaken, 10);
+  await eventually(isTaken, 30);
   return [...lines, ...found, ...logs(node, name)];
 });
 
@@ -93,13 +94,12 @@ scenario('manifests-of-deploy', async (node) => {
   const deploy = `${import.meta.dirname}/../../deploy`;
   const directories = ['base', 'uninstall', ...readdirSync(`${deploy}/overlays`).map((name) => `overlays/${name}`)];
   const apply = ['apply', '--dry-run=server', '--validate=strict', '--output=name', '--kustomize'];
-  return directories.map(
-    (name) =>
-      `${name}: ${node
-        .must(...apply, `${deploy}/${name}`)
-        .trim()
-        .replaceAll('\n', ' ')}`,
-  );
+  const lines = [];
+  for (const name of directories) {
+    const applied = await node.must(...apply, `${deploy}/${name}`);
+    lines.push(`${name}: ${applied.trim().replaceAll('\n', ' ')}`);
+  }
+  return lines;
 });
 
 // Volumes of the API server's objects.
@@ -112,7 +112,7 @@ scenario('projected', async (node, name) => {
     awk '$5 ~ "^/(p|c|s|one)$" { sub(/,size=.*/, "", $6); print $5, $6 }' /proc/self/mountinfo | sort
     cat /c/a /s/key /one; echo ready
     until grep -q second dir/a && grep -q second key && grep -q second note && grep -q second /c/a && grep -q second /s/key; do sleep 0.2; done
-    cat dir/a key note; echo; cat /c/a /s/key /one; ls /c; ${stops}`;
+    cat dir/a key note; echo; cat /c/a /s/key /one; ls /c; echo updated; ${stops}`;
   const of = apiPod(
     name,
     container('c', script, {
@@ -146,8 +146,9 @@ scenario('projected', async (node, name) => {
     },
   );
   await runs(node, of);
-  await eventually(() => logs(node, name).some((line) => line.endsWith(' ready')), 20);
-  const token = node.must('exec', name, '--', 'cat', '/p/token');
+  const hasLine = (word) => () => logs(node, name).some((line) => line.endsWith(` ${word}`));
+  await eventually(hasLine('ready'));
+  const token = await node.must('exec', name, '--', 'cat', '/p/token');
   const review = await node.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenReview',
@@ -157,7 +158,7 @@ scenario('projected', async (node, name) => {
   await node.changes('configmaps', name, { data: { a: 'second\n', b: null, c: 'new\n' } });
   await node.changes('secrets', name, { stringData: { key: 'second\n' } });
   await node.changes('pods', name, { metadata: { annotations: { note: 'second' } } });
-  const updated = await eventually(() => logs(node, name).filter((line) => line.endsWith('second')).length >= 5, 120);
+  const updated = await eventually(hasLine('updated'), 180);
   return [
     `token: ${authenticated}, ${user?.username}, for ${user?.extra?.['authentication.kubernetes.io/pod-name']}`,
     `updated: ${updated === true}`,
@@ -180,7 +181,8 @@ scenario('recursive-read-only', async (node, name) => {
   const more = { readOnly: true, recursiveReadOnly: 'Enabled' };
   const script = 'touch /r/sub/f; touch /p/f; touch /p/sub/f && echo writes';
   const of = container('c', script, { volumeMounts: [mount('h', '/r', more), mount('h', '/p', { readOnly: true })] });
-  return [...(await reaches(node, apiPod(name, of, { volumes: [hostPath('h', at)] }), ended, 20)), ...logs(node, name)];
+  const until = (pod) => ended(pod) || because('CreateContainerConfigError')(pod);
+  return [...(await reaches(node, apiPod(name, of, { volumes: [hostPath('h', at)] }), until)), ...logs(node, name)];
 });
 
 // What kubectl does in a container.
@@ -189,9 +191,10 @@ scenario('exec', async (node, name) => {
   const data = randomBytes(5_000_000);
   const sum = createHash('md5').update(data).digest('hex');
   const on = ['exec', name, '--'];
-  const exits = node.kubectl(...on, 'sh', '-c', 'echo out; echo error >&2; exit 7');
-  const missing = node.kubectl(...on, '/nonexistent');
-  const back = node.kubectlWith(data, 'exec', '-i', name, '--', 'cat').stdout;
+  const exits = await node.kubectl(...on, 'sh', '-c', 'echo out; echo error >&2; exit 7');
+  const missing = await node.kubectl(...on, '/nonexistent');
+  const back = (await node.kubectlWith(data, 'exec', '-i', name, '--', 'cat')).stdout;
+  const summed = (await node.kubectlWith(data, 'exec', '-i', name, '--', 'md5sum')).text;
   const tty = ['script', '-qec', `${node.line('exec', '-it', name, '--', 'sh', '-c', 'tty; exit 5')}`];
   let terminal = '';
   try {
@@ -201,9 +204,7 @@ scenario('exec', async (node, name) => {
   }
   return [
     `${exits.status}: ${exits.text}`,
-    node.kubectlWith(data, 'exec', '-i', name, '--', 'md5sum').text === `${sum}  -`
-      ? 'all of the input'
-      : 'other input',
+    summed === `${sum}  -` ? 'all of the input' : 'other input',
     back.equals(data) ? 'all of it came back' : `${back.length} bytes came back`,
     // The terminal may echo the end of script's input.
     terminal.replaceAll(/\r|\^@/g, ''),
@@ -217,23 +218,23 @@ scenario('logs', async (node, name) => {
   const pod = apiPod(name, of, { restartPolicy: 'OnFailure', volumes: [emptyDir('d')] });
   await node.applies(pod);
   await node.reaches(name, restarted());
-  const previous = await eventually(() => {
-    const { status, text } = node.kubectl('logs', name, '--previous');
+  const previous = await eventually(async () => {
+    const { status, text } = await node.kubectl('logs', name, '--previous');
     return status === 0 && text;
-  }, 20);
-  const followed = node.kubectl('logs', '--follow', name);
+  });
+  const followed = await node.kubectl('logs', '--follow', name);
   const end = await node.reaches(name, ended);
   return [
     ...(end ? facts(end) : ['no end']),
     `followed to its end: ${followed.text.split('\n').at(-1)}`,
-    node.kubectl('logs', name, '--tail', '2').text,
+    (await node.kubectl('logs', name, '--tail', '2')).text,
     previous ?? 'no logs of the first run',
-    node.kubectl('logs', name, '--timestamps', '--tail', '1').text.replaceAll(/\d{4}-\S+/g, 'TIME'),
+    (await node.kubectl('logs', name, '--timestamps', '--tail', '1')).text.replaceAll(/\d{4}-\S+/g, 'TIME'),
   ];
 });
 scenario('attach', async (node, name) => {
   await runs(node, apiPod(name, container('c', 'read line; echo got $line; exit 4', { stdin: true, stdinOnce: true })));
-  const { text } = node.kubectlWith('hello\n', 'attach', '-i', name, '-q');
+  const { text } = await node.kubectlWith('hello\n', 'attach', '-i', name, '-q');
   const end = await node.reaches(name, ended);
   return [
     text
@@ -248,16 +249,15 @@ scenario('copy', async (node, name) => {
   const file = `/run/${name}`;
   const data = randomBytes(3_000_000);
   writeFileSync(file, data);
-  node.must('cp', file, `${name}:/tmp/f`);
-  node.must('cp', `${name}:/tmp/f`, `${file}-back`);
+  await node.must('cp', file, `${name}:/tmp/f`);
+  await node.must('cp', `${name}:/tmp/f`, `${file}-back`);
   return [`the same: ${readFileSync(`${file}-back`).equals(data)}`];
 });
 scenario('port-forward', async (node, name) => {
   await runs(node, apiPod(name, container('c', undefined, { image: webImage })));
-  const end = node.daemon('forward', ...node.words('port-forward', `pod/${name}`, '18081:80'));
-  const answer = await eventually(() => fetch('http://127.0.0.1:18081/').catch(() => undefined), 20);
-  const text = await answer?.text();
-  end.kill();
+  const forward = node.daemon('forward', ...node.words('port-forward', `pod/${name}`, '18081:80'));
+  const text = await eventually(() => page('http://127.0.0.1:18081/').catch(() => undefined));
+  forward.kill();
   return [`answer: ${text}`];
 });
 scenario('ephemeral-container', async (node, name) => {
@@ -277,7 +277,7 @@ scenario('ephemeral-container', async (node, name) => {
     '/ephemeralcontainers',
   );
   const has = ({ status }) => status.ephemeralContainerStatuses?.[0]?.state.terminated;
-  const end = await node.reaches(name, has, 30);
+  const end = await node.reaches(name, has);
   return [`exit status ${end && has(end).exitCode}`, ...logs(node, name)];
 });
 scenario('resize', async (node, name) => {
@@ -300,8 +300,8 @@ scenario('resize', async (node, name) => {
         limits?.cpu === cpu && limits?.memory === memory && !status.conditions.some(({ type }) => /Resize/.test(type))
       );
     };
-    const end = await node.reaches(name, isDone, 40);
-    const found = node.kubectl('exec', name, '--', 'sh', '-c', files).text.replaceAll('\n', ' ');
+    const end = await node.reaches(name, isDone);
+    const found = (await node.kubectl('exec', name, '--', 'sh', '-c', files)).text.replaceAll('\n', ' ');
     const restarts = end?.status.containerStatuses[0].restartCount;
     lines.push(`${cpu} ${memory}: ${end ? 'done' : 'not done'}, ${found}, restarts ${restarts}`);
   }
@@ -309,11 +309,12 @@ scenario('resize', async (node, name) => {
 });
 
 // Deletion.
-/** Deletes a pod that writes to /h/log. @returns what was left of it, when its grace period was over, and the log */
-const deletion = (name, script, { lifecycle = {}, grace = 10, asked = undefined } = {}) =>
+/** Deletes a pod with that trap. @returns what was left of it, whether its grace period was over, and /h/log */
+const deletion = (name, trap, { lifecycle = {}, grace = 30, asked = undefined } = {}) =>
   scenario(`deletion-${name}`, async (node, name) => {
     const at = `/run/node-${name}`;
     rmSync(at, { recursive: true, force: true });
+    const script = `trap "${trap}" TERM; echo traps; ${forever}`;
     const of = apiPod(name, container('c', script, { lifecycle, volumeMounts: [mount('h', '/h')] }), {
       terminationGracePeriodSeconds: grace,
       volumes: [hostPath('h', at)],
@@ -321,10 +322,11 @@ const deletion = (name, script, { lifecycle = {}, grace = 10, asked = undefined 
     // With a finalizer the API server keeps the pod, so that its end can be read.
     of.metadata.finalizers = ['runt.test/reads'];
     await runs(node, of);
+    await eventually(() => node.logs(name).some(({ text }) => text === 'traps'));
     const from = Date.now();
     const query = asked === undefined ? '' : `?gracePeriodSeconds=${asked}`;
     await node.call('DELETE', `/api/v1/namespaces/default/pods/${name}${query}`);
-    const end = await node.reaches(name, ended, 40);
+    const end = await node.reaches(name, ended, grace + 60);
     const long = (Date.now() - from) / 1000 > (asked ?? grace) - 0.5;
     await node.changes('pods', name, { metadata: { finalizers: null } });
     return [
@@ -334,12 +336,12 @@ const deletion = (name, script, { lifecycle = {}, grace = 10, asked = undefined 
       existsSync(`${at}/log`) ? readFileSync(`${at}/log`, 'utf8') : 'no log',
     ];
   });
-deletion('ends-at-sigterm', `trap "echo ends >>/h/log; exit 6" TERM; ${forever}`);
-deletion('pre-stop', `trap "echo ends >>/h/log; exit 6" TERM; ${forever}`, {
+deletion('ends-at-sigterm', 'echo ends >>/h/log; exit 6');
+deletion('pre-stop', 'echo ends >>/h/log; exit 6', {
   lifecycle: { preStop: exec('echo before >>/h/log; sleep 1') },
 });
-deletion('ignores-sigterm', `trap "echo ignores >>/h/log" TERM; ${forever}`, { grace: 3 });
-deletion('shorter-grace', `trap "echo ignores >>/h/log" TERM; ${forever}`, { grace: 60, asked: 2 });
+deletion('ignores-sigterm', 'echo ignores >>/h/log', { grace: 3 });
+deletion('shorter-grace', 'echo ignores >>/h/log', { grace: 60, asked: 2 });
 
 // Evictions. What the kubelet measures is this run's own: a tmpfs for its volumes, the cgroup of its node.
 const MiB = 2 ** 20;
@@ -356,7 +358,7 @@ evictions.set('api-eviction-by-its-limit', async (node, name) => {
   const script = `head -c ${40 * MiB} /dev/zero >/d/f; ${forever}`;
   const of = container('c', script, { volumeMounts: [mount('d', '/d')] });
   await node.applies(apiPod(name, of, { volumes: [emptyDir('d', { sizeLimit: '10Mi' })] }));
-  const end = await node.reaches(name, isEvicted, 60);
+  const end = await node.reaches(name, isEvicted);
   return evicted(end, await node.pod(name));
 });
 /** The pod has to go, another has to stay, and the node is under pressure for a while. */
@@ -369,11 +371,11 @@ async function pressure(node, name, condition, volume, thresholds) {
   await node.kubeletStarts();
   const script = `head -c ${400 * MiB} /dev/zero >/d/f; ${forever}`;
   await node.applies(apiPod(name, container('c', script, { volumeMounts: [mount('d', '/d')] }), { volumes: [volume] }));
-  const end = await node.reaches(name, isEvicted, 60);
+  const end = await node.reaches(name, isEvicted);
   const last = await node.pod(name);
-  const under = await eventually(async () => (await node.condition(condition)) === 'True', 20);
+  const under = await eventually(async () => (await node.condition(condition)) === 'True');
   await node.removes(name);
-  const later = await eventually(async () => (await node.condition(condition)) === 'False', 60);
+  const later = await eventually(async () => (await node.condition(condition)) === 'False');
   const stays = await node.pod(other);
   await node.removes(other);
   await node.kubeletEnds();

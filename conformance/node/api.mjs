@@ -1,8 +1,10 @@
 // A node with an API server: etcd, kube-apiserver and a kubelet that is registered there. Its pods have a RuntimeClass.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import {
   address,
   config,
@@ -80,18 +82,19 @@ export class ApiNode extends Node {
     };
     const words = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
     this.daemon('apiserver', program('kube-apiserver'), words);
-    const isReady = () => this.kubectl('get', '--raw', '/readyz').text === 'ok';
+    const isReady = async () => (await this.kubectl('get', '--raw', '/readyz')).text === 'ok';
     if (!(await eventually(isReady, 120)))
       throw new Error(`kube-apiserver does not start: ${tail('/tmp/apiserver.log')}`);
     this.daemon('proxy', program('kubectl'), ['--kubeconfig', at('admin.conf'), 'proxy', '--port', '8001']);
-    await eventually(() => this.call('GET', '/readyz').catch(() => undefined));
+    if (!(await eventually(() => this.call('GET', '/readyz').catch(() => undefined))))
+      throw new Error(`kubectl proxy does not start: ${tail('/tmp/proxy.log')}`);
   }
 
   /** Starts everything, applies the RuntimeClasses of deploy/, and makes what a controller manager would make. */
   async starts() {
     await this.apiStarts();
     const classes = join(top, 'deploy/base/runtime-classes.yaml');
-    for (const file of [classes, join(top, 'deploy/base/namespace.yaml')]) this.must('apply', '--filename', file);
+    for (const file of [classes, join(top, 'deploy/base/namespace.yaml')]) await this.must('apply', '--filename', file);
     await this.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
 
     const table = handlers[this.handler].replaceAll(`runtimes.${this.handler}.`, 'runtimes.runt.');
@@ -142,12 +145,16 @@ export class ApiNode extends Node {
   }
 
   /** The same with that as its standard input. @param {string | Buffer} input @param {...string} args */
-  kubectlWith(input, ...args) {
-    const { status, stdout, stderr } = spawnSync(...this.words(...args), {
-      input,
-      timeout: 60_000,
-      maxBuffer: 1 << 26,
-    });
+  async kubectlWith(input, ...args) {
+    const [command, words] = this.words(...args);
+    const child = spawn(command, words, { stdio: 'pipe', timeout: 60_000 });
+    // One that fails does not read its input.
+    child.stdin.on('error', () => {}).end(input);
+    const [[status], stdout, stderr] = await Promise.all([
+      once(child, 'close'),
+      buffer(child.stdout),
+      buffer(child.stderr),
+    ]);
     return { status, stdout, text: `${stdout}${stderr}`.trim() };
   }
 
@@ -163,8 +170,8 @@ export class ApiNode extends Node {
   }
 
   /** Runs kubectl, which has to succeed. @returns what it printed */
-  must(...args) {
-    const { status, stdout, text } = this.kubectl(...args);
+  async must(...args) {
+    const { status, stdout, text } = await this.kubectl(...args);
     if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${text}`);
     return stdout.toString();
   }
@@ -196,7 +203,7 @@ export class ApiNode extends Node {
   }
 
   /** Deletes the pod, and waits until the API server has it no longer and none of its containers runs. */
-  async removes(name, seconds = 30, grace = undefined) {
+  async removes(name, seconds = undefined, grace = undefined) {
     const ids = this.containers(name).map(({ id }) => id);
     const query = grace === undefined ? '' : `?gracePeriodSeconds=${grace}`;
     await this.call('DELETE', `/api/v1/namespaces/default/pods/${name}${query}`).catch(() => undefined);

@@ -1,36 +1,28 @@
 // Kills of what serves a pod: what is restarted, with which status, and that the rest goes on.
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { eventually, processes, served, shims } from './node.mjs';
+import { eventually, processes, served, shims, unlessGone } from './node.mjs';
 import { container, exec, lastEnds, pod, ready, restarted } from './pods.mjs';
 
 const always = { restartPolicy: 'Always', terminationGracePeriodSeconds: 1 };
 const one = pod(
   'one',
-  container('c', 'trap "exit 5" USR1; while :; do sleep 0.1; done', {
-    readinessProbe: { ...exec('true'), periodSeconds: 1 },
+  container('c', 'trap "exit 5" USR1; touch /tmp/traps; while :; do sleep 0.1; done', {
+    readinessProbe: { ...exec('test -e /tmp/traps'), periodSeconds: 1, timeoutSeconds: 10 },
   }),
   always,
 );
 const two = pod('two', [container('a', 'exec sleep 100000'), container('b', 'exec sleep 100000')], always);
 
 const ids = ({ status }) => status.containerStatuses.map(({ containerID }) => containerID).join(' ');
-const isAlive = (pid) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-const dies = async (pid) => {
-  process.kill(pid, 'SIGKILL');
-  await eventually(() => !isAlive(pid), 10);
-};
-/** Has the container exit with 5, and waits until its process has ended. */
-const exits = async (pid) => {
-  process.kill(pid, 'SIGUSR1');
-  await eventually(() => !isAlive(pid), 10);
-};
+const isAlive = (pid) => unlessGone(() => process.kill(pid, 0)) === true;
+/** Sends the signal, and waits until the process has ended. */
+async function ends(pid, signal) {
+  process.kill(pid, signal);
+  if (!(await eventually(() => !isAlive(pid)))) throw new Error(`the process does not end by ${signal}`);
+}
+const dies = (pid) => ends(pid, 'SIGKILL');
+/** Has the container exit with 5. */
+const exits = (pid) => ends(pid, 'SIGUSR1');
 
 /**
  * Each gives lines; the pods "one" and "two" run and are ready before each.
@@ -40,9 +32,9 @@ export const disruptions = new Map();
 
 /** The pod goes on with the same containers, and a command runs in it. */
 async function unchanged(node, before) {
-  const after = await node.reaches('one', (of) => ready(of) && ids(of) === before, 30);
+  const after = await node.reaches('one', (of) => ready(of) && ids(of) === before);
   // The kubelet connects to containerd again after a moment.
-  const runs = await eventually(async () => (await node.runs('one', 'c', 'echo', 'runs')) === 'runs\n', 30);
+  const runs = await eventually(async () => (await node.runs('one', 'c', 'echo', 'runs')) === 'runs\n');
   return [`same containers: ${after !== undefined}`, `a command runs: ${runs === true}`];
 }
 
@@ -103,20 +95,23 @@ disruptions.set('ends-while-both-are-away', async (node) => {
   return restartedAfter(node, before);
 });
 
-const network = (pid) => readlinkSync(`/proc/${pid}/ns/net`);
+const network = (pid) => unlessGone(() => readlinkSync(`/proc/${pid}/ns/net`));
 /** The pid of the first process of the pod "two", which shares the network of its containers. */
 function pause(node) {
   const pid = node.pid('two', 'a');
   if (pid === undefined) return undefined;
   const of = network(pid);
+  if (of === undefined) return undefined;
   return processes().find((p) => p.comm.includes('pause') && network(p.pid) === of)?.pid;
 }
 
 /** Both containers of the pod "two" run again, in another sandbox. */
 async function madeAnew(node, before) {
-  const after = await node.reaches('two', (of) => ready(of) && ids(of) !== before.ids && pause(node) !== before.pause);
-  const left = before.pids.filter(isAlive).length;
-  return [`both containers run: ${after !== undefined}`, `processes of before: ${left}`];
+  const isNew = (of) => ready(of) && ids(of) !== before.ids && ![undefined, before.pause].includes(pause(node));
+  const after = await node.reaches('two', isNew);
+  const left = () => before.pids.filter(isAlive).length;
+  await eventually(() => left() === 0, 30);
+  return [`both containers run: ${after !== undefined}`, `processes of before: ${left()}`];
 }
 async function state(node) {
   const first = pause(node);
@@ -140,7 +135,7 @@ disruptions.set('nothing-is-left', async (node) => {
   const gone = (await node.removes('one')) && (await node.removes('two'));
   // One of runc's shims sometimes is left after the kills.
   const own = () => shims().filter(({ words }) => !words[0]?.endsWith('containerd-shim-runc-v2'));
-  await eventually(() => own().length === 0, 15);
+  await eventually(() => own().length === 0);
   return [`gone: ${gone}`, `shims of runt: ${own().length}`];
 });
 

@@ -9,7 +9,7 @@ import { apiScenarios, evictions } from './api-scenarios.mjs';
 import { disruptions, disrupts } from './disruption.mjs';
 import { installations } from './install.mjs';
 import { measures } from './measure.mjs';
-import { config, driver, Node, output, program } from './node.mjs';
+import { config, driver, eventually, Node, output, program } from './node.mjs';
 import { lastEnds } from './pods.mjs';
 import { scenarios } from './scenarios.mjs';
 
@@ -41,11 +41,12 @@ function keeps(name, lines, from) {
 
 /** One static pod, from its file to the end of its last container. */
 async function runs(name) {
-  const { pod, until, seconds, show, before, after } = scenarios.get(name);
+  const { pod, until, seconds, says, show, before, after } = scenarios.get(name);
   before?.();
   const from = node.applies(pod);
   const reached = await node.reaches(name, until, seconds);
   const last = reached ?? (await node.pod(name));
+  if (reached && says) await eventually(() => logsOf(name).some((line) => line.endsWith(says)));
   const lines = reached ? [] : ['NOT REACHED'];
   lines.push(...(last?.status ? show(last) : ['no status']));
   // Of containers that are restarted, the kubelet keeps the last logs.
@@ -59,14 +60,10 @@ async function runs(name) {
   keeps(name, lines, from);
 }
 
-/** Each stream of each container: their order is not kept. A pod that was refused has none. */
+/** Each stream of each container: their order is not kept. */
 function logsOf(name) {
-  try {
-    const lines = node.logs(name).map(({ container, stream, text }) => [`${container} ${stream}>`, text]);
-    return lines.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map((line) => line.join(' '));
-  } catch {
-    return [];
-  }
+  const lines = node.logs(name).map(({ container, stream, text }) => [`${container} ${stream}>`, text]);
+  return lines.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map((line) => line.join(' '));
 }
 
 /** Runs that of each name, several at once. */

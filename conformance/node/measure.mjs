@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 // For the time of a measurement.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually, processes } from './node.mjs';
+import { eventually, processes, unlessGone } from './node.mjs';
 import { container, pod, ready } from './pods.mjs';
 
 const count = 10;
@@ -21,12 +21,10 @@ async function histogram(node, name, label) {
 function memory() {
   let all = 0;
   for (const { pid, words, comm } of processes())
-    if (words[0]?.includes('containerd-shim') || comm.startsWith('runt'))
-      try {
-        all += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
-      } catch {
-        // It has ended.
-      }
+    if (words[0]?.includes('containerd-shim') || comm.startsWith('runt')) {
+      const text = unlessGone(() => readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? '';
+      all += Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+    }
   return all;
 }
 
@@ -47,13 +45,8 @@ export async function measures(node) {
         { restartPolicy: 'Always', terminationGracePeriodSeconds: 0 },
       ),
     );
-    const first = await eventually(() => {
-      try {
-        return node.logs(name)[0];
-      } catch {
-        return undefined;
-      }
-    });
+    const first = await eventually(() => node.logs(name)[0]);
+    if (!first) throw new Error(`${name} has no log`);
     // The first pod pulls the image.
     if (i > 0) latencies.push(first.time - from);
     await node.reaches(name, ready);

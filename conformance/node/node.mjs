@@ -70,7 +70,7 @@ function tablesOf(handler) {
 /** A machine with one CPU, such as User Mode Linux, has more time. */
 const slowness = availableParallelism() === 1 ? 2 : 1;
 /** Waits until `condition` gives something true. @returns that, or undefined after so many seconds */
-export async function eventually(condition, seconds = 60) {
+export async function eventually(condition, seconds = 120) {
   const end = Date.now() + seconds * slowness * 1000;
   for (;;) {
     const value = await condition();
@@ -82,7 +82,25 @@ export async function eventually(condition, seconds = 60) {
 
 /** What a program prints; its errors are thrown. */
 export const output = (/** @type {string} */ program, /** @type {string[]} */ ...args) =>
-  execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] });
+  execFileSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 120_000,
+  });
+/** A page of a web server. */
+export async function page(/** @type {string} */ url) {
+  return await (await fetch(url, { signal: AbortSignal.timeout(10_000) })).text();
+}
+/** What `read` gives, or undefined if its file or process has vanished. */
+export function unlessGone(/** @type {() => any} */ read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
 /** A program of conformance/cri/tools. */
 export const program = (/** @type {string} */ name) => join(here, '../../build/cri/bin', name);
 const ctr = (...args) => output('ctr', '--namespace', 'k8s.io', ...args);
@@ -92,12 +110,10 @@ export function processes() {
   const all = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    try {
-      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
-      all.push({ pid: Number(name), words, comm: readFileSync(`/proc/${name}/comm`, 'utf8').trim() });
-    } catch {
-      // It has ended.
-    }
+    const read = (file) => unlessGone(() => readFileSync(`/proc/${name}/${file}`, 'utf8'));
+    const [line, comm] = [read('cmdline'), read('comm')];
+    if (line !== undefined && comm !== undefined)
+      all.push({ pid: Number(name), words: line.split('\0'), comm: comm.trim() });
   }
   return all;
 }
@@ -129,9 +145,9 @@ export class Node {
   /** @param {string} name @param {NodeJS.Signals} [signal] */
   async #ends(name, signal = 'SIGKILL') {
     const daemon = this.#daemons[name];
-    const ended = new Promise((resolve) => daemon.once('exit', resolve));
+    const hasEnded = () => daemon.exitCode !== null || daemon.signalCode !== null;
     daemon.kill(signal);
-    await ended;
+    if (!(await eventually(hasEnded))) throw new Error(`${name} does not end by ${signal}`);
   }
 
   /** Starts `runt serve`, as systemd does through a socket; containerd asks it for its pods when it starts. */
@@ -196,7 +212,7 @@ export class Node {
   }
 
   /** Removes the pod's file, and waits until none of its containers runs. @returns whether that happened */
-  async removes(name, seconds = 30) {
+  async removes(name, seconds = undefined) {
     const ids = this.containers(name).map(({ id }) => id);
     rmSync(join(manifests, `${name}.json`), { force: true });
     const ended = () => !this.tasks().some(({ id, status }) => ids.includes(id) && status === 'RUNNING');
@@ -204,7 +220,7 @@ export class Node {
   }
 
   /** Waits until the pod fulfils the condition. */
-  reaches(name, condition, seconds = 60) {
+  reaches(name, condition, seconds = undefined) {
     return eventually(async () => {
       const pod = await this.pod(name);
       return pod?.status !== undefined && condition(pod) ? pod : undefined;
@@ -219,8 +235,9 @@ export class Node {
       try {
         const { Labels } = JSON.parse(ctr('containers', 'info', id));
         all.push({ id, name: Labels['io.kubernetes.container.name'] });
-      } catch {
+      } catch (error) {
         // The kubelet has removed it meanwhile.
+        if (!/not found/.test(error.stderr)) throw error;
       }
     return all;
   }
@@ -238,17 +255,21 @@ export class Node {
     return this.tasks().find(({ id, status }) => ids.includes(id) && status === 'RUNNING')?.pid;
   }
 
-  /** The lines of the pod's logs. */
+  /** The lines of the pod's logs. A pod that was refused has none, and the kubelet removes those of earlier runs. */
   logs(name) {
+    const at = '/var/log/pods';
+    const names = (directory) => unlessGone(() => readdirSync(directory).sort()) ?? [];
     const lines = [];
-    const pods = readdirSync('/var/log/pods').filter((d) => d.startsWith(`default_${this.podName(name)}_`));
+    const pods = names(at).filter((d) => d.startsWith(`default_${this.podName(name)}_`));
     for (const pod of pods)
-      for (const container of readdirSync(`/var/log/pods/${pod}`).sort())
-        for (const file of readdirSync(`/var/log/pods/${pod}/${container}`).sort())
-          for (const line of readFileSync(`/var/log/pods/${pod}/${container}/${file}`, 'utf8').trimEnd().split('\n')) {
+      for (const container of names(`${at}/${pod}`))
+        for (const file of names(`${at}/${pod}/${container}`)) {
+          const text = unlessGone(() => readFileSync(`${at}/${pod}/${container}/${file}`, 'utf8')) ?? '';
+          for (const line of text.trimEnd().split('\n')) {
             const [time, stream, , ...words] = line.split(' ');
             if (time) lines.push({ time: Date.parse(time), container, stream, text: words.join(' ') });
           }
+        }
     return lines;
   }
 

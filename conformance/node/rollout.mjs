@@ -63,7 +63,7 @@ class Cluster extends ApiNode {
       join(at, 'kustomization.yaml'),
       `resources: ["${resource}"]\nimages: [{ name: runt-install, newTag: "${version}" }]\n`,
     );
-    this.must('apply', '--kustomize', at);
+    await this.must('apply', '--kustomize', at);
     const isNew = async () => {
       const of = await this.call('GET', `/apis/apps/v1/namespaces/${namespace}/daemonsets/runt-install`);
       const { observedGeneration, desiredNumberScheduled, updatedNumberScheduled, numberAvailable } = of.status;
@@ -71,17 +71,17 @@ class Cluster extends ApiNode {
       return isSeen && updatedNumberScheduled === 1 && numberAvailable === 1;
     };
     const rolled = await eventually(isNew, seconds);
-    const log = this.kubectl('logs', ...installer, '--container', 'install').text;
+    const log = (await this.kubectl('logs', ...installer, '--container', 'install')).text;
     if (rolled) return log;
-    const pods = this.kubectl('get', 'pods', '--namespace', namespace, '--output', 'json').text;
+    const pods = (await this.kubectl('get', 'pods', '--namespace', namespace, '--output', 'json')).text;
     throw new Error(`${directory} is not rolled out: ${log}; ${pods.slice(0, 3000)}; ${tail('/tmp/controllers.log')}`);
   }
 
   /** Makes a pod that the scheduler places, and waits. @returns it, or what is known of it as an error */
-  async places(of, until, seconds = 60) {
+  async places(of, until) {
     await this.applies(of);
     const { name } = of.metadata;
-    const reached = await this.reaches(name, until, seconds);
+    const reached = await this.reaches(name, until);
     if (reached) return reached;
     const last = await this.pod(name);
     throw new Error(`${name}: ${last?.status ? facts(last).join('; ') : 'no status'}`);
@@ -163,14 +163,14 @@ export async function rollsOut() {
     status.conditions?.some((of) => of.reason === 'Unschedulable'),
   );
   needs(refused.spec.nodeName === undefined, 'a node without the label got a pod with a user namespace');
-  node.must('label', 'node', nodeName, 'io.runt/user-namespaces=true');
+  await node.must('label', 'node', nodeName, 'io.runt/user-namespaces=true');
   const inside = await node.reaches('elsewhere', ended);
   needs(inside?.status.phase === 'Succeeded', `in a user namespace: ${inside ? facts(inside).join('; ') : 'no end'}`);
 
   said.push(await node.rolls('overlays/kubeadm', 'next'));
   needs(digest('/usr/local/bin/runt') === digests[1], 'the host has not the upgraded runt');
   needs(node.restarts.length === 1, 'an upgrade that changes no config restarted containerd');
-  const exec = node.kubectl('exec', 'runs', '--', 'echo', 'lives');
+  const exec = await node.kubectl('exec', 'runs', '--', 'echo', 'lives');
   needs(exec.text === 'lives', `exec in a pod from before the upgrade: ${exec.text}`);
   await node.places(classed('later', forever, 'runt'), ready);
   needs(node.shim('later').digest === digests[1], `the shim after the upgrade is ${node.shim('later').path}`);
@@ -181,9 +181,9 @@ export async function rollsOut() {
   const [old, now] = [before, census()].map((lines) => lines.split('\n'));
   const differ = [...now.filter((line) => !old.includes(line)), ...old.filter((line) => !now.includes(line))];
   needs(differ.length === 0, `the host's files differ: ${differ.slice(0, 9).join('; ')}`);
-  node.must('delete', '--wait=false', '--kustomize', join(top, 'deploy/uninstall'));
-  const isGone = () => node.kubectl('get', 'namespace', namespace).text.includes('NotFound');
-  needs(await eventually(isGone, 90), 'the namespace stays');
+  await node.must('delete', '--wait=false', '--kustomize', join(top, 'deploy/uninstall'));
+  const isGone = async () => (await node.kubectl('get', 'namespace', namespace)).text.includes('NotFound');
+  needs(await eventually(isGone), 'the namespace stays');
   const none = await node.applies(classed('none', 'true', 'runt')).catch(({ message }) => message);
   needs(/RuntimeClass \\?"runt\\?" not found/.test(none), `a pod after the uninstall: ${none}`);
   return { problems, said: said.map((text) => `${text}\n`) };

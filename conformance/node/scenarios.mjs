@@ -1,6 +1,6 @@
 // Static pods, each with what is to be the same with every runtime: its status, its logs, and what `after` finds.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { address, driver, eventually, output, processes } from './node.mjs';
+import { address, driver, eventually, output, page, processes } from './node.mjs';
 import {
   because,
   container,
@@ -22,14 +22,17 @@ import {
 export const scenarios = new Map();
 /**
  * @param of the pod without its name: containers, and more of its spec
- * @param more `until`: what the pod is to reach, its end by default; `seconds`: how long that may take; `show`: the
- * lines of its status; `before`; `after`: more lines
+ * @param more `until`: what the pod is to reach, its end by default; `seconds`: how long that may take; `says`: the
+ * last line of a log that goes on; `show`: the lines of its status; `before`; `after`: more lines
  */
 const scenario = (name, [containers, spec = {}], more = {}) =>
-  scenarios.set(name, { pod: pod(name, containers, spec), until: ended, seconds: 60, show: facts, ...more });
+  scenarios.set(name, { pod: pod(name, containers, spec), until: ended, show: facts, ...more });
 
 const forever = 'while :; do sleep 0.1; done';
 const always = { restartPolicy: 'Always' };
+/** A probe; a busy machine may take seconds for one. */
+const often = { periodSeconds: 1, timeoutSeconds: 10 };
+const listens = 'nginx listens on port 80';
 
 // How containers end.
 scenario('exit-zero', [container('c', 'echo out')]);
@@ -40,7 +43,7 @@ scenario('no-program', [container('c', ['/nonexistent'])], { until: because('Sta
 scenario('not-executable', [container('c', ['/etc/passwd'])], { until: because('StartError') });
 scenario('directory-is-made', [container('c', 'pwd; ls -ld . | cut -c 1-10', { workingDir: '/not/there' })]);
 scenario('many-containers', [Array.from({ length: 10 }, (_, i) => container(`c${i}`, `sleep 1; exit ${i}`))]);
-scenario('deadline', [container('c', 'sleep 1000'), { activeDeadlineSeconds: 3 }]);
+scenario('deadline', [container('c', 'sleep 1000'), { activeDeadlineSeconds: 10 }]);
 scenario('long-log', [
   container(
     'c',
@@ -73,7 +76,7 @@ scenario('sidecar', [
     initContainers: [
       container('side', `trap "echo ends; exit 0" TERM; echo side >>/d/order; touch /d/ready; ${forever}`, {
         restartPolicy: 'Always',
-        startupProbe: { ...exec('ls /d/ready'), periodSeconds: 1 },
+        startupProbe: { ...exec('ls /d/ready'), ...often, failureThreshold: 60 },
         volumeMounts: [mount('d', '/d')],
       }),
       container('i', 'ls /d/ready; echo init >>/d/order', { volumeMounts: [mount('d', '/d')] }),
@@ -86,9 +89,9 @@ scenario(
   'probes-by-exec',
   [
     container('c', 'sleep 1; touch /tmp/ok; sleep 1000', {
-      startupProbe: { ...exec('test -e /tmp/ok'), periodSeconds: 1, failureThreshold: 20 },
-      readinessProbe: { ...exec('test -e /tmp/ok'), periodSeconds: 1 },
-      livenessProbe: { ...exec('test -e /tmp/ok'), periodSeconds: 1 },
+      startupProbe: { ...exec('test -e /tmp/ok'), ...often, failureThreshold: 60 },
+      readinessProbe: { ...exec('test -e /tmp/ok'), ...often },
+      livenessProbe: { ...exec('test -e /tmp/ok'), ...often },
     }),
     always,
   ],
@@ -99,27 +102,24 @@ scenario(
   [
     container('c', undefined, {
       image: webImage,
-      readinessProbe: { httpGet: { port: 80 }, periodSeconds: 1 },
-      livenessProbe: { tcpSocket: { port: 80 }, periodSeconds: 1 },
+      readinessProbe: { httpGet: { port: 80 }, ...often },
+      livenessProbe: { tcpSocket: { port: 80 }, ...often, failureThreshold: 60 },
     }),
     always,
   ],
-  { until: ready },
+  { until: ready, says: listens },
 );
-scenario(
-  'not-ready',
-  [container('c', 'sleep 1000', { readinessProbe: { ...exec('echo no; exit 1'), periodSeconds: 1 } })],
-  {
-    until: ({ status }) =>
-      status.conditions?.some((c) => c.type === 'ContainersReady' && c.reason === 'ContainersNotReady') &&
-      status.phase === 'Running',
-  },
-);
+scenario('not-ready', [container('c', 'sleep 1000', { readinessProbe: { ...exec('echo no; exit 1'), ...often } })], {
+  until: ({ status }) =>
+    status.conditions?.some((c) => c.type === 'ContainersReady' && c.reason === 'ContainersNotReady') &&
+    status.phase === 'Running',
+});
 scenario(
   'liveness',
   [
-    container('c', `trap "echo ends; exit 9" TERM; touch /tmp/ok; (sleep 2; rm /tmp/ok) & ${forever}`, {
-      livenessProbe: { ...exec('cat /tmp/ok'), periodSeconds: 1, initialDelaySeconds: 1, failureThreshold: 1 },
+    container('c', `trap "echo ends; exit 9" TERM; touch /tmp/ok /tmp/traps; (sleep 2; rm /tmp/ok) & ${forever}`, {
+      startupProbe: { ...exec('cat /tmp/traps'), ...often, failureThreshold: 60 },
+      livenessProbe: { ...exec('cat /tmp/ok'), ...often, failureThreshold: 1 },
     }),
     always,
   ],
@@ -139,7 +139,7 @@ scenario(
     show: lastEnds,
     after: async (node) => {
       await node.removes('probe-times-out');
-      return [`a probe is left: ${!(await eventually(() => !hasProcess('sleep 7777'), 10))}`];
+      return [`a probe is left: ${!(await eventually(() => !hasProcess('sleep 7777')))}`];
     },
   },
 );
@@ -151,19 +151,20 @@ scenario('post-start', [
   }),
 ]);
 scenario('post-start-fails', [container('c', 'sleep 1000', { lifecycle: { postStart: exec('exit 3') } })]);
-/** A pod that writes to /run/node-NAME on the host; `after` removes it and reads that. */
-const ending = (name, script, more = {}, grace = 10) =>
+/** A pod that has the trap and writes to /run/node-NAME on the host; `after` removes it and reads that. */
+const ending = (name, trap, more = {}, grace = 30) =>
   scenario(
     name,
     [
-      container('c', script, { volumeMounts: [mount('h', '/h')], ...more }),
+      container('c', `trap ${trap} TERM; echo traps; ${forever}`, { volumeMounts: [mount('h', '/h')], ...more }),
       { terminationGracePeriodSeconds: grace, volumes: [hostPath('h', `/run/node-${name}`)] },
     ],
     {
       until: ready,
+      says: 'traps',
       after: async (node) => {
         const from = Date.now();
-        const gone = await node.removes(name);
+        const gone = await node.removes(name, grace + 60);
         const long = (Date.now() - from) / 1000 > grace - 0.5;
         const log = `/run/node-${name}/log`;
         return [
@@ -173,10 +174,10 @@ const ending = (name, script, more = {}, grace = 10) =>
       },
     },
   );
-const stops = 'trap "echo ends >>/h/log; exit 0" TERM;';
-ending('pre-stop', `${stops} ${forever}`, { lifecycle: { preStop: exec('echo before >>/h/log; sleep 1') } });
-ending('ends-at-sigterm', `${stops} ${forever}`);
-ending('ignores-sigterm', `trap "" TERM; ${forever}`, {}, 2);
+const stops = '"echo ends >>/h/log; exit 0"';
+ending('pre-stop', stops, { lifecycle: { preStop: exec('echo before >>/h/log; sleep 1') } });
+ending('ends-at-sigterm', stops);
+ending('ignores-sigterm', '""', {}, 2);
 
 // Resources.
 const v1 = '/sys/fs/cgroup';
@@ -295,14 +296,18 @@ scenario(
     after: () => [readFileSync('/run/node-host-path/out', 'utf8')],
   },
 );
-const sees = 'for i in $(seq 30); do [ -e /h/b/in ] && break; sleep 0.2; done; ls /h/b';
+/** Shell: waits until the file is there, for a minute. */
+const awaits = (file) => `for i in $(seq 300); do [ -e ${file} ] && break; sleep 0.2; done`;
+const sees = (name) => `${awaits('/h/mounted')}; ls /h/b; touch /h/seen-${name}`;
 scenario('propagation', [
   [
-    container('from-host', sees, { volumeMounts: [mount('h', '/h', { mountPropagation: 'HostToContainer' })] }),
-    container('none', sees, { volumeMounts: [mount('h', '/h')] }),
+    container('from-host', sees('from-host'), {
+      volumeMounts: [mount('h', '/h', { mountPropagation: 'HostToContainer' })],
+    }),
+    container('none', sees('none'), { volumeMounts: [mount('h', '/h')] }),
     container(
       'both',
-      'sleep 1; mkdir -p /h/b; mount -t tmpfs tmpfs /h/b && touch /h/b/in; sleep 8; umount /h/b; echo $?',
+      `mkdir -p /h/b; mount -t tmpfs tmpfs /h/b && touch /h/b/in /h/mounted; ${awaits('/h/seen-from-host')}; ${awaits('/h/seen-none')}; umount /h/b; echo $?`,
       {
         securityContext: { privileged: true },
         volumeMounts: [mount('h', '/h', { mountPropagation: 'Bidirectional' })],
@@ -403,7 +408,7 @@ scenario(
     ),
     { hostUsers: false, volumes: [emptyDir('e')] },
   ],
-  { seconds: 15 },
+  { seconds: 30 },
 );
 
 scenario(
@@ -412,7 +417,7 @@ scenario(
     container('c', 'grep -c " /proc/" /proc/self/mountinfo', { securityContext: { procMount: 'Unmasked' } }),
     { hostUsers: false },
   ],
-  { seconds: 15 },
+  { seconds: 30 },
 );
 
 // Environment, terminal, network.
@@ -434,9 +439,10 @@ scenario(
   [container('c', undefined, { image: webImage, ports: [{ containerPort: 80, hostPort: 8099 }] })],
   {
     until: ready,
+    says: listens,
     after: async () => {
-      const answer = await eventually(() => fetch(`http://${address}:8099/`).catch(() => undefined), 20);
-      return [answer ? `answer: ${await answer.text()}` : 'NOT REACHED through the port of the host'];
+      const text = await eventually(() => page(`http://${address}:8099/`).catch(() => undefined), 30);
+      return [text ? `answer: ${text}` : 'NOT REACHED through the port of the host'];
     },
   },
 );
