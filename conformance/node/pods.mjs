@@ -32,7 +32,9 @@ export const hostPath = (name, path, type = 'DirectoryOrCreate') => ({ name, hos
 
 const statuses = ({ status }) => [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
 
-export const ended = ({ status }) => status.phase === 'Succeeded' || status.phase === 'Failed';
+/** Of a pod that is killed the phase comes first: its containers have ended too. */
+export const ended = (of) =>
+  ['Succeeded', 'Failed'].includes(of.status.phase) && !statuses(of).some(({ state }) => state.running);
 export const ready = ({ status }) =>
   status.phase === 'Running' &&
   (status.containerStatuses ?? []).length > 0 &&
