@@ -7,7 +7,7 @@ import { elapse, eventually } from '../deadline.js';
 import type { Bed } from '../integration/bed/bed.js';
 import { leftovers } from '../leaks/leftovers.js';
 import { contradiction, type Event, textOf } from './history.js';
-import { type Answer, EXECUTED, TERMINATED, type Verb, verbs } from './lifecycle-model.js';
+import { type Answer, EXECUTED, KILLED, TERMINATED, type Verb, verbs } from './lifecycle-model.js';
 
 /** One command of a client. */
 export interface Command {
@@ -248,7 +248,8 @@ class Run {
     if (!last) return `exit ${code}`;
     const answer =
       this.runtime.codeOf?.(last.msg) ?? last.code?.replace(/^ERR_/, '') ?? `an error without a code: ${last.msg}`;
-    if (code !== (verb.startsWith('exec') ? 255 : 1)) return `exit ${code} with ${answer}`;
+    const expected = answer === 'CANCELLED' ? KILLED : verb.startsWith('exec') ? 255 : 1;
+    if (code !== expected) return `exit ${code} with ${answer}`;
     // A create that loses its container has one error or another.
     const undone = ['create', 'create --supervise', 'run --detach'].includes(verb) && answer !== 'CONTAINER_EXISTS';
     const ended = verb === 'start' && answer === 'INIT_DIED';

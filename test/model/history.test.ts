@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'state>is created',
   ],
   'a wait that began before the end': ['create --supervise>ok', 'wait>', 'start>ok', 'kill KILL>ok', '>exit 137'],
+  'a wait whose container is deleted': ['create --supervise>ok', 'wait>', 'delete --force>ok', '>CANCELLED'],
   'two creates at once': ['create>', 'create>', '>CONTAINER_EXISTS', '>ok'],
   'a create that is seen': ['create>', 'state>NO_CONTAINER', 'state>is creating', '>ok'],
   'a start before, during or after a delete': ['create>ok', 'delete>', 'start>NO_CONTAINER', '>ok'],
@@ -76,6 +77,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'an end of a frozen process without SIGKILL': [...life, 'pause>ok', 'kill TERM>ok', 'state>is stopped'],
   'an exec in a paused container': [...life, 'pause>ok', 'exec>exit 7'],
   'a success of a command that waits': ['create --supervise>ok', 'wait>exit 137'],
+  'a wait that tells of a delete which is not there': ['create --supervise>ok', 'kill KILL>ok', 'wait>CANCELLED'],
 };
 
 for (const [name, words] of Object.entries(allowed))

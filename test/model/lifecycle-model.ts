@@ -39,7 +39,7 @@ export const absent: State = {
 /** Each exit status. */
 const ANY = -1;
 /** Exit status of a process that SIGKILL ended, of one that handles SIGTERM (clients.ts), and of one not started. */
-const KILLED = 137;
+export const KILLED = 137;
 export const TERMINATED = 3;
 const UNSTARTED = 143;
 /** Exit status of each command that `exec` runs (clients.ts). */
@@ -265,7 +265,7 @@ function wait(s: State, step: string): Next[] {
   }
   if (s.at === 'creating' || s.at === 'created' || s.at === 'running') return [];
   // Its record goes with the container.
-  if (s.at !== 'stopped') return done(s, 'STATUS_LOST', `exit ${KILLED}`, `exit ${TERMINATED}`);
+  if (s.at !== 'stopped') return done(s, 'STATUS_LOST', 'CANCELLED', `exit ${KILLED}`, `exit ${TERMINATED}`);
   const exits = s.ends.flatMap((status) => (status === ANY ? [KILLED, TERMINATED] : [status])).map((n) => `exit ${n}`);
   return done(s, ...exits, ...(s.lossy || s.ends.includes(ANY) ? ['STATUS_LOST'] : []));
 }
