@@ -135,7 +135,8 @@ export async function startExec(o: ExecOptions): Promise<StartedExec> {
   try {
     return await launchExec(o, fileFields);
   } catch (error) {
-    if (error instanceof RuntError && /^ERR_(IO|SPEC_MISSING|STATE)$/.test(error.code)) await checkStillRuns(o, error);
+    if (error instanceof RuntError && /^ERR_(IO|SPEC_MISSING|STATE|CGROUP_PATH)$/.test(error.code))
+      await checkStillRuns(o, error);
     const { withExecOrigin } = await import('./failure/exec-pointer.js');
     throw withExecOrigin(error, o, fileFields, processName(o));
   }
@@ -196,7 +197,7 @@ async function launchExec(o: ExecOptions, fileFields: string[]): Promise<Started
     if (!o.detach) terminal = Terminal.ofCaller(`exec ${o.id}`);
   }
   const facts = readHostFacts(o.rootless);
-  const target = await readTarget(o, record, spec, facts);
+  const target = readTarget(o, record, spec, facts);
   // The process would freeze in another cgroup too.
   const others = target.entries.map(({ directory }) => directory).filter((path) => !record.cgroups.includes(path));
   if (!o.ignorePaused && others.length > 0 && (await refuseFrozen(o, others, record.cgroups))) throw pausedError(o.id);
@@ -390,27 +391,22 @@ function readFile(path: string): Uint8Array {
  * Reads the container's current state for the plan. It is the container's only if its process still runs afterwards:
  * the plan opens that process by pid and start time.
  */
-async function readTarget(o: ExecOptions, record: ContainerRecord, spec: Spec, facts: HostFacts): Promise<ExecTarget> {
+function readTarget(o: ExecOptions, record: ContainerRecord, spec: Spec, facts: HostFacts): ExecTarget {
   const { pid, startTime } = record;
   // Root of the host may join a namespace that it is in already, except its user namespace (setns(2)). So it compares
   // only those that the config does not name, which can be the runtime's own.
   const isRoot = !facts.rootless && o.rootless !== 'false';
   const joined = isRoot ? spec.linux?.namespaces?.map(({ type }) => type) : undefined;
-  try {
-    let namespaces = 0;
-    for (const name in namespaceFlags) {
-      const isJoined = name !== 'user' && joined?.includes(name as NamespaceType);
-      if (isJoined || isOther(name, pid)) namespaces |= namespaceFlags[name] as number;
-    }
-    // Also in the caller's own user namespace, which may be an engine's.
-    const setGroupsDenied =
-      (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
-    const entries = cgroupEntries(o, record, facts);
-    return { pid, startTime, namespaces, entries, noNewKeyring: record.noNewKeyring === true, setGroupsDenied };
-  } catch (error) {
-    if (await isEnding(record, error)) throw statusError('cannot exec in a stopped container', o.id);
-    throw error;
+  let namespaces = 0;
+  for (const name in namespaceFlags) {
+    const isJoined = name !== 'user' && joined?.includes(name as NamespaceType);
+    if (isJoined || isOther(name, pid)) namespaces |= namespaceFlags[name] as number;
   }
+  // Also in the caller's own user namespace, which may be an engine's.
+  const setGroupsDenied =
+    (facts.rootless || (namespaces & CLONE_NEWUSER) !== 0) && tryReadText(`/proc/${pid}/setgroups`) === 'deny\n';
+  const entries = cgroupEntries(o, record, facts);
+  return { pid, startTime, namespaces, entries, noNewKeyring: record.noNewKeyring === true, setGroupsDenied };
 }
 
 /** Whether a process is in another namespace of this type than the runtime. */
